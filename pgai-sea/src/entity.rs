@@ -1,0 +1,39 @@
+//! What `#[derive(Vectorizer)]` implements, and the list of what it declares.
+
+use sea_orm::{EntityTrait, PrimaryKeyTrait, RelationDef};
+
+/// The key of a source row, as SeaORM types it: `i32`, `Uuid`, or a tuple for a composite key.
+pub type SourceKey<E> =
+    <<<E as EmbeddingTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
+
+/// A companion entity: the rows of a vectorizer's target table, one per chunk.
+///
+/// `#[derive(Vectorizer)]` implements it; [`search`](crate::search) builds on it.
+pub trait EmbeddingTrait: EntityTrait {
+    /// The entity whose text is embedded.
+    type Source: EntityTrait;
+
+    /// The length of the vectors.
+    const DIMENSIONS: usize;
+
+    /// The column of the source that is embedded.
+    fn source_column() -> <Self::Source as EntityTrait>::Column;
+
+    /// `embedding_uuid`, the primary key.
+    fn uuid_column() -> Self::Column;
+
+    /// The columns that hold the source row's key, in the order of the source's primary key.
+    fn key_columns() -> Vec<Self::Column>;
+
+    /// `chunk_seq`, the chunk's place in its row, from 0.
+    fn chunk_seq_column() -> Self::Column;
+
+    /// `chunk`, the text that was embedded.
+    fn chunk_column() -> Self::Column;
+
+    /// `embedding`, the vector.
+    fn embedding_column() -> Self::Column;
+
+    /// From an embedding to the row it belongs to. There is no foreign key behind it.
+    fn source_relation() -> RelationDef;
+}
