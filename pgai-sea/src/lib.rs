@@ -13,8 +13,13 @@ pub mod embedder;
 pub mod entity;
 #[cfg(feature = "migration")]
 pub mod migration;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 pub mod search;
 pub mod sql;
 pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
+
+pub use pgai_sea_derive::Vectorizer;
