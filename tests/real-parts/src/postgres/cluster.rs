@@ -42,8 +42,7 @@ impl Cluster {
     pub(crate) fn kept(installation: &Installation, dir: &Path) -> Result<Self> {
         let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
         if !empty && !dir.join(OWNER).is_file() {
-            let message =
-                "it holds something else than a server's data: name an empty or a new directory";
+            let message = "it holds something else than a server's data: name an empty or a new directory";
             return Err(Error::io("use", dir)(std::io::Error::other(message)));
         }
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -134,11 +133,7 @@ fn initialise(installation: &Installation, dir: &Path, kept: bool) -> Result<()>
 
     let mut initdb = installation.command(&installation.program("initdb"), dir);
     initdb
-        .args([
-            "--username=postgres",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-        ])
+        .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8"])
         .args(["--locale=C", "--no-instructions"])
         .arg(option("--pwfile=", &password))
         .arg(option("--pgdata=", &unfinished));

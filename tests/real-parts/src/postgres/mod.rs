@@ -132,10 +132,7 @@ impl Postgres {
         Self::started(&installation, || Cluster::throw_away(&installation))
     }
 
-    fn started(
-        installation: &Installation,
-        cluster: impl FnMut() -> Result<Cluster>,
-    ) -> Result<Self> {
+    fn started(installation: &Installation, cluster: impl FnMut() -> Result<Cluster>) -> Result<Self> {
         let server = Server::start(installation, cluster)?;
         // a password of hexadecimal digits needs no encoding
         let url = format!(
