@@ -22,7 +22,7 @@ impl RecursiveSplitter {
         is_regex: bool,
         size: Size,
     ) -> Result<Self, SplitError> {
-        let separators = if separators.is_empty() {
+        let separators: Result<Vec<_>, _> = if separators.is_empty() {
             DEFAULT_SEPARATORS.iter().map(|s| Separator::new(s, is_regex)).collect()
         } else {
             separators.iter().map(|s| Separator::new(s.as_ref(), is_regex)).collect()

@@ -14,8 +14,9 @@ pub(super) enum Separator {
     Literal(String),
     Regex {
         pattern: PythonRegex,
-        /// The same in parentheses, for the split that keeps what was matched.
-        kept: PythonRegex,
+        /// The same in parentheses, for the split that keeps what was matched. They renumber groups, so this one may be
+        /// refused where the other works.
+        kept: Result<PythonRegex, SplitError>,
         source: String,
     },
 }
@@ -27,7 +28,7 @@ impl Separator {
             literal if !is_regex => Self::Literal(literal.to_owned()),
             source => Self::Regex {
                 pattern: PythonRegex::new(source)?,
-                kept: PythonRegex::new(&format!("({source})"))?,
+                kept: PythonRegex::new(&format!("({source})")),
                 source: source.to_owned(),
             },
         })
@@ -65,7 +66,7 @@ impl Separator {
                 let rest = starts.iter().zip(ends).map(|(&start, end)| &text[start..end]);
                 Ok(non_empty([first].into_iter().chain(rest).map(Cow::from)))
             }
-            Self::Regex { kept, source, .. } => pairs(&kept.split(text)?)
+            Self::Regex { kept, source, .. } => pairs(&kept.as_ref().map_err(Clone::clone)?.split(text)?)
                 .map(non_empty)
                 .ok_or_else(|| SplitError::Groups { separator: source.clone() }),
         }
