@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use pgai_sea::config::Chunking;
+use pgai_sea::config::{Chunking, Formatting};
+use pgai_sea::worker::TemplateError;
 use serde_json::{Value, json};
 
 /// The cases of one file; `PGAI_SEA_GOLDEN_DIR` names a directory of freshly made ones.
@@ -28,6 +29,31 @@ fn chunks_equal_langchains() {
             assert_eq!(json!(chunks.as_ref().ok()), case["chunks"], "{case}\n{chunks:?}");
         } else {
             assert!(chunks.is_err(), "{case}\n{chunks:?}");
+        }
+    }
+}
+
+#[test]
+fn templates_equal_pythons() {
+    for case in cases("template.json") {
+        let template = Formatting::python_template(case["template"].as_str().unwrap());
+        let row = &case["row"];
+        let value = |name: &str| row[name].as_str().map(str::to_owned);
+        let text = template.render(row["chunk"].as_str().unwrap(), value);
+        if case["error"].is_null() {
+            assert_eq!(text.as_deref().ok(), case["text"].as_str(), "{case}\n{text:?}");
+            continue;
+        }
+        let expected = case["error"].as_str().unwrap();
+        match text.unwrap_err() {
+            TemplateError::Missing { name } => assert_eq!(expected, format!("KeyError: '{name}'")),
+            TemplateError::Invalid { line, column } => {
+                assert_eq!(
+                    expected,
+                    format!("ValueError: Invalid placeholder in string: line {line}, col {column}")
+                );
+            }
+            other => panic!("{case}: {other}"),
         }
     }
 }

@@ -27,6 +27,11 @@ impl CharacterSplitter {
     }
 
     pub(super) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
-        Ok(merge(self.separator.split(text)?, &self.glue, self.size.chunk, self.size.overlap))
+        Ok(merge(
+            self.separator.split(text)?,
+            &self.glue,
+            self.size.chunk,
+            self.size.overlap,
+        ))
     }
 }

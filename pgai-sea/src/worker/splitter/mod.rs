@@ -47,7 +47,10 @@ impl Chunking {
 
 /// A [`Chunking`] with its options checked and its regular expressions compiled.
 #[derive(Debug)]
-pub(crate) enum Splitter {
+pub(crate) struct Splitter(Kind);
+
+#[derive(Debug)]
+enum Kind {
     Character(CharacterSplitter),
     Recursive(RecursiveSplitter),
     None,
@@ -61,8 +64,8 @@ impl Splitter {
                 chunk_overlap.unwrap_or(DEFAULT_CHUNK_OVERLAP),
             )
         };
-        Ok(match chunking {
-            Chunking::CharacterTextSplitter(options) => Self::Character(CharacterSplitter::new(
+        let kind = match chunking {
+            Chunking::CharacterTextSplitter(options) => Kind::Character(CharacterSplitter::new(
                 options.separator.as_deref().unwrap_or(DEFAULT_SEPARATOR),
                 options.is_separator_regex.unwrap_or(false),
                 size(options.chunk_size, options.chunk_overlap)?,
@@ -70,26 +73,27 @@ impl Splitter {
             Chunking::RecursiveCharacterTextSplitter(options) => {
                 let size = size(options.chunk_size, options.chunk_overlap)?;
                 let is_regex = options.is_separator_regex.unwrap_or(false);
-                Self::Recursive(match &options.separators {
+                Kind::Recursive(match &options.separators {
                     Some(separators) => RecursiveSplitter::new(separators, is_regex, size)?,
                     None => RecursiveSplitter::new(&DEFAULT_SEPARATORS, is_regex, size)?,
                 })
             }
-            Chunking::None(_) => Self::None,
+            Chunking::None(_) => Kind::None,
             Chunking::Other(stored) => {
                 let implementation = stored.get("implementation").and_then(|name| name.as_str());
                 return Err(SplitError::Unsupported {
                     implementation: implementation.unwrap_or("unnamed").to_owned(),
                 });
             }
-        })
+        };
+        Ok(Self(kind))
     }
 
     pub(crate) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
-        match self {
-            Self::Character(splitter) => splitter.split(text),
-            Self::Recursive(splitter) => splitter.split(text),
-            Self::None => Ok(vec![text.to_owned()]),
+        match &self.0 {
+            Kind::Character(splitter) => splitter.split(text),
+            Kind::Recursive(splitter) => splitter.split(text),
+            Kind::None => Ok(vec![text.to_owned()]),
         }
     }
 }

@@ -39,10 +39,14 @@ pub(super) fn code_point(c: char, input: &mut Peekable<Chars<'_>>) -> Result<cha
         '0'..='7' => {
             let mut code = u32::from(c) - u32::from('0');
             for _ in 0..2 {
-                let Some(digit) = input.next_if(|digit| digit.is_digit(8)) else { break };
+                let Some(digit) = input.next_if(|digit| digit.is_digit(8)) else {
+                    break;
+                };
                 code = code * 8 + digit.to_digit(8).unwrap_or_default();
             }
-            char::from_u32(code).filter(|_| code <= 0o377).ok_or_else(|| "an octal escape is too large".into())
+            char::from_u32(code)
+                .filter(|_| code <= 0o377)
+                .ok_or_else(|| "an octal escape is too large".into())
         }
         c if c.is_ascii_alphanumeric() => Err(format!("`\\{c}` is not supported")),
         c => Ok(c),
@@ -52,7 +56,8 @@ pub(super) fn code_point(c: char, input: &mut Peekable<Chars<'_>>) -> Result<cha
 fn hexadecimal(length: usize, input: &mut Peekable<Chars<'_>>) -> Result<char, String> {
     let digits: String = input.by_ref().take(length).collect();
     let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == length);
-    code.and_then(char::from_u32).ok_or_else(|| format!("`{digits}` is no code point of {length} hexadecimal digits"))
+    code.and_then(char::from_u32)
+        .ok_or_else(|| format!("`{digits}` is no code point of {length} hexadecimal digits"))
 }
 
 /// One member of a class.

@@ -16,7 +16,10 @@ pub(super) struct PythonRegex {
 
 impl PythonRegex {
     pub(super) fn new(source: &str) -> Result<Self, SplitError> {
-        let refused = |reason: String| SplitError::Regex { separator: source.to_owned(), reason };
+        let refused = |reason: String| SplitError::Regex {
+            separator: source.to_owned(),
+            reason,
+        };
         let pattern = translate(source).map_err(refused)?;
         let compile = |pattern: &str| Regex::new(pattern).map_err(|error| refused(error.to_string()));
         Ok(Self {
@@ -38,19 +41,29 @@ impl PythonRegex {
         let mut parts = Vec::new();
         let mut from = 0;
         let mut regex = &self.regex;
-        while let Some(found) = regex.captures_from_pos(text, from).map_err(|error| self.gave_up(&error))? {
+        while let Some(found) = regex
+            .captures_from_pos(text, from)
+            .map_err(|error| self.gave_up(&error))?
+        {
             let Some(whole) = found.get(0) else { break };
             parts.push(Some(&text[from..whole.start()]));
             parts.extend((1..found.len()).map(|group| found.get(group).map(|group| group.as_str())));
             from = whole.end();
-            regex = if whole.as_str().is_empty() { &self.advancing } else { &self.regex };
+            regex = if whole.as_str().is_empty() {
+                &self.advancing
+            } else {
+                &self.regex
+            };
         }
         parts.push(Some(&text[from..]));
         Ok(parts)
     }
 
     fn gave_up(&self, error: &fancy_regex::Error) -> SplitError {
-        SplitError::Search { separator: self.source.clone(), reason: error.to_string() }
+        SplitError::Search {
+            separator: self.source.clone(),
+            reason: error.to_string(),
+        }
     }
 }
 

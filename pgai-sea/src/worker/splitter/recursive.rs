@@ -17,17 +17,19 @@ pub(super) struct RecursiveSplitter {
 }
 
 impl RecursiveSplitter {
-    pub(super) fn new<S: AsRef<str>>(
-        separators: &[S],
-        is_regex: bool,
-        size: Size,
-    ) -> Result<Self, SplitError> {
+    pub(super) fn new<S: AsRef<str>>(separators: &[S], is_regex: bool, size: Size) -> Result<Self, SplitError> {
         let separators: Result<Vec<_>, _> = if separators.is_empty() {
             DEFAULT_SEPARATORS.iter().map(|s| Separator::new(s, is_regex)).collect()
         } else {
-            separators.iter().map(|s| Separator::new(s.as_ref(), is_regex)).collect()
+            separators
+                .iter()
+                .map(|s| Separator::new(s.as_ref(), is_regex))
+                .collect()
         };
-        Ok(Self { separators: separators?, size })
+        Ok(Self {
+            separators: separators?,
+            size,
+        })
     }
 
     pub(super) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
@@ -36,12 +38,7 @@ impl RecursiveSplitter {
         Ok(chunks)
     }
 
-    fn split_at(
-        &self,
-        separators: &[Separator],
-        text: &str,
-        chunks: &mut Vec<String>,
-    ) -> Result<(), SplitError> {
+    fn split_at(&self, separators: &[Separator], text: &str, chunks: &mut Vec<String>) -> Result<(), SplitError> {
         let Some((separator, finer)) = choose(separators, text)? else {
             return Ok(());
         };
@@ -70,10 +67,7 @@ impl RecursiveSplitter {
 }
 
 /// The first separator that occurs and those after it, or the last one and none.
-fn choose<'s>(
-    separators: &'s [Separator],
-    text: &str,
-) -> Result<Option<(&'s Separator, &'s [Separator])>, SplitError> {
+fn choose<'s>(separators: &'s [Separator], text: &str) -> Result<Option<(&'s Separator, &'s [Separator])>, SplitError> {
     for (index, separator) in separators.iter().enumerate() {
         if separator.occurs_in(text)? {
             let finer = match separator {

@@ -68,7 +68,9 @@ impl Separator {
             }
             Self::Regex { kept, source, .. } => pairs(&kept.as_ref().map_err(Clone::clone)?.split(text)?)
                 .map(non_empty)
-                .ok_or_else(|| SplitError::Groups { separator: source.clone() }),
+                .ok_or_else(|| SplitError::Groups {
+                    separator: source.clone(),
+                }),
         }
     }
 }
@@ -78,13 +80,20 @@ fn characters(text: &str) -> Vec<Piece<'_>> {
     std::iter::from_fn(|| {
         let (one, others) = rest.split_at(rest.chars().next()?.len_utf8());
         rest = others;
-        Some(Piece { text: one.into(), length: 1 })
+        Some(Piece {
+            text: one.into(),
+            length: 1,
+        })
     })
     .collect()
 }
 
 fn non_empty<'t>(parts: impl IntoIterator<Item = Cow<'t, str>>) -> Vec<Piece<'t>> {
-    parts.into_iter().filter(|part| !part.is_empty()).map(Piece::new).collect()
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(Piece::new)
+        .collect()
 }
 
 /// The first part, then the others two by two: separator and text. `LangChain` pairs blindly, so a group inside

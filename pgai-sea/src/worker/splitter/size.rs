@@ -13,7 +13,10 @@ impl Size {
     pub(super) fn new(chunk_size: i32, chunk_overlap: i32) -> Result<Self, SplitError> {
         match (usize::try_from(chunk_size), usize::try_from(chunk_overlap)) {
             (Ok(chunk), Ok(overlap)) if chunk > 0 && overlap <= chunk => Ok(Self { chunk, overlap }),
-            _ => Err(SplitError::Size { chunk_size, chunk_overlap }),
+            _ => Err(SplitError::Size {
+                chunk_size,
+                chunk_overlap,
+            }),
         }
     }
 }
