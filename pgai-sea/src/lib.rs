@@ -18,3 +18,17 @@ pub mod sql;
 pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
+
+pub use self::search::ai;
+pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
+
+/// What queries need: distances, searches, and the options of vectorizers.
+///
+/// ```
+/// use pgai_sea::prelude::*;
+/// ```
+pub mod prelude {
+    pub use crate::embedder::Embedder;
+    pub use crate::entity::EmbeddingTrait;
+    pub use crate::search::{Hit, HitWithSource, Metric, SearchError, SearchTrait, VectorExprTrait, ai};
+}

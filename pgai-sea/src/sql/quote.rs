@@ -1,5 +1,7 @@
 //! Identifiers and text literals.
 
+use std::fmt::Write as _;
+
 /// Quotes an identifier, always: `o"clock` becomes `"o""clock"`.
 ///
 /// ```
@@ -43,7 +45,9 @@ pub fn quote_literal(text: &str) -> String {
             '\n' => literal.push_str(r"\n"),
             '\r' => literal.push_str(r"\r"),
             '\t' => literal.push_str(r"\t"),
-            c if c.is_ascii_control() => literal.push_str(&format!(r"\x{:02X}", c as u32)),
+            c if c.is_ascii_control() => {
+                let _ = write!(literal, r"\x{:02X}", c as u32); // writing to a String cannot fail
+            }
             c => literal.push(c),
         }
     }
