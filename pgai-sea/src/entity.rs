@@ -3,8 +3,7 @@
 use sea_orm::{EntityTrait, PrimaryKeyTrait, RelationDef};
 
 /// The key of a source row, as SeaORM types it: `i32`, `Uuid`, or a tuple for a composite key.
-pub type SourceKey<E> =
-    <<<E as EmbeddingTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
+pub type SourceKey<E> = <<<E as EmbeddingTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 
 /// A companion entity: the rows of a vectorizer's target table, one per chunk.
 ///

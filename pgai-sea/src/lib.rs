@@ -18,3 +18,5 @@ pub mod sql;
 pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
+
+pub use self::vectorizer::{CreateVectorizer, DropVectorizer};

@@ -7,9 +7,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum EmbedError {
     /// Nobody answered: connection refused, name not found, timeout, or an answer that broke off.
-    #[error(
-        "{provider} cannot be reached at {url}: check that it runs and that the address is right"
-    )]
+    #[error("{provider} cannot be reached at {url}: check that it runs and that the address is right")]
     Unreachable {
         /// The provider, as configurations call it: `openai`, `ollama`.
         provider: &'static str,

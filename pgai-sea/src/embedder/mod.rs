@@ -84,11 +84,7 @@ pub trait Embedder: Debug + Send + Sync {
     ///
     /// An [`EmbedError`]; its [`is_transient`](EmbedError::is_transient) decides whether the worker waits and tries the same
     /// texts again, or looks for the text that the provider refuses.
-    async fn embed(
-        &self,
-        texts: &[String],
-        input_type: InputType,
-    ) -> Result<Vec<Vec<f32>>, EmbedError>;
+    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError>;
 
     /// The limits of one request.
     fn limits(&self) -> RequestLimits {

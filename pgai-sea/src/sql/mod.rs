@@ -1,1 +1,9 @@
-//! sql
+//! The one place that quotes identifiers and renders literals and `name => value` calls.
+//!
+//! Everything else hands over plain strings; no other module puts a quote character into SQL.
+
+mod call;
+mod quote;
+
+pub(crate) use self::call::{Arg, Call};
+pub use self::quote::{qualified, quote_identifier, quote_literal};

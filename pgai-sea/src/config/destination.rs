@@ -1,0 +1,166 @@
+//! Where embeddings go: `ai.destination_table`, `ai.destination_column`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Other, area, check_identifier};
+use crate::sql::{Arg, Call};
+
+area! {
+    /// Where embeddings go.
+    Destination, Tag = "destination" {
+        /// A table of their own, one row per chunk.
+        Table(DestinationTable) = "table",
+        /// A column of the source table, one vector per row.
+        Column(DestinationColumn) = "column",
+    }
+}
+
+impl Destination {
+    /// A table of their own, one row per chunk, and a view that joins it to the source.
+    ///
+    /// ```
+    /// use pgai_sea::config::Destination;
+    ///
+    /// assert_eq!(Destination::table().to_sql(), "ai.destination_table()");
+    /// assert_eq!(
+    ///     Destination::table().target_schema("search").target_table("posts_store").to_sql(),
+    ///     "ai.destination_table(target_schema => 'search', target_table => 'posts_store')"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn table() -> DestinationTable {
+        DestinationTable::default()
+    }
+
+    /// A column of the source table, created with the vectorizer. Takes whole rows: chunking must be none.
+    ///
+    /// ```
+    /// use pgai_sea::config::Destination;
+    ///
+    /// assert_eq!(Destination::column("embedding").to_sql(), "ai.destination_column(embedding_column => 'embedding')");
+    /// ```
+    #[must_use]
+    pub fn column(embedding_column: impl Into<String>) -> DestinationColumn {
+        DestinationColumn {
+            config_type: Tag::Tag,
+            embedding_column: embedding_column.into(),
+            other: Other::new(),
+        }
+    }
+}
+
+impl Default for Destination {
+    fn default() -> Self {
+        Self::table().into()
+    }
+}
+
+/// A table of their own and a view. See [`Destination::table`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DestinationTable {
+    #[serde(default)]
+    config_type: Tag,
+    /// The name that table and view are derived from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// The table's schema; by default the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_schema: Option<String>,
+    /// The table; by default `<destination>_store`, else `<source>_embedding_store`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_table: Option<String>,
+    /// The view's schema; by default the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_schema: Option<String>,
+    /// The view; by default `<destination>`, else `<source>_embedding`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_name: Option<String>,
+    /// What else is stored.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+impl DestinationTable {
+    /// Names both: the table becomes `<destination>_store`, the view `<destination>`.
+    #[must_use]
+    pub fn destination(mut self, destination: impl Into<String>) -> Self {
+        self.destination = Some(destination.into());
+        self
+    }
+
+    /// The table's schema; by default the source's.
+    #[must_use]
+    pub fn target_schema(mut self, target_schema: impl Into<String>) -> Self {
+        self.target_schema = Some(target_schema.into());
+        self
+    }
+
+    /// The table; by default `<source>_embedding_store`.
+    #[must_use]
+    pub fn target_table(mut self, target_table: impl Into<String>) -> Self {
+        self.target_table = Some(target_table.into());
+        self
+    }
+
+    /// The view's schema; by default the source's. (pgai 0.12.1 ignores it.)
+    #[must_use]
+    pub fn view_schema(mut self, view_schema: impl Into<String>) -> Self {
+        self.view_schema = Some(view_schema.into());
+        self
+    }
+
+    /// The view; by default `<source>_embedding`.
+    #[must_use]
+    pub fn view_name(mut self, view_name: impl Into<String>) -> Self {
+        self.view_name = Some(view_name.into());
+        self
+    }
+
+    fn named(&self) -> [(&'static str, Option<&String>); 5] {
+        [
+            ("destination", self.destination.as_ref()),
+            ("target_schema", self.target_schema.as_ref()),
+            ("target_table", self.target_table.as_ref()),
+            ("view_schema", self.view_schema.as_ref()),
+            ("view_name", self.view_name.as_ref()),
+        ]
+    }
+
+    pub(crate) fn call(&self) -> Call {
+        self.named()
+            .into_iter()
+            .fold(Call::new("destination_table"), |call, (name, value)| {
+                call.arg(name, value.map(|value| Arg::Name(value.clone())))
+            })
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.named()
+            .into_iter()
+            .try_for_each(|(name, value)| value.map_or(Ok(()), |v| check_identifier(name, v)))
+    }
+}
+
+/// A column of the source table. See [`Destination::column`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DestinationColumn {
+    #[serde(default)]
+    config_type: Tag,
+    /// The column that holds the vector.
+    pub embedding_column: String,
+    /// What else is stored.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+impl DestinationColumn {
+    pub(crate) fn call(&self) -> Call {
+        Call::new("destination_column").arg("embedding_column", Some(Arg::Name(self.embedding_column.clone())))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        check_identifier("embedding_column", &self.embedding_column)
+    }
+}

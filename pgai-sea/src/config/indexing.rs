@@ -1,0 +1,295 @@
+//! The index over the embeddings: `ai.indexing_hnsw` and its siblings.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Other, area, bare, check_range};
+use crate::sql::Call;
+
+area! {
+    /// The index over the embeddings, and when it is built.
+    Indexing, Tag = "indexing" {
+        /// What the database's settings say, else none.
+        Default(IndexingDefault) = "default",
+        /// No index: searches compare with every row.
+        None(IndexingNone) = "none",
+        /// pgvector's HNSW.
+        Hnsw(Hnsw) = "hnsw",
+        /// pgvectorscale's StreamingDiskANN.
+        Diskann(Diskann) = "diskann",
+    }
+}
+
+impl Indexing {
+    /// What the database's setting `ai.indexing_default` says, else none.
+    ///
+    /// ```
+    /// assert_eq!(pgai_sea::config::Indexing::from_database_settings().to_sql(), "ai.indexing_default()");
+    /// ```
+    #[must_use]
+    pub fn from_database_settings() -> IndexingDefault {
+        IndexingDefault::default()
+    }
+
+    /// No index: searches compare with every row, exactly.
+    ///
+    /// ```
+    /// assert_eq!(pgai_sea::config::Indexing::none().to_sql(), "ai.indexing_none()");
+    /// ```
+    #[must_use]
+    pub fn none() -> IndexingNone {
+        IndexingNone::default()
+    }
+
+    /// pgvector's HNSW, for vectors of at most 2,000 dimensions.
+    ///
+    /// ```
+    /// use pgai_sea::config::Indexing;
+    ///
+    /// assert_eq!(
+    ///     Indexing::hnsw().min_rows(10_000).opclass("vector_ip_ops").m(32).to_sql(),
+    ///     "ai.indexing_hnsw(min_rows => 10000, opclass => 'vector_ip_ops', m => 32)"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn hnsw() -> Hnsw {
+        Hnsw::default()
+    }
+
+    /// pgvectorscale's StreamingDiskANN.
+    ///
+    /// ```
+    /// use pgai_sea::config::Indexing;
+    ///
+    /// assert_eq!(
+    ///     Indexing::diskann().storage_layout("memory_optimized").num_neighbors(50).to_sql(),
+    ///     "ai.indexing_diskann(storage_layout => 'memory_optimized', num_neighbors => 50)"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn diskann() -> Diskann {
+        Diskann::default()
+    }
+}
+
+bare! {
+    /// What the database's settings say. See [`Indexing::from_database_settings`].
+    IndexingDefault, Tag, "indexing_default"
+}
+bare! {
+    /// No index. See [`Indexing::none`].
+    IndexingNone, Tag, "indexing_none"
+}
+
+/// pgvector's HNSW. See [`Indexing::hnsw`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Hnsw {
+    #[serde(default)]
+    config_type: Tag,
+    /// Rows of the store before the index is built; by default 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_rows: Option<i32>,
+    /// The distance that it serves; by default `vector_cosine_ops`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opclass: Option<String>,
+    /// Links of a node per layer; pgvector's default is 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub m: Option<i32>,
+    /// Candidates while building; pgvector's default is 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ef_construction: Option<i32>,
+    /// Whether to wait for an empty queue; by default so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_when_queue_empty: Option<bool>,
+    /// What else is stored.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+impl Hnsw {
+    /// Rows of the store before the index is built; by default 100,000.
+    #[must_use]
+    pub fn min_rows(mut self, min_rows: i32) -> Self {
+        self.min_rows = Some(min_rows);
+        self
+    }
+
+    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and with our own
+    /// schema `vector_l2_ops`.
+    #[must_use]
+    pub fn opclass(mut self, opclass: impl Into<String>) -> Self {
+        self.opclass = Some(opclass.into());
+        self
+    }
+
+    /// Links of a node per layer, 2 to 100; pgvector's default is 16.
+    #[must_use]
+    pub fn m(mut self, m: i32) -> Self {
+        self.m = Some(m);
+        self
+    }
+
+    /// Candidates while building, 4 to 1,000 and at least twice `m`; pgvector's default is 64.
+    #[must_use]
+    pub fn ef_construction(mut self, ef_construction: i32) -> Self {
+        self.ef_construction = Some(ef_construction);
+        self
+    }
+
+    /// Whether to wait for an empty queue; by default so.
+    #[must_use]
+    pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
+        self.create_when_queue_empty = Some(create_when_queue_empty);
+        self
+    }
+
+    pub(crate) fn call(&self) -> Call {
+        Call::new("indexing_hnsw")
+            .arg("min_rows", self.min_rows)
+            .arg("opclass", self.opclass.as_ref())
+            .arg("m", self.m)
+            .arg("ef_construction", self.ef_construction)
+            .arg("create_when_queue_empty", self.create_when_queue_empty)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        check_range("min_rows", self.min_rows, 0..=i32::MAX)?;
+        check_range("m", self.m, 2..=100)?;
+        check_range("ef_construction", self.ef_construction, 4..=1000)?;
+        if let (m, Some(ef)) = (self.m.unwrap_or(16), self.ef_construction)
+            && ef < 2 * m
+        {
+            return Err(ConfigError::new(
+                "ef_construction",
+                format!("{ef} is less than twice m, {m}"),
+            ));
+        }
+        let known = ["vector_cosine_ops", "vector_ip_ops", "vector_l1_ops", "vector_l2_ops"];
+        match self.opclass.as_deref() {
+            Some(opclass) if !known.contains(&opclass) => Err(ConfigError::new(
+                "opclass",
+                format!("{opclass:?} is none of {}", known.join(", ")),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// pgvectorscale's StreamingDiskANN. See [`Indexing::diskann`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Diskann {
+    #[serde(default)]
+    config_type: Tag,
+    /// Rows of the store before the index is built; by default 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_rows: Option<i32>,
+    /// `memory_optimized` or `plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_layout: Option<String>,
+    /// Links of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_neighbors: Option<i32>,
+    /// Candidates while building.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_list_size: Option<i32>,
+    /// The algorithm's alpha.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_alpha: Option<f64>,
+    /// How many dimensions are indexed; 0 for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_dimensions: Option<i32>,
+    /// Bits per dimension in the compressed form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_bits_per_dimension: Option<i32>,
+    /// Whether to wait for an empty queue; by default so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_when_queue_empty: Option<bool>,
+    /// What else is stored.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+impl Diskann {
+    /// Rows of the store before the index is built; by default 100,000.
+    #[must_use]
+    pub fn min_rows(mut self, min_rows: i32) -> Self {
+        self.min_rows = Some(min_rows);
+        self
+    }
+
+    /// `memory_optimized` or `plain`.
+    #[must_use]
+    pub fn storage_layout(mut self, storage_layout: impl Into<String>) -> Self {
+        self.storage_layout = Some(storage_layout.into());
+        self
+    }
+
+    /// Links of a node.
+    #[must_use]
+    pub fn num_neighbors(mut self, num_neighbors: i32) -> Self {
+        self.num_neighbors = Some(num_neighbors);
+        self
+    }
+
+    /// Candidates while building.
+    #[must_use]
+    pub fn search_list_size(mut self, search_list_size: i32) -> Self {
+        self.search_list_size = Some(search_list_size);
+        self
+    }
+
+    /// The algorithm's alpha.
+    #[must_use]
+    pub fn max_alpha(mut self, max_alpha: f64) -> Self {
+        self.max_alpha = Some(max_alpha);
+        self
+    }
+
+    /// How many dimensions are indexed; 0 for all.
+    #[must_use]
+    pub fn num_dimensions(mut self, num_dimensions: i32) -> Self {
+        self.num_dimensions = Some(num_dimensions);
+        self
+    }
+
+    /// Bits per dimension in the compressed form.
+    #[must_use]
+    pub fn num_bits_per_dimension(mut self, num_bits_per_dimension: i32) -> Self {
+        self.num_bits_per_dimension = Some(num_bits_per_dimension);
+        self
+    }
+
+    /// Whether to wait for an empty queue; by default so.
+    #[must_use]
+    pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
+        self.create_when_queue_empty = Some(create_when_queue_empty);
+        self
+    }
+
+    pub(crate) fn call(&self) -> Call {
+        Call::new("indexing_diskann")
+            .arg("min_rows", self.min_rows)
+            .arg("storage_layout", self.storage_layout.as_ref())
+            .arg("num_neighbors", self.num_neighbors)
+            .arg("search_list_size", self.search_list_size)
+            .arg("max_alpha", self.max_alpha)
+            .arg("num_dimensions", self.num_dimensions)
+            .arg("num_bits_per_dimension", self.num_bits_per_dimension)
+            .arg("create_when_queue_empty", self.create_when_queue_empty)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        check_range("min_rows", self.min_rows, 0..=i32::MAX)?;
+        if self.max_alpha.is_some_and(|alpha| !alpha.is_finite()) {
+            return Err(ConfigError::new("max_alpha", "is not a finite number"));
+        }
+        match self.storage_layout.as_deref() {
+            None | Some("memory_optimized" | "plain") => Ok(()),
+            Some(other) => Err(ConfigError::new(
+                "storage_layout",
+                format!("{other:?} is neither memory_optimized nor plain"),
+            )),
+        }
+    }
+}

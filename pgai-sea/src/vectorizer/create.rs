@@ -1,0 +1,420 @@
+//! `ai.create_vectorizer`.
+
+use sea_orm::sea_query::{IntoTableRef, SchemaName, TableName, TableRef};
+use sea_orm::{DbBackend, EntityName, Statement};
+
+use crate::config::{
+    Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
+    check_identifier,
+};
+use crate::sql::{Arg, Call};
+
+/// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not sent.
+///
+/// ```
+/// use pgai_sea::config::{Chunking, Embedding, Formatting, Loading};
+/// use pgai_sea::CreateVectorizer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let create = CreateVectorizer::new("blog_posts")
+///     .loading(Loading::column("content"))
+///     .embedding(Embedding::openai("text-embedding-3-small", 768))
+///     .chunking(Chunking::character_text_splitter().chunk_size(800).chunk_overlap(400).separator("."))
+///     .formatting(Formatting::python_template("$title - $chunk"));
+///
+/// assert_eq!(
+///     create.to_sql()?,
+///     "SELECT ai.create_vectorizer(source => 'blog_posts', \
+///      loading => ai.loading_column(column_name => 'content'), \
+///      embedding => ai.embedding_openai(model => 'text-embedding-3-small', dimensions => 768), \
+///      chunking => ai.chunking_character_text_splitter(chunk_size => 800, chunk_overlap => 400, separator => '.'), \
+///      formatting => ai.formatting_python_template(template => '$title - $chunk'))"
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateVectorizer {
+    source: Option<(Option<String>, String)>,
+    name: Option<String>,
+    destination: Option<Destination>,
+    loading: Option<Loading>,
+    parsing: Option<Parsing>,
+    embedding: Option<Embedding>,
+    chunking: Option<Chunking>,
+    indexing: Option<Indexing>,
+    formatting: Option<Formatting>,
+    scheduling: Option<Scheduling>,
+    processing: Option<Processing>,
+    queue_schema: Option<String>,
+    queue_table: Option<String>,
+    grant_to: Option<Vec<String>>,
+    enqueue_existing: Option<bool>,
+    if_not_exists: Option<bool>,
+}
+
+impl CreateVectorizer {
+    /// For a table: `"blog_posts"`, found along the search path, or `("website", "blog_posts")`.
+    ///
+    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity with a `schema_name` use
+    /// [`entity`](Self::entity), which knows it.
+    #[must_use]
+    pub fn new(source: impl IntoTableRef) -> Self {
+        let source = match source.into_table_ref() {
+            TableRef::Table(TableName(schema, table), _) => {
+                let schema = schema.map(|SchemaName(_, schema)| schema.inner().into_owned());
+                Some((schema, table.inner().into_owned()))
+            }
+            _ => None, // a subquery: `check` says so
+        };
+        Self {
+            source,
+            name: None,
+            destination: None,
+            loading: None,
+            parsing: None,
+            embedding: None,
+            chunking: None,
+            indexing: None,
+            formatting: None,
+            scheduling: None,
+            processing: None,
+            queue_schema: None,
+            queue_table: None,
+            grant_to: None,
+            enqueue_existing: None,
+            if_not_exists: None,
+        }
+    }
+
+    /// For the table of a SeaORM entity, with its schema.
+    #[must_use]
+    pub fn entity(source: impl EntityName) -> Self {
+        Self::new(source.table_ref())
+    }
+
+    /// The vectorizer's name: lower-case letters, digits and underscores. By default `<target_schema>_<target_table>`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Where embeddings go; by default a table `<source>_embedding_store` and a view `<source>_embedding`.
+    #[must_use]
+    pub fn destination(mut self, destination: impl Into<Destination>) -> Self {
+        self.destination = Some(destination.into());
+        self
+    }
+
+    /// Where text comes from. Required.
+    #[must_use]
+    pub fn loading(mut self, loading: impl Into<Loading>) -> Self {
+        self.loading = Some(loading.into());
+        self
+    }
+
+    /// How documents become text; by default by their type.
+    #[must_use]
+    pub fn parsing(mut self, parsing: impl Into<Parsing>) -> Self {
+        self.parsing = Some(parsing.into());
+        self
+    }
+
+    /// The provider and model. Required.
+    #[must_use]
+    pub fn embedding(mut self, embedding: impl Into<Embedding>) -> Self {
+        self.embedding = Some(embedding.into());
+        self
+    }
+
+    /// How text is cut; by default by the recursive splitter into 800 characters.
+    #[must_use]
+    pub fn chunking(mut self, chunking: impl Into<Chunking>) -> Self {
+        self.chunking = Some(chunking.into());
+        self
+    }
+
+    /// The index over the embeddings; by default what the database's settings say, else none.
+    #[must_use]
+    pub fn indexing(mut self, indexing: impl Into<Indexing>) -> Self {
+        self.indexing = Some(indexing.into());
+        self
+    }
+
+    /// What is embedded of a chunk and its row; by default the chunk.
+    #[must_use]
+    pub fn formatting(mut self, formatting: impl Into<Formatting>) -> Self {
+        self.formatting = Some(formatting.into());
+        self
+    }
+
+    /// Who runs the worker; by default what the database's settings say, else a worker outside of the database.
+    #[must_use]
+    pub fn scheduling(mut self, scheduling: impl Into<Scheduling>) -> Self {
+        self.scheduling = Some(scheduling.into());
+        self
+    }
+
+    /// How much the worker does at once.
+    #[must_use]
+    pub fn processing(mut self, processing: impl Into<Processing>) -> Self {
+        self.processing = Some(processing.into());
+        self
+    }
+
+    /// The queue's schema; by default `ai`.
+    #[must_use]
+    pub fn queue_schema(mut self, queue_schema: impl Into<String>) -> Self {
+        self.queue_schema = Some(queue_schema.into());
+        self
+    }
+
+    /// The queue; by default `_vectorizer_q_<id>`.
+    #[must_use]
+    pub fn queue_table(mut self, queue_table: impl Into<String>) -> Self {
+        self.queue_table = Some(queue_table.into());
+        self
+    }
+
+    /// Roles that may read the embeddings and run a worker, beside those of the setting `ai.grant_to_default`.
+    #[must_use]
+    pub fn grant_to<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
+        self.grant_to = Some(roles.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether rows that exist already are embedded; by default so.
+    #[must_use]
+    pub fn enqueue_existing(mut self, enqueue_existing: bool) -> Self {
+        self.enqueue_existing = Some(enqueue_existing);
+        self
+    }
+
+    /// Whether a vectorizer of this name that exists already is left as it is; by default it is an error.
+    #[must_use]
+    pub fn if_not_exists(mut self, if_not_exists: bool) -> Self {
+        self.if_not_exists = Some(if_not_exists);
+        self
+    }
+
+    /// The table, as the caller named it.
+    pub(crate) fn source(&self) -> Option<(Option<&str>, &str)> {
+        self.source
+            .as_ref()
+            .map(|(schema, table)| (schema.as_deref(), table.as_str()))
+    }
+
+    /// The statement with its values as literals, for people and for `psql`.
+    ///
+    /// # Errors
+    ///
+    /// What no database would take, naming the setter; see [`statement`](Self::statement).
+    pub fn to_sql(&self) -> Result<String, ConfigError> {
+        Ok(format!("SELECT {}", self.call()?.to_sql()))
+    }
+
+    /// The statement with bound values. It returns one row: the vectorizer's id, an `i32`.
+    ///
+    /// # Errors
+    ///
+    /// A required setter that was not called, and values outside of what pgai's functions take, naming the setter.
+    pub fn statement(&self) -> Result<Statement, ConfigError> {
+        let (sql, values) = self.call()?.bind();
+        Ok(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            format!("SELECT {sql}"),
+            values,
+        ))
+    }
+
+    fn call(&self) -> Result<Call, ConfigError> {
+        self.check()?;
+        let name = |name: &Option<String>| name.clone().map(Arg::Name);
+        Ok(Call::new("create_vectorizer")
+            .arg(
+                "source",
+                self.source.clone().map(|(schema, table)| Arg::Relation(schema, table)),
+            )
+            .arg("name", self.name.as_ref())
+            .arg("destination", self.destination.as_ref().and_then(Destination::call))
+            .arg("loading", self.loading.as_ref().and_then(Loading::call))
+            .arg("parsing", self.parsing.as_ref().and_then(Parsing::call))
+            .arg("embedding", self.embedding.as_ref().and_then(Embedding::call))
+            .arg("chunking", self.chunking.as_ref().and_then(Chunking::call))
+            .arg("indexing", self.indexing.as_ref().and_then(Indexing::call))
+            .arg("formatting", self.formatting.as_ref().and_then(Formatting::call))
+            .arg("scheduling", self.scheduling.as_ref().and_then(Scheduling::call))
+            .arg("processing", self.processing.as_ref().and_then(Processing::call))
+            .arg("queue_schema", name(&self.queue_schema))
+            .arg("queue_table", name(&self.queue_table))
+            .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo))
+            .arg("enqueue_existing", self.enqueue_existing)
+            .arg("if_not_exists", self.if_not_exists))
+    }
+
+    /// The rules that need no database.
+    fn check(&self) -> Result<(), ConfigError> {
+        let Some((schema, table)) = &self.source else {
+            return Err(ConfigError::new(
+                "source",
+                "is a subquery, function or list of values; name a table",
+            ));
+        };
+        check_identifier("source", table)?;
+        schema
+            .as_ref()
+            .map_or(Ok(()), |schema| check_identifier("source", schema))?;
+        self.name.as_ref().map_or(Ok(()), |name| check_name(name))?;
+
+        self.destination.as_ref().map_or(Ok(()), Destination::check)?;
+        required("loading", "Loading::column(..)", self.loading.as_ref())?.check()?;
+        self.parsing.as_ref().map_or(Ok(()), Parsing::check)?;
+        let embedding = required(
+            "embedding",
+            "Embedding::openai(..) or another provider",
+            self.embedding.as_ref(),
+        )?;
+        embedding.check()?;
+        self.chunking.as_ref().map_or(Ok(()), Chunking::check)?;
+        self.indexing.as_ref().map_or(Ok(()), Indexing::check)?;
+        self.formatting.as_ref().map_or(Ok(()), Formatting::check)?;
+        self.scheduling.as_ref().map_or(Ok(()), Scheduling::check)?;
+        self.processing.as_ref().map_or(Ok(()), Processing::check)?;
+
+        for (setter, name) in [("queue_schema", &self.queue_schema), ("queue_table", &self.queue_table)] {
+            name.as_ref().map_or(Ok(()), |name| check_identifier(setter, name))?;
+        }
+        self.grant_to
+            .iter()
+            .flatten()
+            .try_for_each(|role| check_identifier("grant_to", role))?;
+        self.check_together(embedding)
+    }
+
+    /// The rules that concern two arguments.
+    fn check_together(&self, embedding: &Embedding) -> Result<(), ConfigError> {
+        if matches!(self.destination, Some(Destination::Column(_))) && !matches!(self.chunking, Some(Chunking::None(_)))
+        {
+            let problem = "must be Chunking::none() with Destination::column, which holds one vector per row";
+            return Err(ConfigError::new("chunking", problem));
+        }
+        // pgvector's limit for an index on `vector`
+        if matches!(self.indexing, Some(Indexing::Hnsw(_))) && embedding.dimensions() > 2000 {
+            let problem = format!(
+                "HNSW takes at most 2000 dimensions, {} has {}",
+                embedding.model(),
+                embedding.dimensions()
+            );
+            return Err(ConfigError::new("indexing", problem));
+        }
+        Ok(())
+    }
+}
+
+fn required<'a, T>(setter: &str, example: &str, value: Option<&'a T>) -> Result<&'a T, ConfigError> {
+    value.ok_or_else(|| ConfigError::new(setter, format!("is required; call .{setter}({example})")))
+}
+
+/// The catalog's constraint: `^[a-z][a-z_0-9]*$`, and a name's 63 bytes.
+fn check_name(name: &str) -> Result<(), ConfigError> {
+    check_identifier("name", name)?;
+    let pattern = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if pattern {
+        return Ok(());
+    }
+    let problem = format!("{name:?} has other characters than a-z, 0-9 and _, or does not start with a letter");
+    Err(ConfigError::new("name", problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posts() -> CreateVectorizer {
+        CreateVectorizer::new("posts")
+            .loading(Loading::column("body"))
+            .embedding(Embedding::ollama("all-minilm", 384))
+    }
+
+    #[track_caller]
+    fn refused(create: &CreateVectorizer, message: &str) {
+        assert_eq!(create.to_sql().unwrap_err().to_string(), message);
+        assert_eq!(create.statement().unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn names_and_separators_of_quotes_are_ordinary() {
+        let create = CreateVectorizer::new(("o'clock \"x\"", "posts"))
+            .loading(Loading::column("bo'dy"))
+            .embedding(Embedding::ollama("m", 3))
+            .chunking(Chunking::character_text_splitter().separator("'\\\"'"));
+        assert_eq!(
+            create.to_sql().unwrap(),
+            r#"SELECT ai.create_vectorizer(source => '"o''clock ""x""".posts', loading => ai.loading_column(column_name => 'bo''dy'), embedding => ai.embedding_ollama(model => 'm', dimensions => 3), chunking => ai.chunking_character_text_splitter(separator => E'''\\"'''))"#
+        );
+    }
+
+    #[test]
+    fn a_statement_binds_every_value() {
+        let statement = posts()
+            .name("posts_search")
+            .grant_to(["bob"])
+            .if_not_exists(true)
+            .statement()
+            .unwrap();
+        assert_eq!(
+            statement.sql,
+            "SELECT ai.create_vectorizer(source => $1::regclass, name => $2, \
+             loading => ai.loading_column(column_name => $3::name), \
+             embedding => ai.embedding_ollama(model => $4, dimensions => $5), \
+             grant_to => ai.grant_to(VARIADIC $6::name[]), if_not_exists => $7)"
+        );
+        assert_eq!(statement.values.unwrap().0.len(), 7);
+    }
+
+    #[test]
+    fn what_no_database_takes_is_refused_by_the_setters_name() {
+        refused(
+            &CreateVectorizer::new("posts").embedding(Embedding::ollama("m", 3)),
+            "`loading`: is required; call .loading(Loading::column(..))",
+        );
+        refused(
+            &CreateVectorizer::new("posts").loading(Loading::column("body")),
+            "`embedding`: is required; call .embedding(Embedding::openai(..) or another provider)",
+        );
+        refused(
+            &posts().name("Posts"),
+            "`name`: \"Posts\" has other characters than a-z, 0-9 and _, or does not start with a letter",
+        );
+        refused(
+            &posts().chunking(Chunking::character_text_splitter().chunk_size(100)),
+            "`chunk_overlap`: 400, the default, is larger than chunk_size 100; set chunk_overlap to at most that",
+        );
+        refused(
+            &posts().embedding(Embedding::openai("m", 16_001)),
+            "`dimensions`: 16001 is not between 1 and 16000",
+        );
+        refused(
+            &posts().formatting(Formatting::python_template("$title")),
+            "`formatting`: the template \"$title\" does not contain $chunk",
+        );
+        refused(
+            &posts().destination(Destination::column("embedding")),
+            "`chunking`: must be Chunking::none() with Destination::column, which holds one vector per row",
+        );
+        refused(
+            &posts()
+                .embedding(Embedding::openai("m", 3072))
+                .indexing(Indexing::hnsw()),
+            "`indexing`: HNSW takes at most 2000 dimensions, m has 3072",
+        );
+        refused(
+            &posts().loading(Loading::column("a\0b")),
+            "`loading`: contains a NUL character, which PostgreSQL's text cannot hold",
+        );
+    }
+}
