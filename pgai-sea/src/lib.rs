@@ -4,6 +4,9 @@
 // What `#[derive(Vectorizer)]` writes names `::pgai_sea`; this lets it work in this crate's own tests.
 extern crate self as pgai_sea;
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -12,9 +15,6 @@ pub mod embedder;
 pub mod entity;
 #[cfg(feature = "migration")]
 pub mod migration;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 pub mod search;
 pub mod sql;
 pub mod vectorizer;
