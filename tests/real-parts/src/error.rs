@@ -10,9 +10,7 @@ use crate::Version;
 #[non_exhaustive]
 pub enum Error {
     /// There is no `python3` to run pip with.
-    #[error(
-        "python3 is needed to fetch {part}, and cannot be run: install python3 and pip, or {instead}"
-    )]
+    #[error("python3 is needed to fetch {part}, and cannot be run: install python3 and pip, or {instead}")]
     NoPython {
         /// What was to be fetched.
         part: &'static str,
@@ -117,9 +115,7 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The server that `DATABASE_URL` names does not answer, or refuses.
-    #[error(
-        "the server at {url} cannot be used: check DATABASE_URL, or unset it to have one fetched and started"
-    )]
+    #[error("the server at {url} cannot be used: check DATABASE_URL, or unset it to have one fetched and started")]
     Database {
         /// Its address, without the password.
         url: String,

@@ -23,12 +23,7 @@ impl Wheel {
     pub(crate) fn unpacked(&self, base: &Path) -> Result<PathBuf> {
         let build = self.build()?;
         // with a part of the hash, so that another pin or platform is another directory
-        let dir = base.join(format!(
-            "{}-{}-{}",
-            self.name,
-            self.version,
-            &build.sha256[..12]
-        ));
+        let dir = base.join(format!("{}-{}-{}", self.name, self.version, &build.sha256[..12]));
         if dir.is_dir() {
             return Ok(dir);
         }
@@ -72,8 +67,7 @@ impl Wheel {
                 instead: self.instead,
                 source,
             })?;
-        let said =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         if said.contains("No module named pip") {
             return Err(Error::NoPip {
                 part: self.part,
@@ -119,10 +113,7 @@ fn wheel_in(dir: &Path) -> Option<PathBuf> {
 }
 
 fn name_of(file: &Path) -> String {
-    file.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn sha256(file: &Path) -> Result<String> {

@@ -15,10 +15,7 @@ use crate::{Error, Result};
 pub fn pgai_schema_sql() -> Result<String> {
     let file = PGAI.unpacked(&parts_dir()?)?.join("pgai/data/ai.sql");
     let mut sql = fs::read_to_string(&file).map_err(Error::io("read", &file))?;
-    for (placeholder, value) in [
-        ("@extschema:vector@", "public"),
-        ("__version__", PGAI.version),
-    ] {
+    for (placeholder, value) in [("@extschema:vector@", "public"), ("__version__", PGAI.version)] {
         if !sql.contains(placeholder) {
             return Err(Error::Schema { file, placeholder });
         }

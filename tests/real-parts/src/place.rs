@@ -24,18 +24,13 @@ fn target_dir() -> Option<PathBuf> {
     }
     // Cargo tags its target directories for backup tools.
     let program = std::env::current_exe().ok()?;
-    let tagged = program
-        .ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let tagged = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
     if let Some(dir) = tagged {
         return Some(dir.to_owned());
     }
     // A doctest or an installed program: as long as the workspace is still where it was built.
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    workspace
-        .canonicalize()
-        .ok()
-        .map(|workspace| workspace.join("target"))
+    workspace.canonicalize().ok().map(|workspace| workspace.join("target"))
 }
 
 /// A directory of this user's own under `temp`, readable for everyone and writable for nobody else. It has one name per

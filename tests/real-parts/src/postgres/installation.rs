@@ -73,8 +73,7 @@ impl Installation {
         if output.status.success() {
             return Ok(());
         }
-        let said =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         Err(Error::Program {
             program: name,
             version: self.version,

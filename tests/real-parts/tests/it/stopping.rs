@@ -29,10 +29,7 @@ async fn other_children_of_the_process_do_not_keep_the_server_alive() {
     let dir = open_dir();
     let postgres = Postgres::with_data_dir(dir.path().join("server")).unwrap();
     let server = Traces::of(postgres.url()).await;
-    let mut child = std::process::Command::new("sleep")
-        .arg("60")
-        .spawn()
-        .unwrap();
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     drop(postgres);
     assert!(!server.is_running());
     child.kill().unwrap();

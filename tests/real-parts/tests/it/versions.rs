@@ -9,23 +9,15 @@ use crate::process::{Holder, connect, program, value};
 async fn a_started_server_has_pgvector_and_a_password() {
     let holder = Holder::start(&mut program());
     let db = connect(&holder.url).await;
-    db.execute_unprepared("create extension vector")
-        .await
-        .unwrap();
+    db.execute_unprepared("create extension vector").await.unwrap();
     let distance = value::<f64>(&holder.url, "select '[0,3]'::vector <-> '[4,0]'").await;
     assert!((distance - 5.0).abs() < f64::EPSILON, "{distance}");
-    assert_eq!(
-        value::<String>(&holder.url, "show listen_addresses").await,
-        "127.0.0.1"
-    );
+    assert_eq!(value::<String>(&holder.url, "show listen_addresses").await, "127.0.0.1");
 
     let mut guess = url::Url::parse(&holder.url).unwrap();
     guess.set_password(Some("postgres")).unwrap();
     let error = Database::connect(guess.as_str()).await.unwrap_err();
-    assert!(
-        error.to_string().contains("password authentication failed"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("password authentication failed"), "{error}");
     holder.kill("KILL");
 }
 
