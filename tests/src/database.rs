@@ -32,14 +32,13 @@ impl TestDatabase {
         let row = self.db.query_one_raw(self.statement(sql)).await?;
         row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?
             .try_get_by_index(0)
-            .map_err(Into::into)
     }
 
     /// The first column of all rows that `sql` selects.
     pub async fn values<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>, DbErr> {
         let rows = self.db.query_all_raw(self.statement(sql)).await?;
         rows.iter()
-            .map(|row| row.try_get_by_index(0).map_err(Into::into))
+            .map(|row| row.try_get_by_index(0))
             .collect()
     }
 

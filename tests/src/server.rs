@@ -20,8 +20,11 @@ pub fn server() -> &'static Postgres {
 
 /// An error and everything that led to it.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    let mut chain = error.to_string();
+    let mut error = error;
+    while let Some(source) = error.source() {
+        chain = format!("{chain}: {source}");
+        error = source;
+    }
+    chain
 }

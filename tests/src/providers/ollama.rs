@@ -135,7 +135,7 @@ pub(super) async fn pull(Shared(state): Shared<Arc<State>>, Json(pull): Json<Pul
         // the status is sent before it is known
         lines.push(json!({ "error": MISSING }));
     }
-    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let body = lines.iter().map(|line| line.to_string() + "\n").collect::<String>();
     ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 

@@ -17,7 +17,7 @@ fn hash(text: &str) -> u64 {
     })
 }
 
-/// Sebastiano Vigna's SplitMix64.
+/// Sebastiano Vigna's `SplitMix64`.
 struct SplitMix(u64);
 
 impl SplitMix {
@@ -28,7 +28,6 @@ impl SplitMix {
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^= bits >> 31;
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is the better one")]
         let half = (bits >> 32) as u32;
         f64::from(half) / f64::from(u32::MAX) * 2.0 - 1.0
     }
