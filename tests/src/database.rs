@@ -37,9 +37,7 @@ impl TestDatabase {
     /// The first column of all rows that `sql` selects.
     pub async fn values<T: TryGetable>(&self, sql: &str) -> Result<Vec<T>, DbErr> {
         let rows = self.db.query_all_raw(self.statement(sql)).await?;
-        rows.iter()
-            .map(|row| row.try_get_by_index(0))
-            .collect()
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     fn statement(&self, sql: &str) -> Statement {

@@ -58,10 +58,7 @@ impl BaseUrl {
     /// The address of `path` below the base. A query of the base stays (Azure's `api-version`).
     fn join(&self, path: &str) -> Option<Url> {
         let mut url = Url::parse(self.0.trim()).ok().filter(Url::has_host)?;
-        url.path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .extend(path.split('/'));
+        url.path_segments_mut().ok()?.pop_if_empty().extend(path.split('/'));
         matches!(url.scheme(), "http" | "https").then_some(url)
     }
 }
@@ -106,11 +103,7 @@ pub(super) struct Api {
 
 impl Api {
     /// Posts `body` to `path` and reads the whole answer, whatever its status.
-    pub(super) async fn post(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Answer, EmbedError> {
+    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, EmbedError> {
         let response = self.send(path, body, Some(self.timeout)).await?;
         self.read(response).await
     }
@@ -131,18 +124,15 @@ impl Api {
         })?;
         let mut request = client(self.provider)?.post(url.clone()).json(body);
         if let Some(key) = &self.api_key {
-            let bearer = key.bearer().ok_or_else(|| {
-                self.configuration("the API key has characters that no HTTP header can carry")
-            })?;
+            let bearer = key
+                .bearer()
+                .ok_or_else(|| self.configuration("the API key has characters that no HTTP header can carry"))?;
             request = request.header(header::AUTHORIZATION, bearer);
         }
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
         }
-        request
-            .send()
-            .await
-            .map_err(|error| self.unreachable(url, error))
+        request.send().await.map_err(|error| self.unreachable(url, error))
     }
 
     /// Reads what is left of an answer.
@@ -150,10 +140,7 @@ impl Api {
         let status = response.status();
         let retry_after = retry_after(response.headers(), SystemTime::now());
         let url = response.url().clone();
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| self.unreachable(url, error))?;
+        let body = response.bytes().await.map_err(|error| self.unreachable(url, error))?;
         tracing::debug!(
             provider = self.provider,
             status = status.as_u16(),
@@ -305,19 +292,13 @@ mod tests {
         assert_eq!(wait(&[]), None);
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[("retry-after", "-1")]), None);
-        assert_eq!(
-            wait(&[("retry-after", "20")]),
-            Some(Duration::from_secs(20))
-        );
+        assert_eq!(wait(&[("retry-after", "20")]), Some(Duration::from_secs(20)));
         assert_eq!(
             wait(&[("retry-after", "1"), ("retry-after-ms", "250")]),
             Some(Duration::from_millis(250))
         );
         let date = "Sun, 06 Nov 1994 08:50:07 GMT";
-        assert_eq!(
-            wait(&[("retry-after", date)]),
-            Some(Duration::from_secs(30))
-        );
+        assert_eq!(wait(&[("retry-after", date)]), Some(Duration::from_secs(30)));
         let past = "Sun, 06 Nov 1994 08:00:00 GMT";
         assert_eq!(wait(&[("retry-after", past)]), Some(Duration::ZERO));
     }
@@ -344,9 +325,6 @@ mod tests {
         assert_eq!(format!("{base:?}"), "\"https://host/v1\"");
         assert_eq!(BaseUrl::new("me:hunter2@host").to_string(), "[not a URL]");
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[secret]");
-        assert_eq!(
-            Secret::new("hunter2").scrub("bad key hunter2!"),
-            "bad key [api key]!"
-        );
+        assert_eq!(Secret::new("hunter2").scrub("bad key hunter2!"), "bad key [api key]!");
     }
 }

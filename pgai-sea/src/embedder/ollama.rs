@@ -114,10 +114,7 @@ impl Ollama {
     /// Has the server pull the model, reading its progress until the end.
     async fn pull(&self) -> Result<(), EmbedError> {
         let request = Pull { model: &self.model };
-        tracing::info!(
-            model = self.model,
-            "ollama does not have the model, pulling it"
-        );
+        tracing::info!(model = self.model, "ollama does not have the model, pulling it");
         let mut response = self.api.send("api/pull", &request, None).await?;
         if !response.status().is_success() {
             let answer = self.api.read(response).await?;
@@ -149,10 +146,9 @@ impl Ollama {
             tracing::info!(model = self.model, "pulled");
             return Ok(());
         }
-        Err(self.api.answer(format!(
-            "pulling the model `{}` ended without success",
-            self.model
-        )))
+        Err(self
+            .api
+            .answer(format!("pulling the model `{}` ended without success", self.model)))
     }
 
     /// Reads one line of a pull's progress; true if it says that the model is there.
@@ -194,9 +190,7 @@ impl Ollama {
 
 /// A `keep_alive` as Ollama reads it: only a number may be without a unit.
 fn keep_alive(text: &str) -> Value {
-    text.trim()
-        .parse::<i64>()
-        .map_or_else(|_| text.into(), Value::from)
+    text.trim().parse::<i64>().map_or_else(|_| text.into(), Value::from)
 }
 
 #[derive(Serialize)]
@@ -228,11 +222,7 @@ struct Progress {
 
 #[async_trait]
 impl Embedder for Ollama {
-    async fn embed(
-        &self,
-        texts: &[String],
-        _input_type: InputType,
-    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
         let pulls_before = *self.pulls.lock().await;
         let mut answer = self.request(texts).await?;
         if Rejection::of(&answer).is_some_and(|rejection| is_missing_model(&rejection)) {
@@ -249,12 +239,8 @@ impl Embedder for Ollama {
             return Err(self.error(rejection));
         }
         let response: Response = self.api.parse(&answer)?;
-        self.api.check(
-            &self.model,
-            self.dimensions,
-            texts.len(),
-            response.embeddings,
-        )
+        self.api
+            .check(&self.model, self.dimensions, texts.len(), response.embeddings)
     }
 
     fn limits(&self) -> RequestLimits {
@@ -264,7 +250,5 @@ impl Embedder for Ollama {
 
 /// 404 is also what a server answers that has no such path.
 fn is_missing_model(rejection: &Rejection) -> bool {
-    rejection.status.as_u16() == 404
-        && rejection.message.contains("model")
-        && rejection.message.contains("not found")
+    rejection.status.as_u16() == 404 && rejection.message.contains("model") && rejection.message.contains("not found")
 }

@@ -112,9 +112,7 @@ impl OpenAi {
 
 /// `OPENAI_BASE_URL`, unless it is empty.
 pub(super) fn base_url_from_env() -> Option<String> {
-    env::var("OPENAI_BASE_URL")
-        .ok()
-        .filter(|url| !url.trim().is_empty())
+    env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty())
 }
 
 #[derive(Serialize)]
@@ -157,16 +155,9 @@ fn in_order(items: Vec<Item>) -> Result<Vec<Vec<f32>>, String> {
 
 #[async_trait]
 impl Embedder for OpenAi {
-    async fn embed(
-        &self,
-        texts: &[String],
-        _input_type: InputType,
-    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
         let dimensions = self.dimensions_asked()?;
-        let input: Vec<_> = texts
-            .iter()
-            .map(|text| tokens::cut(&self.model, text))
-            .collect();
+        let input: Vec<_> = texts.iter().map(|text| tokens::cut(&self.model, text)).collect();
         let request = Request {
             model: &self.model,
             input: &input,
@@ -179,8 +170,7 @@ impl Embedder for OpenAi {
         }
         let response: Response = self.api.parse(&answer)?;
         let vectors = in_order(response.data).map_err(|message| self.api.answer(message))?;
-        self.api
-            .check(&self.model, self.dimensions, texts.len(), vectors)
+        self.api.check(&self.model, self.dimensions, texts.len(), vectors)
     }
 
     /// 2,048 texts and 300,000 estimated tokens: `OpenAI`'s own limits.

@@ -71,9 +71,7 @@ impl Rejection {
                 "{} does not accept the API key ({status}: {message})",
                 api.base_url
             )),
-            status @ 400..500 => {
-                api.configuration(format!("{} answered {status}: {message}", api.base_url))
-            }
+            status @ 400..500 => api.configuration(format!("{} answered {status}: {message}", api.base_url)),
             status => api.answer(format!("status {status}: {message}")),
         }
     }
@@ -141,24 +139,15 @@ mod tests {
                 r#"{"error":{"message":"no\n such  thing","type":"x"}}"#,
                 "no such thing",
             ),
-            (
-                r#"{"error":"model \"m\" not found"}"#,
-                "model \"m\" not found",
-            ),
-            (
-                r#"{"object":"error","message":"too long","code":400}"#,
-                "too long",
-            ),
+            (r#"{"error":"model \"m\" not found"}"#, "model \"m\" not found"),
+            (r#"{"object":"error","message":"too long","code":400}"#, "too long"),
             (
                 r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#,
                 "field required",
             ),
             (r#"{"detail":"Not Found"}"#, "Not Found"),
             (r#"{"status":3}"#, r#"{"status":3}"#),
-            (
-                "<html><TITLE>502 Bad Gateway</TITLE><body>..",
-                "502 Bad Gateway",
-            ),
+            ("<html><TITLE>502 Bad Gateway</TITLE><body>..", "502 Bad Gateway"),
             ("upstream\tfailed\r\n\u{1b}[31m", "upstream failed [31m"),
             ("", "(no message)"),
         ] {

@@ -52,19 +52,14 @@ mod tests {
         assert!(matches!(cut("nomic-embed-text", &long), Cow::Borrowed(text) if text == long));
         // 8,000 tokens in 40,000 bytes
         let fits = "word ".repeat(8000);
-        assert!(
-            matches!(cut(MODEL, fits.trim_end()), Cow::Borrowed(text) if text == fits.trim_end())
-        );
+        assert!(matches!(cut(MODEL, fits.trim_end()), Cow::Borrowed(text) if text == fits.trim_end()));
     }
 
     #[test]
     fn long_texts_keep_their_first_tokens() {
         let long = "word".to_owned() + &" word".repeat(10_000);
         let kept = cut(MODEL, &long);
-        assert_eq!(
-            kept,
-            "word".to_owned() + &" word".repeat(CONTEXT_LENGTH - 1)
-        );
+        assert_eq!(kept, "word".to_owned() + &" word".repeat(CONTEXT_LENGTH - 1));
         // what the tokenizer keeps for chat models is text
         let special = "<|endoftext|>".to_owned() + &long;
         assert!(cut(MODEL, &special).starts_with("<|endoftext|>word word"));

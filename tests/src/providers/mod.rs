@@ -141,7 +141,11 @@ impl Provider {
         const PATIENCE: Duration = Duration::from_mins(1);
         let arrived = self.state.arrived(|requests| requests.len() >= count);
         let in_time = tokio::time::timeout(PATIENCE, arrived).await.is_ok();
-        assert!(in_time, "{} of {count} requests arrived within {PATIENCE:?}", self.requests().len());
+        assert!(
+            in_time,
+            "{} of {count} requests arrived within {PATIENCE:?}",
+            self.requests().len()
+        );
     }
 }
 

@@ -176,7 +176,10 @@ async fn any_strings_and_options_are_stored_as_they_were_given() {
         // the seed is fixed: a failure is one for everybody
         let mut runner = TestRunner::deterministic();
         for _ in 0..60 {
-            let asked = asked().new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+            let asked = asked()
+                .new_tree(&mut runner)
+                .map_err(|reason| reason.to_string())?
+                .current();
             compare(&test, asked).await?;
         }
         Ok(())
