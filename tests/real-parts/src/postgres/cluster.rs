@@ -40,20 +40,18 @@ impl Cluster {
 
     /// The one in `dir`, made there if it is not.
     pub(crate) fn kept(installation: &Installation, dir: &Path) -> Result<Self> {
-        let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
-        if !empty && !dir.join(OWNER).is_file() {
-            let message = "it holds something else than a server's data: name an empty or a new directory";
-            return Err(Error::io("use", dir)(std::io::Error::other(message)));
-        }
-        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        let dir = dir.canonicalize().map_err(Error::io("find", dir))?;
-        if !installation.account.reaches(&dir) && !empty {
+        let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
+        let parent = dir.parent().unwrap_or(&dir);
+        if !installation.account.reaches(parent) {
             return Err(Error::Unreachable { dir });
         }
-        let cluster = Self::owned(installation, dir, true)?;
-        if !installation.account.reaches(&cluster.dir) {
-            return Err(Error::Unreachable { dir: cluster.dir });
+        let empty = fs::read_dir(&dir).map_or(true, |mut entries| entries.next().is_none());
+        if !empty && !dir.join(OWNER).is_file() {
+            let message = "it holds something else than a server's data: name an empty or a new directory";
+            return Err(Error::io("use", &dir)(std::io::Error::other(message)));
         }
+        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        let cluster = Self::owned(installation, dir, true)?;
         if !cluster.data().is_dir() {
             initialise(installation, &cluster.dir, true)?;
         }

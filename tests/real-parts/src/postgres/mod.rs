@@ -58,7 +58,7 @@ impl fmt::Display for Version {
 #[derive(Debug)]
 pub struct Postgres {
     url: Url,
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 impl Postgres {
@@ -121,10 +121,15 @@ impl Postgres {
         url.into()
     }
 
+    /// Whether it was started here, and goes when this does.
+    pub fn is_started(&self) -> bool {
+        self.server.is_some()
+    }
+
     fn external(url: &str, wanted: Option<Version>) -> Result<Self> {
         let url = external::parse(url)?;
         external::check(&url, wanted)?;
-        Ok(Self { url, _server: None })
+        Ok(Self { url, server: None })
     }
 
     fn throw_away(version: Version) -> Result<Self> {
@@ -142,7 +147,7 @@ impl Postgres {
         );
         Ok(Self {
             url: external::parse(&url)?,
-            _server: Some(server),
+            server: Some(server),
         })
     }
 }
@@ -172,7 +177,7 @@ mod tests {
         ] {
             let postgres = Postgres {
                 url: external::parse(server)?,
-                _server: None,
+                server: None,
             };
             let url = external::parse(&postgres.database_url("a/b 100%?#é"))?;
             assert_eq!(url.path(), "/a%2Fb%20100%25%3F%23%C3%A9");

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pgai_sea::CreateVectorizer;
-use pgai_sea::config::{Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling};
+use pgai_sea::config::{
+    Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
+};
 use pgai_sea_tests::on_both_catalogs;
 
 /// Every function with every argument, as the builders write it.
@@ -37,15 +39,32 @@ fn calls() -> Vec<String> {
             .to_sql(),
         Destination::column("c").to_sql(),
         Loading::column("c").retries(1).to_sql(),
-        Loading::uri("c").retries(1).aws_role_arn("arn:aws:iam::1:role/r").to_sql(),
+        Loading::uri("c")
+            .retries(1)
+            .aws_role_arn("arn:aws:iam::1:role/r")
+            .to_sql(),
         Parsing::auto().to_sql(),
         Parsing::none().to_sql(),
         Parsing::pymupdf().to_sql(),
         Parsing::docling().to_sql(),
-        Embedding::openai("m", 1).chat_user("u").api_key_name("k").base_url("b").to_sql(),
-        Embedding::ollama("m", 1).base_url("b").options(options.clone()).keep_alive("5m").to_sql(),
-        Embedding::voyageai("m", 1).input_type("query").api_key_name("k").to_sql(),
-        Embedding::litellm("m", 1).api_key_name("k").extra_options(options).to_sql(),
+        Embedding::openai("m", 1)
+            .chat_user("u")
+            .api_key_name("k")
+            .base_url("b")
+            .to_sql(),
+        Embedding::ollama("m", 1)
+            .base_url("b")
+            .options(options.clone())
+            .keep_alive("5m")
+            .to_sql(),
+        Embedding::voyageai("m", 1)
+            .input_type("query")
+            .api_key_name("k")
+            .to_sql(),
+        Embedding::litellm("m", 1)
+            .api_key_name("k")
+            .extra_options(options)
+            .to_sql(),
         Chunking::character_text_splitter()
             .chunk_size(1)
             .chunk_overlap(1)
@@ -137,10 +156,14 @@ async fn every_function_takes_the_arguments_that_the_builders_write() {
 #[tokio::test]
 async fn the_default_sizes_of_chunks_are_those_that_the_builders_check() {
     on_both_catalogs(async |test| {
-        for function in ["chunking_character_text_splitter", "chunking_recursive_character_text_splitter"] {
+        for function in [
+            "chunking_character_text_splitter",
+            "chunking_recursive_character_text_splitter",
+        ] {
             let (size, overlap): (String, String) = (
                 test.value(&format!("select ai.{function}() ->> 'chunk_size'")).await?,
-                test.value(&format!("select ai.{function}() ->> 'chunk_overlap'")).await?,
+                test.value(&format!("select ai.{function}() ->> 'chunk_overlap'"))
+                    .await?,
             );
             let overlapping = |size: i32| {
                 CreateVectorizer::new("posts")
@@ -150,7 +173,10 @@ async fn the_default_sizes_of_chunks_are_those_that_the_builders_check() {
                     .to_sql()
             };
             let overlap: i32 = overlap.parse()?;
-            assert!(overlapping(overlap).is_ok() && overlapping(overlap - 1).is_err(), "{function}: {overlap}");
+            assert!(
+                overlapping(overlap).is_ok() && overlapping(overlap - 1).is_err(),
+                "{function}: {overlap}"
+            );
             let size: i32 = size.parse()?;
             let overlapping = |overlap: i32| {
                 CreateVectorizer::new("posts")
@@ -159,7 +185,10 @@ async fn the_default_sizes_of_chunks_are_those_that_the_builders_check() {
                     .chunking(Chunking::recursive_character_text_splitter().chunk_overlap(overlap))
                     .to_sql()
             };
-            assert!(overlapping(size).is_ok() && overlapping(size + 1).is_err(), "{function}: {size}");
+            assert!(
+                overlapping(size).is_ok() && overlapping(size + 1).is_err(),
+                "{function}: {size}"
+            );
         }
         Ok(())
     })

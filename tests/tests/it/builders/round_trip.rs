@@ -47,11 +47,19 @@ fn identifier() -> impl Strategy<Value = String> {
 fn embedding() -> impl Strategy<Value = Embedding> {
     let model = text().prop_map(|model| format!("m{model}"));
     let openai = (model, 1..2000_i32, text(), text(), text()).prop_map(|(model, dimensions, user, key, url)| {
-        Embedding::openai(model, dimensions).chat_user(user).api_key_name(key).base_url(url).into()
+        Embedding::openai(model, dimensions)
+            .chat_user(user)
+            .api_key_name(key)
+            .base_url(url)
+            .into()
     });
     let ollama = (1..2000_i32, text(), text(), text()).prop_map(|(dimensions, url, option, keep_alive)| {
         let options = serde_json::json!({ "stop": option });
-        Embedding::ollama("m", dimensions).base_url(url).options(options).keep_alive(keep_alive).into()
+        Embedding::ollama("m", dimensions)
+            .base_url(url)
+            .options(options)
+            .keep_alive(keep_alive)
+            .into()
     });
     prop_oneof![openai, ollama]
 }
@@ -98,7 +106,10 @@ fn asked() -> impl Strategy<Value = Asked> {
                 embedding,
                 chunking,
                 formatting: Formatting::python_template(format!("$chunk{template}")).into(),
-                processing: Processing::batches().batch_size(batch_size).concurrency(concurrency).into(),
+                processing: Processing::batches()
+                    .batch_size(batch_size)
+                    .concurrency(concurrency)
+                    .into(),
                 indexing: Indexing::none().into(),
             }
         },
@@ -109,8 +120,12 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn st
     let transaction = test.db.begin().await?;
     let (schema, column) = (quote_identifier(&asked.schema), quote_identifier(&asked.column));
     let table = qualified(&asked.schema, &asked.table);
-    transaction.execute_unprepared(&format!("create schema {schema}")).await?;
-    transaction.execute_unprepared(&format!("create table {table} (id int primary key, {column} text)")).await?;
+    transaction
+        .execute_unprepared(&format!("create schema {schema}"))
+        .await?;
+    transaction
+        .execute_unprepared(&format!("create table {table} (id int primary key, {column} text)"))
+        .await?;
     let create = CreateVectorizer::new((asked.schema.clone(), asked.table.clone()))
         .name("asked")
         .destination(asked.destination.clone())
@@ -122,12 +137,16 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn st
         .indexing(asked.indexing.clone());
     // with parameters, and as text: both have to store the same
     let mut configs = Vec::new();
-    for statement in
-        [create.statement()?, Statement::from_string(DbBackend::Postgres, create.to_sql()?)]
-    {
+    for statement in [
+        create.statement()?,
+        Statement::from_string(DbBackend::Postgres, create.to_sql()?),
+    ] {
         let savepoint = transaction.begin().await?;
         savepoint.execute_raw(statement).await?;
-        let config = Statement::from_string(DbBackend::Postgres, "select config from ai.vectorizer where name = 'asked'");
+        let config = Statement::from_string(
+            DbBackend::Postgres,
+            "select config from ai.vectorizer where name = 'asked'",
+        );
         let row = savepoint.query_one_raw(config).await?.ok_or("nothing was stored")?;
         configs.push(row.try_get::<serde_json::Value>("", "config")?);
         savepoint.rollback().await?;
@@ -138,7 +157,9 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn st
 }
 
 async fn compare(test: &TestDatabase, asked: Asked) -> TestResult {
-    let config = stored(test, &asked).await.map_err(|error| format!("{error}\n{asked:#?}"))?;
+    let config = stored(test, &asked)
+        .await
+        .map_err(|error| format!("{error}\n{asked:#?}"))?;
     assert_eq!(config.embedding, asked.embedding);
     assert_eq!(config.chunking, asked.chunking);
     assert_eq!(config.formatting, asked.formatting);
@@ -155,7 +176,10 @@ async fn any_strings_and_options_are_stored_as_they_were_given() {
         // the seed is fixed: a failure is one for everybody
         let mut runner = TestRunner::deterministic();
         for _ in 0..60 {
-            let asked = asked().new_tree(&mut runner)?.current();
+            let asked = asked()
+                .new_tree(&mut runner)
+                .map_err(|reason| reason.to_string())?
+                .current();
             compare(&test, asked).await?;
         }
         Ok(())
