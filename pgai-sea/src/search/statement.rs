@@ -60,7 +60,7 @@ impl Plan {
                 Some(max) => within(max, Query::select().column(Asterisk).from_subquery(nearest, "hits")),
             });
         }
-        nearest.and_where(Expr::cust(r#"(SELECT count(*) FROM "scan") > 0"#));
+        nearest.and_where(after("scan"));
         SearchStatement::Scanning(iterative_scan(nearest, self.max_distance))
     }
 
@@ -154,14 +154,19 @@ fn iterative_scan(nearest: SelectStatement, max_distance: Option<f64>) -> WithQu
         .to_owned();
 
     let mut hits = Query::select();
-    hits.column(("hits", Asterisk))
-        .from("hits")
-        .join(JoinType::CrossJoin, "restore", Condition::all());
+    hits.column(("hits", Asterisk)).from("hits").and_where(after("restore"));
     match max_distance {
         Some(max) => within(max, &mut hits),
         None => hits.order_by(DISTANCE, Order::Asc).take(),
     }
     .with(with)
+}
+
+/// True, once the common table expression `name` has been evaluated: PostgreSQL checks a condition without columns before it
+/// touches a row, also where there is none.
+fn after(name: &'static str) -> Expr {
+    let rows = Query::select().expr(Func::count(Expr::col(Asterisk))).from(name).take();
+    Expr::from(rows).gt(0)
 }
 
 #[cfg(test)]
@@ -217,6 +222,8 @@ pub(super) mod tests {
             type Source = source::Entity;
 
             const DIMENSIONS: usize = 3;
+            const VIEW_SCHEMA: Option<&'static str> = None;
+            const VIEW_NAME: &'static str = "posts_embedding";
 
             fn source_column() -> source::Column {
                 source::Column::Title
@@ -284,8 +291,8 @@ pub(super) mod tests {
             .unwrap()
             .to_string();
         for part in [
-            r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE '%sea%' AND ((SELECT count(*) FROM "scan") > 0) ORDER BY "store"."embedding" <-> '[1,2,3]' ASC LIMIT 5"#,
-            r#"SELECT "hits".* FROM "hits" CROSS JOIN "restore" ORDER BY "distance" ASC"#,
+            r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE '%sea%' AND (SELECT COUNT(*) FROM "scan") > 0 ORDER BY "store"."embedding" <-> '[1,2,3]' ASC LIMIT 5"#,
+            r#"SELECT "hits".* FROM "hits" WHERE (SELECT COUNT(*) FROM "restore") > 0 ORDER BY "distance" ASC"#,
         ] {
             assert!(sql.contains(part), "{part}\nis not in\n{sql}");
         }
