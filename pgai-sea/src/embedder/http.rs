@@ -58,10 +58,7 @@ impl BaseUrl {
     /// The address of `path` below the base. A query of the base stays (Azure's `api-version`).
     fn join(&self, path: &str) -> Option<Url> {
         let mut url = Url::parse(self.0.trim()).ok().filter(Url::has_host)?;
-        url.path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .extend(path.split('/'));
+        url.path_segments_mut().ok()?.pop_if_empty().extend(path.split('/'));
         matches!(url.scheme(), "http" | "https").then_some(url)
     }
 }
@@ -69,10 +66,10 @@ impl BaseUrl {
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Url::parse(self.0.trim()) {
-            Ok(url) => f.write_str(shown(url).as_str().trim_end_matches('/')),
-            // not an address, so nothing in it is known to be harmless
-            Err(_) if self.0.contains('@') => f.write_str("[not a URL]"),
-            Err(_) => f.write_str(&self.0),
+            Ok(url) if url.has_host() => f.write_str(shown(url).as_str().trim_end_matches('/')),
+            // no address that anyone could tell the password from
+            _ if self.0.contains('@') => f.write_str("[not a URL]"),
+            _ => f.write_str(&self.0),
         }
     }
 }
@@ -95,22 +92,20 @@ fn shown(mut url: Url) -> Url {
 
 /// A provider's HTTP interface.
 #[derive(Clone, Debug)]
-pub(super) struct Api {
+pub(super) struct Endpoint {
     /// The provider's name in configurations.
     pub(super) provider: &'static str,
     pub(super) base_url: BaseUrl,
     pub(super) api_key: Option<Secret>,
+    /// The variable that was looked at for a key and held none.
+    pub(super) key_name: Option<String>,
     /// How long one request may take, its answer included.
     pub(super) timeout: Duration,
 }
 
-impl Api {
+impl Endpoint {
     /// Posts `body` to `path` and reads the whole answer, whatever its status.
-    pub(super) async fn post(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Answer, EmbedError> {
+    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, EmbedError> {
         let response = self.send(path, body, Some(self.timeout)).await?;
         self.read(response).await
     }
@@ -131,18 +126,15 @@ impl Api {
         })?;
         let mut request = client(self.provider)?.post(url.clone()).json(body);
         if let Some(key) = &self.api_key {
-            let bearer = key.bearer().ok_or_else(|| {
-                self.configuration("the API key has characters that no HTTP header can carry")
-            })?;
+            let bearer = key
+                .bearer()
+                .ok_or_else(|| self.configuration("the API key has characters that no HTTP header can carry"))?;
             request = request.header(header::AUTHORIZATION, bearer);
         }
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
         }
-        request
-            .send()
-            .await
-            .map_err(|error| self.unreachable(url, error))
+        request.send().await.map_err(|error| self.unreachable(url, error))
     }
 
     /// Reads what is left of an answer.
@@ -150,10 +142,7 @@ impl Api {
         let status = response.status();
         let retry_after = retry_after(response.headers(), SystemTime::now());
         let url = response.url().clone();
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| self.unreachable(url, error))?;
+        let body = response.bytes().await.map_err(|error| self.unreachable(url, error))?;
         tracing::debug!(
             provider = self.provider,
             status = status.as_u16(),
@@ -267,7 +256,7 @@ fn build() -> Result<Client, Box<dyn std::error::Error>> {
         .build()?)
 }
 
-/// The wait that an answer asks for: `Retry-After` in seconds or as a date, or `OpenAI`'s finer `retry-after-ms`.
+/// The wait that an answer asks for: `Retry-After` in seconds or as a date, or OpenAI's finer `retry-after-ms`.
 fn retry_after(headers: &header::HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(milliseconds) = text("retry-after-ms").and_then(|ms| ms.parse().ok()) {
@@ -305,19 +294,13 @@ mod tests {
         assert_eq!(wait(&[]), None);
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[("retry-after", "-1")]), None);
-        assert_eq!(
-            wait(&[("retry-after", "20")]),
-            Some(Duration::from_secs(20))
-        );
+        assert_eq!(wait(&[("retry-after", "20")]), Some(Duration::from_secs(20)));
         assert_eq!(
             wait(&[("retry-after", "1"), ("retry-after-ms", "250")]),
             Some(Duration::from_millis(250))
         );
         let date = "Sun, 06 Nov 1994 08:50:07 GMT";
-        assert_eq!(
-            wait(&[("retry-after", date)]),
-            Some(Duration::from_secs(30))
-        );
+        assert_eq!(wait(&[("retry-after", date)]), Some(Duration::from_secs(30)));
         let past = "Sun, 06 Nov 1994 08:00:00 GMT";
         assert_eq!(wait(&[("retry-after", past)]), Some(Duration::ZERO));
     }
@@ -344,9 +327,6 @@ mod tests {
         assert_eq!(format!("{base:?}"), "\"https://host/v1\"");
         assert_eq!(BaseUrl::new("me:hunter2@host").to_string(), "[not a URL]");
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[secret]");
-        assert_eq!(
-            Secret::new("hunter2").scrub("bad key hunter2!"),
-            "bad key [api key]!"
-        );
+        assert_eq!(Secret::new("hunter2").scrub("bad key hunter2!"), "bad key [api key]!");
     }
 }

@@ -1,6 +1,6 @@
 //! Ollama's own embeddings API.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
-    EmbedError, Embedder, InputType, RequestLimits,
-    http::{Answer, Api, BaseUrl},
+    EmbedError, Embedder, InputType, RequestLimits, environment,
+    http::{Answer, BaseUrl, Endpoint},
     ollama_host,
     rejection::{self, Rejection},
 };
@@ -26,7 +26,7 @@ const PROVIDER: &str = "ollama";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ollama {
-    api: Api,
+    api: Endpoint,
     model: String,
     dimensions: usize,
     options: Option<Value>,
@@ -41,12 +41,13 @@ impl Ollama {
     #[must_use]
     pub fn new(model: impl Into<String>, dimensions: usize) -> Self {
         Self {
-            api: Api {
+            api: Endpoint {
                 provider: PROVIDER,
                 base_url: BaseUrl::new(ollama_host::url("")),
                 api_key: None,
+                key_name: None,
                 // loading a large model alone may take five
-                timeout: Duration::from_secs(10 * 60),
+                timeout: Duration::from_mins(10),
             },
             model: model.into(),
             dimensions,
@@ -61,15 +62,18 @@ impl Ollama {
     /// `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH`, where they are set.
     #[must_use]
     pub fn from_env(model: impl Into<String>, dimensions: usize) -> Self {
-        let mut ollama = Self::new(model, dimensions);
-        if let Ok(host) = env::var("OLLAMA_HOST") {
-            ollama = ollama.base_url(host);
+        Self::new(model, dimensions).variables(&environment)
+    }
+
+    pub(super) fn variables(mut self, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        if let Some(host) = variable("OLLAMA_HOST") {
+            self = self.base_url(host);
         }
-        let inputs = env::var("PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH").ok();
-        if let Some(inputs) = inputs.and_then(|inputs| inputs.parse().ok()) {
-            ollama.inputs = inputs;
+        let inputs = variable("PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH");
+        if let Some(inputs) = inputs.and_then(|inputs| inputs.trim().parse().ok()) {
+            self.inputs = inputs;
         }
-        ollama
+        self
     }
 
     /// Another server's address, in any form that Ollama takes in `OLLAMA_HOST`: scheme (`http`) and port (11434) may be
@@ -114,10 +118,7 @@ impl Ollama {
     /// Has the server pull the model, reading its progress until the end.
     async fn pull(&self) -> Result<(), EmbedError> {
         let request = Pull { model: &self.model };
-        tracing::info!(
-            model = self.model,
-            "ollama does not have the model, pulling it"
-        );
+        tracing::info!(model = self.model, "ollama does not have the model, pulling it");
         let mut response = self.api.send("api/pull", &request, None).await?;
         if !response.status().is_success() {
             let answer = self.api.read(response).await?;
@@ -149,10 +150,9 @@ impl Ollama {
             tracing::info!(model = self.model, "pulled");
             return Ok(());
         }
-        Err(self.api.answer(format!(
-            "pulling the model `{}` ended without success",
-            self.model
-        )))
+        Err(self
+            .api
+            .answer(format!("pulling the model `{}` ended without success", self.model)))
     }
 
     /// Reads one line of a pull's progress; true if it says that the model is there.
@@ -194,9 +194,7 @@ impl Ollama {
 
 /// A `keep_alive` as Ollama reads it: only a number may be without a unit.
 fn keep_alive(text: &str) -> Value {
-    text.trim()
-        .parse::<i64>()
-        .map_or_else(|_| text.into(), Value::from)
+    text.trim().parse::<i64>().map_or_else(|_| text.into(), Value::from)
 }
 
 #[derive(Serialize)]
@@ -228,11 +226,7 @@ struct Progress {
 
 #[async_trait]
 impl Embedder for Ollama {
-    async fn embed(
-        &self,
-        texts: &[String],
-        _input_type: InputType,
-    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
         let pulls_before = *self.pulls.lock().await;
         let mut answer = self.request(texts).await?;
         if Rejection::of(&answer).is_some_and(|rejection| is_missing_model(&rejection)) {
@@ -249,12 +243,8 @@ impl Embedder for Ollama {
             return Err(self.error(rejection));
         }
         let response: Response = self.api.parse(&answer)?;
-        self.api.check(
-            &self.model,
-            self.dimensions,
-            texts.len(),
-            response.embeddings,
-        )
+        self.api
+            .check(&self.model, self.dimensions, texts.len(), response.embeddings)
     }
 
     fn limits(&self) -> RequestLimits {
@@ -264,7 +254,5 @@ impl Embedder for Ollama {
 
 /// 404 is also what a server answers that has no such path.
 fn is_missing_model(rejection: &Rejection) -> bool {
-    rejection.status.as_u16() == 404
-        && rejection.message.contains("model")
-        && rejection.message.contains("not found")
+    rejection.status.as_u16() == 404 && rejection.message.contains("model") && rejection.message.contains("not found")
 }

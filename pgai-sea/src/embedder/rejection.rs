@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     EmbedError,
-    http::{Answer, Api},
+    http::{Answer, Endpoint},
 };
 
 /// The most characters of a provider's own words in an error.
@@ -19,9 +19,9 @@ pub(super) struct Rejection {
     pub(super) status: StatusCode,
     /// What the provider said, in one short line.
     pub(super) message: String,
-    /// `OpenAI`'s machine-readable reason.
+    /// OpenAI's machine-readable reason.
     code: Option<String>,
-    /// The request's field that `OpenAI` complains of.
+    /// The request's field that OpenAI complains of.
     param: Option<String>,
     retry_after: Option<Duration>,
 }
@@ -48,7 +48,7 @@ impl Rejection {
 
     /// The error that this is, by status: 408, 409, 425, 429 and 500 and above pass; 400, 413 and 422 are the input's fault,
     /// unless the provider names another field of the request; the rest needs someone to change the configuration.
-    pub(super) fn into_error(self, api: &Api) -> EmbedError {
+    pub(super) fn into_error(self, api: &Endpoint) -> EmbedError {
         let provider = api.provider;
         let message = api.scrub(&self.message);
         match self.status.as_u16() {
@@ -64,16 +64,18 @@ impl Rejection {
                 message,
             },
             401 if api.api_key.is_none() => api.configuration(format!(
-                "{} wants an API key and none is set (401: {message})",
-                api.base_url
+                "{} wants an API key and none is set{}: {message}",
+                api.base_url,
+                api.key_name
+                    .as_ref()
+                    .map(|name| format!(" in `{name}`"))
+                    .unwrap_or_default()
             )),
             status @ (401 | 403) => api.configuration(format!(
                 "{} does not accept the API key ({status}: {message})",
                 api.base_url
             )),
-            status @ 400..500 => {
-                api.configuration(format!("{} answered {status}: {message}", api.base_url))
-            }
+            status @ 400..500 => api.configuration(format!("{} answered {status}: {message}", api.base_url)),
             status => api.answer(format!("status {status}: {message}")),
         }
     }
@@ -90,7 +92,7 @@ impl Rejection {
     }
 }
 
-/// An error's body as one short line: the message inside the JSON of `OpenAI`, Ollama and their kin, a web page's title, else the
+/// An error's body as one short line: the message inside the JSON of OpenAI, Ollama and their kin, a web page's title, else the
 /// text as it is.
 pub(super) fn readable(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
@@ -110,7 +112,7 @@ pub(super) fn readable(body: &[u8]) -> String {
     }
 }
 
-/// Where the message is: `OpenAI` has `error.message`, Ollama a string `error`, vLLM `message`, FastAPI's servers `detail`.
+/// Where the message is: OpenAI has `error.message`, Ollama a string `error`, vLLM `message`, and servers made with Python's fastapi `detail`.
 fn message(json: &Value) -> Option<&str> {
     match json {
         Value::String(message) => Some(message),
@@ -141,24 +143,15 @@ mod tests {
                 r#"{"error":{"message":"no\n such  thing","type":"x"}}"#,
                 "no such thing",
             ),
-            (
-                r#"{"error":"model \"m\" not found"}"#,
-                "model \"m\" not found",
-            ),
-            (
-                r#"{"object":"error","message":"too long","code":400}"#,
-                "too long",
-            ),
+            (r#"{"error":"model \"m\" not found"}"#, "model \"m\" not found"),
+            (r#"{"object":"error","message":"too long","code":400}"#, "too long"),
             (
                 r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#,
                 "field required",
             ),
             (r#"{"detail":"Not Found"}"#, "Not Found"),
             (r#"{"status":3}"#, r#"{"status":3}"#),
-            (
-                "<html><TITLE>502 Bad Gateway</TITLE><body>..",
-                "502 Bad Gateway",
-            ),
+            ("<html><TITLE>502 Bad Gateway</TITLE><body>..", "502 Bad Gateway"),
             ("upstream\tfailed\r\n\u{1b}[31m", "upstream failed [31m"),
             ("", "(no message)"),
         ] {
