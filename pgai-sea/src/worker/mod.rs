@@ -1,1 +1,7 @@
-//! worker
+//! The worker: keeps every vectorizer's embeddings those of its source rows' current text.
+
+mod splitter;
+mod template;
+
+pub use self::splitter::SplitError;
+pub use self::template::TemplateError;

@@ -1,0 +1,223 @@
+//! A search on a companion entity.
+
+use std::marker::PhantomData;
+
+use sea_orm::sea_query::{Condition, Expr, IntoCondition};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryResult, Statement};
+
+use super::error::SearchError;
+use super::expr::{IntoVector, Metric, VectorExpr};
+use super::hit::{Hit, HitWithSource, hit, hit_with_source};
+use super::statement::{Plan, SearchStatement};
+use crate::embedder::{Embedder, InputType};
+use crate::entity::{EmbeddingTrait, SourceKey};
+
+/// Rows of a page where no limit is set.
+const DEFAULT_LIMIT: u64 = 10;
+
+/// Starts searches on every companion entity.
+pub trait SearchTrait: EmbeddingTrait {
+    /// Searches by a vector, a column, or an expression such as [`ai::openai_embed`](super::ai::openai_embed).
+    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self> {
+        Search::new(match query.into_vector() {
+            VectorExpr::Vector(vector) => SearchQuery::Vector(vector),
+            VectorExpr::Expr(expr) => SearchQuery::Expr(expr),
+        })
+    }
+
+    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
+    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self> {
+        Search::new(SearchQuery::Text(embedder, text.into()))
+    }
+}
+
+impl<E: EmbeddingTrait> SearchTrait for E {}
+
+#[derive(Clone, Debug)]
+enum SearchQuery<'a> {
+    Vector(Vec<f32>),
+    Expr(Expr),
+    Text(&'a dyn Embedder, String),
+}
+
+/// A search for the chunks nearest to a query. Cosine distance and ten hits where nothing else is said.
+///
+/// ```no_run
+/// # use pgai_sea::prelude::*;
+/// # async fn f<E: EmbeddingTrait>(db: &sea_orm::DatabaseConnection, query: Vec<f32>) -> Result<(), SearchError> {
+/// # type Embeddings<E> = E;
+/// for hit in Embeddings::<E>::search(query).max_distance(0.6).limit(5).all(db).await? {
+///     println!("{:.3} {}", hit.distance, hit.embedding.chunk);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a search does nothing until `all` or `one` runs it"]
+pub struct Search<'a, E> {
+    query: SearchQuery<'a>,
+    plan: Plan,
+    entity: PhantomData<E>,
+}
+
+/// A [`Search`] whose hits carry the rows that they belong to.
+#[derive(Clone, Debug)]
+#[must_use = "a search does nothing until `all` or `one` runs it"]
+pub struct SearchWithSource<'a, E>(Search<'a, E>);
+
+impl<'a, E: EmbeddingTrait> Search<'a, E> {
+    fn new(query: SearchQuery<'a>) -> Self {
+        let plan = Plan {
+            metric: Metric::default(),
+            filter: Condition::all(),
+            max_distance: None,
+            limit: DEFAULT_LIMIT,
+            source: false,
+            vectors: false,
+        };
+        Self {
+            query,
+            plan,
+            entity: PhantomData,
+        }
+    }
+
+    /// Only chunks for which `condition` holds, on columns of the embeddings and of the source. Several filters hold together.
+    ///
+    /// A filtered search still fills its page: pgvector's iterative scan is on for this query alone (pgvector 0.8).
+    pub fn filter(mut self, condition: impl IntoCondition) -> Self {
+        self.plan.filter = self.plan.filter.add(condition.into_condition());
+        self
+    }
+
+    /// The distance that is measured; by default cosine. An index serves the metric of its operator class only.
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.plan.metric = metric;
+        self
+    }
+
+    /// Only chunks at most this far away.
+    pub fn max_distance(mut self, max_distance: f64) -> Self {
+        self.plan.max_distance = Some(max_distance);
+        self
+    }
+
+    /// The most hits; by default ten.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.plan.limit = limit;
+        self
+    }
+
+    /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding).
+    pub fn with_vectors(mut self) -> Self {
+        self.plan.vectors = true;
+        self
+    }
+
+    /// One row per hit: the chunk, its distance and the row of the source table.
+    pub fn with_source(mut self) -> SearchWithSource<'a, E> {
+        self.plan.source = true;
+        SearchWithSource(self)
+    }
+
+    /// Runs it: the nearest chunks, nearest first.
+    ///
+    /// # Errors
+    ///
+    /// A query vector of the wrong length or with NaN is refused before the database is asked.
+    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Vec<Hit<SourceKey<E>>>, SearchError> {
+        let vectors = self.plan.vectors;
+        self.run(db, |row| Ok(hit::<E>(row, vectors)?)).await
+    }
+
+    /// Runs it for the nearest chunk alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn one<C: ConnectionTrait>(self, db: &C) -> Result<Option<Hit<SourceKey<E>>>, SearchError> {
+        Ok(self.limit(1).all(db).await?.pop())
+    }
+
+    /// The statement, with the query's vector bound.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all), and for a text that has not been embedded.
+    pub fn statement(&self) -> Result<Statement, SearchError> {
+        match &self.query {
+            SearchQuery::Vector(vector) => Ok(self.by_vector(vector)?.build()),
+            SearchQuery::Expr(expr) => Ok(self.plan.statement::<E>(expr).build()),
+            SearchQuery::Text(..) => Err(SearchError::NotEmbedded),
+        }
+    }
+
+    fn by_vector(&self, vector: &[f32]) -> Result<SearchStatement, SearchError> {
+        if vector.len() != E::DIMENSIONS {
+            return Err(SearchError::Dimensions {
+                table: E::default().table_name().to_owned(),
+                expected: E::DIMENSIONS,
+                actual: vector.len(),
+            });
+        }
+        if let Some((position, value)) = vector.iter().copied().enumerate().find(|(_, value)| !value.is_finite()) {
+            return Err(SearchError::NotFinite { position, value });
+        }
+        Ok(self.plan.statement::<E>(&VectorExpr::Vector(vector.to_vec()).into()))
+    }
+
+    async fn run<C: ConnectionTrait, T>(
+        self,
+        db: &C,
+        read: impl Fn(&QueryResult) -> Result<T, SearchError>,
+    ) -> Result<Vec<T>, SearchError> {
+        if self.plan.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let statement = match &self.query {
+            SearchQuery::Vector(vector) => self.by_vector(vector)?,
+            SearchQuery::Expr(expr) => self.plan.statement::<E>(expr),
+            SearchQuery::Text(embedder, text) => {
+                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
+                self.by_vector(&vectors.pop().unwrap_or_default())?
+            }
+        };
+        statement.query_all(db).await?.iter().map(read).collect()
+    }
+}
+
+impl<E: EmbeddingTrait> SearchWithSource<'_, E> {
+    /// Runs it: the nearest chunks with their rows, nearest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Search::all`].
+    pub async fn all<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Vec<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>>, SearchError> {
+        let vectors = self.0.plan.vectors;
+        self.0.run(db, |row| Ok(hit_with_source::<E>(row, vectors)?)).await
+    }
+
+    /// Runs it for the nearest chunk alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Search::all`].
+    pub async fn one<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Option<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>>, SearchError> {
+        Ok(Self(self.0.limit(1)).all(db).await?.pop())
+    }
+
+    /// The statement, with the query's vector bound.
+    ///
+    /// # Errors
+    ///
+    /// As [`Search::statement`].
+    pub fn statement(&self) -> Result<Statement, SearchError> {
+        self.0.statement()
+    }
+}

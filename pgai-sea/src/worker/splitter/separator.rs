@@ -1,0 +1,111 @@
+//! Where a text is cut: between characters, at a literal, or at a regular expression.
+
+use std::borrow::Cow;
+
+use super::error::SplitError;
+use super::piece::Piece;
+use super::python_regex::PythonRegex;
+
+/// One separator, ready to be looked for.
+#[derive(Debug)]
+pub(super) enum Separator {
+    /// The empty separator: between any two characters.
+    Characters,
+    Literal(String),
+    Regex {
+        pattern: PythonRegex,
+        /// The same in parentheses, for the split that keeps what was matched. They renumber groups, so this one may be
+        /// refused where the other works.
+        kept: Result<PythonRegex, SplitError>,
+        source: String,
+    },
+}
+
+impl Separator {
+    pub(super) fn new(separator: &str, is_regex: bool) -> Result<Self, SplitError> {
+        Ok(match separator {
+            "" => Self::Characters,
+            literal if !is_regex => Self::Literal(literal.to_owned()),
+            source => Self::Regex {
+                pattern: PythonRegex::new(source)?,
+                kept: PythonRegex::new(&format!("({source})")),
+                source: source.to_owned(),
+            },
+        })
+    }
+
+    /// Whether the separator occurs in `text`. The empty one always does.
+    pub(super) fn occurs_in(&self, text: &str) -> Result<bool, SplitError> {
+        match self {
+            Self::Characters => Ok(true),
+            Self::Literal(literal) => Ok(text.contains(literal.as_str())),
+            Self::Regex { pattern, .. } => pattern.occurs_in(text),
+        }
+    }
+
+    /// The parts between separators, without empty ones.
+    pub(super) fn split<'t>(&self, text: &'t str) -> Result<Vec<Piece<'t>>, SplitError> {
+        Ok(match self {
+            Self::Characters => characters(text),
+            Self::Literal(literal) => non_empty(text.split(literal.as_str()).map(Cow::from)),
+            Self::Regex { pattern, .. } => {
+                // a group that took no part in a match gives no piece
+                non_empty(pattern.split(text)?.into_iter().flatten().map(Cow::from))
+            }
+        })
+    }
+
+    /// The parts, each with the separator before it, without empty ones.
+    pub(super) fn split_keeping<'t>(&self, text: &'t str) -> Result<Vec<Piece<'t>>, SplitError> {
+        match self {
+            Self::Characters => Ok(characters(text)),
+            Self::Literal(literal) => {
+                let starts: Vec<usize> = text.match_indices(literal.as_str()).map(|m| m.0).collect();
+                let ends = starts.iter().copied().skip(1).chain([text.len()]);
+                let first = starts.first().map_or(text, |&start| &text[..start]);
+                let rest = starts.iter().zip(ends).map(|(&start, end)| &text[start..end]);
+                Ok(non_empty([first].into_iter().chain(rest).map(Cow::from)))
+            }
+            Self::Regex { kept, source, .. } => pairs(&kept.as_ref().map_err(Clone::clone)?.split(text)?)
+                .map(non_empty)
+                .ok_or_else(|| SplitError::Groups {
+                    separator: source.clone(),
+                }),
+        }
+    }
+}
+
+fn characters(text: &str) -> Vec<Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(|| {
+        let (one, others) = rest.split_at(rest.chars().next()?.len_utf8());
+        rest = others;
+        Some(Piece {
+            text: one.into(),
+            length: 1,
+        })
+    })
+    .collect()
+}
+
+fn non_empty<'t>(parts: impl IntoIterator<Item = Cow<'t, str>>) -> Vec<Piece<'t>> {
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(Piece::new)
+        .collect()
+}
+
+/// The first part, then the others two by two: separator and text. `LangChain` pairs blindly, so a group inside
+/// the separator shifts the pairs; where Python would fail, this is `None`.
+fn pairs<'t>(parts: &[Option<&'t str>]) -> Option<Vec<Cow<'t, str>>> {
+    let (first, rest) = parts.split_first()?;
+    let mut pairs = vec![Cow::from((*first)?)];
+    for pair in rest.chunks(2) {
+        let [separator, text] = pair else {
+            return None;
+        };
+        pairs.push(Cow::from([(*separator)?, (*text)?].concat()));
+    }
+    Some(pairs)
+}
