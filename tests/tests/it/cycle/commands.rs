@@ -15,7 +15,6 @@ pub(super) fn pgai_sea(blog: &Blog) -> Command {
     command
         .env("OPENAI_API_KEY", Provider::API_KEY)
         .env("OPENAI_BASE_URL", blog.provider.openai_url())
-        .env_remove("DATABASE_URL")
         .kill_on_drop(true);
     command
 }

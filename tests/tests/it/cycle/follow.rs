@@ -133,8 +133,9 @@ async fn an_edit_and_a_delete_while_the_old_text_is_being_embedded_leave_nothing
             blog.provider.release();
             Ok::<_, sea_orm::DbErr>(())
         };
-        let (worked, changed) = tokio::join!(blog.work(), changes);
-        (changed?, worked?);
+        let (report, changed) = tokio::join!(blog.work(), changes);
+        changed?;
+        report?;
         blog.work().await?;
         assert_eq!(blog.queued().await?, (0, 0));
         blog.assert_embedded(&BTreeMap::from([(edited, vec!["Edited - the text after".to_owned()])]))
