@@ -15,6 +15,12 @@ pub trait EmbeddingTrait: EntityTrait {
     /// The length of the vectors.
     const DIMENSIONS: usize;
 
+    /// The schema of the view that joins the embeddings to their rows. `None`: wherever the source is.
+    const VIEW_SCHEMA: Option<&'static str>;
+
+    /// The name of that view.
+    const VIEW_NAME: &'static str;
+
     /// The column of the source that is embedded.
     fn source_column() -> <Self::Source as EntityTrait>::Column;
 

@@ -1,10 +1,12 @@
-//! pgai-sea
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What `#[derive(Vectorizer)]` writes names `::pgai_sea`; this lets it work in this crate's own tests.
 extern crate self as pgai_sea;
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -19,14 +21,16 @@ pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
 
+pub use self::config::{
+    Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
+};
+pub use self::embedder::Embedder;
+pub use self::entity::EmbeddingTrait;
 pub use self::search::ai;
 pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
+pub use pgai_sea_derive::Vectorizer;
 
-/// What queries need: distances, searches, and the options of vectorizers.
-///
-/// ```
-/// use pgai_sea::prelude::*;
-/// ```
+/// What queries need: distances, searches, embedding.
 pub mod prelude {
     pub use crate::embedder::Embedder;
     pub use crate::entity::EmbeddingTrait;

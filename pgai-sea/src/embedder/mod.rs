@@ -4,8 +4,23 @@
 //! one method is enough.
 
 mod error;
+#[cfg(feature = "embedder")]
+mod http;
+#[cfg(feature = "embedder")]
+mod ollama;
+#[cfg(feature = "embedder")]
+mod ollama_host;
+#[cfg(feature = "embedder")]
+mod openai;
+#[cfg(feature = "embedder")]
+mod rejection;
+#[cfg(feature = "embedder")]
+mod tokens;
 
 pub use self::error::EmbedError;
+#[cfg(feature = "embedder")]
+#[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]
+pub use self::{ollama::Ollama, openai::OpenAi};
 
 use std::fmt::Debug;
 

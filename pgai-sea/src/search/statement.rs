@@ -222,6 +222,8 @@ pub(super) mod tests {
             type Source = source::Entity;
 
             const DIMENSIONS: usize = 3;
+            const VIEW_SCHEMA: Option<&'static str> = None;
+            const VIEW_NAME: &'static str = "posts_embedding";
 
             fn source_column() -> source::Column {
                 source::Column::Title

@@ -1,1 +1,6 @@
-fn main() {}
+//! The integration tests: real PostgreSQL, both catalogs, providers' real HTTP APIs.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+mod builders;
+mod harness;

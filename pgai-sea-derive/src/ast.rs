@@ -1,0 +1,184 @@
+//! The entity as the derive sees it: names resolved, nothing judged yet.
+
+use proc_macro2::Span;
+use syn::ext::IdentExt;
+use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Type, Visibility};
+
+use crate::attr::VectorizerAttr;
+use crate::errors::Errors;
+use crate::sea_orm::{self, CaseStyle, FieldAttr, StructAttr};
+
+/// `#[sea_orm::model]` shows the derive two structs: `Model`, marked, and `ModelEx` with the relations as well. The
+/// second one knows everything, so there the code is written, and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// A compact `Model`, on its own.
+    Compact,
+    /// The `ModelEx` of a `Model`: entity loaders exist.
+    Dense,
+    /// The `Model` that a `ModelEx` follows.
+    Elsewhere,
+}
+
+impl Pass {
+    pub(crate) fn of(input: &DeriveInput) -> Self {
+        if input.ident == "ModelEx" {
+            Self::Dense
+        } else if StructAttr::parse(&input.attrs).model_ex {
+            Self::Elsewhere
+        } else {
+            Self::Compact
+        }
+    }
+}
+
+/// A SeaORM entity with vectorizers.
+#[derive(Debug)]
+pub(crate) struct Entity {
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) dense: bool,
+    pub(crate) has_generics: bool,
+    pub(crate) table_name: Option<LitStr>,
+    pub(crate) schema_name: Option<LitStr>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) vectorizers: Vec<Vectorizer>,
+    /// The entities that a `#[sea_orm(has_many)]` field names: SeaORM writes `Related` for them.
+    pub(crate) has_many: Vec<String>,
+}
+
+/// A column of the primary key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) field: Ident,
+    pub(crate) variant: Ident,
+    pub(crate) column: String,
+    pub(crate) ty: Type,
+    pub(crate) conversions: Vec<(Ident, LitStr)>,
+}
+
+/// One vectorizer: its attribute and the column that it stands on.
+#[derive(Debug)]
+pub(crate) struct Vectorizer {
+    pub(crate) attr: VectorizerAttr,
+    pub(crate) field: Ident,
+    pub(crate) variant: Ident,
+    pub(crate) column: String,
+    pub(crate) ty: Type,
+    /// `Some` with what the field is, when it is not a column.
+    pub(crate) not_a_column: Option<&'static str>,
+    pub(crate) module: Ident,
+}
+
+impl Entity {
+    pub(crate) fn parse(input: &DeriveInput) -> (Self, Errors) {
+        let mut errors = Errors::default();
+        let attr = StructAttr::parse(&input.attrs);
+        let mut entity = Self {
+            ident: input.ident.clone(),
+            vis: input.vis.clone(),
+            dense: Pass::of(input) == Pass::Dense,
+            has_generics: !input.generics.params.is_empty(),
+            table_name: attr.table_name,
+            schema_name: attr.schema_name,
+            keys: Vec::new(),
+            vectorizers: Vec::new(),
+            has_many: Vec::new(),
+        };
+        match &input.data {
+            Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => {
+                for field in &data.fields {
+                    entity.add(field, attr.rename_all, &mut errors);
+                }
+            }
+            _ => errors.push(Error::new(
+                input.ident.span(),
+                "`Vectorizer` is derived on a SeaORM entity: a `struct Model` with named fields",
+            )),
+        }
+        for misplaced in input.attrs.iter().filter(|attr| attr.path().is_ident("vectorizer")) {
+            errors.push(Error::new_spanned(
+                misplaced.path(),
+                "`#[vectorizer(..)]` belongs on the text column that is to be embedded",
+            ));
+        }
+        (entity, errors)
+    }
+
+    fn add(&mut self, field: &Field, rename_all: Option<CaseStyle>, errors: &mut Errors) {
+        let Some(ident) = &field.ident else { return };
+        let attr = FieldAttr::parse(&field.attrs);
+        let compound = sea_orm::compound(&field.ty);
+        let not_a_column = match (&compound, attr.ignore) {
+            (Some(_), _) => Some("a relation"),
+            (None, true) => Some("ignored by SeaORM"),
+            (None, false) => None,
+        };
+        let variant = attr.variant(ident);
+        let column = attr.column(ident, rename_all);
+        for vectorizer in field.attrs.iter().filter(|attr| attr.path().is_ident("vectorizer")) {
+            let attr = VectorizerAttr::parse(vectorizer, errors);
+            let default = || Ident::new(&format!("{}_embeddings", ident.unraw()), ident.span());
+            self.vectorizers.push(Vectorizer {
+                module: attr.name.clone().unwrap_or_else(default),
+                attr,
+                field: ident.clone(),
+                variant: variant.clone(),
+                column: column.clone(),
+                ty: field.ty.clone(),
+                not_a_column,
+            });
+        }
+        if let Some(related) = compound.filter(|_| attr.has_many) {
+            self.has_many.push(related);
+        } else if attr.primary_key && not_a_column.is_none() {
+            self.keys.push(Key {
+                field: ident.clone(),
+                variant,
+                column,
+                ty: field.ty.clone(),
+                conversions: attr.conversions,
+            });
+        }
+    }
+
+    /// Where mistakes of the entity as a whole are shown.
+    pub(crate) fn span(&self) -> Span {
+        self.ident.span()
+    }
+
+    /// The table's name; empty when it is missing, which [`crate::valid`] refuses.
+    pub(crate) fn table(&self) -> String {
+        self.table_name.as_ref().map(LitStr::value).unwrap_or_default()
+    }
+
+    /// Whether SeaORM writes `Related<companion>` for the entity, because of a `has_many` field.
+    pub(crate) fn relates_already(&self, vectorizer: &Vectorizer) -> bool {
+        let companion = format!("{}::Entity", vectorizer.module);
+        self.has_many
+            .iter()
+            .any(|path| path.trim_start_matches("self::") == companion)
+    }
+}
+
+impl Vectorizer {
+    /// Schema (`None`: wherever the source is) and name of the table that holds the embeddings.
+    pub(crate) fn target(&self, entity: &Entity) -> (Option<String>, String) {
+        let schema = self.attr.target_schema.as_ref().or(entity.schema_name.as_ref());
+        let table = self.attr.target_table.as_ref().map(LitStr::value);
+        (
+            schema.map(LitStr::value),
+            table.unwrap_or_else(|| format!("{}_embedding_store", entity.table())),
+        )
+    }
+
+    /// Schema and name of the view that joins the embeddings to their rows.
+    pub(crate) fn view(&self, entity: &Entity) -> (Option<String>, String) {
+        let schema = self.attr.view_schema.as_ref().or(entity.schema_name.as_ref());
+        let view = self.attr.view_name.as_ref().map(LitStr::value);
+        (
+            schema.map(LitStr::value),
+            view.unwrap_or_else(|| format!("{}_embedding", entity.table())),
+        )
+    }
+}

@@ -1,0 +1,161 @@
+//! `#[vectorizer(..)]`: the keys, typed, each with the place it was written at.
+
+use proc_macro2::Span;
+use syn::meta::ParseNestedMeta;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, Ident, Lit, LitStr, Meta, Path, Token};
+
+use crate::errors::Errors;
+use crate::sea_orm;
+
+/// pgvector's limit for the type `vector`.
+pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
+
+const KEYS: &str = "`dimensions`, `name`, `target_schema`, `target_table`, `view_schema`, `view_name` and `derives`";
+
+/// One `#[vectorizer(..)]`.
+#[derive(Debug)]
+pub(crate) struct VectorizerAttr {
+    /// The attribute's name, for what is wrong with the attribute as a whole.
+    pub(crate) span: Span,
+    /// 1 when it is missing or was refused, so that the rest can still be checked.
+    pub(crate) dimensions: u32,
+    pub(crate) name: Option<Ident>,
+    pub(crate) target_schema: Option<LitStr>,
+    pub(crate) target_table: Option<LitStr>,
+    pub(crate) view_schema: Option<LitStr>,
+    pub(crate) view_name: Option<LitStr>,
+    pub(crate) derives: Vec<Path>,
+}
+
+impl VectorizerAttr {
+    pub(crate) fn parse(attr: &Attribute, errors: &mut Errors) -> Self {
+        let mut parsed = Self {
+            span: attr.path().span(),
+            dimensions: 1,
+            name: None,
+            target_schema: None,
+            target_table: None,
+            view_schema: None,
+            view_name: None,
+            derives: Vec::new(),
+        };
+        let mut seen = Vec::new();
+        if !matches!(attr.meta, Meta::Path(_)) {
+            let result = attr.parse_nested_meta(|meta| parsed.key(&meta, &mut seen, errors));
+            errors.ok(result);
+        }
+        if !seen.iter().any(|key| key == "dimensions") {
+            errors.push(Error::new(
+                parsed.span,
+                "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = 768)]`",
+            ));
+        }
+        parsed
+    }
+
+    fn key(&mut self, meta: &ParseNestedMeta, seen: &mut Vec<Ident>, errors: &mut Errors) -> syn::Result<()> {
+        let Some(key) = meta.path.get_ident() else {
+            return Err(meta.error(format!("expected one of {KEYS}")));
+        };
+        if seen.contains(key) {
+            errors.push(Error::new(
+                key.span(),
+                format!("`{key}` is given twice: remove one of them"),
+            ));
+        }
+        seen.push(key.clone());
+        match key.to_string().as_str() {
+            "dimensions" => self.dimensions = errors.ok(dimensions(meta)?).unwrap_or(1),
+            "name" => self.name = errors.ok(module_name(&string(meta)?)),
+            "target_schema" => self.target_schema = errors.ok(relation_name(string(meta)?)),
+            "target_table" => self.target_table = errors.ok(relation_name(string(meta)?)),
+            "view_schema" => self.view_schema = errors.ok(relation_name(string(meta)?)),
+            "view_name" => self.view_name = errors.ok(relation_name(string(meta)?)),
+            "derives" => self.derives = paths(meta)?,
+            _ => {
+                errors.push(Error::new(
+                    key.span(),
+                    format!("unknown key `{key}`: the keys are {KEYS}"),
+                ));
+                skip_value(meta)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The outer result is a syntax error, the inner one a value that is refused.
+fn dimensions(meta: &ParseNestedMeta) -> syn::Result<syn::Result<u32>> {
+    let value: Expr = meta.value()?.parse()?;
+    let number = match &value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(int) => int.base10_parse::<u32>().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(number
+        .filter(|number| (1..=MAX_DIMENSIONS).contains(number))
+        .ok_or_else(|| {
+            Error::new(
+                value.span(),
+                format!("`dimensions` must be a whole number from 1 to {MAX_DIMENSIONS}, as in `dimensions = 768`"),
+            )
+        }))
+}
+
+fn string(meta: &ParseNestedMeta) -> syn::Result<LitStr> {
+    let value = meta.value()?;
+    value.parse().map_err(|error| {
+        let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
+        Error::new(error.span(), format!("`{key}` takes a string, as in `{key} = \"..\"`"))
+    })
+}
+
+fn module_name(name: &LitStr) -> syn::Result<Ident> {
+    sea_orm::identifier(&name.value(), name.span()).ok_or_else(|| {
+        Error::new(
+            name.span(),
+            "`name` is the name of a module: write an identifier, as in `name = \"content_embeddings\"`",
+        )
+    })
+}
+
+/// PostgreSQL cuts longer names at 63 bytes without an error, and the entity would look for a table that is not there.
+fn relation_name(name: LitStr) -> syn::Result<LitStr> {
+    match name.value().len() {
+        0 => Err(Error::new(
+            name.span(),
+            "the name is empty: leave the key out to have its default",
+        )),
+        1..=63 => Ok(name),
+        length => Err(Error::new(
+            name.span(),
+            format!("the name has {length} bytes: PostgreSQL keeps at most 63 of a name"),
+        )),
+    }
+}
+
+fn paths(meta: &ParseNestedMeta) -> syn::Result<Vec<Path>> {
+    if !meta.input.peek(syn::token::Paren) {
+        return Err(Error::new(
+            meta.path.span(),
+            "`derives` takes a list, as in `derives(Hash, serde::Serialize)`",
+        ));
+    }
+    let content;
+    syn::parenthesized!(content in meta.input);
+    let paths = Punctuated::<Path, Token![,]>::parse_terminated_with(&content, Path::parse_mod_style)?;
+    Ok(paths.into_iter().collect())
+}
+
+fn skip_value(meta: &ParseNestedMeta) -> syn::Result<()> {
+    if meta.input.peek(Token![=]) {
+        meta.value()?.parse::<Expr>()?;
+    } else if meta.input.peek(syn::token::Paren) {
+        meta.input.parse::<proc_macro2::Group>()?;
+    }
+    Ok(())
+}

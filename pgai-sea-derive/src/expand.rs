@@ -1,0 +1,320 @@
+//! The code, and only the code: decisions are made before.
+//!
+//! What stands beside the model names absolute paths alone. Inside the companion module SeaORM's own derives do the
+//! work; they name `sea_orm` and its prelude without a leading `::`, so both are brought into the module's scope.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Ident, Path};
+
+use crate::ast::{Entity, Key, Vectorizer};
+use crate::visibility::one_module_in;
+
+/// Everything for one entity.
+pub(crate) fn entity(entity: &Entity) -> TokenStream {
+    let aliases = entity.keys.iter().map(key_alias);
+    let vectorizers = entity
+        .vectorizers
+        .iter()
+        .map(|vectorizer| self::vectorizer(entity, vectorizer));
+    quote! {
+        #(#aliases)*
+        #(#vectorizers)*
+    }
+}
+
+/// A key's type is written in the model's scope, and may mean nothing, or something else, in the companion's.
+fn key_alias(key: &Key) -> TokenStream {
+    let (alias, ty) = (alias_ident(key), &key.ty);
+    quote! {
+        #[doc(hidden)]
+        type #alias = #ty;
+    }
+}
+
+fn alias_ident(key: &Key) -> Ident {
+    format_ident!("__PgaiSea{}Key", key.variant)
+}
+
+fn vectorizer(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let companion = companion(entity, vectorizer);
+    let related = (!entity.relates_already(vectorizer)).then(|| related_to_companion(entity, vectorizer));
+    quote!(#companion #related)
+}
+
+/// `Related<companion>` for the model's entity.
+fn related_to_companion(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let module = &vectorizer.module;
+    let definition = if entity.keys.is_empty() {
+        never()
+    } else {
+        quote! {
+            <Entity as ::pgai_sea::__private::sea_orm::EntityTrait>::has_many(#module::Entity).skip_fk().into()
+        }
+    };
+    quote! {
+        #[automatically_derived]
+        impl ::pgai_sea::__private::sea_orm::Related<#module::Entity> for Entity {
+            fn to() -> ::pgai_sea::__private::sea_orm::RelationDef {
+                #definition
+            }
+        }
+    }
+}
+
+fn companion(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let (module, module_vis, vis) = (&vectorizer.module, &entity.vis, one_module_in(&entity.vis));
+    let table = entity.table();
+    let doc = format!(
+        " The embeddings of `{table}.{}`, one row per chunk. Written by `#[derive(Vectorizer)]`.",
+        vectorizer.column
+    );
+    let (definition, model) = (entity_struct(entity, vectorizer), model(entity, vectorizer));
+    let (relation, embedding) = (relation(entity), embedding_trait(entity, vectorizer));
+    quote! {
+        #[doc = #doc]
+        #module_vis mod #module {
+            use ::pgai_sea::__private::sea_orm;
+            use ::pgai_sea::__private::sea_orm::entity::prelude::*;
+
+            #definition
+            #model
+            #relation
+            #embedding
+
+            /// The related entities, for `seaography`.
+            #[derive(Clone, Copy, Debug, EnumIter, DeriveRelatedEntity)]
+            #vis enum RelatedEntity {
+                /// The row that was embedded.
+                #[sea_orm(entity = "super::Entity")]
+                Source,
+            }
+
+            #[automatically_derived]
+            impl ActiveModelBehavior for ActiveModel {}
+        }
+    }
+}
+
+/// `Entity` by hand: `DeriveEntity` would enter it in SeaORM's registry, and schema sync would then create the target
+/// table, with a foreign key, and drop its unique key.
+fn entity_struct(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let vis = one_module_in(&entity.vis);
+    let (schema, table) = vectorizer.target(entity);
+    let schema = option(schema.as_deref());
+    let (model_ex, active_model_ex) = if entity.dense {
+        (quote!(ModelEx), quote!(ActiveModelEx))
+    } else {
+        (quote!(Model), quote!(ActiveModel))
+    };
+    let doc = format!(" The table `{table}`, which a vectorizer fills.");
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Copy, Debug, Default)]
+        #vis struct Entity;
+
+        #[automatically_derived]
+        impl EntityName for Entity {
+            fn schema_name(&self) -> ::core::option::Option<&str> {
+                #schema
+            }
+
+            fn table_name(&self) -> &'static str {
+                #table
+            }
+        }
+
+        #[automatically_derived]
+        impl EntityTrait for Entity {
+            type Model = Model;
+            type ModelEx = #model_ex;
+            type ActiveModel = ActiveModel;
+            type ActiveModelEx = #active_model_ex;
+            type Column = Column;
+            type Relation = Relation;
+            type PrimaryKey = PrimaryKey;
+        }
+
+        #[automatically_derived]
+        impl Iden for Entity {
+            fn unquoted(&self) -> &str {
+                #table
+            }
+        }
+
+        #[automatically_derived]
+        impl IdenStatic for Entity {
+            fn as_str(&self) -> &'static str {
+                #table
+            }
+        }
+    }
+}
+
+fn model(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let vis = one_module_in(&entity.vis);
+    let derives = vectorizer.attr.derives.iter().map(derive_path);
+    let column_type = format!("Vector(Some({}))", vectorizer.attr.dimensions);
+    let keys = entity.keys.iter().map(|key| {
+        let (field, column, variant, alias) = (&key.field, &key.column, key.variant.to_string(), alias_ident(key));
+        let conversions = key.conversions.iter().map(|(key, value)| quote!(, #key = #value));
+        let doc = format!(" `{column}` of the row that was embedded.");
+        quote! {
+            #[doc = #doc]
+            #[sea_orm(column_name = #column, enum_name = #variant #(#conversions)*)]
+            pub #field: super::#alias,
+        }
+    });
+    // The compact form of SeaORM's two, because it leaves `Relation` to us: the companion has the same relation
+    // whether or not its source has a loader. `entity = Entity` is the default, and is written because SeaORM takes the
+    // first `#[sea_orm(..)]` for its own, which would be the marker that `compact_model` leaves.
+    let (attribute, source) = if entity.dense {
+        (
+            quote!(#[::pgai_sea::__private::sea_orm::compact_model]),
+            quote! {
+                /// The row that was embedded, when the loader was told to bring it.
+                pub source: BelongsTo<super::Entity>,
+            },
+        )
+    } else {
+        (quote!(), quote!())
+    };
+    quote! {
+        /// One chunk of a row's text, and its vector.
+        #attribute
+        #[derive(Clone, Debug, PartialEq, DeriveEntityModel #(, #derives)*)]
+        #[sea_orm(entity = Entity)]
+        #vis struct Model {
+            /// The embedding's own key.
+            #[sea_orm(primary_key, auto_increment = false, default_expr = "Expr::cust(\"gen_random_uuid()\")")]
+            pub embedding_uuid: Uuid,
+            #(#keys)*
+            /// The chunk's place in its row, from 0.
+            pub chunk_seq: i32,
+            /// The text that was embedded.
+            #[sea_orm(column_type = "Text")]
+            pub chunk: String,
+            /// The vector.
+            #[sea_orm(column_type = #column_type)]
+            pub embedding: PgVector,
+            #source
+        }
+    }
+}
+
+fn relation(entity: &Entity) -> TokenStream {
+    let vis = one_module_in(&entity.vis);
+    let definition = if entity.keys.is_empty() {
+        never()
+    } else {
+        let variants: Vec<_> = entity.keys.iter().map(|key| &key.variant).collect();
+        let (from, to) = match variants.as_slice() {
+            [key] => (quote!(Column::#key), quote!(super::Column::#key)),
+            keys => (quote!((#(Column::#keys),*)), quote!((#(super::Column::#keys),*))),
+        };
+        quote!(Entity::belongs_to(super::Entity).from(#from).to(#to).skip_fk().into())
+    };
+    quote! {
+        /// The relations of the target table. No foreign key stands behind them.
+        #[derive(Clone, Copy, Debug, EnumIter)]
+        #vis enum Relation {
+            /// The row that was embedded.
+            Source,
+        }
+
+        #[automatically_derived]
+        impl RelationTrait for Relation {
+            fn def(&self) -> RelationDef {
+                #definition
+            }
+        }
+
+        #[automatically_derived]
+        impl Related<super::Entity> for Entity {
+            fn to() -> RelationDef {
+                Relation::Source.def()
+            }
+        }
+    }
+}
+
+fn embedding_trait(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let dimensions = vectorizer.attr.dimensions as usize;
+    let column = &vectorizer.variant;
+    let keys = entity.keys.iter().map(|key| &key.variant);
+    let (view_schema, view_name) = vectorizer.view(entity);
+    let view_schema = option(view_schema.as_deref());
+    quote! {
+        #[automatically_derived]
+        impl ::pgai_sea::__private::EmbeddingTrait for Entity {
+            type Source = super::Entity;
+
+            const DIMENSIONS: usize = #dimensions;
+
+            const VIEW_SCHEMA: ::core::option::Option<&'static str> = #view_schema;
+
+            const VIEW_NAME: &'static str = #view_name;
+
+            fn source_column() -> super::Column {
+                super::Column::#column
+            }
+
+            fn uuid_column() -> Column {
+                Column::EmbeddingUuid
+            }
+
+            fn key_columns() -> ::std::vec::Vec<Column> {
+                ::std::vec![#(Column::#keys),*]
+            }
+
+            fn chunk_seq_column() -> Column {
+                Column::ChunkSeq
+            }
+
+            fn chunk_column() -> Column {
+                Column::Chunk
+            }
+
+            fn embedding_column() -> Column {
+                Column::Embedding
+            }
+
+            fn source_relation() -> RelationDef {
+                Relation::Source.def()
+            }
+        }
+    }
+}
+
+/// A path of `derives(..)`, as seen from inside the module: one name is what it is beside the model, unless the
+/// language brings it everywhere.
+fn derive_path(path: &Path) -> TokenStream {
+    const EVERYWHERE: [&str; 5] = ["Default", "Eq", "Hash", "Ord", "PartialOrd"];
+    let first = path
+        .segments
+        .first()
+        .map(|segment| segment.ident.to_string())
+        .unwrap_or_default();
+    let single = path.segments.len() == 1 && path.leading_colon.is_none();
+    match first.as_str() {
+        "super" => quote!(super::#path),
+        "self" => {
+            let rest = path.segments.iter().skip(1);
+            quote!(super #(:: #rest)*)
+        }
+        name if single && !EVERYWHERE.contains(&name) => quote!(super::#path),
+        _ => quote!(#path),
+    }
+}
+
+fn option(text: Option<&str>) -> TokenStream {
+    match text {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+/// For an entity that is refused: `compile_error!` stands beside it.
+fn never() -> TokenStream {
+    quote!(::core::unreachable!())
+}

@@ -1,0 +1,166 @@
+//! What a provider's refusal means, read from its status and the error that it sends along.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use super::{
+    EmbedError,
+    http::{Answer, Api},
+};
+
+/// The most characters of a provider's own words in an error.
+const MESSAGE_LENGTH: usize = 300;
+
+/// An answer whose status is not a success.
+#[derive(Debug)]
+pub(super) struct Rejection {
+    pub(super) status: StatusCode,
+    /// What the provider said, in one short line.
+    pub(super) message: String,
+    /// `OpenAI`'s machine-readable reason.
+    code: Option<String>,
+    /// The request's field that `OpenAI` complains of.
+    param: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Rejection {
+    /// `None` if the answer is a success.
+    pub(super) fn of(answer: &Answer) -> Option<Self> {
+        if answer.status.is_success() {
+            return None;
+        }
+        let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let field = |name| {
+            let value = json.as_ref()?.get("error")?.get(name)?;
+            value.as_str().map(str::to_owned)
+        };
+        Some(Self {
+            status: answer.status,
+            message: readable(&answer.body),
+            code: field("code"),
+            param: field("param"),
+            retry_after: answer.retry_after,
+        })
+    }
+
+    /// The error that this is, by status: 408, 409, 425, 429 and 500 and above pass; 400, 413 and 422 are the input's fault,
+    /// unless the provider names another field of the request; the rest needs someone to change the configuration.
+    pub(super) fn into_error(self, api: &Api) -> EmbedError {
+        let provider = api.provider;
+        let message = api.scrub(&self.message);
+        match self.status.as_u16() {
+            status @ (408 | 409 | 425 | 429 | 500..) => EmbedError::Unavailable {
+                provider,
+                status,
+                message,
+                retry_after: self.retry_after,
+            },
+            status @ (400 | 413 | 422) if !self.blames_configuration() => EmbedError::Refused {
+                provider,
+                status,
+                message,
+            },
+            401 if api.api_key.is_none() => api.configuration(format!(
+                "{} wants an API key and none is set (401: {message})",
+                api.base_url
+            )),
+            status @ (401 | 403) => api.configuration(format!(
+                "{} does not accept the API key ({status}: {message})",
+                api.base_url
+            )),
+            status @ 400..500 => api.configuration(format!("{} answered {status}: {message}", api.base_url)),
+            status => api.answer(format!("status {status}: {message}")),
+        }
+    }
+
+    /// Whether the provider complains of a field that comes from the configuration, not of a text.
+    fn blames_configuration(&self) -> bool {
+        matches!(
+            self.param.as_deref(),
+            Some("model" | "dimensions" | "user" | "encoding_format")
+        ) || matches!(
+            self.code.as_deref(),
+            Some("model_not_found" | "unknown_model" | "unsupported_model")
+        )
+    }
+}
+
+/// An error's body as one short line: the message inside the JSON of `OpenAI`, Ollama and their kin, a web page's title, else the
+/// text as it is.
+pub(super) fn readable(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let message = match serde_json::from_str::<Value>(&text) {
+        Ok(json) => message(&json).map_or_else(|| json.to_string(), str::to_owned),
+        Err(_) => title(&text).unwrap_or(&text).to_owned(),
+    };
+    let line = message
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    match line.char_indices().nth(MESSAGE_LENGTH) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None if line.is_empty() => "(no message)".to_owned(),
+        None => line,
+    }
+}
+
+/// Where the message is: `OpenAI` has `error.message`, Ollama a string `error`, vLLM `message`, FastAPI's servers `detail`.
+fn message(json: &Value) -> Option<&str> {
+    match json {
+        Value::String(message) => Some(message),
+        Value::Array(items) => items.first().and_then(message),
+        Value::Object(fields) => ["error", "message", "detail", "msg"]
+            .iter()
+            .find_map(|name| message(fields.get(*name)?)),
+        _ => None,
+    }
+}
+
+/// The title of a web page, which is what proxies and load balancers answer with.
+fn title(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase(); // the same length: only ASCII letters change
+    let start = lower.find("<title>")? + "<title>".len();
+    let end = start + lower[start..].find("</title>")?;
+    text.get(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_found_wherever_servers_put_them() {
+        for (body, expected) in [
+            (
+                r#"{"error":{"message":"no\n such  thing","type":"x"}}"#,
+                "no such thing",
+            ),
+            (r#"{"error":"model \"m\" not found"}"#, "model \"m\" not found"),
+            (r#"{"object":"error","message":"too long","code":400}"#, "too long"),
+            (
+                r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#,
+                "field required",
+            ),
+            (r#"{"detail":"Not Found"}"#, "Not Found"),
+            (r#"{"status":3}"#, r#"{"status":3}"#),
+            ("<html><TITLE>502 Bad Gateway</TITLE><body>..", "502 Bad Gateway"),
+            ("upstream\tfailed\r\n\u{1b}[31m", "upstream failed [31m"),
+            ("", "(no message)"),
+        ] {
+            assert_eq!(readable(body.as_bytes()), expected, "{body}");
+        }
+        assert_eq!(readable(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        let long = "ä".repeat(1000);
+        let message = readable(long.as_bytes());
+        assert_eq!(message.chars().count(), MESSAGE_LENGTH + 1);
+        assert!(message.ends_with('…'));
+    }
+}

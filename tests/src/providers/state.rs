@@ -1,0 +1,89 @@
+//! What a provider remembers, and what it was told to do.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::fault::Fault;
+use super::models::Models;
+
+/// Whose API a request came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// `POST /v1/embeddings`
+    OpenAi,
+    /// `POST /api/embed`
+    Ollama,
+}
+
+/// An embedding request as it arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Whose API it came through.
+    pub api: Api,
+    /// The model that it names.
+    pub model: String,
+    /// The texts that it wants embedded.
+    pub texts: Vec<String>,
+    /// All of its body.
+    pub body: serde_json::Value,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) models: Models,
+    pub(super) next: VecDeque<Fault>,
+    pub(super) always: Option<Fault>,
+    pub(super) refused: Vec<String>,
+    pub(super) requests: Vec<Request>,
+    pub(super) pulled: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    told: Mutex<Told>,
+    held: watch::Sender<bool>,
+    count: watch::Sender<usize>,
+}
+
+impl State {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a request, waits while requests are held, and takes the fault that is meant for it.
+    pub(super) async fn arrival(&self, request: Request) -> Option<Fault> {
+        self.lock().requests.push(request);
+        self.count.send_modify(|count| *count += 1);
+        let _ = self.held.subscribe().wait_for(|held| !held).await; // the sender is `self`
+        let fault = {
+            let mut told = self.lock();
+            let next = told.next.pop_front();
+            next.or_else(|| told.always.clone())
+        };
+        if let Some(Fault::Delay(time)) = fault {
+            tokio::time::sleep(time).await;
+            return None;
+        }
+        fault
+    }
+
+    pub(super) fn hold(&self, hold: bool) {
+        self.held.send_replace(hold);
+    }
+
+    /// Waits until the requests so far are as wanted.
+    pub(super) async fn arrived(&self, wanted: impl Fn(&[Request]) -> bool) {
+        let mut count = self.count.subscribe();
+        let _ = count.wait_for(|_| wanted(&self.lock().requests)).await; // the sender is `self`
+    }
+
+    /// The first text that is refused.
+    pub(super) fn refused<'t>(&self, texts: &'t [String]) -> Option<&'t String> {
+        let told = self.lock();
+        texts
+            .iter()
+            .find(|text| told.refused.iter().any(|part| text.contains(part)))
+    }
+}

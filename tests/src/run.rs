@@ -1,0 +1,75 @@
+//! Running a test's body on a database of its own.
+
+use std::any::{Any, type_name_of_val};
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use futures::FutureExt;
+
+use crate::server::{chain, server};
+use crate::{Catalog, TestDatabase};
+
+/// What a test's body returns: any error fails the test.
+pub type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Runs `body` on our own catalog, then on pgai's, each in a new database. A failure says on which one it was.
+pub async fn on_both_catalogs(body: impl AsyncFn(TestDatabase) -> TestResult) {
+    for catalog in Catalog::BOTH {
+        run(catalog, &body).await;
+    }
+}
+
+/// Runs `body` on one catalog, in a new database.
+pub async fn on_catalog(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> TestResult) {
+    run(catalog, &body).await;
+}
+
+/// The database is dropped if `body` succeeds, and kept and named if it fails or panics.
+async fn run<F: AsyncFn(TestDatabase) -> TestResult>(catalog: Catalog, body: &F) {
+    let test = test_name(body);
+    let database = match TestDatabase::create(test, catalog).await {
+        Ok(database) => database,
+        Err(error) => panic!("{test}: no database with {catalog}: {}", chain(&error)),
+    };
+    let outcome = AssertUnwindSafe(body(database.clone())).catch_unwind().await;
+    let failure = match outcome {
+        Ok(Ok(())) => {
+            if let Err(error) = database.drop().await {
+                panic!("{test}: its database cannot be dropped: {}", chain(&error));
+            }
+            return;
+        }
+        Ok(Err(error)) => Failure::Error(chain(&*error)),
+        Err(panic) => Failure::Panic(panic),
+    };
+    let url = database.url.clone();
+    // what the test has open should not hold up who looks into the database
+    database.db.close().await.ok();
+    let kept = if server().is_started() {
+        "to look into its database, run it with DATABASE_URL set to what `cargo run -p real-parts` prints".to_owned()
+    } else {
+        format!("its database is kept: {url}")
+    };
+    match failure {
+        Failure::Error(error) => panic!("{test} failed on {catalog}: {error}\n{kept}"),
+        Failure::Panic(panic) => {
+            #[expect(clippy::print_stderr, reason = "the test's own output, shown with its failure")]
+            {
+                eprintln!("{test} panicked on {catalog}; {kept}");
+            }
+            resume_unwind(panic)
+        }
+    }
+}
+
+enum Failure {
+    Error(String),
+    Panic(Box<dyn Any + Send>),
+}
+
+/// The test that `body` is written in: `it::worker::an_edit::{{closure}}::{{closure}}` without its ends.
+fn test_name<F>(body: &F) -> &'static str {
+    let name = type_name_of_val(body);
+    let name = name.split("::{{closure}}").next().unwrap_or(name);
+    name.split_once("::").map_or(name, |(_crate, name)| name)
+}

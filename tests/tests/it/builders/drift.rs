@@ -1,0 +1,196 @@
+//! The builders' arguments are those of the functions, no more and no fewer.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pgai_sea::CreateVectorizer;
+use pgai_sea::config::{
+    Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
+};
+use pgai_sea_tests::on_both_catalogs;
+
+/// Every function with every argument, as the builders write it.
+fn calls() -> Vec<String> {
+    let options = serde_json::json!({"num_ctx": 2048});
+    let create = CreateVectorizer::new("posts")
+        .name("n")
+        .destination(Destination::table())
+        .loading(Loading::column("c"))
+        .parsing(Parsing::auto())
+        .embedding(Embedding::ollama("m", 1))
+        .chunking(Chunking::none())
+        .indexing(Indexing::none())
+        .formatting(Formatting::python_template("$chunk"))
+        .scheduling(Scheduling::none())
+        .processing(Processing::batches())
+        .queue_schema("s")
+        .queue_table("t")
+        .grant_to(["r"])
+        .enqueue_existing(true)
+        .if_not_exists(true);
+    vec![
+        outermost(&create.to_sql().unwrap()),
+        Destination::table()
+            .destination("d")
+            .target_schema("s")
+            .target_table("t")
+            .view_schema("s")
+            .view_name("v")
+            .to_sql(),
+        Destination::column("c").to_sql(),
+        Loading::column("c").retries(1).to_sql(),
+        Loading::uri("c")
+            .retries(1)
+            .aws_role_arn("arn:aws:iam::1:role/r")
+            .to_sql(),
+        Parsing::auto().to_sql(),
+        Parsing::none().to_sql(),
+        Parsing::pymupdf().to_sql(),
+        Parsing::docling().to_sql(),
+        Embedding::openai("m", 1)
+            .chat_user("u")
+            .api_key_name("k")
+            .base_url("b")
+            .to_sql(),
+        Embedding::ollama("m", 1)
+            .base_url("b")
+            .options(options.clone())
+            .keep_alive("5m")
+            .to_sql(),
+        Embedding::voyageai("m", 1)
+            .input_type("query")
+            .api_key_name("k")
+            .to_sql(),
+        Embedding::litellm("m", 1)
+            .api_key_name("k")
+            .extra_options(options)
+            .to_sql(),
+        Chunking::character_text_splitter()
+            .chunk_size(1)
+            .chunk_overlap(1)
+            .separator("s")
+            .is_separator_regex(true)
+            .to_sql(),
+        Chunking::recursive_character_text_splitter()
+            .chunk_size(1)
+            .chunk_overlap(1)
+            .separators(["s"])
+            .is_separator_regex(true)
+            .to_sql(),
+        Chunking::none().to_sql(),
+        Indexing::from_database_settings().to_sql(),
+        Indexing::none().to_sql(),
+        Indexing::hnsw()
+            .min_rows(1)
+            .opclass("vector_ip_ops")
+            .m(2)
+            .ef_construction(4)
+            .create_when_queue_empty(true)
+            .to_sql(),
+        Indexing::diskann()
+            .min_rows(1)
+            .storage_layout("plain")
+            .num_neighbors(1)
+            .search_list_size(1)
+            .max_alpha(1.0)
+            .num_dimensions(1)
+            .num_bits_per_dimension(1)
+            .create_when_queue_empty(true)
+            .to_sql(),
+        Formatting::python_template("$chunk").to_sql(),
+        Scheduling::from_database_settings().to_sql(),
+        Scheduling::none().to_sql(),
+        Scheduling::timescaledb()
+            .schedule_interval(Duration::from_secs(1))
+            .initial_start(chrono::DateTime::UNIX_EPOCH)
+            .fixed_schedule(true)
+            .timezone("UTC")
+            .to_sql(),
+        Processing::batches().batch_size(1).concurrency(1).to_sql(),
+    ]
+}
+
+/// The call without the calls in its arguments: `f(a => g(b => 1))` becomes `f(a => )`.
+fn outermost(sql: &str) -> String {
+    let mut depth = 0;
+    sql.trim_start_matches("SELECT ")
+        .chars()
+        .filter(|c| {
+            depth += i32::from(*c == '(') - i32::from(*c == ')');
+            depth <= 1
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_function_takes_the_arguments_that_the_builders_write() {
+    on_both_catalogs(async |test| {
+        for call in calls() {
+            let function = call.trim_start_matches("ai.").split('(').next().unwrap();
+            let written: BTreeSet<String> = call
+                .split(" => ")
+                .map(|part| part.rsplit(['(', ' ']).next().unwrap().to_owned())
+                .take(call.matches(" => ").count())
+                .collect();
+            let taken: Vec<String> = test
+                .values(&format!(
+                    "select unnest(p.proargnames) from pg_proc p
+                     where p.pronamespace = 'ai'::regnamespace and p.proname = '{function}'"
+                ))
+                .await?;
+            let known: bool = test
+                .value(&format!(
+                    "select exists (select from pg_proc p
+                     where p.pronamespace = 'ai'::regnamespace and p.proname = '{function}')"
+                ))
+                .await?;
+            assert!(known, "there is no function {function}");
+            assert_eq!(written, taken.into_iter().collect(), "arguments of {function}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// The builders leave defaults to the database, but check an overlap against them.
+#[tokio::test]
+async fn the_default_sizes_of_chunks_are_those_that_the_builders_check() {
+    on_both_catalogs(async |test| {
+        for function in [
+            "chunking_character_text_splitter",
+            "chunking_recursive_character_text_splitter",
+        ] {
+            let (size, overlap): (String, String) = (
+                test.value(&format!("select ai.{function}() ->> 'chunk_size'")).await?,
+                test.value(&format!("select ai.{function}() ->> 'chunk_overlap'"))
+                    .await?,
+            );
+            let overlapping = |size: i32| {
+                CreateVectorizer::new("posts")
+                    .loading(Loading::column("c"))
+                    .embedding(Embedding::ollama("m", 1))
+                    .chunking(Chunking::character_text_splitter().chunk_size(size))
+                    .to_sql()
+            };
+            let overlap: i32 = overlap.parse()?;
+            assert!(
+                overlapping(overlap).is_ok() && overlapping(overlap - 1).is_err(),
+                "{function}: {overlap}"
+            );
+            let size: i32 = size.parse()?;
+            let overlapping = |overlap: i32| {
+                CreateVectorizer::new("posts")
+                    .loading(Loading::column("c"))
+                    .embedding(Embedding::ollama("m", 1))
+                    .chunking(Chunking::recursive_character_text_splitter().chunk_overlap(overlap))
+                    .to_sql()
+            };
+            assert!(
+                overlapping(size).is_ok() && overlapping(size + 1).is_err(),
+                "{function}: {size}"
+            );
+        }
+        Ok(())
+    })
+    .await;
+}
