@@ -58,7 +58,10 @@ impl Column {
         }
         let keys: Vec<&Key> = values.iter().map(|(key, _)| *key).collect();
         let update = with_keys(&self.update, self.columns, &keys).bind(places).bind(flat);
-        update.bind(i32::try_from(length).unwrap_or(i32::MAX)).execute(connection).await?;
+        update
+            .bind(i32::try_from(length).unwrap_or(i32::MAX))
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }

@@ -112,7 +112,12 @@ impl Requests {
     }
 
     async fn request(&self, texts: &[String]) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
-        let span = debug_span!("embed", vectorizer = self.vectorizer, model = self.model, texts = texts.len());
+        let span = debug_span!(
+            "embed",
+            vectorizer = self.vectorizer,
+            model = self.model,
+            texts = texts.len()
+        );
         let answer = async {
             // never closed
             let _permit = self.permits.acquire().await;
@@ -149,7 +154,10 @@ impl Requests {
             ));
         }
         match vector.iter().position(|number| !number.is_finite()) {
-            Some(at) => Err(format!("vectorizer {vectorizer}: {model} gave a vector whose element {at} is {}", vector[at])),
+            Some(at) => Err(format!(
+                "vectorizer {vectorizer}: {model} gave a vector whose element {at} is {}",
+                vector[at]
+            )),
             None => Ok(vector),
         }
     }
@@ -168,9 +176,10 @@ impl From<EmbedError> for Answer {
     fn from(error: EmbedError) -> Self {
         match error {
             EmbedError::Refused { .. } | EmbedError::Answer { .. } => Self::Refused(describe(&error)),
-            _ if error.is_transient() => {
-                Self::Trouble(Trouble::Provider { message: describe(&error), retry_after: error.retry_after() })
-            }
+            _ if error.is_transient() => Self::Trouble(Trouble::Provider {
+                message: describe(&error),
+                retry_after: error.retry_after(),
+            }),
             _ => Self::Trouble(Trouble::Configuration(describe(&error))),
         }
     }
@@ -225,13 +234,20 @@ mod tests {
         async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
             assert!(texts.len() <= 4);
             if texts.iter().any(|text| text.contains("bad")) {
-                return Err(EmbedError::Refused { provider: "picky", status: 400, message: "no".into() });
+                return Err(EmbedError::Refused {
+                    provider: "picky",
+                    status: 400,
+                    message: "no".into(),
+                });
             }
-            Ok(texts.iter().map(|text| match text.as_str() {
-                "nan" => vec![f32::NAN, 0.0],
-                "long" => vec![0.0; 3],
-                _ => vec![1.0, 2.0],
-            }).collect())
+            Ok(texts
+                .iter()
+                .map(|text| match text.as_str() {
+                    "nan" => vec![f32::NAN, 0.0],
+                    "long" => vec![0.0; 3],
+                    _ => vec![1.0, 2.0],
+                })
+                .collect())
         }
 
         fn limits(&self) -> RequestLimits {
@@ -254,14 +270,20 @@ mod tests {
         assert!((0..8).all(|text| embedded.vectors[text].is_some() != embedded.refusals[text].is_some()));
         assert!(embedded.trouble.is_none());
         let wrong = embedded.refusals[7].as_deref().unwrap();
-        assert!(wrong.contains("2 dimensions") && wrong.contains("vector of 3"), "{wrong}");
+        assert!(
+            wrong.contains("2 dimensions") && wrong.contains("vector of 3"),
+            "{wrong}"
+        );
     }
 
     #[tokio::test]
     async fn where_nothing_ever_worked_the_texts_are_not_blamed() {
         for texts in [["long", "long"].as_slice(), &["bad 1", "bad 2", "bad 3", "bad 4"]] {
             let embedded = embed(texts).await;
-            assert!(matches!(embedded.trouble, Some(Trouble::Configuration(_))), "{embedded:?}");
+            assert!(
+                matches!(embedded.trouble, Some(Trouble::Configuration(_))),
+                "{embedded:?}"
+            );
             assert!(embedded.refusals.iter().all(Option::is_none));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, PgConnection, Row};
+use sea_orm::sqlx::{Error, PgConnection, PgExecutor, Row};
 use serde_json::json;
 
 use super::assignment::Assignment;
@@ -15,6 +15,9 @@ use super::settle::{Item, Outcome};
 const FIRST_DELAY: Duration = Duration::from_secs(15);
 /// The longest wait between attempts.
 const LONGEST_DELAY: Duration = Duration::from_secs(30 * 60);
+
+const RECORD: &str = "insert into ai._vectorizer_errors (id, message, details) \
+                      select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, details)";
 
 /// Why a row failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +62,7 @@ impl Failures {
             )
             .into(),
             bury,
-            record: "insert into ai._vectorizer_errors (id, message, details) \
-                     select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, details)"
-                .into(),
+            record: RECORD.into(),
         }
     }
 
@@ -84,13 +85,19 @@ impl Failures {
             return Ok(Vec::new());
         }
         let keys: Vec<&Key> = places.iter().map(|&place| &items[place].key).collect();
-        let attempts: Vec<i32> = places.iter().map(|&place| items[place].attempts.saturating_add(1)).collect();
+        let attempts: Vec<i32> = places
+            .iter()
+            .map(|&place| items[place].attempts.saturating_add(1))
+            .collect();
         let first = assignment.retry_delay.unwrap_or(FIRST_DELAY);
         let delays: Vec<f64> = attempts
             .iter()
             .map(|&attempts| delay(first, LONGEST_DELAY, u32::try_from(attempts - 1).unwrap_or_default()).as_secs_f64())
             .collect();
-        let deferred = with_keys(&self.defer, self.names.len(), &keys).bind(stamp).bind(attempts).bind(delays);
+        let deferred = with_keys(&self.defer, self.names.len(), &keys)
+            .bind(stamp)
+            .bind(attempts)
+            .bind(delays);
         let deferred = deferred.fetch_all(connection).await?;
         deferred.iter().map(|row| ordinal(row.try_get(0)?)).collect()
     }
@@ -106,8 +113,15 @@ impl Failures {
             return Ok(());
         };
         let keys: Vec<&Key> = places.iter().map(|&place| &items[place].key).collect();
-        let steps: Vec<&str> = places.iter().filter_map(|&place| failure(items[place])).map(|f| f.step).collect();
-        with_keys(bury, self.names.len(), &keys).bind(steps).execute(connection).await?;
+        let steps: Vec<&str> = places
+            .iter()
+            .filter_map(|&place| failure(items[place]))
+            .map(|f| f.step)
+            .collect();
+        with_keys(bury, self.names.len(), &keys)
+            .bind(steps)
+            .execute(connection)
+            .await?;
         Ok(())
     }
 
@@ -121,31 +135,44 @@ impl Failures {
         let (mut messages, mut details) = (Vec::new(), Vec::new());
         for item in places.map(|place| items[place]) {
             let Some(failure) = failure(item) else { continue };
-            let key: serde_json::Map<_, _> =
-                self.names.iter().cloned().zip(item.key.iter().map(|value| json!(value))).collect();
+            let key: serde_json::Map<_, _> = self
+                .names
+                .iter()
+                .cloned()
+                .zip(item.key.iter().map(|value| json!(value)))
+                .collect();
             messages.push(format!("{} failed", failure.step));
-            details.push(
-                json!({"step": failure.step, "error_reason": failure.reason, "key": key, "attempt": item.attempts + 1}).to_string(),
-            );
+            // a jsonb cannot hold NUL
+            let reason = failure.reason.replace('\0', "");
+            let details_of =
+                json!({"step": failure.step, "error_reason": reason, "key": key, "attempt": item.attempts + 1});
+            details.push(details_of.to_string());
         }
         if messages.is_empty() {
             return Ok(());
         }
-        statement(&self.record).bind(self.id).bind(messages).bind(details).execute(connection).await?;
+        statement(&self.record)
+            .bind(self.id)
+            .bind(messages)
+            .bind(details)
+            .execute(connection)
+            .await?;
         Ok(())
     }
+}
 
-    /// Records trouble that is no row's.
-    pub(crate) async fn record_trouble(
-        &self,
-        executor: impl sea_orm::sqlx::PgExecutor<'_>,
-        message: &str,
-        details: &serde_json::Value,
-    ) -> Result<(), Error> {
-        let record = statement(&self.record).bind(self.id).bind(vec![message.to_owned()]);
-        record.bind(vec![details.to_string()]).execute(executor).await?;
-        Ok(())
-    }
+/// Records trouble that is no row's.
+pub(crate) async fn record_trouble(
+    executor: impl PgExecutor<'_>,
+    vectorizer: i32,
+    message: &str,
+    details: &serde_json::Value,
+) -> Result<(), Error> {
+    let record = statement(&Sql::from(RECORD))
+        .bind(vectorizer)
+        .bind(vec![message.to_owned()]);
+    record.bind(vec![details.to_string()]).execute(executor).await?;
+    Ok(())
 }
 
 fn failure(item: &Item) -> Option<&Failure> {

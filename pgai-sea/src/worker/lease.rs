@@ -22,7 +22,11 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn start(pool: PgPool, queue: Arc<Queue>, keys: Vec<Key>, stamp: Stamp, lease: Duration) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self { stop: Some(stop), task: tokio::spawn(keep(pool, queue, keys, stamp, lease, stopped)), stamp }
+        Self {
+            stop: Some(stop),
+            task: tokio::spawn(keep(pool, queue, keys, stamp, lease, stopped)),
+            stamp,
+        }
     }
 
     /// Stops renewing; a renewal that is under way is waited for. The stamp is then the batch's alone.

@@ -41,7 +41,11 @@ impl Names {
     pub(crate) fn given(&self) -> String {
         let arrays: Vec<_> = (1..=self.keys.len()).map(|i| format!("${i}::text[]")).collect();
         let columns: Vec<_> = (1..=self.keys.len()).map(|i| format!("k{i}")).collect();
-        format!("unnest({}) with ordinality as k ({}, n)", arrays.join(", "), columns.join(", "))
+        format!(
+            "unnest({}) with ordinality as k ({}, n)",
+            arrays.join(", "),
+            columns.join(", ")
+        )
     }
 
     /// `t."id" = k.k1::"pg_catalog"."int4" and ..`
@@ -54,13 +58,22 @@ impl Names {
     /// `k.k1::"pg_catalog"."int4"` for each key column.
     pub(crate) fn typed(&self) -> Vec<String> {
         let columns = self.keys.iter().enumerate();
-        columns.map(|(i, key)| format!("k.k{}::{}", i + 1, key.sql_type)).collect()
+        columns
+            .map(|(i, key)| format!("k.k{}::{}", i + 1, key.sql_type))
+            .collect()
     }
 
     /// `alias."id", ..`
     pub(crate) fn columns(&self, alias: &str) -> String {
-        let prefix = if alias.is_empty() { String::new() } else { format!("{alias}.") };
-        let columns = self.keys.iter().map(|key| format!("{prefix}{}", quote_identifier(&key.name)));
+        let prefix = if alias.is_empty() {
+            String::new()
+        } else {
+            format!("{alias}.")
+        };
+        let columns = self
+            .keys
+            .iter()
+            .map(|key| format!("{prefix}{}", quote_identifier(&key.name)));
         columns.collect::<Vec<_>>().join(", ")
     }
 
@@ -75,7 +88,10 @@ impl Names {
 
     /// The key columns in the text of their output functions, from which they can be read back.
     pub(crate) fn texts(&self, alias: &str) -> String {
-        let columns = self.keys.iter().map(|key| format!("concat({alias}.{})", quote_identifier(&key.name)));
+        let columns = self
+            .keys
+            .iter()
+            .map(|key| format!("concat({alias}.{})", quote_identifier(&key.name)));
         columns.collect::<Vec<_>>().join(", ")
     }
 
@@ -98,7 +114,10 @@ impl Names {
 pub(crate) fn with_keys<'q>(sql: &Sql, columns: usize, keys: &[&Key]) -> Query<'q, Postgres, PgArguments> {
     let mut statement = statement(sql);
     for column in 0..columns {
-        let values: Vec<&str> = keys.iter().map(|key| key.get(column).map_or("", String::as_str)).collect();
+        let values: Vec<&str> = keys
+            .iter()
+            .map(|key| key.get(column).map_or("", String::as_str))
+            .collect();
         statement = statement.bind(owned(&values));
     }
     statement

@@ -89,16 +89,26 @@ impl Queue {
 
     /// Leases up to `rows` due queue rows' keys, with all due rows of these keys. `None` if nothing could be claimed.
     pub(crate) async fn claim(&self, pool: &PgPool, rows: i64, lease: Duration) -> Result<Option<Claim>, Error> {
-        let rows = statement(&self.claim).bind(rows).bind(lease.as_secs_f64()).fetch_all(pool).await?;
+        let rows = statement(&self.claim)
+            .bind(rows)
+            .bind(lease.as_secs_f64())
+            .fetch_all(pool)
+            .await?;
         let Some(first) = rows.first() else {
             return Ok(None);
         };
         let stamp = first.try_get("stamp")?;
         let keys = rows.iter().map(|row| {
             let key: Result<Key, Error> = (0..self.columns).map(|column| row.try_get(column)).collect();
-            Ok(ClaimedKey { key: key?, attempts: row.try_get("attempts")? })
+            Ok(ClaimedKey {
+                key: key?,
+                attempts: row.try_get("attempts")?,
+            })
         });
-        Ok(Some(Claim { keys: keys.collect::<Result<_, Error>>()?, stamp }))
+        Ok(Some(Claim {
+            keys: keys.collect::<Result<_, Error>>()?,
+            stamp,
+        }))
     }
 
     /// Moves the end of the lease. `None` if no row carries the stamp any more.
@@ -109,8 +119,15 @@ impl Queue {
         stamp: Stamp,
         lease: Duration,
     ) -> Result<Option<Stamp>, Error> {
-        let renewed = with_keys(&self.renew, self.columns, keys).bind(stamp).bind(lease.as_secs_f64());
-        renewed.fetch_all(pool).await?.first().map(|row| row.try_get(0)).transpose()
+        let renewed = with_keys(&self.renew, self.columns, keys)
+            .bind(stamp)
+            .bind(lease.as_secs_f64());
+        renewed
+            .fetch_all(pool)
+            .await?
+            .first()
+            .map(|row| row.try_get(0))
+            .transpose()
     }
 
     /// Gives keys back, to be claimed again after `delay`.
@@ -122,7 +139,9 @@ impl Queue {
         delay: Duration,
     ) -> Result<(), Error> {
         if !keys.is_empty() {
-            let release = with_keys(&self.release, self.columns, keys).bind(stamp).bind(delay.as_secs_f64());
+            let release = with_keys(&self.release, self.columns, keys)
+                .bind(stamp)
+                .bind(delay.as_secs_f64());
             release.execute(connection).await?;
         }
         Ok(())
@@ -135,14 +154,21 @@ impl Queue {
         keys: &[&Key],
         stamp: Stamp,
     ) -> Result<Vec<usize>, Error> {
-        let finished = with_keys(&self.finish, self.columns, keys).bind(stamp).fetch_all(connection).await?;
+        let finished = with_keys(&self.finish, self.columns, keys)
+            .bind(stamp)
+            .fetch_all(connection)
+            .await?;
         finished.iter().map(|row| ordinal(row.try_get(0)?)).collect()
     }
 
     /// What is left after a claim that found nothing. Counts up to 10,000 rows.
     pub(crate) async fn outlook(&self, pool: &PgPool) -> Result<Outlook, Error> {
         let row = statement(&self.outlook).fetch_one(pool).await?;
-        Ok(Outlook { locked: row.try_get(0)?, leased: row.try_get(1)?, deferred: row.try_get(2)? })
+        Ok(Outlook {
+            locked: row.try_get(0)?,
+            leased: row.try_get(1)?,
+            deferred: row.try_get(2)?,
+        })
     }
 
     /// Rows in the queue, counted up to `most`.
@@ -174,7 +200,11 @@ pub(crate) fn mine(names: &Names) -> String {
 fn claim(names: &Names) -> String {
     let queue = &names.queue;
     let columns = names.columns("");
-    let values: Vec<String> = names.keys.iter().map(|key| crate::sql::quote_identifier(&key.name)).collect();
+    let values: Vec<String> = names
+        .keys
+        .iter()
+        .map(|key| crate::sql::quote_identifier(&key.name))
+        .collect();
     let lock = names.try_lock(&values);
     let same = names.same("q", "free");
     let texts = names.texts("leased");

@@ -52,7 +52,10 @@ mod tests {
         let mut backoff = Backoff::new(second, 60 * second);
         for full in [1, 2, 4, 8, 16, 32, 60, 60] {
             let wait = backoff.next(None);
-            assert!((full * second / 2..=full * second).contains(&wait), "{wait:?} of {full} s");
+            assert!(
+                (full * second / 2..=full * second).contains(&wait),
+                "{wait:?} of {full} s"
+            );
         }
         backoff.reset();
         assert!(backoff.next(None) <= second);

@@ -65,6 +65,19 @@ pub(crate) struct Settled {
     pub(crate) lost: u64,
 }
 
+impl Settled {
+    /// Adds what became of one item, the one at `place`.
+    pub(crate) fn add(&mut self, one: Self, place: usize) {
+        self.rows += one.rows;
+        self.written += one.written;
+        self.kept += one.kept;
+        self.deferred += one.deferred;
+        self.dead += one.dead;
+        self.lost += one.lost;
+        self.released.extend(one.released.iter().map(|_| place));
+    }
+}
+
 /// What the locks and a second look at the source say about an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -89,7 +102,10 @@ pub(crate) async fn settle(
     let span = debug_span!("settle", vectorizer = assignment.name, rows = items.len());
     let mut tries = 1;
     loop {
-        match try_settle(pool, assignment, items, stamp, vectors).instrument(span.clone()).await {
+        match try_settle(pool, assignment, items, stamp, vectors)
+            .instrument(span.clone())
+            .await
+        {
             Err(error) if tries < TRIES && super::trouble::class_is(&error, &["40", "55P03"]) => tries += 1,
             result => return result,
         }
@@ -124,8 +140,17 @@ async fn try_settle(
     }
 
     let mut settled = Settled::default();
-    let finished = select(&finishing, &finish(connection, assignment, &keys, &finishing, stamp).await?);
-    let failed = select(&failing, &assignment.failures.defer(connection, items, &failing, stamp, assignment).await?);
+    let finished = select(
+        &finishing,
+        &finish(connection, assignment, &keys, &finishing, stamp).await?,
+    );
+    let failed = select(
+        &failing,
+        &assignment
+            .failures
+            .defer(connection, items, &failing, stamp, assignment)
+            .await?,
+    );
     settled.lost = (finishing.len() + failing.len() - finished.len() - failed.len()) as u64;
     settled.deferred = failed.len() as u64;
 
@@ -138,16 +163,28 @@ async fn try_settle(
         } else {
             settled.rows += 1;
         }
-        writing.push((&items[place].key, std::mem::replace(&mut changes[place], Planned::Outdated)));
+        writing.push((
+            &items[place].key,
+            std::mem::replace(&mut changes[place], Planned::Outdated),
+        ));
     }
     write(connection, assignment, &writing, vectors, &mut settled).await?;
     settled.dead = dead.len() as u64;
     assignment.failures.bury(connection, items, &dead).await?;
-    assignment.failures.record(connection, items, failed.iter().chain(&dead).copied()).await?;
+    assignment
+        .failures
+        .record(connection, items, failed.iter().chain(&dead).copied())
+        .await?;
 
     let give_back = |places: &[usize]| places.iter().map(|&place| keys[place]).collect::<Vec<_>>();
-    assignment.queue.release(connection, &give_back(&changed), stamp, Duration::ZERO).await?;
-    assignment.queue.release(connection, &give_back(&busy), stamp, REST).await?;
+    assignment
+        .queue
+        .release(connection, &give_back(&changed), stamp, Duration::ZERO)
+        .await?;
+    assignment
+        .queue
+        .release(connection, &give_back(&busy), stamp, REST)
+        .await?;
     transaction.commit().await?;
     settled.released = [changed, busy].concat();
     Ok(settled)
@@ -166,8 +203,10 @@ async fn verdicts(
         .filter(|&place| locks[place].free)
         .filter(|&place| locks[place].version.is_none() || locks[place].version != version_of(items[place]))
         .collect();
-    let mut verdicts: Vec<Verdict> =
-        locks.iter().map(|lock| if lock.free { Verdict::Unchanged } else { Verdict::Busy }).collect();
+    let mut verdicts: Vec<Verdict> = locks
+        .iter()
+        .map(|lock| if lock.free { Verdict::Unchanged } else { Verdict::Busy })
+        .collect();
     if doubtful.is_empty() {
         return Ok(verdicts);
     }
@@ -211,15 +250,23 @@ async fn plan(
         return Ok(items.iter().map(|item| Planned::Column(vector(item))).collect());
     };
     let places = store.places(connection, keys).await?;
-    let planned = items.iter().zip(verdicts).zip(places).map(|((item, verdict), mut now)| match &item.outcome {
-        Outcome::Chunks(change) if *verdict == Verdict::Unchanged => {
-            let mut seen = change.seen.clone();
-            seen.sort_unstable();
-            now.sort_unstable();
-            if seen == now { Planned::Chunks(change.clone()) } else { Planned::Outdated }
-        }
-        _ => Planned::Chunks(Change::clear(&now)),
-    });
+    let planned = items
+        .iter()
+        .zip(verdicts)
+        .zip(places)
+        .map(|((item, verdict), mut now)| match &item.outcome {
+            Outcome::Chunks(change) if *verdict == Verdict::Unchanged => {
+                let mut seen = change.seen.clone();
+                seen.sort_unstable();
+                now.sort_unstable();
+                if seen == now {
+                    Planned::Chunks(change.clone())
+                } else {
+                    Planned::Outdated
+                }
+            }
+            _ => Planned::Chunks(Change::clear(&now)),
+        });
     Ok(planned.collect())
 }
 
@@ -253,7 +300,10 @@ async fn write(
             });
             let changes: Vec<(&Key, &Change)> = changes.collect();
             settled.written = changes.iter().map(|(_, change)| change.new.len() as u64).sum();
-            settled.kept = changes.iter().map(|(_, change)| (change.kept + change.moved.len()) as u64).sum();
+            settled.kept = changes
+                .iter()
+                .map(|(_, change)| (change.kept + change.moved.len()) as u64)
+                .sum();
             store.apply(connection, &changes, vectors).await
         }
         Destination::Column(column) => {

@@ -91,17 +91,28 @@ impl Source {
         Ok(SourceRow {
             version: row.try_get(1)?,
             text: row.try_get(2)?,
-            values: (3..3 + self.values).map(|column| row.try_get(column)).collect::<Result<_, _>>()?,
+            values: (3..3 + self.values)
+                .map(|column| row.try_get(column))
+                .collect::<Result<_, _>>()?,
         })
     }
 
     /// Locks the rows of `keys` against deletion and key changes, and the keys against other workers. Waits for nobody.
     pub(crate) async fn lock(&self, executor: impl PgExecutor<'_>, keys: &[&Key]) -> Result<Vec<Locked>, Error> {
-        let mut locks: Vec<Locked> = keys.iter().map(|_| Locked { version: None, free: false }).collect();
+        let mut locks: Vec<Locked> = keys
+            .iter()
+            .map(|_| Locked {
+                version: None,
+                free: false,
+            })
+            .collect();
         for row in with_keys(&self.lock, self.columns, keys).fetch_all(executor).await? {
             let place = ordinal(row.try_get(0)?)?;
             if let Some(slot) = locks.get_mut(place) {
-                *slot = Locked { version: row.try_get(1)?, free: row.try_get(2)? };
+                *slot = Locked {
+                    version: row.try_get(1)?,
+                    free: row.try_get(2)?,
+                };
             }
         }
         Ok(locks)

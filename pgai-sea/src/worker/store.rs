@@ -53,7 +53,12 @@ impl Change {
         for (seq, &text) in (0..).zip(texts) {
             // a chunk that is in its place already must not be taken for another place
             let chunks = spare.get_mut(text_of(text));
-            match chunks.and_then(|chunks| chunks.iter().position(|chunk| chunk.seq == seq).map(|at| chunks.swap_remove(at))) {
+            match chunks.and_then(|chunks| {
+                chunks
+                    .iter()
+                    .position(|chunk| chunk.seq == seq)
+                    .map(|at| chunks.swap_remove(at))
+            }) {
                 Some(_) => change.kept += 1,
                 None => missing.push(NewChunk { seq, text }),
             }
@@ -94,7 +99,9 @@ impl Store {
         let columns = names.columns("");
         let n = names.keys.len();
         // the key of the row's number, out of the arrays of keys
-        let keys = (1..=n).zip(&names.keys).map(|(i, key)| format!("(${i}::text[])[r.n]::{}", key.sql_type));
+        let keys = (1..=n)
+            .zip(&names.keys)
+            .map(|(i, key)| format!("(${i}::text[])[r.n]::{}", key.sql_type));
         let keys = keys.collect::<Vec<_>>().join(", ");
         let (seqs, texts, vectors, flat, length) = (n + 2, n + 3, n + 4, n + 5, n + 6);
         let insert = format!(
@@ -125,7 +132,11 @@ impl Store {
         let mut found: Vec<Vec<StoredChunk>> = keys.iter().map(|_| Vec::new()).collect();
         for row in with_keys(&self.read, self.columns, keys).fetch_all(pool).await? {
             if let Some(chunks) = found.get_mut(ordinal(row.try_get(0)?)?) {
-                chunks.push(StoredChunk { id: row.try_get(1)?, seq: row.try_get(2)?, text: row.try_get(3)? });
+                chunks.push(StoredChunk {
+                    id: row.try_get(1)?,
+                    seq: row.try_get(2)?,
+                    text: row.try_get(3)?,
+                });
             }
         }
         Ok(found)
@@ -138,7 +149,10 @@ impl Store {
         keys: &[&Key],
     ) -> Result<Vec<Vec<(Uuid, i32)>>, Error> {
         let mut found: Vec<Vec<(Uuid, i32)>> = keys.iter().map(|_| Vec::new()).collect();
-        for row in with_keys(&self.places, self.columns, keys).fetch_all(connection).await? {
+        for row in with_keys(&self.places, self.columns, keys)
+            .fetch_all(connection)
+            .await?
+        {
             if let Some(chunks) = found.get_mut(ordinal(row.try_get(0)?)?) {
                 chunks.push((row.try_get(1)?, row.try_get(2)?));
             }
@@ -153,12 +167,20 @@ impl Store {
         changes: &[(&Key, &Change)],
         vectors: Vectors<'_>,
     ) -> Result<(), Error> {
-        let moved: Vec<(Uuid, i32)> = changes.iter().flat_map(|(_, change)| change.moved.iter().copied()).collect();
+        let moved: Vec<(Uuid, i32)> = changes
+            .iter()
+            .flat_map(|(_, change)| change.moved.iter().copied())
+            .collect();
         let removed = changes.iter().flat_map(|(_, change)| change.removed.iter().copied());
         let removed: Vec<Uuid> = removed.chain(moved.iter().map(|moved| moved.0)).collect();
         if !removed.is_empty() {
             let (ids, seqs): (Vec<Uuid>, Vec<i32>) = moved.into_iter().unzip();
-            statement(&self.remove).bind(removed).bind(ids).bind(seqs).execute(&mut *connection).await?;
+            statement(&self.remove)
+                .bind(removed)
+                .bind(ids)
+                .bind(seqs)
+                .execute(&mut *connection)
+                .await?;
         }
         self.insert(connection, changes, vectors).await
     }
@@ -176,7 +198,8 @@ impl Store {
         let mut length = 0;
         for (number, (_, change)) in (1_i32..).zip(changes) {
             for chunk in &change.new {
-                let (Some(text), Some(Some(vector))) = (vectors.texts.get(chunk.text), vectors.vectors.get(chunk.text)) else {
+                let (Some(text), Some(Some(vector))) = (vectors.texts.get(chunk.text), vectors.vectors.get(chunk.text))
+                else {
                     return Err(Error::Encode("a chunk is to be written that was not embedded".into()));
                 };
                 length = vector.len();
@@ -194,8 +217,16 @@ impl Store {
             return Ok(());
         }
         let keys: Vec<&Key> = changes.iter().map(|(key, _)| *key).collect();
-        let insert = with_keys(&self.insert, self.columns, &keys).bind(numbers).bind(seqs).bind(chunks).bind(places);
-        insert.bind(flat).bind(i32::try_from(length).unwrap_or(i32::MAX)).execute(connection).await?;
+        let insert = with_keys(&self.insert, self.columns, &keys)
+            .bind(numbers)
+            .bind(seqs)
+            .bind(chunks)
+            .bind(places);
+        insert
+            .bind(flat)
+            .bind(i32::try_from(length).unwrap_or(i32::MAX))
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }
@@ -205,7 +236,14 @@ mod tests {
     use super::*;
 
     fn stored(texts: &[&str]) -> Vec<StoredChunk> {
-        (0..).zip(texts).map(|(seq, text)| StoredChunk { id: Uuid::from_u128(seq as u128 + 1), seq, text: (*text).into() }).collect()
+        (0..)
+            .zip(texts)
+            .map(|(seq, text)| StoredChunk {
+                id: Uuid::from_u128(seq as u128 + 1),
+                seq,
+                text: (*text).into(),
+            })
+            .collect()
     }
 
     fn plan(before: &[&str], after: &[&str]) -> Change {
@@ -216,7 +254,10 @@ mod tests {
     #[test]
     fn an_unchanged_row_is_left_alone() {
         let change = plan(&["a", "b", "a"], &["a", "b", "a"]);
-        assert_eq!((change.kept, change.new.len(), change.moved.len(), change.removed.len()), (3, 0, 0, 0));
+        assert_eq!(
+            (change.kept, change.new.len(), change.moved.len(), change.removed.len()),
+            (3, 0, 0, 0)
+        );
     }
 
     #[test]

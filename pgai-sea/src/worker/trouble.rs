@@ -8,7 +8,10 @@ use sea_orm::sqlx::Error;
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The provider is down, slow or limits the rate.
-    Provider { message: String, retry_after: Option<Duration> },
+    Provider {
+        message: String,
+        retry_after: Option<Duration>,
+    },
     /// Nothing will work until someone changes something.
     Configuration(String),
     /// The database refuses: a table is gone, a right is missing.
@@ -21,7 +24,9 @@ impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         match &error {
             // syntax error or access rule violation, data and integrity: asking again changes nothing
-            Error::Database(refusal) if class_is(&error, &["42", "22", "23", "3F"]) => Self::Refused(refusal.to_string()),
+            Error::Database(refusal) if class_is(&error, &["42", "22", "23", "3F"]) => {
+                Self::Refused(refusal.to_string())
+            }
             Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::TypeNotFound { .. } => {
                 Self::Refused(error.to_string())
             }
