@@ -1,0 +1,96 @@
+//! What can go wrong with the catalog.
+
+use sea_orm::DbErr;
+
+/// Why the `ai` schema could not be installed, removed or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The database is not PostgreSQL.
+    #[error("vectorizers need PostgreSQL with pgvector, this is a connection to {0}")]
+    NotPostgres(&'static str),
+    /// The role may not create what has to be created.
+    #[error("role {role:?} may not create {what}: run `{grant}` as its owner, then try again")]
+    NoPrivilege {
+        /// Who is connected.
+        role: String,
+        /// What it may not create: a schema, or functions and tables in the schema `ai`.
+        what: &'static str,
+        /// The statement that lets it.
+        grant: String,
+    },
+    /// pgvector is missing and could not be added.
+    #[error(
+        "the extension vector cannot be created: as a superuser run `CREATE EXTENSION vector` in this database \
+         (the server needs pgvector installed)"
+    )]
+    NoVector(#[source] DbErr),
+    /// pgai is there in a version whose functions differ from those that this crate calls.
+    #[error(
+        "this database has pgai {found}, and pgai-sea works with 0.10 to 0.12: upgrade with `pip install pgai==0.12.1` \
+         and `pgai install`"
+    )]
+    UnsupportedPgai {
+        /// The version found.
+        found: String,
+    },
+    /// The extension `ai` owns the schema, and has no vectorizers since 0.10: pgai's own installer adds them.
+    #[error(
+        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install pgai==0.12.1` \
+         and `pgai install`"
+    )]
+    NoVectorizers {
+        /// The extension's version.
+        extension: String,
+    },
+    /// A schema `ai` that is neither pgai's nor ours has something in it by a name that is needed.
+    #[error("the schema ai has a {name} that is not pgai's: move it to another schema, then try again")]
+    Occupied {
+        /// The name that is taken.
+        name: String,
+    },
+    /// A later version of this crate has installed the schema.
+    #[error("the schema ai is of version {found}, and this pgai-sea knows {known} at most: upgrade pgai-sea")]
+    TooNew {
+        /// The version of the schema.
+        found: i32,
+        /// The version that this crate brings.
+        known: i32,
+    },
+    /// The schema is not one that [`install`](super::install) brought.
+    #[error("there is no schema ai of pgai-sea to remove")]
+    NotOurs,
+    /// Vectorizers exist.
+    #[error("the schema ai is in use by vectorizers {}: drop them first", .vectorizers.join(", "))]
+    InUse {
+        /// Their names.
+        vectorizers: Vec<String>,
+    },
+    /// There is no such vectorizer.
+    #[error("there is no vectorizer {0}")]
+    NotFound(String),
+    /// A row of `ai.vectorizer` is not understood.
+    #[error("vectorizer {name:?} has a {column} that cannot be read: {source}")]
+    Unreadable {
+        /// The vectorizer's name.
+        name: String,
+        /// The column of `ai.vectorizer`.
+        column: &'static str,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+    /// The database said no.
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl From<CatalogError> for DbErr {
+    /// For migrations, whose errors are SeaORM's: the message is kept, and a database's own error stays what it was.
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Db(error) => error,
+            CatalogError::NoVector(ref source) => Self::Migration(format!("{error}: {source}")),
+            error => Self::Migration(error.to_string()),
+        }
+    }
+}

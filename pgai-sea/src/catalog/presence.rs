@@ -1,0 +1,107 @@
+//! Whose `ai` schema a database has.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+
+use super::CatalogError;
+
+/// What is known of the schema `ai` before anything is done to it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// There is none, or one with nothing of ours or pgai's in it.
+    Absent { schema: bool },
+    /// It is ours, of this version.
+    Ours(i32),
+    /// It is pgai's, of this version.
+    Pgai(String),
+}
+
+#[derive(FromQueryResult)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of answers, not a state")]
+struct Found {
+    schema: bool,
+    ours: bool,
+    library: bool,
+    vectorizers: bool,
+    extension: Option<String>,
+}
+
+/// Ends when no other session is installing or removing the schema; held until the transaction ends.
+pub(super) async fn lock<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Err(CatalogError::NotPostgres(match db.get_database_backend() {
+            DbBackend::MySql => "MySQL",
+            DbBackend::Sqlite => "SQLite",
+            _ => "another database",
+        }));
+    }
+    db.execute_raw(sql(
+        "SELECT pg_advisory_xact_lock(hashtextextended('pgai-sea: schema ai', 0))",
+    ))
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, CatalogError> {
+    // from the system catalogs: they can be read without any right on the schema
+    let found = Found::find_by_statement(sql(
+        "SELECT n.oid IS NOT NULL AS schema,
+                EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_sea_migration') AS ours,
+                EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_lib_version') AS library,
+                EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND proname = 'create_vectorizer') AS vectorizers,
+                (SELECT extversion FROM pg_extension WHERE extname = 'ai') AS extension
+         FROM (SELECT to_regnamespace('ai')::oid AS oid) n",
+    ))
+    .one(db)
+    .await?
+    .ok_or_else(|| DbErr::RecordNotFound("the state of the schema ai".to_owned()))?;
+
+    if found.ours {
+        let version = scalar::<C, Option<i32>>(db, "SELECT max(version) FROM ai.pgai_sea_migration").await?;
+        return Ok(Presence::Ours(version.unwrap_or(0)));
+    }
+    let pgai = if found.library {
+        let version = "SELECT version FROM ai.pgai_lib_version WHERE name = 'ai'";
+        Some(scalar::<C, String>(db, version).await?)
+    } else {
+        found.extension.clone()
+    };
+    match pgai {
+        None => Ok(Presence::Absent { schema: found.schema }),
+        Some(found) if !serves(&found) => Err(CatalogError::UnsupportedPgai { found }),
+        Some(extension) if !found.vectorizers => Err(CatalogError::NoVectorizers { extension }),
+        Some(version) => Ok(Presence::Pgai(version)),
+    }
+}
+
+/// Whether the SQL of this version of pgai is what this crate calls.
+fn serves(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    matches!((parts.next(), parts.next()), (Some(Some(0)), Some(Some(10..=12))))
+}
+
+pub(super) fn sql(text: &str) -> Statement {
+    Statement::from_string(DbBackend::Postgres, text)
+}
+
+/// The first column of the one row that a query gives.
+pub(super) async fn scalar<C: ConnectionTrait, T: sea_orm::TryGetable>(db: &C, text: &str) -> Result<T, DbErr> {
+    db.query_one_raw(sql(text))
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound(format!("no row from: {text}")))?
+        .try_get_by_index(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pgai_from_0_10_to_0_12_serves() {
+        for version in ["0.10.0", "0.11.2", "0.12.1", "0.12", "0.12.0-dev"] {
+            assert!(serves(version), "{version}");
+        }
+        for version in ["0.9.2", "0.13.0", "1.12.0", "0", "", "dev"] {
+            assert!(!serves(version), "{version}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+-- How a long text is cut into the pieces that are embedded. Lengths are in characters.
+
+create or replace function ai.chunking_character_text_splitter
+( chunk_size int default 800
+, chunk_overlap int default 400
+, separator text default E'\n\n'
+, is_separator_regex bool default false
+) returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$
+    select jsonb_strip_nulls(jsonb_build_object
+    ( 'implementation', 'character_text_splitter'
+    , 'config_type', 'chunking'
+    , 'chunk_size', chunk_size
+    , 'chunk_overlap', chunk_overlap
+    , 'separator', separator
+    , 'is_separator_regex', is_separator_regex
+    ))
+$$;
+
+create or replace function ai.chunking_recursive_character_text_splitter
+( chunk_size int default 800
+, chunk_overlap int default 400
+, separators text[] default array[E'\n\n', E'\n', '.', '?', '!', ' ', '']
+, is_separator_regex bool default false
+) returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$
+    select jsonb_strip_nulls(jsonb_build_object
+    ( 'implementation', 'recursive_character_text_splitter'
+    , 'config_type', 'chunking'
+    , 'chunk_size', chunk_size
+    , 'chunk_overlap', chunk_overlap
+    , 'separators', separators
+    , 'is_separator_regex', is_separator_regex
+    ))
+$$;
+
+create or replace function ai.chunking_none()
+returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$ select jsonb_build_object('implementation', 'none', 'config_type', 'chunking') $$;
+
+create or replace function ai._vectorizer_check_chunking(chunking jsonb)
+returns void language plpgsql immutable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    size int;
+    overlap int;
+begin
+    perform ai._vectorizer_implementation
+        ('chunking', chunking, 'character_text_splitter', 'recursive_character_text_splitter', 'none');
+    size := ai._vectorizer_number_between('chunking', chunking, 'chunk_size', 1, 2147483647);
+    overlap := ai._vectorizer_number_between('chunking', chunking, 'chunk_overlap', 0, 2147483647);
+    -- the splitters refuse it as well, but only once a worker starts
+    if overlap > size then
+        raise exception 'chunking: chunk_overlap is %, it cannot be more than chunk_size, which is %', overlap, size;
+    end if;
+end
+$$;

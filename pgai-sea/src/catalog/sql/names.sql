@@ -1,0 +1,35 @@
+-- Names of what a vectorizer makes.
+
+-- A name and its suffix within PostgreSQL's 63 bytes: the name is cut, never the suffix. Null for null.
+create or replace function ai._vectorizer_name_with_suffix(name text, suffix text)
+returns name language plpgsql immutable strict set search_path to pg_catalog, pg_temp
+as $$
+begin
+    while octet_length(name) + octet_length(suffix) > 63 loop
+        name := left(name, -1);
+    end loop;
+    return name || suffix;
+end
+$$;
+
+-- A vectorizer's own name when none is given: schema_table in lower case, with _ for what a name may not have.
+create or replace function ai._vectorizer_default_name(destination jsonb, source_schema name, source_table name)
+returns name language sql immutable set search_path to pg_catalog, pg_temp
+as $$
+    select ai._vectorizer_name_with_suffix(regexp_replace(regexp_replace(lower(case destination ->> 'implementation'
+        when 'table' then concat_ws('_', destination ->> 'target_schema', destination ->> 'target_table')
+        else concat_ws('_', source_schema, source_table, destination ->> 'embedding_column')
+    end), '[^a-z0-9_]', '_', 'g'), '^(?![a-z])', 'v'), '')
+$$;
+
+-- Refuses a name that something else has.
+create or replace function ai._vectorizer_check_free(object_schema name, object_name name, remedy text)
+returns void language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+begin
+    if to_regclass(format('%I.%I', object_schema, object_name)) is not null then
+        raise exception '% exists already: choose %', format('%I.%I', object_schema, object_name), remedy
+            using errcode = 'duplicate_object';
+    end if;
+end
+$$;

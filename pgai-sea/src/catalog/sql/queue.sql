@@ -1,0 +1,86 @@
+-- The queue: keys of rows whose embeddings are to be made. A key may be there any number of times, so that nobody who
+-- writes to the source ever waits for whoever works the queue off.
+--
+-- Rows that are free have no loading_retry_after; rows that a worker holds or that wait for another try have one, and are
+-- free again when it has passed. The one index serves all that is asked: the next free keys, all free rows of a key,
+-- those whose time has come, and those that a worker holds.
+create or replace function ai._vectorizer_create_queue_table(queue_schema name, queue_table name, source regclass, grantees name[])
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+begin
+    execute (
+        select format
+        ( 'create table %I.%I
+           ( %s
+           , queued_at timestamptz not null default now()
+           , loading_retries int not null default 0
+           , loading_retry_after timestamptz
+           )'
+        , queue_schema, queue_table
+        , string_agg(format('%I %s not null', attname, definition), ', ' order by attnum))
+        from ai._vectorizer_source_key(source)
+    );
+    execute (
+        select format('create index on %I.%I (loading_retry_after nulls first, %s)'
+            , queue_schema, queue_table, string_agg(quote_ident(attname), ', ' order by pknum))
+        from ai._vectorizer_source_key(source)
+    );
+    perform ai._vectorizer_grant('usage', format('schema %I', queue_schema), grantees);
+    perform ai._vectorizer_grant('select, insert, update, delete', format('%I.%I', queue_schema, queue_table), grantees);
+end
+$$;
+
+-- Dead letters: keys that were given up.
+-- pgai's worker looks for this function to know that rows may be tried again.
+create or replace function ai._vectorizer_create_queue_failed_table(queue_schema name, queue_failed_table name, source regclass, grantees name[])
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+begin
+    execute (
+        select format
+        ( 'create table %I.%I
+           ( %s
+           , created_at timestamptz not null default now()
+           , failure_step text not null default ''''
+           )'
+        , queue_schema, queue_failed_table
+        , string_agg(format('%I %s not null', attname, definition), ', ' order by attnum))
+        from ai._vectorizer_source_key(source)
+    );
+    execute (
+        select format('create index on %I.%I (%s)'
+            , queue_schema, queue_failed_table, string_agg(quote_ident(attname), ', ' order by pknum))
+        from ai._vectorizer_source_key(source)
+    );
+    perform ai._vectorizer_grant('select, insert, update, delete', format('%I.%I', queue_schema, queue_failed_table), grantees);
+end
+$$;
+
+-- How many rows wait. Beyond 10,000 the answer is the largest number there is, unless an exact one is asked for.
+create or replace function ai.vectorizer_queue_pending(vectorizer_id int, exact_count bool default false)
+returns int8 language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    queue text := (select format('%I.%I', v.queue_schema, v.queue_table) from ai.vectorizer v
+        where v.id = vectorizer_id and v.queue_schema is not null and v.queue_table is not null);
+    pending int8;
+begin
+    if queue is null then
+        raise exception 'vectorizer % has no queue table', vectorizer_id;
+    end if;
+    if exact_count then
+        execute format('select count(*) from %s', queue) into pending;
+        return pending;
+    end if;
+    execute format('select count(*) from (select from %s limit 10001) q', queue) into pending;
+    return case when pending > 10000 then 9223372036854775807 else pending end;
+end
+$$;
+
+create or replace function ai.vectorizer_queue_pending(name text, exact_count bool default false)
+returns int8 language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select ai.vectorizer_queue_pending(v.id, exact_count)
+    from ai.vectorizer v
+    where v.name = vectorizer_queue_pending.name
+$$;

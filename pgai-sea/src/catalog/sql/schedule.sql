@@ -1,0 +1,75 @@
+-- Switching vectorizers on and off, and changing what is scheduled.
+
+create or replace function ai._vectorizer_set_disabled(vectorizer_id int, disabled bool)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+begin
+    update ai.vectorizer v set disabled = _vectorizer_set_disabled.disabled where v.id = vectorizer_id;
+    if not found then
+        raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
+    end if;
+end
+$$;
+
+create or replace function ai.enable_vectorizer_schedule(vectorizer_id int)
+returns void language sql set search_path to pg_catalog, pg_temp
+as $$ select ai._vectorizer_set_disabled(vectorizer_id, false) $$;
+
+create or replace function ai.enable_vectorizer_schedule(name text)
+returns void language sql set search_path to pg_catalog, pg_temp
+as $$
+    select ai._vectorizer_set_disabled(v.id, false)
+    from ai.vectorizer v
+    where v.name = enable_vectorizer_schedule.name
+$$;
+
+create or replace function ai.disable_vectorizer_schedule(vectorizer_id int)
+returns void language sql set search_path to pg_catalog, pg_temp
+as $$ select ai._vectorizer_set_disabled(vectorizer_id, true) $$;
+
+create or replace function ai.disable_vectorizer_schedule(name text)
+returns void language sql set search_path to pg_catalog, pg_temp
+as $$
+    select ai._vectorizer_set_disabled(v.id, true)
+    from ai.vectorizer v
+    where v.name = disable_vectorizer_schedule.name
+$$;
+
+-- Answers the whole configuration as it is now.
+create or replace function ai.set_scheduling
+( vectorizer_id int
+, scheduling jsonb default ai.scheduling_default()
+, indexing jsonb default ai.indexing_default()
+) returns jsonb language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    config jsonb;
+begin
+    indexing := ai._vectorizer_resolve_indexing(indexing);
+    perform ai._vectorizer_check_indexing(indexing);
+    scheduling := ai._vectorizer_resolve_scheduling(scheduling);
+    perform ai._vectorizer_check_scheduling(scheduling);
+    update ai.vectorizer v
+    set config = v.config || jsonb_build_object('scheduling', scheduling, 'indexing', indexing)
+    where v.id = vectorizer_id
+    returning v.config into config;
+    if not found then
+        raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
+    end if;
+    return config;
+end
+$$;
+
+-- Embedding from within the database takes the extension "ai".
+create or replace function ai.execute_vectorizer(vectorizer_name text)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+begin
+    perform from ai.vectorizer v where v.name = vectorizer_name;
+    if not found then
+        raise exception 'there is no vectorizer "%"', vectorizer_name using errcode = 'no_data_found';
+    end if;
+    raise exception 'vectorizers cannot be executed in the database without the extension ai'
+        using errcode = 'undefined_function', hint = 'Run a worker.';
+end
+$$;

@@ -1,0 +1,86 @@
+-- What has to be known about a source table.
+
+-- The name of a column's type; null where there is no such column.
+create or replace function ai._vectorizer_column_type(source regclass, column_name text)
+returns name language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select t.typname
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    where a.attrelid = source and a.attname = column_name and a.attnum > 0 and not a.attisdropped
+$$;
+
+-- The primary key, one row per column: its type as it is written in a column definition, with the collation where it is
+-- not the type's own, and the operator that the key's index calls equal. That one need not be on the search path, nor
+-- be called =, and for a text that ignores case it is another than text's.
+create or replace function ai._vectorizer_source_key(source regclass)
+returns table (attnum int2, pknum int, attname name, typname text, definition text, equals text)
+language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select a.attnum, k.pknum::int, a.attname, t.typname
+         , t.typname || case
+               when c.oid is not null then format(' collate %I.%I', c.collnamespace::regnamespace::text, c.collname)
+               else ''
+           end
+         , coalesce(e.operator, 'operator(pg_catalog.=)')
+    from pg_index i
+    cross join unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality k (attnum, opclass, pknum)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    cross join lateral (select format_type(a.atttypid, a.atttypmod)) t (typname)
+    join pg_type y on y.oid = a.atttypid
+    left join pg_collation c on c.oid = a.attcollation and a.attcollation <> y.typcollation
+    left join lateral (
+        select format('operator(%I.%s)', o.oprnamespace::regnamespace::text, o.oprname)
+        from pg_opclass p
+        join pg_am m on m.oid = p.opcmethod and m.amname = 'btree'
+        join pg_amop s on s.amopfamily = p.opcfamily and s.amopstrategy = 3
+            and s.amoplefttype = p.opcintype and s.amoprighttype = p.opcintype
+        join pg_operator o on o.oid = s.amopopr
+        where p.oid = k.opclass
+    ) e (operator) on true
+    where i.indrelid = source and i.indisprimary and k.pknum <= i.indnkeyatts
+$$;
+
+-- The primary key as ai.vectorizer.source_pk holds it; null without one.
+create or replace function ai._vectorizer_source_pk(source regclass)
+returns jsonb language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select jsonb_agg(jsonb_build_object('attnum', attnum, 'pknum', pknum, 'attname', attname, 'typname', typname) order by pknum)
+    from ai._vectorizer_source_key(source)
+$$;
+
+-- Whether rows can come and go under another table's name: partitions, and tables that inherit.
+-- Statement triggers of this table do not see those.
+create or replace function ai._vectorizer_source_is_divided(source regclass)
+returns bool language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select c.relkind = 'p' or exists (select from pg_inherits i where source in (i.inhrelid, i.inhparent))
+    from pg_class c
+    where c.oid = source
+$$;
+
+-- The schema that pgvector lives in.
+create or replace function ai._vectorizer_vector_type()
+returns text language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    type text := (select format('%I.vector', n.nspname) from pg_extension e
+        join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
+begin
+    if type is null then
+        raise exception 'the extension vector is missing' using hint = 'A superuser can run: create extension vector';
+    end if;
+    return type;
+end
+$$;
+
+-- The source of a vectorizer, found by its triggers: they stay with the table when it is renamed or moved to another schema.
+-- Null where it was dropped.
+create or replace function ai._vectorizer_source(v ai.vectorizer)
+returns regclass language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select t.tgrelid::regclass
+    from pg_trigger t
+    where t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)) and t.tgparentid = 0
+    limit 1
+$$;

@@ -1,0 +1,180 @@
+-- What fills the queue.
+--
+-- An insert queues the keys of the new rows. An update queues a row's key when the key, the loaded column or a column that
+-- the template names has changed, and nothing else; when it was the key, the old key's embeddings go. A delete takes the
+-- embeddings with it, a truncate empties store and queue.
+--
+-- Inserts and deletes are seen once per statement, through transition tables: a row trigger costs several times as much.
+-- Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it calls
+-- anything. In a divided table (partitions, inheritance) all are seen row by row: rows written to a partition by its own
+-- name, or moved from one to another by an update, pass no statement trigger of the parent.
+
+-- True where a column named in it differs, byte for byte: 'Title' and 'title' are two texts, whatever the column's collation
+-- says of them, and 1.0 and 1.00 two numbers. The cast keeps the parser from comparing column by column.
+create or replace function ai._vectorizer_update_condition(source regclass, config jsonb)
+returns text language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select format('row(%s)::record *<> row(%s)::record'
+        , string_agg(format('old.%I', a.attname), ', ' order by a.attnum)
+        , string_agg(format('new.%I', a.attname), ', ' order by a.attnum))
+    from pg_attribute a
+    where a.attrelid = source and a.attnum > 0 and not a.attisdropped
+    and (  a.attnum in (select attnum from ai._vectorizer_source_key(source))
+        or a.attname = config #>> '{loading,column_name}'
+        or a.attname in (select * from ai._vectorizer_template_names(config #>> '{formatting,template}'))
+        )
+$$;
+
+-- The body of the trigger function, which all the triggers of a vectorizer share.
+--
+-- The function runs with its owner's rights, as whoever writes to the source need have none on queue and store.
+create or replace function ai._vectorizer_trigger_body(v ai.vectorizer, source regclass)
+returns text language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    divided bool := ai._vectorizer_source_is_divided(source);
+    queue text := format('%I.%I', v.queue_schema, v.queue_table);
+    store text := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
+    columns text; -- a, b
+    new_key text; -- new.a, new.b
+    old_key text; -- old.a, old.b
+    same_key text; -- old.a = new.a and old.b = new.b
+    of_old_key text; -- s.a = old.a and s.b = old.b
+    of_deleted text; -- s.a = o.a and s.b = o.b
+    queue_new text;
+    queue_old text;
+    queue_inserted text;
+    forget_old text;
+    forget_deleted text;
+begin
+    select string_agg(quote_ident(attname), ', ' order by attnum)
+         , string_agg(format('new.%I', attname), ', ' order by attnum)
+         , string_agg(format('old.%I', attname), ', ' order by attnum)
+         , string_agg(format('old.%1$I %2$s new.%1$I', attname, equals), ' and ' order by attnum)
+         , string_agg(format('s.%1$I %2$s old.%1$I', attname, equals), ' and ' order by attnum)
+         , string_agg(format('s.%1$I %2$s o.%1$I', attname, equals), ' and ' order by attnum)
+    into columns, new_key, old_key, same_key, of_old_key, of_deleted
+    from ai._vectorizer_source_key(source);
+    queue_new := format('insert into %s (%s) values (%s);', queue, columns, new_key);
+    queue_old := format('insert into %s (%s) values (%s);', queue, columns, old_key);
+    queue_inserted := case when divided then queue_new
+        else format('insert into %s (%s) select %s from new_rows;', queue, columns, columns) end;
+
+    if v.config #>> '{destination,implementation}' = 'column' then
+        return format($body$
+begin
+    if tg_op = 'INSERT' then
+        %s
+    elsif tg_op = 'UPDATE' then
+        %s
+    end if;
+    return null;
+end
+$body$, queue_inserted, queue_new);
+    end if;
+
+    forget_old := format('delete from %s s where %s;', store, of_old_key);
+    if divided then
+        forget_deleted := format($body$
+        %s
+        if keep_looking then
+            %s
+        end if;$body$, forget_old, queue_old);
+    else
+        -- The plan for a few rows would be remembered and used for many, or the other way round: many are planned anew.
+        forget_deleted := format($body$
+        if (select count(*) from (select from old_rows limit 100) few) < 100 then
+            delete from %1$s s using old_rows o where %2$s;
+        else
+            execute %3$L;
+        end if;
+        if keep_looking then
+            insert into %4$s (%5$s) select %5$s from old_rows;
+        end if;$body$
+        , store, of_deleted
+        , format('delete from %s s using old_rows o where %s', store, of_deleted)
+        , queue, columns);
+    end if;
+
+    return format($body$
+declare
+    -- A delete sees what its snapshot sees, and beyond read committed that may be older than embeddings that a worker has
+    -- just committed. The key is queued then: a worker that finds no row for it deletes what is left.
+    keep_looking constant bool := current_setting('transaction_isolation') in ('repeatable read', 'serializable');
+begin
+    if tg_op = 'INSERT' then
+        %1$s
+    elsif tg_op = 'UPDATE' then
+        if not (%2$s) then
+            %3$s
+            if keep_looking then
+                %4$s
+            end if;
+        end if;
+        %5$s
+    elsif tg_op = 'DELETE' then%6$s
+    elsif tg_op = 'TRUNCATE' then
+        -- Truncating waits for whoever reads the store, and who reads its view may be waiting for the source.
+        begin
+            lock table %7$s in access exclusive mode nowait;
+            truncate table %7$s;
+        exception when lock_not_available then
+            delete from %7$s;
+        end;
+        -- what a worker holds is left to it: it will find no row
+        delete from %8$s q where q.ctid in (select f.ctid from %8$s f for update skip locked);
+    end if;
+    return null;
+end
+$body$
+    , queue_inserted, same_key, forget_old, queue_old, queue_new, forget_deleted, store, queue);
+end
+$$;
+
+-- Makes the function and the triggers, or makes them anew for a vectorizer that has them.
+create or replace function ai._vectorizer_create_triggers(v ai.vectorizer, source regclass)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    function text := format('%I.%I()', v.queue_schema, v.trigger_name);
+    divided bool := ai._vectorizer_source_is_divided(source);
+begin
+    execute format
+    ( 'create or replace function %s returns trigger language plpgsql security definer
+       set search_path to pg_catalog, pg_temp as %L'
+    , function, ai._vectorizer_trigger_body(v, source));
+    -- nobody else may let a trigger of their own call it
+    execute format('revoke all on function %s from public', function);
+
+    execute format('create or replace trigger %I after insert on %s %s execute function %s'
+        , v.trigger_name || '_insert', source
+        , case when divided then 'for each row' else 'referencing new table as new_rows for each statement' end, function);
+    execute format('create or replace trigger %I after update on %s for each row when (%s) execute function %s'
+        , v.trigger_name || '_update', source, ai._vectorizer_update_condition(source, v.config), function);
+    if v.config #>> '{destination,implementation}' = 'table' then
+        execute format('create or replace trigger %I after delete on %s %s execute function %s'
+            , v.trigger_name || '_delete', source
+            , case when divided then 'for each row' else 'referencing old table as old_rows for each statement' end, function);
+        execute format('create or replace trigger %I after truncate on %s for each statement execute function %s'
+            , v.trigger_name || '_truncate', source, function);
+    end if;
+end
+$$;
+
+-- Drops the triggers, wherever the source is and whatever it is called by now, and their function.
+create or replace function ai._vectorizer_drop_triggers(v ai.vectorizer)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    trigger record;
+begin
+    for trigger in
+        select t.tgname, t.tgrelid::regclass as source
+        from pg_trigger t
+        where t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)) and t.tgparentid = 0
+    loop
+        execute format('drop trigger %I on %s', trigger.tgname, trigger.source);
+    end loop;
+    execute format('drop function if exists %I.%I()', v.queue_schema, v.trigger_name);
+end
+$$;

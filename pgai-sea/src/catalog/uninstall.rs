@@ -1,0 +1,64 @@
+//! Removing the `ai` schema.
+
+use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
+
+use super::CatalogError;
+use super::presence::{Presence, lock, presence, scalar};
+
+/// Removes what [`install`](super::install) brought, and nothing else: neither pgvector, nor what others keep in the schema,
+/// nor the schema where it was there before.
+///
+/// # Errors
+///
+/// [`CatalogError::InUse`] while vectorizers exist, [`CatalogError::NotOurs`] for pgai's own schema or none, and the
+/// database's own error when something of the user's depends on what would go.
+pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<(), CatalogError> {
+    let transaction = db.begin().await?;
+    lock(&transaction).await?;
+    if !matches!(presence(&transaction).await?, Presence::Ours(_)) {
+        return Err(CatalogError::NotOurs);
+    }
+    transaction
+        .execute_unprepared("LOCK TABLE ai.vectorizer IN ACCESS EXCLUSIVE MODE")
+        .await?;
+    let vectorizers: Vec<String> = scalar(
+        &transaction,
+        "SELECT coalesce(array_agg(name::text ORDER BY id), '{}') FROM ai.vectorizer",
+    )
+    .await?;
+    if !vectorizers.is_empty() {
+        return Err(CatalogError::InUse { vectorizers });
+    }
+
+    // all at once, as they use one another: those of the list that are still there
+    let functions: Option<String> = scalar(
+        &transaction,
+        "SELECT string_agg(DISTINCT to_regprocedure(f)::text, ', ')
+         FROM ai.pgai_sea_migration m CROSS JOIN unnest(m.functions) f",
+    )
+    .await?;
+    transaction
+        .execute_unprepared("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors")
+        .await?;
+    if let Some(functions) = functions {
+        transaction
+            .execute_unprepared(&format!("DROP FUNCTION {functions}"))
+            .await?;
+    }
+    transaction
+        .execute_unprepared(
+            "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress,
+                 ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
+        )
+        .await?;
+
+    let ours = "SELECT obj_description('ai'::regnamespace, 'pg_namespace') IS NOT DISTINCT FROM \
+                'vectorizers, installed by pgai-sea'
+         AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
+             AND refobjid = 'ai'::regnamespace)";
+    if scalar(&transaction, ours).await? {
+        transaction.execute_unprepared("DROP SCHEMA ai").await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
