@@ -5,5 +5,7 @@
 
 mod builders;
 mod cycle;
+mod embedder;
 mod harness;
+mod readme;
 mod search;
