@@ -6,3 +6,4 @@
 mod builders;
 mod cycle;
 mod harness;
+mod search;
