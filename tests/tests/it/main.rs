@@ -4,3 +4,4 @@
 
 mod builders;
 mod harness;
+mod worker;
