@@ -3,7 +3,6 @@
 use sea_orm::DbErr;
 
 use crate::catalog::CatalogError;
-use crate::worker::WorkerError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +26,6 @@ pub enum CliError {
     /// The `ai` schema cannot be installed or read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The worker gave up.
-    #[error(transparent)]
-    Worker(#[from] WorkerError),
     /// The model of `--local-model` cannot be used.
     #[error("--local-model {argument}: {problem}")]
     LocalModel {
