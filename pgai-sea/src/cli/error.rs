@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::catalog::CatalogError;
+use crate::worker::WorkerError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,15 @@ pub enum CliError {
     /// The `ai` schema cannot be installed or read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// The worker gave up.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The worker ran, and some vectorizers could not be served.
+    #[error("not everything could be embedded:{}", errors.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Unserved {
+        /// The vectorizer's name and what went wrong, one line each.
+        errors: Vec<String>,
+    },
     /// The model of `--local-model` cannot be used.
     #[error("--local-model {argument}: {problem}")]
     LocalModel {

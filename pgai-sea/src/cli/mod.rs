@@ -1,9 +1,12 @@
 //! The command `pgai-sea`: installs the `ai` schema, runs the worker, says what is pending.
 
+mod bar;
 mod database;
 mod error;
 mod install;
+mod local_model;
 mod status;
+mod worker;
 
 pub use self::error::CliError;
 
@@ -21,6 +24,8 @@ pub struct Cli {
 enum Command {
     /// Install the `ai` schema, or bring an older one up to date; pgai's own is left as it is.
     Install(install::Install),
+    /// Embed what is queued, and keep on.
+    Worker(worker::WorkerCommand),
     /// Show the vectorizers: what is pending, and what failed.
     Status(status::Status),
 }
@@ -34,6 +39,7 @@ impl Cli {
     pub async fn run(self) -> Result<(), CliError> {
         match self.command {
             Command::Install(install) => install.run().await,
+            Command::Worker(worker) => worker.run().await,
             Command::Status(status) => status.run().await,
         }
     }

@@ -5,7 +5,8 @@
 
 mod builders;
 mod cycle;
+mod embedder;
 mod harness;
-
+mod readme;
 mod search;
 mod worker;
