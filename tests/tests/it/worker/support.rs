@@ -204,11 +204,12 @@ pub(super) async fn assert_exact(test: &TestDatabase) {
                 other => Some(other.to_string()),
             };
             let text = template.render(chunk, value).unwrap();
-            let vector: Vec<String> = embedding_of("gate", &text, DIMENSIONS)
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            expected.insert((key.clone(), seq.to_string(), text, format!("[{}]", vector.join(","))));
+            expected.insert((
+                key.clone(),
+                seq.to_string(),
+                text.clone(),
+                bits(&embedding_of("gate", &text, DIMENSIONS)),
+            ));
         }
     }
     let store = format!("{}_embedding_store", vectorizer.source_table);
@@ -223,11 +224,22 @@ pub(super) async fn assert_exact(test: &TestDatabase) {
         .into_iter()
         .map(|(key, chunk, vector)| {
             let (seq, text) = chunk.split_once('\t').unwrap();
-            (key, seq.to_owned(), text.to_owned(), vector.unwrap())
+            let vector = vector.unwrap();
+            let vector: Vec<f32> = vector
+                .trim_matches(['[', ']'])
+                .split(',')
+                .map(|number| number.parse().unwrap())
+                .collect();
+            (key, seq.to_owned(), text.to_owned(), bits(&vector))
         })
         .collect();
     assert_eq!(count, stored.len(), "equal rows in the store");
     assert_eq!(stored, expected);
+}
+
+/// A vector that can be put in order.
+fn bits(vector: &[f32]) -> Vec<u32> {
+    vector.iter().map(|number| number.to_bits()).collect()
 }
 
 async fn query(test: &TestDatabase, sql: &str) -> Vec<(String, String, Option<String>)> {
