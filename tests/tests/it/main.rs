@@ -9,3 +9,4 @@ mod embedder;
 mod harness;
 mod readme;
 mod search;
+mod worker;
