@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod builders;
+mod catalog;
 mod harness;
