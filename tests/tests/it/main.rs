@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)] // entities are written as in an application
 
 mod builders;
+mod catalog;
 mod cycle;
 mod embedder;
 mod harness;
