@@ -6,6 +6,7 @@
 mod builders;
 mod cycle;
 mod embedder;
+mod derive;
 mod harness;
 mod readme;
 mod search;
