@@ -7,6 +7,7 @@ mod builders;
 mod catalog;
 mod cycle;
 mod embedder;
+mod derive;
 mod harness;
 mod readme;
 mod search;
