@@ -5,3 +5,4 @@
 mod builders;
 mod embedder;
 mod harness;
+mod worker;
