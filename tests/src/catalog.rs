@@ -32,7 +32,7 @@ impl Catalog {
     pub(crate) async fn install(self, db: &DatabaseConnection) -> Result<(), DbErr> {
         db.execute_unprepared("create extension vector").await?;
         match self {
-            Self::Ours => SchemaManager::new(db).install_pgai().await,
+            Self::Ours => SchemaManager::new(db).install_pgai().await.map(drop),
             Self::Pgai => {
                 let sql = real_parts::pgai_schema_sql().map_err(|error| DbErr::Custom(error.to_string()))?;
                 db.execute_unprepared(&sql).await.map(drop)

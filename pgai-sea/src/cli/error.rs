@@ -30,6 +30,12 @@ pub enum CliError {
     /// The worker gave up.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// The worker ran, and some vectorizers could not be served.
+    #[error("not everything could be embedded:{}", errors.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Unserved {
+        /// The vectorizer's name and what went wrong, one line each.
+        errors: Vec<String>,
+    },
     /// The model of `--local-model` cannot be used.
     #[error("--local-model {argument}: {problem}")]
     LocalModel {

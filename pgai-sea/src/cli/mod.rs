@@ -1,8 +1,10 @@
 //! The command `pgai-sea`: installs the `ai` schema, runs the worker, says what is pending.
 
+mod bar;
 mod database;
 mod error;
 mod install;
+mod local_model;
 mod status;
 mod worker;
 

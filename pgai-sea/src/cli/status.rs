@@ -56,13 +56,21 @@ impl Status {
 }
 
 async fn lines(db: &DatabaseConnection) -> Result<Vec<Line>, CliError> {
-    let statuses =
-        vectorizer_status::Entity::find().order_by_asc(vectorizer_status::Column::Id).all(db).await?;
+    let vectorizers = catalog::vectorizers(db).await?;
     let mut lines = Vec::new();
-    for status in statuses {
-        let failed = catalog::failed_count(db, status.id).await?;
+    for status in vectorizer_status::Entity::find()
+        .order_by_asc(vectorizer_status::Column::Id)
+        .all(db)
+        .await?
+    {
+        let failed = match vectorizers.iter().find(|vectorizer| vectorizer.id == status.id) {
+            Some(vectorizer) => catalog::failed_count(db, vectorizer).await?,
+            None => None,
+        };
         lines.push(Line {
-            embeddings: status.target_table.unwrap_or_else(|| format!("{}.{}", status.source_table, status.embedding_column)),
+            embeddings: status
+                .target_table
+                .unwrap_or_else(|| format!("{}.{}", status.source_table, status.embedding_column)),
             id: status.id,
             name: status.name,
             source: status.source_table,
@@ -102,7 +110,11 @@ fn table(lines: &[Line]) -> String {
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let mut table = String::new();
     for row in &rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         table.push_str(cells.join("  ").trim_end());
         table.push('\n');
     }

@@ -46,7 +46,12 @@ mod m0001_search {
                     CreateVectorizer::new("blog_posts")
                         .loading(Loading::column("content"))
                         .embedding(Embedding::openai("text-embedding-3-small", 768))
-                        .chunking(Chunking::character_text_splitter().chunk_size(800).chunk_overlap(400).separator("."))
+                        .chunking(
+                            Chunking::character_text_splitter()
+                                .chunk_size(800)
+                                .chunk_overlap(400)
+                                .separator("."),
+                        )
                         .formatting(Formatting::python_template("$title - $chunk")),
                 )
                 .await?;
@@ -54,7 +59,9 @@ mod m0001_search {
         }
 
         async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-            manager.drop_vectorizer(DropVectorizer::target_table("blog_posts_embedding_store").drop_all(true)).await
+            manager
+                .drop_vectorizer(DropVectorizer::target_table("blog_posts_embedding_store").drop_all(true))
+                .await
         }
     }
 }
@@ -66,7 +73,10 @@ struct Model768;
 #[async_trait]
 impl Embedder for Model768 {
     async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(texts.iter().map(|text| embedding_of("text-embedding-3-small", text, 768)).collect())
+        Ok(texts
+            .iter()
+            .map(|text| embedding_of("text-embedding-3-small", text, 768))
+            .collect())
     }
 }
 
@@ -91,10 +101,18 @@ async fn queries(db: DatabaseConnection, query_vector: Vec<f32>, embedder: Model
         println!("{:.3} {} {}", hit.distance, hit.source.title, hit.embedding.chunk);
     }
 
-    let answers = content_embeddings::Entity::search_text(&embedder, "how do I index a column?").all(&db).await?;
+    let answers = content_embeddings::Entity::search_text(&embedder, "how do I index a column?")
+        .all(&db)
+        .await?;
 
-    let posts = blog_post::Entity::load().with(content_embeddings::Entity).all(&db).await?;
-    let pairs = blog_post::Entity::find().find_with_related(content_embeddings::Entity).all(&db).await?;
+    let posts = blog_post::Entity::load()
+        .with(content_embeddings::Entity)
+        .all(&db)
+        .await?;
+    let pairs = blog_post::Entity::find()
+        .find_with_related(content_embeddings::Entity)
+        .all(&db)
+        .await?;
 
     assert_eq!(similar[0].chunk, "postgres indexes - A B-tree keeps keys in order");
     assert_eq!((hits.len(), hits[0].source.id), (1, 1));
@@ -102,7 +120,13 @@ async fn queries(db: DatabaseConnection, query_vector: Vec<f32>, embedder: Model
     assert_eq!(answers.len(), 2);
     assert_eq!(posts.len(), 2);
     assert!(posts.iter().all(|post| post.content_embeddings.len() == 1));
-    assert_eq!(pairs.iter().map(|(post, chunks)| (post.id, chunks.len())).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
+    assert_eq!(
+        pairs
+            .iter()
+            .map(|(post, chunks)| (post.id, chunks.len()))
+            .collect::<Vec<_>>(),
+        [(1, 1), (2, 1)]
+    );
     Ok(())
 }
 
@@ -143,7 +167,12 @@ fn the_readmes_blocks_are_the_code_of_this_file() {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let readme = include_str!("../../../README.md");
     let here = words(include_str!("readme.rs"));
-    let blocks: Vec<&str> = readme.split("```").skip(1).step_by(2).filter(|block| block.starts_with("rust")).collect();
+    let blocks: Vec<&str> = readme
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .filter(|block| block.starts_with("rust"))
+        .collect();
     assert_eq!(blocks.len(), 4, "the README's blocks of Rust");
     for block in blocks {
         let code = block.split_once('\n').map_or("", |(_language, code)| code);

@@ -36,16 +36,25 @@ pub(super) fn vector(id: i32) -> [f32; 3] {
 
 /// Creates the vectorizer and fills its store, as a worker with a model of these vectors would have.
 pub(super) async fn create(test: &TestDatabase) -> TestResult {
-    test.execute("create table notes (id int primary key, author text not null, body text not null)").await?;
+    test.execute("create table notes (id int primary key, author text not null, body text not null)")
+        .await?;
     SchemaManager::new(&test.db)
         .create_vectorizer(
-            CreateVectorizer::new("notes").loading(Loading::column("body")).embedding(Embedding::ollama("m", 3)),
+            CreateVectorizer::new("notes")
+                .loading(Loading::column("body"))
+                .embedding(Embedding::ollama("m", 3)),
         )
         .await?;
     let rows: Vec<String> = (1..=NOTES)
-        .map(|id| format!("({id}, '{}', 'note {id}')", if id % 100 == 0 { "rare" } else { "common" }))
+        .map(|id| {
+            format!(
+                "({id}, '{}', 'note {id}')",
+                if id % 100 == 0 { "rare" } else { "common" }
+            )
+        })
         .collect();
-    test.execute(&format!("insert into notes values {}", rows.join(","))).await?;
+    test.execute(&format!("insert into notes values {}", rows.join(",")))
+        .await?;
     let rows: Vec<String> = (1..=NOTES)
         .map(|id| {
             let [x, y, z] = vector(id);
