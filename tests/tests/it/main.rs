@@ -6,8 +6,8 @@
 mod builders;
 mod catalog;
 mod cycle;
-mod embedder;
 mod derive;
+mod embedder;
 mod harness;
 mod readme;
 mod search;
