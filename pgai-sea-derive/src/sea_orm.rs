@@ -7,7 +7,7 @@ use heck::{ToKebabCase, ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToTitl
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Expr, Ident, LitStr, Type};
+use syn::{Attribute, Expr, GenericArgument, Ident, LitStr, PathArguments, Type};
 
 /// `#[sea_orm(..)]` on the struct.
 #[derive(Debug, Default)]
@@ -44,7 +44,8 @@ impl StructAttr {
 pub(crate) struct FieldAttr {
     pub(crate) primary_key: bool,
     pub(crate) ignore: bool,
-    pub(crate) has_many: bool,
+    /// `has_many` or `has_one`, on a relation.
+    pub(crate) relates: bool,
     pub(crate) column_name: Option<LitStr>,
     pub(crate) enum_name: Option<Ident>,
     /// `column_type`, `select_as`, `save_as`: how the value travels, the same in the store as in the source.
@@ -68,7 +69,7 @@ impl FieldAttr {
                 other => {
                     parsed.primary_key |= other == "primary_key";
                     parsed.ignore |= other == "ignore";
-                    parsed.has_many |= other == "has_many";
+                    parsed.relates |= other == "has_many" || other == "has_one";
                     skip_value(meta);
                 }
             }
@@ -165,23 +166,29 @@ impl CaseStyle {
     }
 }
 
-/// `HasMany<path>` and its kind are relations, not columns. Gives the path's text, `content_embeddings::Entity`.
+/// `HasMany<path>` and its kind are relations, not columns. Gives the end of the path: `content_embeddings::Entity`.
 pub(crate) fn compound(ty: &Type) -> Option<String> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;
     if !["BelongsTo", "HasOne", "HasMany"].iter().any(|name| last.ident == name) {
         return None;
     }
-    let syn::PathArguments::AngleBracketed(args) = &last.arguments else {
-        return Some(String::new());
-    };
-    Some(match args.args.first() {
-        Some(syn::GenericArgument::Type(Type::Path(entity))) => {
-            let segments = entity.path.segments.iter().map(|s| s.ident.unraw().to_string());
-            segments.collect::<Vec<_>>().join("::")
-        }
-        _ => String::new(),
-    })
+    let mut end = Vec::new();
+    if let PathArguments::AngleBracketed(args) = &last.arguments
+        && let Some(GenericArgument::Type(Type::Path(entity))) = args.args.first()
+    {
+        end.extend(
+            entity
+                .path
+                .segments
+                .iter()
+                .rev()
+                .take(2)
+                .map(|segment| segment.ident.unraw().to_string()),
+        );
+    }
+    end.reverse();
+    Some(end.join("::"))
 }
 
 /// The identifier that a user wrote as a string.
