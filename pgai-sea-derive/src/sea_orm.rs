@@ -4,7 +4,6 @@
 //! `rename_all`, then the field's name in snake case.
 
 use heck::{ToKebabCase, ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToTitleCase, ToUpperCamelCase};
-use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Expr, GenericArgument, Ident, LitStr, PathArguments, Type};
@@ -39,7 +38,7 @@ impl StructAttr {
     }
 }
 
-/// `#[sea_orm(..)]` on a field that is a column.
+/// `#[sea_orm(..)]` on a field.
 #[derive(Debug, Default)]
 pub(crate) struct FieldAttr {
     pub(crate) primary_key: bool,
@@ -189,10 +188,4 @@ pub(crate) fn compound(ty: &Type) -> Option<String> {
     }
     end.reverse();
     Some(end.join("::"))
-}
-
-/// The identifier that a user wrote as a string.
-pub(crate) fn identifier(text: &str, span: Span) -> Option<Ident> {
-    let ident = syn::parse_str::<Ident>(text).ok()?;
-    Some(Ident::new(&ident.to_string(), span)).filter(|_| !text.starts_with("r#"))
 }
