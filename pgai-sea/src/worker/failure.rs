@@ -55,7 +55,7 @@ impl Failures {
             names: names.keys.iter().map(|key| key.name.clone()).collect(),
             defer: format!(
                 "{}, deferred as (update {} q set loading_retries = (${attempts}::int[])[mine.n], \
-                 loading_retry_after = clock_timestamp() + make_interval(secs => (${delays}::float8[])[mine.n]) \
+                 loading_retry_after = date_trunc('milliseconds', clock_timestamp() + make_interval(secs => (${delays}::float8[])[mine.n])) \
                  from mine where q.ctid = mine.at returning mine.n) select distinct n from deferred",
                 mine(names),
                 names.queue,

@@ -177,8 +177,10 @@ impl Queue {
     }
 }
 
-/// Rows that wait for another attempt look like leased ones. What never failed is leased; of what did, no lease is longer than a minute.
-const LEASED: &str = "(q.loading_retries = 0 or q.loading_retry_after < now() + interval '1 minute')";
+/// Leased rows, as opposed to those that wait for another attempt: what never failed can only be leased. Of what did, those rest for
+/// whole milliseconds that this worker put to rest, and for three minutes or more those of pgai's.
+const LEASED: &str = "(q.loading_retries = 0 or (q.loading_retry_after <> date_trunc('milliseconds', q.loading_retry_after) \
+                      and q.loading_retry_after < now() + interval '2 minutes'))";
 
 /// From SQL's `n`, which counts from 1.
 pub(crate) fn ordinal(n: i64) -> Result<usize, Error> {

@@ -2,4 +2,6 @@
 
 mod basics;
 mod interleaving;
+mod shapes;
 mod support;
+mod trouble;
