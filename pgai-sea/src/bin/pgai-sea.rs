@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
     let Err(error) = Cli::parse().run().await else {
         return ExitCode::SUCCESS;
     };
-    let causes = std::iter::successors(Some(&error as &dyn Error), |error| error.source());
+    let causes = std::iter::successors(Some(&error as &dyn Error), |&error| error.source());
     let message: Vec<String> = causes.map(ToString::to_string).collect();
     eprintln!("pgai-sea: {}", message.join(": "));
     ExitCode::FAILURE

@@ -40,7 +40,6 @@ pub(crate) enum Destination {
 /// A vectorizer that can be worked on.
 #[derive(Debug)]
 pub(crate) struct Assignment {
-    pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) queue: Arc<Queue>,
     pub(crate) source: Source,
@@ -168,7 +167,6 @@ impl Assignment {
             .map_err(|error| unsupported(error.to_string()))?;
         let dimensions = usize::try_from(config.embedding.dimensions()).unwrap_or_default();
         Ok(Self {
-            id: vectorizer.id,
             name: vectorizer.name.clone(),
             queue: Arc::new(Queue::new(&names)),
             source,

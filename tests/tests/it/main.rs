@@ -7,6 +7,6 @@ mod builders;
 mod cycle;
 mod embedder;
 mod harness;
-mod worker;
 mod readme;
 mod search;
+mod worker;

@@ -133,8 +133,8 @@ async fn an_edit_and_a_delete_while_the_old_text_is_being_embedded_leave_nothing
             blog.provider.release();
             Ok::<_, sea_orm::DbErr>(())
         };
-        let (report, changed) = tokio::join!(blog.work(), changes);
-        changed?;
+        let (report, outcome) = tokio::join!(blog.work(), changes);
+        outcome?;
         report?;
         blog.work().await?;
         assert_eq!(blog.queued().await?, (0, 0));

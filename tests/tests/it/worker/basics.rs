@@ -18,8 +18,12 @@ async fn rows_are_embedded_and_edits_and_deletes_follow() {
         assert_eq!(report.rows(), 5, "{report:?}");
         assert_in_sync(&test).await;
 
-        test.execute("update posts set body = 'other words', title = null where id = 2; delete from posts where id = 1").await?;
-        test.execute("update posts set body = '' where id = 4; update posts set id = 22 where id = 2").await?;
+        test.execute(
+            "update posts set body = 'other words', title = null where id = 2; delete from posts where id = 1",
+        )
+        .await?;
+        test.execute("update posts set body = '' where id = 4; update posts set id = 22 where id = 2")
+            .await?;
         run(&test, &gate).await;
         assert_in_sync(&test).await;
 
@@ -36,12 +40,14 @@ async fn an_unchanged_chunk_keeps_its_embedding() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         let words: Vec<String> = (0..200).map(|i| format!("word{i:03}")).collect();
-        test.execute(&format!("insert into posts values (1, 'T', '{}')", words.join(" "))).await?;
+        test.execute(&format!("insert into posts values (1, 'T', '{}')", words.join(" ")))
+            .await?;
         let gate = Gate::new();
         run(&test, &gate).await;
         let chunks = gate.texts().len();
         assert!(chunks > 50);
-        test.execute("update posts set body = replace(body, 'word100', 'changed')").await?;
+        test.execute("update posts set body = replace(body, 'word100', 'changed')")
+            .await?;
         let report = run(&test, &gate).await;
         let sent = gate.texts().len() - chunks;
         assert!((1..=2).contains(&sent), "{sent} texts sent");
@@ -49,7 +55,8 @@ async fn an_unchanged_chunk_keeps_its_embedding() {
         assert_in_sync(&test).await;
 
         // one more at the front: all others move
-        test.execute("update posts set body = 'quiteanewfrontword! ' || body").await?;
+        test.execute("update posts set body = 'quiteanewfrontword! ' || body")
+            .await?;
         run(&test, &gate).await;
         assert_in_sync(&test).await;
         // a column that the template names changes every text; one that it does not name, none
@@ -70,8 +77,10 @@ async fn an_unchanged_chunk_keeps_its_embedding() {
 async fn equal_texts_are_sent_once_and_requests_keep_to_the_limits() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'the same' from generate_series(1, 30) i").await?;
-        test.execute("insert into posts select i, 'T', 'text' || i from generate_series(31, 50) i").await?;
+        test.execute("insert into posts select i, 'T', 'the same' from generate_series(1, 30) i")
+            .await?;
+        test.execute("insert into posts select i, 'T', 'text' || i from generate_series(31, 50) i")
+            .await?;
         // the gate fails the test if it is sent more than 7
         let gate = Gate::with_inputs(7);
         run(&test, &gate).await;
@@ -104,7 +113,8 @@ async fn many_edits_of_a_row_are_one_piece_of_work() {
 async fn a_batch_of_deleted_rows_is_not_an_empty_queue() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 60) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 60) i")
+            .await?;
         test.execute("delete from posts where id <= 55").await?;
         let report = run(&test, &Gate::new()).await;
         assert_eq!(report.chunks_written(), 5, "{report:?}");

@@ -10,11 +10,15 @@ use pgai_sea_tests::{TestDatabase, TestResult};
 async fn while_embedding(meanwhile: impl AsyncFn(&TestDatabase) -> TestResult) {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T' || i, 'a text with some words ' || i from generate_series(1, 20) i").await?;
+        test.execute(
+            "insert into posts select i, 'T' || i, 'a text with some words ' || i from generate_series(1, 20) i",
+        )
+        .await?;
         let gate = Gate::new();
         // an older embedding is there already
         run(&test, &gate).await;
-        test.execute("update posts set body = 'a new text for row ' || id").await?;
+        test.execute("update posts set body = 'a new text for row ' || id")
+            .await?;
         gate.hold();
         let working = start(&test, &gate);
         gate.wait_for(2).await;
@@ -36,12 +40,22 @@ fn start(test: &TestDatabase, gate: &std::sync::Arc<Gate>) -> JoinHandle<()> {
 
 #[tokio::test]
 async fn an_edit() {
-    while_embedding(async |test| Ok(test.execute("update posts set body = 'edited meanwhile' where id <= 5").await?)).await;
+    while_embedding(async |test| {
+        Ok(test
+            .execute("update posts set body = 'edited meanwhile' where id <= 5")
+            .await?)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_edit_of_a_column_that_the_template_names() {
-    while_embedding(async |test| Ok(test.execute("update posts set title = 'retitled' where id <= 5").await?)).await;
+    while_embedding(async |test| {
+        Ok(test
+            .execute("update posts set title = 'retitled' where id <= 5")
+            .await?)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -58,7 +72,9 @@ async fn a_changed_key() {
 async fn keys_that_change_places() {
     while_embedding(async |test| {
         test.execute("update posts set id = -id where id in (1, 2)").await?;
-        Ok(test.execute("update posts set id = case id when -1 then 2 else 1 end where id < 0").await?)
+        Ok(test
+            .execute("update posts set id = case id when -1 then 2 else 1 end where id < 0")
+            .await?)
     })
     .await;
 }
@@ -72,7 +88,9 @@ async fn a_truncate() {
 async fn a_delete_and_an_insert_of_the_same_key() {
     while_embedding(async |test| {
         test.execute("delete from posts where id = 1").await?;
-        Ok(test.execute("insert into posts values (1, 'Again', 'quite another text')").await?)
+        Ok(test
+            .execute("insert into posts values (1, 'Again', 'quite another text')")
+            .await?)
     })
     .await;
 }
@@ -100,7 +118,8 @@ async fn a_writer_in_the_middle_of_it() {
         on_both_catalogs(async |test| {
             use sea_orm::{ConnectionTrait, TransactionTrait};
             posts(&test).await?;
-            test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 20) i").await?;
+            test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 20) i")
+                .await?;
             let gate = Gate::new();
             gate.hold();
             let working = start(&test, &gate);
@@ -110,13 +129,17 @@ async fn a_writer_in_the_middle_of_it() {
             gate.release();
             // the other fifteen are not held up
             for _ in 0..100 {
-                let done: i64 = test.value("select count(distinct id) from posts_embedding_store").await?;
+                let done: i64 = test
+                    .value("select count(distinct id) from posts_embedding_store")
+                    .await?;
                 if done >= 15 {
                     break;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
-            let done: i64 = test.value("select count(distinct id) from posts_embedding_store").await?;
+            let done: i64 = test
+                .value("select count(distinct id) from posts_embedding_store")
+                .await?;
             assert!(done >= 15, "{done} rows done");
             assert!(queued(&test).await > 0 || write.starts_with("update posts set body"));
             writer.commit().await?;
@@ -135,7 +158,8 @@ async fn a_writer_in_the_middle_of_it() {
 async fn a_worker_that_dies_while_embedding() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 20) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 20) i")
+            .await?;
         let gate = Gate::new();
         gate.hold();
         let dying = worker(&test, &gate).lease(std::time::Duration::from_secs(2));
@@ -156,7 +180,8 @@ async fn a_worker_that_dies_while_embedding() {
 async fn a_lease_is_kept_while_a_request_takes_long() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 5) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 5) i")
+            .await?;
         let gate = Gate::new();
         gate.hold();
         let slow = worker(&test, &gate).lease(std::time::Duration::from_secs(1));
@@ -184,7 +209,9 @@ async fn a_worker_that_lost_its_lease_writes_nothing() {
         let slow = start(&test, &gate);
         gate.wait_for(1).await;
         // as if it had slept through its lease and another worker had done it
-        let queue: String = test.value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer").await?;
+        let queue: String = test
+            .value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer")
+            .await?;
         test.execute(&format!("delete from {queue}")).await?;
         gate.release();
         slow.await?;

@@ -76,7 +76,9 @@ impl Gate {
     pub(super) async fn wait_for(&self, requests: usize) {
         let mut arrived = self.arrived.subscribe();
         let waited = tokio::time::timeout(Duration::from_secs(20), arrived.wait_for(|&count| count >= requests)).await;
-        waited.unwrap_or_else(|_| panic!("{requests} requests did not come")).unwrap();
+        waited
+            .unwrap_or_else(|_| panic!("{requests} requests did not come"))
+            .unwrap();
     }
 }
 
@@ -88,7 +90,11 @@ impl Embedder for Gate {
         self.calls.lock().unwrap().push(texts.to_vec());
         self.arrived.send_modify(|count| *count += 1);
         self.open.subscribe().wait_for(|open| *open).await.unwrap();
-        if self.faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+        if self
+            .faults
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_ok()
+        {
             return Err(EmbedError::Unavailable {
                 provider: "gate",
                 status: 503,
@@ -98,9 +104,16 @@ impl Embedder for Gate {
         }
         let refused = self.refused.lock().unwrap().clone();
         if refused.is_some_and(|part| texts.iter().any(|text| text.contains(&part))) {
-            return Err(EmbedError::Refused { provider: "gate", status: 400, message: "not this one".into() });
+            return Err(EmbedError::Refused {
+                provider: "gate",
+                status: 400,
+                message: "not this one".into(),
+            });
         }
-        Ok(texts.iter().map(|text| embedding_of(text, DIMENSIONS)).collect())
+        Ok(texts
+            .iter()
+            .map(|text| embedding_of("gate", text, DIMENSIONS))
+            .collect())
     }
 
     fn limits(&self) -> RequestLimits {
@@ -123,7 +136,8 @@ pub(super) async fn run(test: &TestDatabase, gate: &Arc<Gate>) -> Report {
 
 /// `posts (id, title, body)`, embedded with title and in small chunks.
 pub(super) async fn posts(test: &TestDatabase) -> Result<(), sea_orm::DbErr> {
-    test.execute("create table posts (id int primary key, title text, body text, likes int not null default 0)").await?;
+    test.execute("create table posts (id int primary key, title text, body text, likes int not null default 0)")
+        .await?;
     vectorizer(test, "posts", "body", "$title: $chunk", "").await
 }
 
@@ -160,10 +174,21 @@ pub(super) async fn assert_exact(test: &TestDatabase) {
         panic!("{vectorizer:?}")
     };
     let quote = pgai_sea::sql::quote_identifier;
-    let key: Vec<String> = vectorizer.source_pk.iter().map(|column| quote(&column.attname)).collect();
+    let key: Vec<String> = vectorizer
+        .source_pk
+        .iter()
+        .map(|column| quote(&column.attname))
+        .collect();
     let key = format!("concat_ws('|', {})", key.join(", "));
     let source = pgai_sea::sql::qualified(&vectorizer.source_schema, &vectorizer.source_table);
-    let rows = query(test, &format!("select {key}, to_jsonb(s)::text, s.{}::text from {source} s", quote(&loading.column_name))).await;
+    let rows = query(
+        test,
+        &format!(
+            "select {key}, to_jsonb(s)::text, s.{}::text from {source} s",
+            quote(&loading.column_name)
+        ),
+    )
+    .await;
     let mut expected = BTreeSet::new();
     for row in rows {
         let (key, json, text): (String, String, Option<String>) = row;
@@ -179,29 +204,56 @@ pub(super) async fn assert_exact(test: &TestDatabase) {
                 other => Some(other.to_string()),
             };
             let text = template.render(chunk, value).unwrap();
-            let vector: Vec<String> = embedding_of(&text, DIMENSIONS).iter().map(ToString::to_string).collect();
-            expected.insert((key.clone(), seq.to_string(), text, format!("[{}]", vector.join(","))));
+            expected.insert((
+                key.clone(),
+                seq.to_string(),
+                text.clone(),
+                bits(&embedding_of("gate", &text, DIMENSIONS)),
+            ));
         }
     }
     let store = format!("{}_embedding_store", vectorizer.source_table);
     let store = pgai_sea::sql::qualified(&vectorizer.source_schema, &store);
-    let chunks = query(test, &format!("select {key}, chunk_seq || e'\\t' || chunk, embedding::text from {store}")).await;
+    let chunks = query(
+        test,
+        &format!("select {key}, chunk_seq || e'\\t' || chunk, embedding::text from {store}"),
+    )
+    .await;
     let count = chunks.len();
     let stored: BTreeSet<_> = chunks
         .into_iter()
         .map(|(key, chunk, vector)| {
             let (seq, text) = chunk.split_once('\t').unwrap();
-            (key, seq.to_owned(), text.to_owned(), vector.unwrap())
+            let vector = vector.unwrap();
+            let vector: Vec<f32> = vector
+                .trim_matches(['[', ']'])
+                .split(',')
+                .map(|number| number.parse().unwrap())
+                .collect();
+            (key, seq.to_owned(), text.to_owned(), bits(&vector))
         })
         .collect();
     assert_eq!(count, stored.len(), "equal rows in the store");
     assert_eq!(stored, expected);
 }
 
+/// A vector that can be put in order.
+fn bits(vector: &[f32]) -> Vec<u32> {
+    vector.iter().map(|number| number.to_bits()).collect()
+}
+
 async fn query(test: &TestDatabase, sql: &str) -> Vec<(String, String, Option<String>)> {
-    let rows = test.db.query_all_raw(Statement::from_string(test.db.get_database_backend(), sql)).await.unwrap();
+    let rows = test
+        .db
+        .query_all_raw(Statement::from_string(test.db.get_database_backend(), sql))
+        .await
+        .unwrap();
     let column = |row: &sea_orm::QueryResult| {
-        (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap(), row.try_get_by_index(2).unwrap())
+        (
+            row.try_get_by_index(0).unwrap(),
+            row.try_get_by_index(1).unwrap(),
+            row.try_get_by_index(2).unwrap(),
+        )
     };
     rows.iter().map(column).collect()
 }
