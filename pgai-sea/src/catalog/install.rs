@@ -67,7 +67,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
             return Err(CatalogError::TooNew { found, known: VERSION });
         }
         Presence::Ours(from) => {
-            run(&transaction, from).await?;
+            run(&transaction, Some(from)).await?;
             Installed::Upgraded { from, to: VERSION }
         }
         Presence::Absent { schema } => {
@@ -75,7 +75,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
             check_free(&transaction).await?;
             create_vector(&transaction).await?;
             create_schema(&transaction, schema).await?;
-            run(&transaction, 0).await?;
+            run(&transaction, None).await?;
             Installed::Installed { version: VERSION }
         }
     };
@@ -83,8 +83,8 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
     Ok(installed)
 }
 
-/// Runs what a schema of version `from` lacks.
-async fn run<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), CatalogError> {
+/// Runs what a schema of version `from` lacks, or an empty one.
+async fn run<C: ConnectionTrait>(db: &C, from: Option<i32>) -> Result<(), CatalogError> {
     let search_path: String = scalar(db, "SELECT current_setting('search_path')").await?;
     // one function's result is pgvector's type; everything else is written with its schema
     let vector: String = scalar(
@@ -104,13 +104,13 @@ async fn run<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), CatalogError> 
         .into_iter()
         .filter(|f| !brought.contains(f))
         .collect();
-    for (_, tables) in TABLES.iter().filter(|(version, _)| *version > from) {
+    for (_, tables) in TABLES.iter().filter(|(version, _)| Some(*version) > from) {
         db.execute_unprepared(tables).await?;
     }
     for functions in FUNCTIONS {
         db.execute_unprepared(functions).await?;
     }
-    if from > 0 {
+    if from.is_some() {
         db.execute_unprepared(REFRESH).await?;
     }
     let brings: Vec<String> = functions(db)

@@ -3,8 +3,8 @@
 /// The version of the schema that this crate brings. It counts up with every change to a file in `sql`.
 pub(super) const VERSION: i32 = 1;
 
-/// What made the tables, and what later versions changed in them: each runs once, in a schema of a version below its own.
-pub(super) const TABLES: &[(i32, &str)] = &[(1, include_str!("sql/tables.sql"))];
+/// What made the tables, and by version what was changed in them since: each runs once, in a schema that is older.
+pub(super) const TABLES: &[(i32, &str)] = &[(0, include_str!("sql/tables.sql"))];
 
 /// Functions and views, which every version makes anew. Each file uses those above it.
 pub(super) const FUNCTIONS: &[&str] = &[

@@ -4,7 +4,9 @@
 #![allow(unreachable_pub)] // entities are written as in an application
 
 mod builders;
+mod catalog;
 mod cycle;
+mod derive;
 mod embedder;
 mod harness;
 mod readme;

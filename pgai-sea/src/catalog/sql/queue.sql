@@ -1,9 +1,10 @@
 -- The queue: keys of rows whose embeddings are to be made. A key may be there any number of times, so that nobody who
 -- writes to the source ever waits for whoever works the queue off.
 --
--- Rows that are free have no loading_retry_after; rows that a worker holds or that wait for another try have one, and are
--- free again when it has passed. The one index serves all that is asked: the next free keys, all free rows of a key,
--- those whose time has come, and those that a worker holds.
+-- Rows that a worker holds, or that wait for another try, have a loading_retry_after, and are free again when it has passed.
+-- The one index is over the key: it serves claims in the order of keys, all rows of a key, and those that a worker holds.
+-- Without one over loading_retry_after, which claims write, a claim touches no index at all; the free space on every page
+-- is for that.
 create or replace function ai._vectorizer_create_queue_table(queue_schema name, queue_table name, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -15,13 +16,13 @@ begin
            , queued_at timestamptz not null default now()
            , loading_retries int not null default 0
            , loading_retry_after timestamptz
-           )'
+           ) with (fillfactor = 80)'
         , queue_schema, queue_table
         , string_agg(format('%I %s not null', attname, definition), ', ' order by attnum))
         from ai._vectorizer_source_key(source)
     );
     execute (
-        select format('create index on %I.%I (loading_retry_after nulls first, %s)'
+        select format('create index on %I.%I (%s)'
             , queue_schema, queue_table, string_agg(quote_ident(attname), ', ' order by pknum))
         from ai._vectorizer_source_key(source)
     );

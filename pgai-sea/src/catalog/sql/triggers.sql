@@ -28,13 +28,16 @@ $$;
 -- The body of the trigger function, which all the triggers of a vectorizer share.
 --
 -- The function runs with its owner's rights, as whoever writes to the source need have none on queue and store.
+--
+-- A delete sees what its snapshot sees, and beyond read committed that may be older than embeddings that a worker has just
+-- committed. Keys that go are queued then: a worker that finds no row for a key deletes what is left of it.
 create or replace function ai._vectorizer_trigger_body(v ai.vectorizer, source regclass)
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
     divided bool := ai._vectorizer_source_is_divided(source);
     queue text := format('%I.%I', v.queue_schema, v.queue_table);
-    store text := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
+    store text;
     columns text; -- a, b
     new_key text; -- new.a, new.b
     old_key text; -- old.a, old.b
@@ -73,11 +76,12 @@ end
 $body$, queue_inserted, queue_new);
     end if;
 
+    store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
     forget_old := format('delete from %s s where %s;', store, of_old_key);
     if divided then
         forget_deleted := format($body$
         %s
-        if keep_looking then
+        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
             %s
         end if;$body$, forget_old, queue_old);
     else
@@ -88,7 +92,7 @@ $body$, queue_inserted, queue_new);
         else
             execute %3$L;
         end if;
-        if keep_looking then
+        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
             insert into %4$s (%5$s) select %5$s from old_rows;
         end if;$body$
         , store, of_deleted
@@ -97,17 +101,13 @@ $body$, queue_inserted, queue_new);
     end if;
 
     return format($body$
-declare
-    -- A delete sees what its snapshot sees, and beyond read committed that may be older than embeddings that a worker has
-    -- just committed. The key is queued then: a worker that finds no row for it deletes what is left.
-    keep_looking constant bool := current_setting('transaction_isolation') in ('repeatable read', 'serializable');
 begin
     if tg_op = 'INSERT' then
         %1$s
     elsif tg_op = 'UPDATE' then
         if not (%2$s) then
             %3$s
-            if keep_looking then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
                 %4$s
             end if;
         end if;

@@ -1,0 +1,117 @@
+//! Sources whose rows come and go under other names: partitions and inheritance.
+
+use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+
+use super::{embed, embedded, take, vectorize};
+
+async fn partitioned(test: &TestDatabase) -> Result<i32, sea_orm::DbErr> {
+    test.execute(
+        "create table blog (id int primary key, title text, content text) partition by range (id);
+         create table blog_low partition of blog for values from (0) to (100);
+         create table blog_high partition of blog for values from (100) to (200);
+         insert into blog select i, 't', 'c' from generate_series(98, 101) i",
+    )
+    .await?;
+    let id = vectorize(test, "blog", "").await?;
+    assert_eq!(take(test, id).await?, [98, 99, 100, 101]);
+    embed(test).await?;
+    Ok(id)
+}
+
+#[tokio::test]
+async fn writes_through_the_parent() {
+    on_both_catalogs(async |test| {
+        let id = partitioned(&test).await?;
+        test.execute("insert into blog values (1, 't', 'c'), (150, 't', 'c'); update blog set content = 'd' where id in (98, 101); delete from blog where id = 99")
+            .await?;
+        assert_eq!(take(&test, id).await?, [1, 98, 101, 150]);
+        assert_eq!(embedded(&test).await?, [98, 100, 101]);
+        test.execute("truncate blog").await?;
+        assert!(embedded(&test).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn writes_straight_to_a_partition() {
+    on_both_catalogs(async |test| {
+        let id = partitioned(&test).await?;
+        test.execute("insert into blog_low values (1, 't', 'c'); update blog_high set content = 'd' where id = 101; delete from blog_low where id = 99")
+            .await?;
+        assert_eq!(take(&test, id).await?, [1, 101]);
+        assert_eq!(embedded(&test).await?, [98, 100, 101]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_that_moves_to_another_partition() {
+    on_both_catalogs(async |test| {
+        let id = partitioned(&test).await?;
+        test.execute("update blog set id = 199 where id = 98").await?;
+        assert_eq!(take(&test, id).await?, [199]);
+        assert_eq!(embedded(&test).await?, [99, 100, 101]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_partition_that_came_later() {
+    on_both_catalogs(async |test| {
+        let id = partitioned(&test).await?;
+        test.execute(
+            "create table blog_later partition of blog for values from (200) to (300);
+             insert into blog_later values (250, 't', 'c'); insert into blog values (251, 't', 'c'); delete from blog_later where id = 250",
+        )
+        .await?;
+        assert_eq!(take(&test, id).await?, [250, 251]);
+        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
+        let triggers: i64 = test.value("select count(*) from pg_trigger where tgname like '\\_vectorizer%'").await?;
+        assert_eq!(triggers, 0);
+        Ok(())
+    })
+    .await;
+}
+
+/// A vectorizer of one partition sees what is written through the parent.
+#[tokio::test]
+async fn a_partition_as_the_source() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table whole (id int primary key, content text) partition by range (id);
+             create table blog partition of whole for values from (0) to (100);
+             create table rest partition of whole default",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        test.execute("insert into whole values (1, 'c'), (2, 'c'), (100, 'c')").await?;
+        assert_eq!(take(&test, id).await?, [1, 2]);
+        test.execute("insert into blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, '', '[1,2,3]'), (2, 0, '', '[1,2,3]')")
+            .await?;
+        test.execute("update whole set content = 'd'; delete from whole where id = 1; update whole set id = 101 where id = 2")
+            .await?;
+        assert_eq!(take(&test, id).await?, [1, 2]);
+        assert!(embedded(&test).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_child_as_the_source() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table whole (id int, content text); create table blog (primary key (id)) inherits (whole)",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        test.execute("insert into blog values (1, 'c'); update whole set content = 'd'; delete from whole")
+            .await?;
+        assert_eq!(take(&test, id).await?, [1, 1]);
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,271 @@
+//! Installing the schema, and removing it.
+
+use pgai_sea::catalog::{self, CatalogError, Installed};
+use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_catalog};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait};
+
+use super::{BLOG, embed, take, vectorize};
+
+/// Connected as a role of no rights.
+async fn as_nobody(test: &TestDatabase) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
+    let database: String = test.value("select current_database()::text").await?;
+    let role = format!("nobody_{}", &database[database.len() - 13..]);
+    test.execute(&format!("create role {role}")).await?;
+    let mut options = ConnectOptions::new(test.url.clone());
+    options.max_connections(1).sqlx_logging(false);
+    let db = Database::connect(options).await?;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, &format!("set session authorization {role}")).await?;
+    Ok((db, role))
+}
+
+#[tokio::test]
+async fn on_a_bare_database_and_again() {
+    on_catalog(Catalog::Bare, async |test| {
+        let before = Snapshot::of(&test.db).await?;
+        let installed = catalog::install(&test.db).await?;
+        let Installed::Installed { version } = installed else {
+            panic!("{installed:?}");
+        };
+        let after = Snapshot::of(&test.db).await?;
+        let outside = after
+            .added_since(&before)
+            .only(|line| !line.contains(" ai.") && !line.contains("schema ai"));
+        assert!(outside.is_empty(), "{outside}");
+        assert_eq!(
+            catalog::install(&test.db).await?,
+            Installed::AlreadyInstalled { version }
+        );
+        assert!(Snapshot::of(&test.db).await?.added_since(&after).is_empty());
+        catalog::uninstall(&test.db).await?;
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+        let again = catalog::uninstall(&test.db).await.unwrap_err();
+        assert_eq!(again.to_string(), "there is no schema ai of pgai-sea to remove");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_extension_is_added_where_it_is_missing() {
+    on_catalog(Catalog::Bare, async |test| {
+        test.execute("drop extension vector").await?;
+        catalog::install(&test.db).await?;
+        test.execute(BLOG).await?;
+        vectorize(&test, "blog", "").await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_extension_may_be_in_another_schema() {
+    on_catalog(Catalog::Bare, async |test| {
+        test.execute("create schema \"Ex t\"; alter extension vector set schema \"Ex t\"")
+            .await?;
+        catalog::install(&test.db).await?;
+        let result: String = test
+            .value("select pg_get_function_result('ai.vectorizer_embed(int, text, text)'::regprocedure)")
+            .await?;
+        assert_eq!(result, "\"Ex t\".vector");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_at_once() {
+    on_catalog(Catalog::Bare, async |test| {
+        let (one, other) = tokio::join!(catalog::install(&test.db), catalog::install(&test.db));
+        let mut outcomes = [one?.to_string(), other?.to_string()];
+        outcomes.sort();
+        assert_eq!(
+            outcomes,
+            [
+                "installed the schema ai, version 1",
+                "the schema ai is there already, version 1"
+            ]
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn inside_of_a_transaction_that_is_rolled_back_nothing_is_left() {
+    on_catalog(Catalog::Bare, async |test| {
+        let before = Snapshot::of(&test.db).await?;
+        let transaction = test.db.begin().await?;
+        catalog::install(&transaction).await?;
+        let path = sea_orm::ConnectionTrait::query_one_raw(
+            &transaction,
+            sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, "select current_setting('search_path')"),
+        )
+        .await?
+        .unwrap();
+        assert_eq!(path.try_get_by_index::<String>(0)?, "\"$user\", public");
+        transaction.rollback().await?;
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pgai_is_left_as_it_is() {
+    on_catalog(Catalog::Pgai, async |test| {
+        let before = Snapshot::of(&test.db).await?;
+        let installed = catalog::install(&test.db).await?;
+        assert_eq!(
+            installed,
+            Installed::PgaiPresent {
+                version: "0.12.1".to_owned()
+            }
+        );
+        assert_eq!(installed.to_string(), "pgai 0.12.1 is there and is used as it is");
+        assert!(matches!(catalog::uninstall(&test.db).await, Err(CatalogError::NotOurs)));
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+
+        for version in ["0.9.2", "0.13.0"] {
+            test.execute(&format!("update ai.pgai_lib_version set version = '{version}'"))
+                .await?;
+            let error = catalog::install(&test.db).await.unwrap_err().to_string();
+            assert!(error.contains(version) && error.contains("0.10 to 0.12"), "{error}");
+        }
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_without_rights_is_told_what_to_grant() {
+    on_catalog(Catalog::Bare, async |test| {
+        let before = Snapshot::of(&test.db).await?;
+        let (nobody, role) = as_nobody(&test).await?;
+        let database: String = test.value("select current_database()::text").await?;
+        let error = catalog::install(&nobody).await.unwrap_err().to_string();
+        let grant = format!("GRANT CREATE ON DATABASE {database} TO {role}");
+        assert_eq!(
+            error,
+            format!(
+                "role \"{role}\" may not create a schema in this database: run `{grant}` as its owner, then try again"
+            )
+        );
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+
+        test.execute(&grant).await?;
+        test.execute("drop extension vector").await?;
+        let error = catalog::install(&nobody).await.unwrap_err();
+        assert!(matches!(error, CatalogError::NoVector(_)), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("as a superuser run `CREATE EXTENSION vector`"),
+            "{error}"
+        );
+
+        test.execute("create extension vector; create schema ai").await?;
+        let error = catalog::install(&nobody).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("run `GRANT CREATE, USAGE ON SCHEMA ai TO {role}`")),
+            "{error}"
+        );
+
+        test.execute("drop schema ai").await?;
+        catalog::install(&nobody).await?;
+        nobody.close().await?;
+        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
+            .await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_others_keep_in_the_schema_stays() {
+    on_catalog(Catalog::Bare, async |test| {
+        test.execute("create schema ai; create table ai.mine (id int); create function ai.mine() returns int language sql return 1")
+            .await?;
+        let before = Snapshot::of(&test.db).await?;
+        catalog::install(&test.db).await?;
+        catalog::uninstall(&test.db).await?;
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+
+        test.execute("drop table ai.mine; drop function ai.mine").await?;
+        catalog::install(&test.db).await?;
+        catalog::uninstall(&test.db).await?;
+        assert_eq!(test.value::<i64>("select count(*) from pg_namespace where nspname = 'ai'").await?, 1);
+
+        test.execute("create table ai.vectorizer (id int)").await?;
+        let error = catalog::install(&test.db).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the schema ai has a vectorizer that is not pgai's: move it to another schema, then try again"
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_is_not_removed_while_in_use() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        vectorize(&test, "blog", ", name => 'one'").await?;
+        vectorize(
+            &test,
+            "blog",
+            ", name => 'two', destination => ai.destination_table('d')",
+        )
+        .await?;
+        let before = Snapshot::of(&test.db).await?;
+        let error = catalog::uninstall(&test.db).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the schema ai is in use by vectorizers one, two: drop them first"
+        );
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+        Ok(())
+    })
+    .await;
+}
+
+/// Vectorizers are in use, and their triggers are of the earlier version.
+#[tokio::test]
+async fn an_earlier_version_is_brought_up() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c')")
+            .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        let column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
+        vectorize(&test, "blog", column).await?;
+        embed(&test).await?;
+        let before = Snapshot::of(&test.db).await?;
+        test.execute(&format!(
+            "update ai.pgai_sea_migration set version = version - 1;
+             create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
+             set search_path to pg_catalog, pg_temp as 'begin return null; end';
+             drop function ai.vectorizer_embed(text, text, text)"
+        ))
+        .await?;
+
+        let installed = catalog::install(&test.db).await?;
+        assert_eq!(installed, Installed::Upgraded { from: 0, to: 1 });
+        assert_eq!(Snapshot::of(&test.db).await?.added_since(&before).to_string(), "");
+        assert_eq!(Snapshot::of(&test.db).await?.removed_since(&before).to_string(), "");
+        take(&test, id).await?;
+        test.execute("update blog set content = 'd' where id = 1").await?;
+        assert_eq!(take(&test, id).await?, [1]);
+
+        test.execute("update ai.pgai_sea_migration set version = 99 where version = 1")
+            .await?;
+        let error = catalog::install(&test.db).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the schema ai is of version 99, and this pgai-sea knows 1 at most: upgrade pgai-sea"
+        );
+        Ok(())
+    })
+    .await;
+}

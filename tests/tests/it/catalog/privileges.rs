@@ -1,0 +1,171 @@
+//! Who may do what.
+
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
+
+use super::{BLOG, refusal, take, vectorize};
+
+/// Statements as another role, on one connection.
+fn as_role(role: &str, sql: &str) -> String {
+    format!("begin; set local role {role}; {sql}; commit")
+}
+
+/// A role of this test's own: roles belong to the server, databases do not.
+async fn role(test: &TestDatabase, kind: &str) -> Result<String, sea_orm::DbErr> {
+    let database: String = test.value("select current_database()::text").await?;
+    let role = format!("{kind}_{}", &database[database.len() - 13..]);
+    test.execute(&format!("create role {role}")).await?;
+    Ok(role)
+}
+
+async fn forget(test: &TestDatabase, role: &str) -> Result<(), sea_orm::DbErr> {
+    test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
+        .await
+}
+
+#[tokio::test]
+async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
+    on_both_catalogs(async |test| {
+        let writer = role(&test, "writer").await?;
+        test.execute(BLOG).await?;
+        test.execute(&format!("grant select, insert, update, delete, truncate on blog to {writer}")).await?;
+        let id = vectorize(&test, "blog", "").await?;
+        test.execute(&as_role(
+            &writer,
+            "insert into blog values (1, 't', 'c'), (2, 't', 'c'), (3, 't', 'c'); update blog set content = 'd' where id = 1;
+             update blog set id = 9 where id = 2; delete from blog where id = 3",
+        ))
+        .await?;
+        assert_eq!(take(&test, id).await?, [1, 1, 2, 3, 9]);
+        test.execute(&as_role(&writer, "truncate blog")).await?;
+
+        test.execute(&format!("create schema {writer} authorization {writer}; grant usage on schema ai to {writer}")).await?;
+        for sql in [
+            format!("select * from ai._vectorizer_q_{id}"),
+            format!("insert into ai._vectorizer_q_{id} values (1)"),
+            "select * from blog_embedding_store".to_owned(),
+            "select * from blog_embedding".to_owned(),
+            // a trigger of their own that fills the queue with what they like
+            format!(
+                "create table {writer}.t (id int); create trigger t after insert on {writer}.t referencing new table as new_rows
+                 for each statement execute function ai._vectorizer_src_trg_{id}()"
+            ),
+        ] {
+            let refused = refusal(&test, &format!("set local role {writer}; {sql}")).await?;
+            assert!(refused.starts_with("42501 "), "{sql}: {refused}");
+        }
+        forget(&test, &writer).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_owner_creates_and_with_the_usage_granted_does() {
+    on_both_catalogs(async |test| {
+        let owner = role(&test, "owner").await?;
+        let stranger = role(&test, "stranger").await?;
+        test.execute(&format!(
+            "create schema {owner} authorization {owner};
+             grant usage on schema {owner} to {stranger};
+             select ai.grant_vectorizer_usage('{owner}'); select ai.grant_vectorizer_usage('{stranger}', admin => true)"
+        ))
+        .await?;
+        test.execute(&as_role(
+            &owner,
+            &format!("create table {owner}.blog (id int primary key, content text); grant all on {owner}.blog to {stranger}"),
+        ))
+        .await?;
+        let create = format!(
+            "select ai.create_vectorizer('{owner}.blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
+                 grant_to => ai.grant_to('{stranger}'))"
+        );
+        let refused = refusal(&test, &format!("set local role {stranger}; {create}")).await?;
+        assert!(refused.starts_with("P0001 "), "{refused}");
+        test.execute(&as_role(&owner, &create)).await?;
+        test.execute(&as_role(&owner, &format!("insert into {owner}.blog values (1, 'c')"))).await?;
+
+        // whom it was granted to can work it off
+        test.execute(&as_role(
+            &stranger,
+            &format!(
+                "select * from ai.vectorizer_status; select * from {owner}.blog_embedding;
+                 delete from ai._vectorizer_q_1; insert into ai._vectorizer_q_failed_1 (id) values (1);
+                 insert into {owner}.blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, '', '[1,2,3]')"
+            ),
+        ))
+        .await?;
+        test.execute(&as_role(&owner, &format!("delete from {owner}.blog; select ai.drop_vectorizer(1, drop_all => true)")))
+            .await?;
+        forget(&test, &owner).await?;
+        forget(&test, &stranger).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_sql_is_a_name() {
+    on_catalog(Catalog::Ours, async |test| {
+        let attacker = role(&test, "attacker").await?;
+        let refused = refusal(
+            &test,
+            &format!("select ai.grant_vectorizer_usage('{attacker}; drop table ai.vectorizer')"),
+        )
+        .await?;
+        assert_eq!(
+            refused,
+            format!("42704 role \"{attacker}; drop table ai.vectorizer\" does not exist")
+        );
+        test.execute("select * from ai.vectorizer").await?;
+        forget(&test, &attacker).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn roles_of_the_setting_and_public_are_granted_to_and_missing_ones_warned_of() {
+    on_both_catalogs(async |test| {
+        let reader = role(&test, "reader").await?;
+        test.execute(BLOG).await?;
+        test.execute(&format!(
+            "set ai.grant_to_default = '{reader}, public, no_such_role';
+             select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
+                 grant_to => ai.grant_to('{reader}'));
+             reset ai.grant_to_default"
+        ))
+        .await?;
+        let grants: i64 = test
+            .value(&format!(
+                "select count(*) from pg_class c where relname in ('blog', 'blog_embedding', 'blog_embedding_store', '_vectorizer_q_1')
+                 and has_table_privilege('{reader}', c.oid, 'select') and has_table_privilege('pg_monitor', c.oid, 'select')"
+            ))
+            .await?;
+        assert_eq!(grants, 4);
+        forget(&test, &reader).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Every function of ours is found by what it says, whatever the caller's search path holds.
+#[tokio::test]
+async fn every_function_has_a_fixed_search_path() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        vectorize(&test, "blog", "").await?;
+        let open: Vec<String> = test
+            .values(
+                "select oid::regprocedure::text from pg_proc where pronamespace = 'ai'::regnamespace
+                 and proconfig is distinct from '{\"search_path=pg_catalog, pg_temp\"}'",
+            )
+            .await?;
+        assert!(open.is_empty(), "{open:?}");
+        let definers: Vec<String> = test
+            .values("select proname::text from pg_proc where pronamespace = 'ai'::regnamespace and prosecdef")
+            .await?;
+        assert_eq!(definers, ["_vectorizer_src_trg_1"]);
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,417 @@
+//! What queues a row, and what deletes embeddings. Where pgai does the same, on its catalog as well.
+
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
+use sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
+
+use super::{BLOG, embed, embedded, take, vectorize};
+
+/// A blog of three posts, embedded, with an empty queue.
+async fn blog(test: &TestDatabase) -> Result<i32, sea_orm::DbErr> {
+    test.execute(BLOG).await?;
+    test.execute("insert into blog select i, 'title ' || i, 'content ' || i from generate_series(1, 3) i")
+        .await?;
+    let id = vectorize(
+        test,
+        "blog",
+        ", formatting => ai.formatting_python_template('$title: $chunk')",
+    )
+    .await?;
+    take(test, id).await?;
+    embed(test).await?;
+    Ok(id)
+}
+
+#[tokio::test]
+async fn rows_that_are_there_are_queued_unless_they_should_not_be() {
+    on_both_catalogs(async |test| {
+        test.execute(BLOG).await?;
+        test.execute("insert into blog select i, 't', 'c' from generate_series(1, 3) i")
+            .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        assert_eq!(take(&test, id).await?, [1, 2, 3]);
+        let other = ", enqueue_existing => false, destination => ai.destination_table('other')";
+        let id = vectorize(&test, "blog", other).await?;
+        assert!(take(&test, id).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_insert_queues_its_rows() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("insert into blog values (4, 't', 'c')").await?;
+        test.execute("insert into blog select i, 't', 'c' from generate_series(5, 7) i")
+            .await?;
+        test.execute("insert into blog select 8, 't', 'c' where false").await?;
+        assert_eq!(take(&test, id).await?, [4, 5, 6, 7]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_of_the_text_or_of_a_column_in_the_template_queues_the_row() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("update blog set content = 'new' where id = 1").await?;
+        test.execute("update blog set title = 'new' where id = 2").await?;
+        test.execute("update blog set content = null where id = 3").await?;
+        assert_eq!(take(&test, id).await?, [1, 2, 3]);
+        assert_eq!(embedded(&test).await?, [1, 2, 3]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_queues_nothing() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("update blog set content = content, title = title, id = id")
+            .await?;
+        assert!(take(&test, id).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_of_another_column_queues_nothing() {
+    on_catalog(Catalog::Ours, async |test| {
+        let id = blog(&test).await?;
+        test.execute("update blog set views = views + 1").await?;
+        assert!(take(&test, id).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+/// A trigger may change what the statement does not name.
+#[tokio::test]
+async fn an_edit_by_a_trigger_queues_the_row() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute(
+            "create function edit() returns trigger language plpgsql as
+             'begin new.content := new.content || new.views; return new; end';
+             create trigger edit before update on blog for each row execute function edit();
+             update blog set views = 7 where id = 2",
+        )
+        .await?;
+        assert_eq!(take(&test, id).await?, [2]);
+        Ok(())
+    })
+    .await;
+}
+
+/// What a type calls equal, or cannot compare, may still be another text once it is in the template.
+#[tokio::test]
+async fn a_change_that_the_type_s_own_equality_does_not_see_queues_the_row() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table blog (id int primary key, price numeric, data json, content text);
+             insert into blog values (1, 1.0, '{}', 'hello'), (2, 1.0, '{}', 'hello'), (3, 1.0, '{}', 'hello')",
+        )
+        .await?;
+        let template = ", formatting => ai.formatting_python_template('${price} $data $chunk')";
+        let id = vectorize(&test, "blog", template).await?;
+        take(&test, id).await?;
+        test.execute("update blog set content = 'Hello' where id = 1").await?;
+        test.execute("update blog set price = 1.00 where id = 2").await?;
+        test.execute("update blog set data = '{ }' where id = 3").await?;
+        test.execute("update blog set price = price, data = data").await?;
+        assert_eq!(take(&test, id).await?, [1, 2, 3]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_delete_takes_the_embeddings_along() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("delete from blog where id = 2").await?;
+        assert_eq!(embedded(&test).await?, [1, 3]);
+        test.execute("delete from blog").await?;
+        assert!(embedded(&test).await?.is_empty());
+        assert!(take(&test, id).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+/// Statements of a few rows and of many are planned apart; both in one session.
+#[tokio::test]
+async fn deletes_of_a_few_and_of_many_rows() {
+    on_both_catalogs(async |test| {
+        blog(&test).await?;
+        test.execute(
+            "insert into blog select i, 't', 'c' from generate_series(4, 1000) i; truncate blog_embedding_store",
+        )
+        .await?;
+        embed(&test).await?;
+        test.execute("delete from blog where id <= 3; delete from blog where id > 500; delete from blog where id <= 7")
+            .await?;
+        let left = embedded(&test).await?;
+        assert_eq!((left.len(), left.first(), left.last()), (493, Some(&8), Some(&500)));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_key_deletes_the_old_and_queues_the_new() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("update blog set id = id + 10 where id > 1").await?;
+        assert_eq!(embedded(&test).await?, [1]);
+        assert_eq!(take(&test, id).await?, [12, 13]);
+        Ok(())
+    })
+    .await;
+}
+
+/// Keys that move onto keys that were there: each row's embeddings are made anew, none is lost.
+#[tokio::test]
+async fn keys_that_change_places() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table blog (id int primary key deferrable, title text, content text);
+             insert into blog select i, 't', 'c' from generate_series(1, 3) i",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        take(&test, id).await?;
+        embed(&test).await?;
+        test.execute("update blog set id = 4 - id").await?;
+        assert_eq!(take(&test, id).await?, [1, 3]);
+        assert_eq!(embedded(&test).await?, [2]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_truncate_empties_store_and_queue() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("insert into blog values (4, 't', 'c'); truncate blog")
+            .await?;
+        assert!(embedded(&test).await?.is_empty());
+        assert!(take(&test, id).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+/// Someone reads the store, and someone holds a row of the queue: a truncate waits for neither.
+#[tokio::test]
+async fn a_truncate_waits_for_no_reader_and_no_worker() {
+    on_catalog(Catalog::Ours, async |test| {
+        let id = blog(&test).await?;
+        test.execute("insert into blog values (4, 't', 'c'), (5, 't', 'c')")
+            .await?;
+        let other = test.db.begin().await?;
+        other
+            .execute_unprepared(&format!("select from ai._vectorizer_q_{id} where id = 4 for update"))
+            .await?;
+        other
+            .execute_unprepared("select count(*) from blog_embedding_store")
+            .await?;
+        test.execute("begin; set local lock_timeout = '2s'; truncate blog; commit")
+            .await?;
+        other.commit().await?;
+        assert!(embedded(&test).await?.is_empty());
+        assert_eq!(take(&test, id).await?, [4]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn on_conflict_merge_copy_and_cascades() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("insert into blog values (3, 't', 'again'), (4, 't', 'c') on conflict (id) do update set content = excluded.content")
+            .await?;
+        assert_eq!(take(&test, id).await?, [3, 4]);
+        test.execute("insert into blog values (3, 't', 'c') on conflict do nothing").await?;
+        assert!(take(&test, id).await?.is_empty());
+        test.execute(
+            "merge into blog using (values (1, 'merged'), (2, null), (5, 'new')) n (id, content) on blog.id = n.id
+             when matched and n.content is null then delete
+             when matched then update set content = n.content
+             when not matched then insert values (n.id, 't', n.content)",
+        )
+        .await?;
+        assert_eq!(take(&test, id).await?, [1, 5]);
+        assert_eq!(embedded(&test).await?, [1, 3]);
+        test.execute(r"copy blog (id, content) from program 'printf ''6\tc\n7\tc\n'''").await?;
+        assert_eq!(take(&test, id).await?, [6, 7]);
+        test.execute(
+            "create table author (name text primary key);
+             insert into author values ('a'), ('b');
+             alter table blog add author text references author on delete cascade on update cascade;
+             update blog set author = case when id < 4 then 'a' else 'b' end",
+        )
+        .await?;
+        take(&test, id).await?;
+        test.execute("delete from author where name = 'a'").await?;
+        assert!(embedded(&test).await?.is_empty());
+        assert_eq!(test.value::<i64>("select count(*) from blog").await?, 4);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn several_vectorizers_of_one_table() {
+    on_both_catalogs(async |test| {
+        let first = blog(&test).await?;
+        let more = ", destination => ai.destination_table('titles'), formatting => ai.formatting_python_template('$title $chunk')";
+        let second: i32 = test
+            .value(&format!(
+                "select ai.create_vectorizer('blog', loading => ai.loading_column('title'),
+                     embedding => ai.embedding_ollama('model', 4){more})"
+            ))
+            .await?;
+        take(&test, second).await?;
+        test.execute("update blog set title = 'new' where id = 1; delete from blog where id = 2").await?;
+        assert_eq!(take(&test, first).await?, [1]);
+        assert_eq!(take(&test, second).await?, [1]);
+        assert_eq!(embedded(&test).await?, [1, 3]);
+        test.execute(&format!("select ai.drop_vectorizer({second}, drop_all => true)")).await?;
+        test.execute("insert into blog values (9, 't', 'c')").await?;
+        assert_eq!(take(&test, first).await?, [9]);
+        Ok(())
+    })
+    .await;
+}
+
+/// Beyond read committed a delete may not see embeddings that were committed meanwhile: the key is left to the worker.
+#[tokio::test]
+async fn a_delete_by_an_old_snapshot_queues_the_key() {
+    on_catalog(Catalog::Ours, async |test| {
+        let id = blog(&test).await?;
+        test.execute("truncate blog_embedding_store").await?;
+        for (level, queued) in [
+            (IsolationLevel::ReadCommitted, vec![]),
+            (IsolationLevel::RepeatableRead, vec![2, 3, 30]),
+            (IsolationLevel::Serializable, vec![1, 30, 31]),
+        ] {
+            let snapshot = test.db.begin_with_config(Some(level), None).await?;
+            snapshot.execute_unprepared("select count(*) from blog").await?;
+            let (deleted, from, to) = match level {
+                IsolationLevel::RepeatableRead => (2, 3, 30),
+                IsolationLevel::Serializable => (1, 30, 31),
+                _ => (0, 0, 0),
+            };
+            snapshot
+                .execute_unprepared(&format!("delete from blog where id = {deleted}"))
+                .await?;
+            snapshot
+                .execute_unprepared(&format!("update blog set id = {to} where id = {from}"))
+                .await?;
+            snapshot.commit().await?;
+            assert_eq!(take(&test, id).await?, queued, "{level:?}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn composite_keys() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table blog (b varchar(9), content text, a uuid default gen_random_uuid(), primary key (a, b));
+             insert into blog values ('x', 'c'), ('y', 'c')",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        let queue = format!("ai._vectorizer_q_{id}");
+        test.execute(&format!(
+            "truncate {queue};
+             insert into blog_embedding_store (a, b, chunk_seq, chunk, embedding) select a, b, 0, '', '[1,2,3]' from blog;
+             update blog set b = 'z' where b = 'x';
+             delete from blog where b = 'y'"
+        ))
+        .await?;
+        assert_eq!(test.values::<String>(&format!("select b from {queue}")).await?, ["z"]);
+        assert_eq!(test.value::<i64>("select count(*) from blog_embedding_store").await?, 0);
+        Ok(())
+    })
+    .await;
+}
+
+/// A key whose type is an extension's, and one whose collation is not the type's: `=` of the search path is not theirs.
+#[tokio::test]
+async fn a_key_of_an_extension_s_type_and_one_with_a_collation() {
+    on_catalog(Catalog::Ours, async |test| {
+        for (table, key) in [("one", "text collate \"C\""), ("two", "vector(2)"), ("three", "char(5)")] {
+            let value = if table == "two" { "[1,2]" } else { "a" };
+            test.execute(&format!("create table {table} (id {key} primary key, content text)")).await?;
+            vectorize(&test, table, "").await?;
+            test.execute(&format!(
+                "insert into {table} values ('{value}', 'c');
+                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) values ('{value}', 0, '', '[1,2,3]');
+                 update {table} set content = 'd';
+                 delete from {table}"
+            ))
+            .await?;
+            let left: i64 = test.value(&format!("select count(*) from {table}_embedding_store")).await?;
+            assert_eq!(left, 0, "{table}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Names that a template has are those that Python's `string.Template` sees.
+#[tokio::test]
+async fn the_template_s_names() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table blog (id int primary key, a text, b text, c text, \"B\" text, _d1 text, content text)",
+        )
+        .await?;
+        test.execute("insert into blog (id) values (1)").await?;
+        let template = ", formatting => ai.formatting_python_template('$$a ${b}c $B$_d1 $$$chunk')";
+        let id = vectorize(&test, "blog", template).await?;
+        take(&test, id).await?;
+        for (column, relevant) in [
+            ("a", false),
+            ("b", true),
+            ("c", false),
+            ("\"B\"", true),
+            ("_d1", true),
+            ("content", true),
+        ] {
+            test.execute(&format!("update blog set {column} = 'x'")).await?;
+            assert_eq!(!take(&test, id).await?.is_empty(), relevant, "{column}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// A worker holds the key's row, and has not committed: who writes does not wait.
+#[tokio::test]
+async fn a_writer_does_not_wait_for_a_worker() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute("update blog set content = 'x'").await?;
+        let worker = test.db.begin().await?;
+        worker
+            .execute_unprepared(&format!("select * from ai._vectorizer_q_{id} for update"))
+            .await?;
+        test.execute("begin; set local lock_timeout = '1s'; update blog set content = 'y'; insert into blog values (4, 't', 'c'); commit")
+            .await?;
+        worker.commit().await?;
+        assert_eq!(take(&test, id).await?, [1, 1, 2, 2, 3, 3, 4]);
+        Ok(())
+    })
+    .await;
+}
