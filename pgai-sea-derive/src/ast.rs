@@ -2,7 +2,8 @@
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Type, Visibility};
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Field, Fields, Ident, LitStr, Type, Visibility};
 
 use crate::attr::VectorizerAttr;
 use crate::errors::Errors;
@@ -38,7 +39,11 @@ pub(crate) struct Entity {
     pub(crate) ident: Ident,
     pub(crate) vis: Visibility,
     pub(crate) dense: bool,
+    /// A struct with named fields, called as SeaORM calls it.
+    pub(crate) is_model: bool,
     pub(crate) has_generics: bool,
+    /// A `#[vectorizer(..)]` on the struct, where it means nothing.
+    pub(crate) misplaced: Option<Span>,
     pub(crate) table_name: Option<LitStr>,
     pub(crate) schema_name: Option<LitStr>,
     pub(crate) keys: Vec<Key>,
@@ -78,29 +83,26 @@ impl Entity {
             ident: input.ident.clone(),
             vis: input.vis.clone(),
             dense: Pass::of(input) == Pass::Dense,
+            is_model: false,
             has_generics: !input.generics.params.is_empty(),
+            misplaced: input
+                .attrs
+                .iter()
+                .find(|attr| attr.path().is_ident("vectorizer"))
+                .map(|attr| attr.path().span()),
             table_name: attr.table_name,
             schema_name: attr.schema_name,
             keys: Vec::new(),
             vectorizers: Vec::new(),
             has_many: Vec::new(),
         };
-        match &input.data {
-            Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => {
-                for field in &data.fields {
-                    entity.add(field, attr.rename_all, &mut errors);
-                }
+        if let Data::Struct(data) = &input.data
+            && let Fields::Named(fields) = &data.fields
+        {
+            entity.is_model = input.ident == "Model" || input.ident == "ModelEx";
+            for field in &fields.named {
+                entity.add(field, attr.rename_all, &mut errors);
             }
-            _ => errors.push(Error::new(
-                input.ident.span(),
-                "`Vectorizer` is derived on a SeaORM entity: a `struct Model` with named fields",
-            )),
-        }
-        for misplaced in input.attrs.iter().filter(|attr| attr.path().is_ident("vectorizer")) {
-            errors.push(Error::new_spanned(
-                misplaced.path(),
-                "`#[vectorizer(..)]` belongs on the text column that is to be embedded",
-            ));
         }
         (entity, errors)
     }

@@ -46,7 +46,11 @@ impl VectorizerAttr {
             let result = attr.parse_nested_meta(|meta| parsed.key(&meta, &mut seen, errors));
             errors.ok(result);
         }
-        if !seen.iter().any(|key| key == "dimensions") {
+        // an unknown key is likely a misspelling of it
+        if !seen
+            .iter()
+            .any(|key| key == "dimensions" || !KEYS.contains(&format!("`{key}`")))
+        {
             errors.push(Error::new(
                 parsed.span,
                 "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = 768)]`",

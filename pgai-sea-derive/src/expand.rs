@@ -1,7 +1,9 @@
 //! The code, and only the code: decisions are made before.
 //!
 //! What stands beside the model names absolute paths alone. Inside the companion module SeaORM's own derives do the
-//! work; they name `sea_orm` and its prelude without a leading `::`, so both are brought into the module's scope.
+//! work; they name `sea_orm`, its prelude, `std` and the language's prelude without a leading `::`. All four are brought
+//! into the module's scope: in a module that a derive wrote, the compiler looks for what is missing beside the model,
+//! before the language's prelude, and an `anyhow::Result` imported there would be taken for `Result`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -76,6 +78,8 @@ fn companion(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
         #module_vis mod #module {
             use ::pgai_sea::__private::sea_orm;
             use ::pgai_sea::__private::sea_orm::entity::prelude::*;
+            use ::std;
+            use ::std::prelude::rust_2024::*;
 
             #definition
             #model
@@ -241,6 +245,11 @@ fn relation(entity: &Entity) -> TokenStream {
 fn embedding_trait(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let dimensions = vectorizer.attr.dimensions as usize;
     let column = &vectorizer.variant;
+    let column = if vectorizer.not_a_column.is_some() {
+        never()
+    } else {
+        quote!(super::Column::#column)
+    };
     let keys = entity.keys.iter().map(|key| &key.variant);
     let (view_schema, view_name) = vectorizer.view(entity);
     let view_schema = option(view_schema.as_deref());
@@ -256,7 +265,7 @@ fn embedding_trait(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
             const VIEW_NAME: &'static str = #view_name;
 
             fn source_column() -> super::Column {
-                super::Column::#column
+                #column
             }
 
             fn uuid_column() -> Column {
@@ -308,10 +317,10 @@ fn derive_path(path: &Path) -> TokenStream {
 }
 
 fn option(text: Option<&str>) -> TokenStream {
-    match text {
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-        None => quote!(::core::option::Option::None),
-    }
+    text.map_or_else(
+        || quote!(::core::option::Option::None),
+        |text| quote!(::core::option::Option::Some(#text)),
+    )
 }
 
 /// For an entity that is refused: `compile_error!` stands beside it.

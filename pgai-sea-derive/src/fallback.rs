@@ -10,7 +10,8 @@ use crate::ast::Entity;
 use crate::{expand, valid};
 
 pub(crate) fn entity(mut entity: Entity, messages: &TokenStream) -> TokenStream {
-    if !valid::is_model(&entity) || entity.has_generics {
+    // where SeaORM writes no `Entity` there is nothing that a companion could stand beside
+    if !entity.is_model || entity.has_generics || entity.table_name.is_none() {
         return messages.clone();
     }
     entity.keys.retain(|key| valid::key(key).is_ok());

@@ -36,3 +36,6 @@ fn derive(input: &DeriveInput) -> TokenStream {
         Some(messages) => fallback::entity(entity, &messages),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! What cannot work, said before PostgreSQL or a trait bound would say it.
 
 use proc_macro2::Span;
-use syn::{Error, Type};
+use syn::ext::IdentExt;
+use syn::{Error, Ident, LitStr, Type};
 
 use crate::ast::{Entity, Key, Vectorizer};
 use crate::errors::Errors;
@@ -15,26 +16,10 @@ const SOURCE_FIELD: &str = "source";
 /// Refuses what [`crate::expand`] could not write, or what the database would refuse.
 pub(crate) fn check(entity: &Entity) -> Errors {
     let mut errors = Errors::default();
-    model(entity, &mut errors);
-    keys(entity, &mut errors);
-    for (index, vectorizer) in entity.vectorizers.iter().enumerate() {
-        column(vectorizer, &mut errors);
-        let earlier = &entity.vectorizers[..index];
-        distinct(entity, earlier, vectorizer, &mut errors);
-    }
-    errors
-}
-
-/// Whether it is the struct that SeaORM calls the model, or its extended form.
-pub(crate) fn is_model(entity: &Entity) -> bool {
-    entity.ident == "Model" || entity.ident == "ModelEx"
-}
-
-fn model(entity: &Entity, errors: &mut Errors) {
     let mut refuse = |message: &str| errors.push(Error::new(entity.span(), message));
-    if !is_model(entity) {
-        refuse("`Vectorizer` is derived on the entity's `struct Model`, beside `DeriveEntityModel`");
-        return;
+    if !entity.is_model {
+        refuse("`Vectorizer` is derived on a SeaORM entity's `struct Model`, beside `DeriveEntityModel`");
+        return errors;
     }
     if entity.has_generics {
         refuse("an entity with generics cannot have a vectorizer: SeaORM's entities have none");
@@ -42,21 +27,26 @@ fn model(entity: &Entity, errors: &mut Errors) {
     if entity.table_name.is_none() {
         refuse("missing the table's name: write `#[sea_orm(table_name = \"..\")]` on the model");
     }
-    if entity.vectorizers.is_empty() {
-        refuse("no vectorizer is declared: write `#[vectorizer(dimensions = 768)]` on the text column");
-    }
-}
-
-fn keys(entity: &Entity, errors: &mut Errors) {
-    if entity.keys.is_empty() && !entity.vectorizers.is_empty() {
+    if let Some(misplaced) = entity.misplaced {
         errors.push(Error::new(
-            entity.span(),
-            "the entity has no primary key, by which embeddings find their row: write `#[sea_orm(primary_key)]` on it",
+            misplaced,
+            "`#[vectorizer(..)]` belongs on the text column that is to be embedded",
         ));
+    } else if entity.vectorizers.is_empty() {
+        refuse("no vectorizer is declared: write `#[vectorizer(dimensions = 768)]` on the text column");
+    } else if entity.keys.is_empty() {
+        refuse("no primary key, by which embeddings find their row: write `#[sea_orm(primary_key)]` on it");
     }
     for one in &entity.keys {
         errors.ok(key(one));
     }
+    for (index, vectorizer) in entity.vectorizers.iter().enumerate() {
+        column(vectorizer, &mut errors);
+        for twin in &entity.vectorizers[..index] {
+            distinct(entity, twin, vectorizer, &mut errors);
+        }
+    }
+    errors
 }
 
 /// A key column must leave the target table's own columns, and the companion's fields, their names.
@@ -116,44 +106,43 @@ fn certainly_not_text(ty: &Type) -> Option<String> {
         .then(|| last.ident.to_string())
 }
 
-fn distinct(entity: &Entity, earlier: &[Vectorizer], vectorizer: &Vectorizer, errors: &mut Errors) {
-    let (field, table) = (&vectorizer.field, entity.table());
-    let place = |key: Option<Span>| key.unwrap_or(vectorizer.attr.span);
+/// Two vectorizers of one table need modules, target tables and views of their own.
+fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors: &mut Errors) {
     let attr = &vectorizer.attr;
-    let Some(twin) = earlier.iter().find(|twin| {
-        twin.module == vectorizer.module
-            || twin.target(entity) == vectorizer.target(entity)
-            || twin.view(entity) == vectorizer.view(entity)
-    }) else {
-        return;
-    };
-    let suffix = field.to_string().trim_start_matches("r#").to_owned();
+    let mut refuse = |key: Option<Span>, message: String| errors.push(Error::new(key.unwrap_or(attr.span), message));
     if twin.module == vectorizer.module {
-        errors.push(Error::new(
-            place(attr.name.as_ref().map(proc_macro2::Ident::span)),
+        refuse(
+            attr.name.as_ref().map(Ident::span),
             format!(
                 "two vectorizers are named `{}`: give this one another `name = \"..\"`",
                 vectorizer.module
             ),
-        ));
+        );
     }
-    if twin.target(entity) == vectorizer.target(entity) {
-        errors.push(Error::new(
-            place(attr.target_table.as_ref().map(syn::LitStr::span)),
+    let (target, view) = (vectorizer.target(entity), vectorizer.view(entity));
+    let (same_target, same_view) = (twin.target(entity) == target, twin.view(entity) == view);
+    let own = format!("{}_{}_embedding", entity.table(), vectorizer.field.unraw());
+    if same_target {
+        let view_too = if same_view {
+            format!(", view_name = \"{own}\"")
+        } else {
+            String::new()
+        };
+        refuse(
+            attr.target_table.as_ref().map(LitStr::span),
             format!(
                 "two vectorizers have the target table `{}`: give this one its own, as in \
-                 `target_table = \"{table}_{suffix}_embedding_store\"`",
-                vectorizer.target(entity).1
+                 `target_table = \"{own}_store\"{view_too}`",
+                target.1
             ),
-        ));
-    }
-    if twin.view(entity) == vectorizer.view(entity) {
-        errors.push(Error::new(
-            place(attr.view_name.as_ref().map(syn::LitStr::span)),
+        );
+    } else if same_view {
+        refuse(
+            attr.view_name.as_ref().map(LitStr::span),
             format!(
-                "two vectorizers have the view `{}`: give this one its own, as in `view_name = \"{table}_{suffix}_embedding\"`",
-                vectorizer.view(entity).1
+                "two vectorizers have the view `{}`: give this one its own, as in `view_name = \"{own}\"`",
+                view.1
             ),
-        ));
+        );
     }
 }

@@ -26,3 +26,28 @@ fn inner(restricted: &VisRestricted) -> Visibility {
         _ => Visibility::Restricted(restricted.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::parse_str;
+
+    use super::*;
+
+    #[test]
+    fn the_companion_is_as_visible_as_the_model() {
+        for (beside, inside) in [
+            ("pub", "pub"),
+            ("", "pub (super)"),
+            ("pub(self)", "pub (in super)"),
+            ("pub(super)", "pub (in super :: super)"),
+            ("pub(in super::super)", "pub (in super :: super :: super)"),
+            ("pub(in self::super)", "pub (in super :: super)"),
+            ("pub(crate)", "pub (crate)"),
+            ("pub(in crate::models)", "pub (in crate :: models)"),
+        ] {
+            let vis: Visibility = parse_str(beside).unwrap();
+            assert_eq!(one_module_in(&vis).to_token_stream().to_string(), inside, "{beside}");
+        }
+    }
+}

@@ -28,6 +28,7 @@ pub use self::embedder::Embedder;
 pub use self::entity::EmbeddingTrait;
 pub use self::search::ai;
 pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
+#[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 
 /// What queries need: distances, searches, embedding.

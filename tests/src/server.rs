@@ -20,11 +20,8 @@ pub fn server() -> &'static Postgres {
 
 /// An error and everything that led to it.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut chain = error.to_string();
-    let mut error = error;
-    while let Some(source) = error.source() {
-        chain = format!("{chain}: {source}");
-        error = source;
-    }
-    chain
+    std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -17,6 +17,7 @@
 
 pub mod entities;
 mod error;
+mod failed;
 mod install;
 #[cfg(feature = "migration")]
 mod leftovers;
@@ -26,11 +27,12 @@ mod uninstall;
 mod vectorizer;
 
 pub use self::error::CatalogError;
+pub use self::failed::failed_count;
 pub use self::install::{Installed, install};
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, VectorizerRef, vectorizer, vectorizers};
 
 #[cfg(feature = "migration")]
 pub(crate) use self::leftovers::drop_leftovers;
-#[cfg(feature = "migration")]
+#[cfg(any(feature = "cli", feature = "migration"))]
 pub(crate) use self::vectorizer::has_catalog;

@@ -1,1 +1,46 @@
-//! cli
+//! The command `pgai-sea`: installs the `ai` schema, runs the worker, says what is pending.
+
+mod bar;
+mod database;
+mod error;
+mod install;
+mod local_model;
+mod status;
+mod worker;
+
+pub use self::error::CliError;
+
+use clap::{Parser, Subcommand};
+
+/// Vectorizers for PostgreSQL: keeps embeddings in sync with the text they are made of.
+#[derive(Debug, Parser)]
+#[command(name = "pgai-sea", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install the `ai` schema, or bring an older one up to date; pgai's own is left as it is.
+    Install(install::Install),
+    /// Embed what is queued, and keep on.
+    Worker(worker::WorkerCommand),
+    /// Show the vectorizers: what is pending, and what failed.
+    Status(status::Status),
+}
+
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    ///
+    /// One that says what to do; the process should then exit with a status other than 0.
+    pub async fn run(self) -> Result<(), CliError> {
+        match self.command {
+            Command::Install(install) => install.run().await,
+            Command::Worker(worker) => worker.run().await,
+            Command::Status(status) => status.run().await,
+        }
+    }
+}

@@ -55,6 +55,15 @@ pub enum EmbedError {
         /// What was wrong with it.
         message: String,
     },
+    /// The embedder itself broke: a model that cannot be run, or whatever an embedder of one's own wants to say.
+    #[error("{provider} failed")]
+    Failed {
+        /// The provider.
+        provider: &'static str,
+        /// How.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl EmbedError {

@@ -66,10 +66,10 @@ impl BaseUrl {
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Url::parse(self.0.trim()) {
-            Ok(url) => f.write_str(shown(url).as_str().trim_end_matches('/')),
-            // not an address, so nothing in it is known to be harmless
-            Err(_) if self.0.contains('@') => f.write_str("[not a URL]"),
-            Err(_) => f.write_str(&self.0),
+            Ok(url) if url.has_host() => f.write_str(shown(url).as_str().trim_end_matches('/')),
+            // no address that anyone could tell the password from
+            _ if self.0.contains('@') => f.write_str("[not a URL]"),
+            _ => f.write_str(&self.0),
         }
     }
 }
@@ -92,16 +92,18 @@ fn shown(mut url: Url) -> Url {
 
 /// A provider's HTTP interface.
 #[derive(Clone, Debug)]
-pub(super) struct Api {
+pub(super) struct Endpoint {
     /// The provider's name in configurations.
     pub(super) provider: &'static str,
     pub(super) base_url: BaseUrl,
     pub(super) api_key: Option<Secret>,
+    /// The variable that was looked at for a key and held none.
+    pub(super) key_name: Option<String>,
     /// How long one request may take, its answer included.
     pub(super) timeout: Duration,
 }
 
-impl Api {
+impl Endpoint {
     /// Posts `body` to `path` and reads the whole answer, whatever its status.
     pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, EmbedError> {
         let response = self.send(path, body, Some(self.timeout)).await?;
@@ -254,7 +256,7 @@ fn build() -> Result<Client, Box<dyn std::error::Error>> {
         .build()?)
 }
 
-/// The wait that an answer asks for: `Retry-After` in seconds or as a date, or `OpenAI`'s finer `retry-after-ms`.
+/// The wait that an answer asks for: `Retry-After` in seconds or as a date, or OpenAI's finer `retry-after-ms`.
 fn retry_after(headers: &header::HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(milliseconds) = text("retry-after-ms").and_then(|ms| ms.parse().ok()) {

@@ -5,7 +5,11 @@
 
 mod error;
 #[cfg(feature = "embedder")]
+mod from_config;
+#[cfg(feature = "embedder")]
 mod http;
+#[cfg(feature = "local")]
+mod local;
 #[cfg(feature = "embedder")]
 mod ollama;
 #[cfg(feature = "embedder")]
@@ -18,9 +22,16 @@ mod rejection;
 mod tokens;
 
 pub use self::error::EmbedError;
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub use self::local::{Local, LocalError};
 #[cfg(feature = "embedder")]
 #[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]
-pub use self::{ollama::Ollama, openai::OpenAi};
+pub use self::{
+    from_config::{environment, from_config},
+    ollama::Ollama,
+    openai::OpenAi,
+};
 
 use std::fmt::Debug;
 

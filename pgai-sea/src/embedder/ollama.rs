@@ -1,6 +1,6 @@
 //! Ollama's own embeddings API.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
-    EmbedError, Embedder, InputType, RequestLimits,
-    http::{Answer, Api, BaseUrl},
+    EmbedError, Embedder, InputType, RequestLimits, environment,
+    http::{Answer, BaseUrl, Endpoint},
     ollama_host,
     rejection::{self, Rejection},
 };
@@ -26,7 +26,7 @@ const PROVIDER: &str = "ollama";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ollama {
-    api: Api,
+    api: Endpoint,
     model: String,
     dimensions: usize,
     options: Option<Value>,
@@ -41,12 +41,13 @@ impl Ollama {
     #[must_use]
     pub fn new(model: impl Into<String>, dimensions: usize) -> Self {
         Self {
-            api: Api {
+            api: Endpoint {
                 provider: PROVIDER,
                 base_url: BaseUrl::new(ollama_host::url("")),
                 api_key: None,
+                key_name: None,
                 // loading a large model alone may take five
-                timeout: Duration::from_secs(10 * 60),
+                timeout: Duration::from_mins(10),
             },
             model: model.into(),
             dimensions,
@@ -61,15 +62,18 @@ impl Ollama {
     /// `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH`, where they are set.
     #[must_use]
     pub fn from_env(model: impl Into<String>, dimensions: usize) -> Self {
-        let mut ollama = Self::new(model, dimensions);
-        if let Ok(host) = env::var("OLLAMA_HOST") {
-            ollama = ollama.base_url(host);
+        Self::new(model, dimensions).variables(&environment)
+    }
+
+    pub(super) fn variables(mut self, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        if let Some(host) = variable("OLLAMA_HOST") {
+            self = self.base_url(host);
         }
-        let inputs = env::var("PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH").ok();
-        if let Some(inputs) = inputs.and_then(|inputs| inputs.parse().ok()) {
-            ollama.inputs = inputs;
+        let inputs = variable("PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH");
+        if let Some(inputs) = inputs.and_then(|inputs| inputs.trim().parse().ok()) {
+            self.inputs = inputs;
         }
-        ollama
+        self
     }
 
     /// Another server's address, in any form that Ollama takes in `OLLAMA_HOST`: scheme (`http`) and port (11434) may be

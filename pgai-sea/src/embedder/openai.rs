@@ -1,13 +1,13 @@
-//! `OpenAI`'s embeddings API, and the many servers that speak it.
+//! OpenAI's embeddings API, and the many servers that speak it.
 
-use std::{env, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EmbedError, Embedder, InputType, RequestLimits,
-    http::{Api, BaseUrl, Secret},
+    EmbedError, Embedder, InputType, RequestLimits, environment,
+    http::{BaseUrl, Endpoint, Secret},
     rejection::Rejection,
     tokens,
 };
@@ -18,7 +18,7 @@ const PUBLIC: &str = "https://api.openai.com/v1";
 const ADA: &str = "text-embedding-ada-002";
 const ADA_DIMENSIONS: usize = 1536;
 
-/// Embeds with `OpenAI`, or with a server that offers the same `POST {base_url}/embeddings`.
+/// Embeds with OpenAI, or with a server that offers the same `POST {base_url}/embeddings`.
 ///
 /// ```
 /// use pgai_sea::embedder::OpenAi;
@@ -27,28 +27,29 @@ const ADA_DIMENSIONS: usize = 1536;
 /// assert!(!format!("{embedder:?}").contains("sk-")); // keys are never shown
 /// ```
 ///
-/// As pgai's worker does it, texts for `OpenAI`'s own three models are cut to the 8,191 tokens that they read, and
+/// As pgai's worker does it, texts for OpenAI's own three models are cut to the 8,191 tokens that they read, and
 /// `text-embedding-ada-002`, which has 1,536 dimensions, is not asked for a number of dimensions. Vectors are asked for as JSON
 /// numbers, by naming no `encoding_format`: every compatible server answers that, while some refuse `base64` and others
 /// `float`.
 #[derive(Clone, Debug)]
 pub struct OpenAi {
-    api: Api,
+    api: Endpoint,
     model: String,
     dimensions: usize,
     user: Option<String>,
 }
 
 impl OpenAi {
-    /// Vectors of `dimensions` numbers from `model`, at `OpenAI`'s public address.
+    /// Vectors of `dimensions` numbers from `model`, at OpenAI's public address.
     #[must_use]
     pub fn new(model: impl Into<String>, dimensions: usize) -> Self {
         Self {
-            api: Api {
+            api: Endpoint {
                 provider: PROVIDER,
                 base_url: BaseUrl::new(PUBLIC),
                 api_key: None,
-                timeout: Duration::from_secs(120),
+                key_name: None,
+                timeout: Duration::from_mins(2),
             },
             model: model.into(),
             dimensions,
@@ -60,13 +61,20 @@ impl OpenAi {
     #[must_use]
     pub fn from_env(model: impl Into<String>, dimensions: usize) -> Self {
         let mut openai = Self::new(model, dimensions);
-        if let Ok(key) = env::var("OPENAI_API_KEY") {
-            openai = openai.api_key(key);
-        }
-        if let Some(url) = base_url_from_env() {
+        openai = match environment("OPENAI_API_KEY") {
+            Some(key) => openai.api_key(key),
+            None => openai.missing_key("OPENAI_API_KEY"),
+        };
+        if let Some(url) = environment("OPENAI_BASE_URL") {
             openai = openai.base_url(url);
         }
         openai
+    }
+
+    /// Remembers where a key could have come from, for the error if the server wants one.
+    pub(super) fn missing_key(mut self, name: &str) -> Self {
+        self.api.key_name = Some(name.to_owned());
+        self
     }
 
     /// The key that is sent as `Authorization: Bearer`. Without one the header is left out, as local servers like it.
@@ -83,7 +91,7 @@ impl OpenAi {
         self
     }
 
-    /// Whom `OpenAI` should hold responsible for what is sent (its argument `user`, pgai's `chat_user`).
+    /// Whom OpenAI should hold responsible for what is sent (its argument `user`, pgai's `chat_user`).
     #[must_use]
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
@@ -110,15 +118,10 @@ impl OpenAi {
     }
 }
 
-/// `OPENAI_BASE_URL`, unless it is empty.
-pub(super) fn base_url_from_env() -> Option<String> {
-    env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty())
-}
-
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
-    input: &'a [std::borrow::Cow<'a, str>],
+    input: &'a [Cow<'a, str>],
     #[serde(skip_serializing_if = "Option::is_none")]
     dimensions: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,7 +176,7 @@ impl Embedder for OpenAi {
         self.api.check(&self.model, self.dimensions, texts.len(), vectors)
     }
 
-    /// 2,048 texts and 300,000 estimated tokens: `OpenAI`'s own limits.
+    /// 2,048 texts and 300,000 estimated tokens: OpenAI's own limits.
     fn limits(&self) -> RequestLimits {
         RequestLimits::inputs(2048).tokens(300_000)
     }

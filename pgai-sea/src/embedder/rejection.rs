@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     EmbedError,
-    http::{Answer, Api},
+    http::{Answer, Endpoint},
 };
 
 /// The most characters of a provider's own words in an error.
@@ -19,9 +19,9 @@ pub(super) struct Rejection {
     pub(super) status: StatusCode,
     /// What the provider said, in one short line.
     pub(super) message: String,
-    /// `OpenAI`'s machine-readable reason.
+    /// OpenAI's machine-readable reason.
     code: Option<String>,
-    /// The request's field that `OpenAI` complains of.
+    /// The request's field that OpenAI complains of.
     param: Option<String>,
     retry_after: Option<Duration>,
 }
@@ -48,7 +48,7 @@ impl Rejection {
 
     /// The error that this is, by status: 408, 409, 425, 429 and 500 and above pass; 400, 413 and 422 are the input's fault,
     /// unless the provider names another field of the request; the rest needs someone to change the configuration.
-    pub(super) fn into_error(self, api: &Api) -> EmbedError {
+    pub(super) fn into_error(self, api: &Endpoint) -> EmbedError {
         let provider = api.provider;
         let message = api.scrub(&self.message);
         match self.status.as_u16() {
@@ -64,8 +64,12 @@ impl Rejection {
                 message,
             },
             401 if api.api_key.is_none() => api.configuration(format!(
-                "{} wants an API key and none is set (401: {message})",
-                api.base_url
+                "{} wants an API key and none is set{}: {message}",
+                api.base_url,
+                api.key_name
+                    .as_ref()
+                    .map(|name| format!(" in `{name}`"))
+                    .unwrap_or_default()
             )),
             status @ (401 | 403) => api.configuration(format!(
                 "{} does not accept the API key ({status}: {message})",
@@ -88,7 +92,7 @@ impl Rejection {
     }
 }
 
-/// An error's body as one short line: the message inside the JSON of `OpenAI`, Ollama and their kin, a web page's title, else the
+/// An error's body as one short line: the message inside the JSON of OpenAI, Ollama and their kin, a web page's title, else the
 /// text as it is.
 pub(super) fn readable(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
@@ -108,7 +112,7 @@ pub(super) fn readable(body: &[u8]) -> String {
     }
 }
 
-/// Where the message is: `OpenAI` has `error.message`, Ollama a string `error`, vLLM `message`, FastAPI's servers `detail`.
+/// Where the message is: OpenAI has `error.message`, Ollama a string `error`, vLLM `message`, and servers made with Python's fastapi `detail`.
 fn message(json: &Value) -> Option<&str> {
     match json {
         Value::String(message) => Some(message),

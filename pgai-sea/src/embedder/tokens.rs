@@ -1,4 +1,4 @@
-//! Cutting texts to what `OpenAI`'s embedding models read.
+//! Cutting texts to what OpenAI's embedding models read.
 //!
 //! pgai's worker cuts texts for these models with tiktoken, and so does this: a text gets the same vector from either. The table of
 //! tokens (1.7 MB) is compiled in, so nothing is downloaded, and it is only loaded for a text that can be too long at all: a token
@@ -11,7 +11,7 @@ const CONTEXT_LENGTH: usize = 8191;
 /// The bytes of the longest token, a run of spaces. More than this many bytes a token cannot be kept.
 const LONGEST_TOKEN: usize = 128;
 
-/// `text`, or its first 8,191 tokens if `model` is one of `OpenAI`'s three and the text has more.
+/// `text`, or its first 8,191 tokens if `model` is one of OpenAI's three and the text has more.
 pub(super) fn cut<'a>(model: &str, text: &'a str) -> Cow<'a, str> {
     let known = matches!(
         model,

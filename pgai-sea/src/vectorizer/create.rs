@@ -198,13 +198,6 @@ impl CreateVectorizer {
         self
     }
 
-    /// The table, as the caller named it.
-    pub(crate) fn source(&self) -> Option<(Option<&str>, &str)> {
-        self.source
-            .as_ref()
-            .map(|(schema, table)| (schema.as_deref(), table.as_str()))
-    }
-
     /// The statement with its values as literals, for people and for `psql`.
     ///
     /// # Errors

@@ -32,8 +32,11 @@ impl Wheel {
         if dir.is_dir() {
             return Ok(dir); // by the process that had the lock
         }
+        let scratch = format!("fetching-{}", self.name);
+        fs::remove_dir_all(base.join(&scratch)).ok(); // what an interrupted process left; this one has the lock
         let scratch = tempfile::Builder::new()
-            .prefix("fetching-")
+            .prefix(&scratch)
+            .rand_bytes(0)
             .tempdir_in(base)
             .map_err(Error::io("create a directory in", base))?;
         report(Progress::Fetching {

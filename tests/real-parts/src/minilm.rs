@@ -35,3 +35,23 @@ fn complete(dir: &Path) -> Result<PathBuf> {
         None => Ok(dir.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_without_one_of_the_files_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::write(dir.path().join(file), "").expect("a file");
+        }
+        let error = complete(dir.path()).expect_err("tokenizer.json is missing").to_string();
+        assert!(
+            error.contains("tokenizer.json is missing") && error.contains("PGAI_SEA_MODEL_DIR"),
+            "{error}"
+        );
+        std::fs::write(dir.path().join("tokenizer.json"), "").expect("a file");
+        assert_eq!(complete(dir.path()).expect("all three"), dir.path());
+    }
+}

@@ -1,7 +1,13 @@
 //! The integration tests: real PostgreSQL, both catalogs, providers' real HTTP APIs.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+#![allow(unreachable_pub)] // entities are written as in an application
 
 mod builders;
 mod catalog;
+mod cycle;
+mod embedder;
 mod harness;
+mod readme;
+mod search;
+mod worker;

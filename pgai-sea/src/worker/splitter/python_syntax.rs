@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn rewrites_what_python_reads_differently() {
         assert_eq!(translate(r"a{,3}{x}$").unwrap(), r"a{0,3}\{x\x{7D}(?=\n?\z)");
-        assert_eq!(translate(r"\Z\012\x41").unwrap(), r"\z\x{A}\x{41}");
+        assert_eq!(translate(r"\Z\012\x41").unwrap(), r"\z\x{A}A");
         assert_eq!(translate(r"(?m)^a$").unwrap(), "(?m:^)a(?m:$)");
         assert_eq!(translate(r"(?i:a)(?P<n>b)(?P=n)").unwrap(), r"(?i:a)(?P<n>b)(?:\k<n>)");
     }

@@ -18,6 +18,14 @@ fn pgai_s_schema_is_of_the_pinned_version() {
 }
 
 #[test]
+fn the_model_has_its_three_files() {
+    let dir = real_parts::minilm_dir().unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        assert!(dir.join(file).is_file(), "{file} in {}", dir.display());
+    }
+}
+
+#[test]
 fn a_missing_python_is_named_with_what_to_do_instead() {
     let (target, empty) = (open_dir(), open_dir());
     let said = refusal(elsewhere(target.path()).env("PATH", empty.path()));

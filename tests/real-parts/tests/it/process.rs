@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -34,7 +35,12 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut url)
@@ -50,16 +56,11 @@ impl Holder {
         }
     }
 
-    /// Ends it with a signal.
+    /// Ends it with a signal to its process group, which is what ctrl-c in a terminal does.
     pub(crate) fn kill(mut self, signal: &str) {
-        let id = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let group = format!("-{}", self.process.id());
+        let sent = Command::new("kill").args(["-s", signal, "--", &group]).status();
+        assert!(sent.unwrap().success());
         self.process.wait().unwrap();
     }
 }

@@ -105,7 +105,8 @@ fn asked() -> impl Strategy<Value = Asked> {
                 table,
                 embedding,
                 chunking,
-                formatting: Formatting::python_template(format!("$chunk{template}")).into(),
+                // a lone dollar is refused: it stands for nothing
+                formatting: Formatting::python_template(format!("$chunk {}", template.replace('$', "$$"))).into(),
                 processing: Processing::batches()
                     .batch_size(batch_size)
                     .concurrency(concurrency)

@@ -22,14 +22,12 @@ async fn both_catalogs_answer_create_vectorizer() {
 
 #[tokio::test]
 async fn a_test_has_a_database_of_its_own_which_goes_when_it_succeeds() {
-    let names = Mutex::new(Vec::new());
+    let names = Mutex::new(Vec::<String>::new());
     for _ in 0..2 {
         on_catalog(Catalog::Bare, async |test| {
             test.execute("create table only_mine (id int)").await?;
-            names
-                .lock()
-                .unwrap()
-                .push(test.value::<String>("select current_database()").await?);
+            let name = test.value("select current_database()").await?;
+            names.lock().unwrap().push(name);
             Ok(())
         })
         .await;
@@ -49,7 +47,8 @@ async fn a_test_has_a_database_of_its_own_which_goes_when_it_succeeds() {
 async fn a_failed_test_s_database_is_kept_and_the_failure_names_the_catalog() {
     let name = Mutex::new(String::new());
     let failing = on_catalog(Catalog::Pgai, async |test| {
-        *name.lock().unwrap() = test.value("select current_database()").await?;
+        let own = test.value("select current_database()").await?;
+        *name.lock().unwrap() = own;
         test.execute("select * from no_such_table").await?;
         Ok(())
     });
@@ -66,7 +65,8 @@ async fn a_failed_test_s_database_is_kept_and_the_failure_names_the_catalog() {
 async fn so_is_one_whose_test_panics() {
     let name = Mutex::new(String::new());
     let panicking = on_catalog(Catalog::Ours, async |test| {
-        *name.lock().unwrap() = test.value("select current_database()").await?;
+        let own = test.value("select current_database()").await?;
+        *name.lock().unwrap() = own;
         panic!("an assertion");
     });
     let panic = AssertUnwindSafe(panicking).catch_unwind().await.unwrap_err();

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use pgai_sea::embedder::{EmbedError, InputType};
 use pgai_sea::prelude::*;
 use pgai_sea_tests::on_both_catalogs;
-use sea_orm::entity::prelude::*;
 use sea_orm::DbErr;
+use sea_orm::entity::prelude::*;
 
 use super::notes::{NOTES, create, note, vector};
 
@@ -26,8 +26,10 @@ fn distance(metric: Metric, a: [f32; 3], b: [f32; 3]) -> f64 {
 
 /// All notes that `keep`, nearest first.
 fn expected(metric: Metric, keep: impl Fn(i32) -> bool) -> Vec<(i32, f64)> {
-    let mut all: Vec<_> =
-        (1..=NOTES).filter(|id| keep(*id)).map(|id| (id, distance(metric, vector(id), QUERY))).collect();
+    let mut all: Vec<_> = (1..=NOTES)
+        .filter(|id| keep(*id))
+        .map(|id| (id, distance(metric, vector(id), QUERY)))
+        .collect();
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
     all
 }
@@ -38,7 +40,10 @@ fn assert_found(found: &[(i32, f64)], expected: &[(i32, f64)]) {
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.0, expected.0, "{found:?} {expected:?}");
         // pgvector computes in single precision
-        assert!((found.1 - expected.1).abs() <= 1e-4 * expected.1.abs().max(1.0), "{found:?} {expected:?}");
+        assert!(
+            (found.1 - expected.1).abs() <= 1e-4 * expected.1.abs().max(1.0),
+            "{found:?} {expected:?}"
+        );
     }
 }
 
@@ -47,11 +52,24 @@ async fn every_metric_ranks_as_computed() {
     on_both_catalogs(async |test| {
         create(&test).await?;
         for metric in [Metric::Cosine, Metric::L2, Metric::InnerProduct, Metric::L1] {
-            let hits = note::embeddings::Entity::search(QUERY).metric(metric).limit(15).all(&test.db).await?;
-            let found: Vec<_> = hits.iter().map(|hit| (hit.embedding.source_key, hit.distance)).collect();
+            let hits = note::embeddings::Entity::search(QUERY)
+                .metric(metric)
+                .limit(15)
+                .all(&test.db)
+                .await?;
+            let found: Vec<_> = hits
+                .iter()
+                .map(|hit| (hit.embedding.source_key, hit.distance))
+                .collect();
             assert_found(&found, &expected(metric, |_| true)[..15]);
-            assert!(hits.iter().all(|hit| hit.embedding.embedding.is_none()), "vectors nobody asked for");
-            assert_eq!(hits[0].embedding.chunk, format!("chunk of note {}", hits[0].embedding.source_key));
+            assert!(
+                hits.iter().all(|hit| hit.embedding.embedding.is_none()),
+                "vectors nobody asked for"
+            );
+            assert_eq!(
+                hits[0].embedding.chunk,
+                format!("chunk of note {}", hits[0].embedding.source_key)
+            );
         }
         Ok(())
     })
@@ -75,13 +93,28 @@ async fn filters_a_maximum_and_sources_go_together() {
             .await?;
         let found: Vec<_> = hits.iter().map(|hit| (hit.source.id, hit.distance)).collect();
         assert_found(&found, &all[..8]);
-        assert!(hits.iter().all(|hit| hit.source.author == "rare" && hit.source.id == hit.embedding.source_key));
+        assert!(
+            hits.iter()
+                .all(|hit| hit.source.author == "rare" && hit.source.id == hit.embedding.source_key)
+        );
 
-        let with_vectors = note::embeddings::Entity::search(QUERY).with_vectors().one(&test.db).await?;
+        let with_vectors = note::embeddings::Entity::search(QUERY)
+            .with_vectors()
+            .one(&test.db)
+            .await?;
         let hit = with_vectors.ok_or("nothing found")?;
-        assert_eq!(hit.embedding.embedding.ok_or("no vector")?.as_slice(), vector(hit.embedding.source_key));
+        assert_eq!(
+            hit.embedding.embedding.ok_or("no vector")?.as_slice(),
+            vector(hit.embedding.source_key)
+        );
 
-        assert!(note::embeddings::Entity::search(QUERY).limit(0).all(&test.db).await?.is_empty());
+        assert!(
+            note::embeddings::Entity::search(QUERY)
+                .limit(0)
+                .all(&test.db)
+                .await?
+                .is_empty()
+        );
         test.execute("truncate notes").await?;
         assert!(note::embeddings::Entity::search(QUERY).all(&test.db).await?.is_empty());
         Ok(())
@@ -93,13 +126,22 @@ async fn filters_a_maximum_and_sources_go_together() {
 async fn what_cannot_be_compared_is_refused_before_the_database_is_asked() {
     on_both_catalogs(async |test| {
         // no table is there: an answer of the database would be another error
-        let refused = note::embeddings::Entity::search(vec![0.5; 384]).all(&test.db).await.unwrap_err();
+        let refused = note::embeddings::Entity::search(vec![0.5; 384])
+            .all(&test.db)
+            .await
+            .unwrap_err();
         let message = "the query vector has 384 dimensions, those of notes_embedding_store have 3: \
                        embed the query with the vectorizer's model";
         assert_eq!(refused.to_string(), message);
         assert_eq!(DbErr::from(refused), DbErr::Custom(message.to_owned()));
-        let refused = note::embeddings::Entity::search([f32::INFINITY, 0.0, 0.0]).all(&test.db).await.unwrap_err();
-        assert!(matches!(refused, SearchError::NotFinite { position: 0, .. }), "{refused}");
+        let refused = note::embeddings::Entity::search([f32::INFINITY, 0.0, 0.0])
+            .all(&test.db)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(refused, SearchError::NotFinite { position: 0, .. }),
+            "{refused}"
+        );
         Ok(())
     })
     .await;
@@ -122,7 +164,10 @@ impl Embedder for Numbered {
 async fn a_text_is_embedded_and_searched_in_one_call() {
     on_both_catalogs(async |test| {
         create(&test).await?;
-        let hits = note::embeddings::Entity::search_text(&Numbered, "like note 77").limit(1).all(&test.db).await?;
+        let hits = note::embeddings::Entity::search_text(&Numbered, "like note 77")
+            .limit(1)
+            .all(&test.db)
+            .await?;
         assert_eq!(hits[0].embedding.source_key, 77);
         assert!(hits[0].distance.abs() < 1e-6);
         Ok(())

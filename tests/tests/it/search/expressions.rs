@@ -3,7 +3,7 @@
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{QueryOrder, QuerySelect};
 
 use super::notes::{create, note, vector};
@@ -13,8 +13,10 @@ async fn columns_order_filter_and_select_by_distance() {
     on_both_catalogs(async |test| {
         create(&test).await?;
         let embedding = note::embeddings::Column::Embedding;
-        let nearest =
-            note::embeddings::Entity::find().order_by_asc(embedding.l2_distance(vector(5))).one(&test.db).await?;
+        let nearest = note::embeddings::Entity::find()
+            .order_by_asc(embedding.l2_distance(vector(5)))
+            .one(&test.db)
+            .await?;
         assert_eq!(nearest.map(|row| row.id), Some(5));
 
         let same_direction = vector(5).map(|x| x * 2.0);
@@ -35,7 +37,10 @@ async fn columns_order_filter_and_select_by_distance() {
             .from(note::embeddings::Entity)
             .and_where(Expr::col(note::embeddings::Column::Id).eq(7))
             .take();
-        let nearest = note::embeddings::Entity::find().order_by_asc(embedding.l1_distance(of_seven)).one(&test.db).await?;
+        let nearest = note::embeddings::Entity::find()
+            .order_by_asc(embedding.l1_distance(of_seven))
+            .one(&test.db)
+            .await?;
         assert_eq!(nearest.map(|row| row.id), Some(7));
         Ok(())
     })

@@ -30,22 +30,31 @@ pub(super) const NOTES: i32 = 2_000;
 /// The vector of note `id`: never zero, no two in the same direction.
 pub(super) fn vector(id: i32) -> [f32; 3] {
     // a walk over whole numbers, so that SQL and Rust have the same floats
-    let turn = |factor: i32| ((id * factor) % 997 - 498) as f32;
+    let turn = |factor: i32| f32::from(i16::try_from((id * factor) % 2003 - 1001).unwrap());
     [turn(331), turn(577), turn(101) + 0.5]
 }
 
 /// Creates the vectorizer and fills its store, as a worker with a model of these vectors would have.
 pub(super) async fn create(test: &TestDatabase) -> TestResult {
-    test.execute("create table notes (id int primary key, author text not null, body text not null)").await?;
+    test.execute("create table notes (id int primary key, author text not null, body text not null)")
+        .await?;
     SchemaManager::new(&test.db)
         .create_vectorizer(
-            CreateVectorizer::new("notes").loading(Loading::column("body")).embedding(Embedding::ollama("m", 3)),
+            CreateVectorizer::new("notes")
+                .loading(Loading::column("body"))
+                .embedding(Embedding::ollama("m", 3)),
         )
         .await?;
     let rows: Vec<String> = (1..=NOTES)
-        .map(|id| format!("({id}, '{}', 'note {id}')", if id % 100 == 0 { "rare" } else { "common" }))
+        .map(|id| {
+            format!(
+                "({id}, '{}', 'note {id}')",
+                if id % 100 == 0 { "rare" } else { "common" }
+            )
+        })
         .collect();
-    test.execute(&format!("insert into notes values {}", rows.join(","))).await?;
+    test.execute(&format!("insert into notes values {}", rows.join(",")))
+        .await?;
     let rows: Vec<String> = (1..=NOTES)
         .map(|id| {
             let [x, y, z] = vector(id);

@@ -10,7 +10,8 @@ const QUERY: [f32; 3] = [1.0, 2.0, -0.5];
 
 async fn index(test: &TestDatabase) -> TestResult {
     create(test).await?;
-    test.execute("create index on notes_embedding_store using hnsw (embedding vector_cosine_ops)").await?;
+    test.execute("create index on notes_embedding_store using hnsw (embedding vector_cosine_ops)")
+        .await?;
     test.execute("analyze notes; analyze notes_embedding_store").await?;
     Ok(())
 }
@@ -19,14 +20,19 @@ async fn index(test: &TestDatabase) -> TestResult {
 async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, sea_orm::DbErr> {
     let transaction = test.db.begin().await?;
     transaction
-        .execute_unprepared("set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off")
+        .execute_unprepared(
+            "set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off",
+        )
         .await?;
     Ok(transaction)
 }
 
 async fn setting(db: &DatabaseTransaction) -> Result<String, sea_orm::DbErr> {
     let row = db
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, "select current_setting('hnsw.iterative_scan')"))
+        .query_one_raw(Statement::from_string(
+            DbBackend::Postgres,
+            "select current_setting('hnsw.iterative_scan')",
+        ))
         .await?
         .ok_or_else(|| sea_orm::DbErr::Custom("no row".to_owned()))?;
     row.try_get_by_index(0).map_err(Into::into)
@@ -38,13 +44,18 @@ async fn a_filtered_page_is_full_and_the_transactions_settings_stay() {
         index(&test).await?;
         let transaction = with_index(&test).await?;
         let search = || {
-            note::embeddings::Entity::search(QUERY).filter(note::Column::Author.eq("rare")).limit(20)
+            note::embeddings::Entity::search(QUERY)
+                .filter(note::Column::Author.eq("rare"))
+                .limit(20)
         };
 
         // the same page without iterative scan, so that this test cannot pass by chance
         let bare = "select count(*) from (select s.id from notes_embedding_store s join notes n on n.id = s.id \
                     where n.author = 'rare' order by s.embedding <=> '[1,2,-0.5]' limit 20) hits";
-        let row = transaction.query_one_raw(Statement::from_string(DbBackend::Postgres, bare)).await?.ok_or("no row")?;
+        let row = transaction
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, bare))
+            .await?
+            .ok_or("no row")?;
         assert!(row.try_get_by_index::<i64>(0)? < 20, "the index is not used");
 
         let hits = search().all(&transaction).await?;
@@ -53,8 +64,13 @@ async fn a_filtered_page_is_full_and_the_transactions_settings_stay() {
         assert_eq!(setting(&transaction).await?, "off");
 
         // also where nothing is found, and where the caller had set something
-        transaction.execute_unprepared("set local hnsw.iterative_scan = relaxed_order").await?;
-        let none = search().filter(note::Column::Author.eq("nobody")).all(&transaction).await?;
+        transaction
+            .execute_unprepared("set local hnsw.iterative_scan = relaxed_order")
+            .await?;
+        let none = search()
+            .filter(note::Column::Author.eq("nobody"))
+            .all(&transaction)
+            .await?;
         assert!(none.is_empty());
         assert_eq!(setting(&transaction).await?, "relaxed_order");
         transaction.commit().await?;
@@ -69,7 +85,10 @@ async fn a_page_longer_than_one_scan_of_the_index_is_full() {
         index(&test).await?;
         let transaction = with_index(&test).await?;
         for limit in [40, 41, 300] {
-            let hits = note::embeddings::Entity::search(QUERY).limit(limit).all(&transaction).await?;
+            let hits = note::embeddings::Entity::search(QUERY)
+                .limit(limit)
+                .all(&transaction)
+                .await?;
             assert_eq!(hits.len() as u64, limit);
         }
         Ok(())
@@ -84,10 +103,19 @@ async fn the_index_serves_the_order() {
         let transaction = with_index(&test).await?;
         for statement in [
             note::embeddings::Entity::search(QUERY).limit(5).statement()?,
-            note::embeddings::Entity::search(QUERY).limit(5).max_distance(0.5).with_source().statement()?,
-            note::embeddings::Entity::search(QUERY).filter(note::Column::Author.eq("rare")).statement()?,
+            note::embeddings::Entity::search(QUERY)
+                .limit(5)
+                .max_distance(0.5)
+                .with_source()
+                .statement()?,
+            note::embeddings::Entity::search(QUERY)
+                .filter(note::Column::Author.eq("rare"))
+                .statement()?,
         ] {
-            let explain = Statement { sql: format!("explain {}", statement.sql), ..statement };
+            let explain = Statement {
+                sql: format!("explain {}", statement.sql),
+                ..statement
+            };
             let plan: Vec<String> = transaction
                 .query_all_raw(explain)
                 .await?
@@ -95,7 +123,10 @@ async fn the_index_serves_the_order() {
                 .map(|row| row.try_get_by_index(0))
                 .collect::<Result<_, _>>()?;
             let plan = plan.join("\n");
-            assert!(plan.contains("Index Scan using notes_embedding_store_embedding_idx"), "{plan}");
+            assert!(
+                plan.contains("Index Scan using notes_embedding_store_embedding_idx"),
+                "{plan}"
+            );
         }
         Ok(())
     })

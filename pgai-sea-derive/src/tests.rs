@@ -1,0 +1,88 @@
+//! What is best seen without a compiler: which pass writes, and what stands beside an error.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse_quote;
+
+use crate::derive;
+
+/// Without the spaces that `TokenStream` prints between tokens.
+fn text(tokens: &TokenStream) -> String {
+    tokens.to_string().split_whitespace().collect()
+}
+
+fn entity(ident: &TokenStream, marker: &TokenStream, key: &TokenStream) -> String {
+    text(&derive(&parse_quote! {
+        #[sea_orm(table_name = "posts")]
+        #marker
+        pub struct #ident {
+            #key
+            pub id: i32,
+            #[vectorizer(dimensions = 3)]
+            pub body: String,
+        }
+    }))
+}
+
+fn key() -> TokenStream {
+    quote!(#[sea_orm(primary_key)])
+}
+
+#[test]
+fn a_compact_model_has_a_compact_companion() {
+    let code = entity(&quote!(Model), &quote!(), &key());
+    assert!(code.contains("pubmodbody_embeddings{"), "{code}");
+    assert!(!code.contains("compact_model"), "{code}");
+}
+
+#[test]
+fn of_the_two_structs_of_a_dense_model_the_second_writes() {
+    assert_eq!(entity(&quote!(Model), &quote!(#[sea_orm(model_ex)]), &key()), "");
+    let code = entity(&quote!(ModelEx), &quote!(), &key());
+    assert_eq!(code.matches("modbody_embeddings").count(), 1, "{code}");
+    assert!(code.contains("pubsource:BelongsTo<super::Entity>"), "{code}");
+}
+
+#[test]
+fn a_related_that_sea_orm_writes_is_not_written_again() {
+    let related = "Related<body_embeddings::Entity>forEntity";
+    let code = |attr: TokenStream| {
+        text(&derive(&parse_quote! {
+            #[sea_orm(table_name = "posts")]
+            struct ModelEx {
+                #[sea_orm(primary_key)]
+                id: i32,
+                #[vectorizer(dimensions = 3)]
+                body: String,
+                #attr
+                body_embeddings: HasMany<body_embeddings::Entity>,
+            }
+        }))
+    };
+    assert!(code(quote!()).contains(related));
+    assert!(!code(quote!(#[sea_orm(has_many)])).contains(related));
+}
+
+#[test]
+fn without_a_key_there_is_a_companion_beside_the_error() {
+    let code = entity(&quote!(Model), &quote!(), &quote!());
+    assert!(
+        code.contains("compile_error!{\"noprimarykey,bywhichembeddingsfindtheirrow"),
+        "{code}"
+    );
+    assert!(code.contains("modbody_embeddings{"), "{code}");
+}
+
+#[test]
+fn several_mistakes_are_said_at_once() {
+    let code = text(&derive(&parse_quote! {
+        #[sea_orm(table_name = "posts")]
+        struct Model {
+            #[sea_orm(primary_key)]
+            chunk: i32,
+            #[vectorizer(dimensions = 0, nam = "x", derives(Hash), derives(Eq))]
+            stars: i32,
+        }
+    }));
+    assert_eq!(code.matches("compile_error!").count(), 5, "{code}");
+}

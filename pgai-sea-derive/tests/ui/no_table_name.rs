@@ -1,0 +1,18 @@
+use pgai_sea::Vectorizer;
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i32,
+    #[vectorizer(dimensions = 3)]
+    pub body: String,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+fn main() {
+}

@@ -1,0 +1,181 @@
+//! `pgai-sea worker`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use super::CliError;
+use super::bar::Bars;
+use super::database::DatabaseArgs;
+use super::local_model::{LocalModel, with_local_models};
+use crate::catalog::VectorizerRef;
+use crate::worker::{Report, Worker};
+
+/// Options have the names of pgai's worker's.
+#[derive(Debug, Args)]
+pub(super) struct WorkerCommand {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    /// Serve only this vectorizer, by id or name; may be given several times. By default all
+    #[arg(
+        short = 'i',
+        long = "vectorizer-id",
+        visible_alias = "vectorizer",
+        value_name = "ID",
+        env = "PGAI_VECTORIZER_WORKER_VECTORIZER_IDS",
+        value_delimiter = ','
+    )]
+    vectorizers: Vec<String>,
+
+    /// Requests at once for each vectorizer, instead of what its configuration says
+    #[arg(short, long, value_name = "N", env = "PGAI_VECTORIZER_WORKER_CONCURRENCY")]
+    concurrency: Option<std::num::NonZeroUsize>,
+
+    /// How often to look for work when idle: 500ms, 30s, 5m
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "1s",
+        value_parser = humantime::parse_duration,
+        env = "PGAI_VECTORIZER_WORKER_POLL_INTERVAL"
+    )]
+    poll_interval: Duration,
+
+    /// How long rows that this worker holds are kept from others if it dies
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    lease: Duration,
+
+    /// Stop when nothing is left to embed; exits with 1 if something could not be
+    #[arg(long, env = "PGAI_VECTORIZER_WORKER_ONCE")]
+    once: bool,
+
+    /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2 serves the vectorizers
+    /// that name this provider and model with the model in that directory; may be given several times
+    #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
+    local_models: Vec<LocalModel>,
+
+    /// How much to log, on standard error; RUST_LOG says it in more detail
+    #[arg(long, value_name = "LEVEL", default_value = "info", ignore_case = true)]
+    log_level: LogLevel,
+
+    /// Log lines of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// pgai's words for levels, and tracing's.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    #[value(alias = "warning")]
+    Warn,
+    #[value(alias = "critical")]
+    Error,
+}
+
+impl WorkerCommand {
+    pub(super) async fn run(self) -> Result<(), CliError> {
+        let bars = (self.once && !self.json && std::io::stderr().is_terminal()).then(Bars::new);
+        self.log(bars.as_ref());
+        // a connection for each batch that is written, and some for claiming and tracking
+        let db = self.database.connect(10).await?;
+        let mut worker = Worker::new(db)
+            .vectorizers(self.vectorizers.iter().map(|vectorizer| reference(vectorizer)))
+            .poll_interval(self.poll_interval)
+            .lease(self.lease);
+        if let Some(concurrency) = self.concurrency {
+            worker = worker.concurrency(concurrency.get());
+        }
+        worker = with_local_models(worker, &self.local_models)?;
+        if let Some(bars) = bars.clone() {
+            worker = worker.progress(move |progress| bars.show(progress));
+        }
+
+        let report = if self.once {
+            tokio::select! {
+                report = worker.run_once() => report?,
+                // what is leased becomes free again when the lease ends
+                () = told_to_stop() => return Ok(()),
+            }
+        } else {
+            worker.run_until(told_to_stop()).await?
+        };
+        if let Some(bars) = &bars {
+            bars.finish();
+        }
+        writeln!(std::io::stdout(), "{}", summary(&report))?;
+        let errors: Vec<String> = report
+            .errors()
+            .map(|(vectorizer, error)| format!("{vectorizer}: {error}"))
+            .collect();
+        if self.once && !errors.is_empty() {
+            return Err(CliError::Unserved { errors });
+        }
+        Ok(())
+    }
+
+    fn log(&self, bars: Option<&Bars>) {
+        // a line in the middle of a progress bar helps nobody: then only what went wrong
+        let level = match (self.log_level, bars) {
+            (LogLevel::Info, Some(_)) => LogLevel::Warn,
+            (level, _) => level,
+        };
+        let level = level
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned());
+        let filter =
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,pgai_sea={level}")));
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
+        // a second subscriber in one process (a test) is no reason to stop
+        let _ = if self.json {
+            logs.json().try_init()
+        } else {
+            logs.with_ansi(std::io::stderr().is_terminal()).try_init()
+        };
+    }
+}
+
+/// A number is an id: names begin with a letter.
+fn reference(vectorizer: &str) -> VectorizerRef {
+    vectorizer
+        .parse()
+        .map_or_else(|_| VectorizerRef::from(vectorizer), VectorizerRef::Id)
+}
+
+fn summary(report: &Report) -> String {
+    let mut parts = vec![
+        format!("{} rows in sync", report.rows()),
+        format!("{} chunks embedded", report.chunks_written()),
+        format!("{} unchanged", report.chunks_kept()),
+    ];
+    if report.dead_letters() > 0 {
+        parts.push(format!("{} rows given up", report.dead_letters()));
+    }
+    parts.join(", ")
+}
+
+/// Ctrl-c, or SIGTERM, by which service managers stop a process.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // without a handler there is nothing to wait for: the signal ends the process
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

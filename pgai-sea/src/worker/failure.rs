@@ -1,0 +1,183 @@
+//! Rows that fail: attempts are counted in the queue, after the last one the key is a dead letter, and each is recorded with its reason.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::{Error, PgConnection, PgExecutor, Row};
+use serde_json::json;
+
+use super::assignment::Assignment;
+use super::names::{Key, Names, Sql, statement, with_keys};
+use super::queue::{Stamp, mine, ordinal};
+use super::retry::delay;
+use super::settle::{Item, Outcome};
+
+/// The wait after the first failed attempt; it doubles.
+const FIRST_DELAY: Duration = Duration::from_secs(15);
+/// The longest wait between attempts.
+const LONGEST_DELAY: Duration = Duration::from_secs(30 * 60);
+
+const RECORD: &str = "insert into ai._vectorizer_errors (id, message, details) \
+                      select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, details)";
+
+/// Why a row failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// `chunking`, `embedding` or `writing`: the dead letter's `failure_step`.
+    pub(crate) step: &'static str,
+    pub(crate) reason: String,
+}
+
+/// The statements on failed attempts of one vectorizer.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    id: i32,
+    names: Vec<String>,
+    defer: Sql,
+    bury: Option<Sql>,
+    record: Sql,
+}
+
+impl Failures {
+    pub(crate) fn new(names: &Names) -> Self {
+        let (attempts, delays) = (names.parameter(2), names.parameter(3));
+        let bury = names.failed.as_ref().map(|failed| {
+            format!(
+                "insert into {failed} ({}, failure_step) select {}, (${}::text[])[k.n] from {}",
+                names.columns(""),
+                names.typed().join(", "),
+                names.parameter(1),
+                names.given(),
+            )
+            .into()
+        });
+        Self {
+            id: names.id,
+            names: names.keys.iter().map(|key| key.name.clone()).collect(),
+            defer: format!(
+                "{}, deferred as (update {} q set loading_retries = (${attempts}::int[])[mine.n], \
+                 loading_retry_after = clock_timestamp() + make_interval(secs => (${delays}::float8[])[mine.n]) \
+                 from mine where q.ctid = mine.at returning mine.n) select distinct n from deferred",
+                mine(names),
+                names.queue,
+            )
+            .into(),
+            bury,
+            record: RECORD.into(),
+        }
+    }
+
+    /// Whether there is a table for dead letters; pgai's first versions have none.
+    pub(crate) fn can_bury(&self) -> bool {
+        self.bury.is_some()
+    }
+
+    /// Counts an attempt of the items at `places` and leaves them in the queue for later; tells which (from 0, among `places`)
+    /// were still this batch's.
+    pub(crate) async fn defer(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        places: &[usize],
+        stamp: Stamp,
+        assignment: &Assignment,
+    ) -> Result<Vec<usize>, Error> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<&Key> = places.iter().map(|&place| &items[place].key).collect();
+        let attempts: Vec<i32> = places
+            .iter()
+            .map(|&place| items[place].attempts.saturating_add(1))
+            .collect();
+        let first = assignment.retry_delay.unwrap_or(FIRST_DELAY);
+        let delays: Vec<f64> = attempts
+            .iter()
+            .map(|&attempts| delay(first, LONGEST_DELAY, u32::try_from(attempts - 1).unwrap_or_default()).as_secs_f64())
+            .collect();
+        let deferred = with_keys(&self.defer, self.names.len(), &keys)
+            .bind(stamp)
+            .bind(attempts)
+            .bind(delays);
+        let deferred = deferred.fetch_all(connection).await?;
+        deferred.iter().map(|row| ordinal(row.try_get(0)?)).collect()
+    }
+
+    /// Makes dead letters of the items at `places`.
+    pub(crate) async fn bury(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        places: &[usize],
+    ) -> Result<(), Error> {
+        let Some(bury) = self.bury.as_ref().filter(|_| !places.is_empty()) else {
+            return Ok(());
+        };
+        let keys: Vec<&Key> = places.iter().map(|&place| &items[place].key).collect();
+        let steps: Vec<&str> = places
+            .iter()
+            .filter_map(|&place| failure(items[place]))
+            .map(|f| f.step)
+            .collect();
+        with_keys(bury, self.names.len(), &keys)
+            .bind(steps)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Records the failures of the items at `places` where people look for them.
+    pub(crate) async fn record(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        places: impl Iterator<Item = usize>,
+    ) -> Result<(), Error> {
+        let (mut messages, mut details) = (Vec::new(), Vec::new());
+        for item in places.map(|place| items[place]) {
+            let Some(failure) = failure(item) else { continue };
+            let key: serde_json::Map<_, _> = self
+                .names
+                .iter()
+                .cloned()
+                .zip(item.key.iter().map(|value| json!(value)))
+                .collect();
+            messages.push(format!("{} failed", failure.step));
+            // a jsonb cannot hold NUL
+            let reason = failure.reason.replace('\0', "");
+            let details_of =
+                json!({"step": failure.step, "error_reason": reason, "key": key, "attempt": item.attempts + 1});
+            details.push(details_of.to_string());
+        }
+        if messages.is_empty() {
+            return Ok(());
+        }
+        statement(&self.record)
+            .bind(self.id)
+            .bind(messages)
+            .bind(details)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Records trouble that is no row's.
+pub(crate) async fn record_trouble(
+    executor: impl PgExecutor<'_>,
+    vectorizer: i32,
+    message: &str,
+    details: &serde_json::Value,
+) -> Result<(), Error> {
+    let record = statement(&Sql::from(RECORD))
+        .bind(vectorizer)
+        .bind(vec![message.to_owned()]);
+    record.bind(vec![details.to_string()]).execute(executor).await?;
+    Ok(())
+}
+
+fn failure(item: &Item) -> Option<&Failure> {
+    match &item.outcome {
+        Outcome::Failed(failure) => Some(failure),
+        Outcome::Chunks(_) | Outcome::Column(_) => None,
+    }
+}

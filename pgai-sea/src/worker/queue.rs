@@ -1,0 +1,220 @@
+//! A vectorizer's queue: claiming keys, keeping, giving back and finishing them.
+//!
+//! A claim is a lease: the claimed rows' `loading_retry_after` is set to a moment in the future, the stamp. Rows with such a moment are
+//! not due for anyone, pgai's worker included; when it has passed they are. The stamp is also the fencing token: whatever is
+//! done to claimed rows is done to rows that still carry it.
+
+use std::time::Duration;
+
+use sea_orm::prelude::DateTimeUtc;
+use sea_orm::sqlx::{Error, PgConnection, PgPool, Row};
+
+use super::names::{Key, Names, Sql, statement, with_keys};
+
+/// When a lease ends, and who holds it.
+pub(crate) type Stamp = DateTimeUtc;
+
+/// Whether a queue row may be claimed; the condition of pgai's worker.
+const DUE: &str = "(q.loading_retry_after is null or q.loading_retry_after < now())";
+
+/// Keys under lease.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) keys: Vec<ClaimedKey>,
+    pub(crate) stamp: Stamp,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimedKey {
+    pub(crate) key: Key,
+    /// Attempts that failed before.
+    pub(crate) attempts: i32,
+}
+
+/// What a queue holds that could not be claimed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlook {
+    /// Due, but another worker has it locked.
+    pub(crate) locked: i64,
+    /// Leased by someone.
+    pub(crate) leased: i64,
+    /// Failed, and waiting for the next attempt.
+    pub(crate) deferred: i64,
+}
+
+/// The statements on one queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    columns: usize,
+    claim: Sql,
+    renew: Sql,
+    release: Sql,
+    finish: Sql,
+    outlook: Sql,
+    pending: Sql,
+}
+
+impl Queue {
+    pub(crate) fn new(names: &Names) -> Self {
+        let mine = mine(names);
+        let queue = &names.queue;
+        let second = names.parameter(2);
+        Self {
+            columns: names.keys.len(),
+            claim: claim(names).into(),
+            renew: format!(
+                "{mine}, stamp as materialized (select clock_timestamp() + make_interval(secs => ${second}) as at) \
+                 update {queue} q set loading_retry_after = stamp.at from mine, stamp where q.ctid = mine.at \
+                 returning q.loading_retry_after"
+            )
+            .into(),
+            release: format!(
+                "{mine} update {queue} q set loading_retry_after = clock_timestamp() + make_interval(secs => ${second}) \
+                 from mine where q.ctid = mine.at"
+            )
+            .into(),
+            finish: format!(
+                "{mine}, finished as (delete from {queue} q using mine where q.ctid = mine.at returning mine.n) \
+                 select distinct n from finished"
+            )
+            .into(),
+            outlook: format!(
+                "select count(*) filter (where {DUE}), count(*) filter (where not {DUE} and {LEASED}), \
+                 count(*) filter (where not {DUE} and not {LEASED}) from (select loading_retries, loading_retry_after from {queue} limit 10000) q"
+            )
+            .into(),
+            pending: format!("select count(*) from (select from {queue} limit $1) q").into(),
+        }
+    }
+
+    /// Leases up to `rows` due queue rows' keys, with all due rows of these keys. `None` if nothing could be claimed.
+    pub(crate) async fn claim(&self, pool: &PgPool, rows: i64, lease: Duration) -> Result<Option<Claim>, Error> {
+        let rows = statement(&self.claim)
+            .bind(rows)
+            .bind(lease.as_secs_f64())
+            .fetch_all(pool)
+            .await?;
+        let Some(first) = rows.first() else {
+            return Ok(None);
+        };
+        let stamp = first.try_get("stamp")?;
+        let keys = rows.iter().map(|row| {
+            let key: Result<Key, Error> = (0..self.columns).map(|column| row.try_get(column)).collect();
+            Ok(ClaimedKey {
+                key: key?,
+                attempts: row.try_get("attempts")?,
+            })
+        });
+        Ok(Some(Claim {
+            keys: keys.collect::<Result<_, Error>>()?,
+            stamp,
+        }))
+    }
+
+    /// Moves the end of the lease. `None` if no row carries the stamp any more.
+    pub(crate) async fn renew(
+        &self,
+        pool: &PgPool,
+        keys: &[&Key],
+        stamp: Stamp,
+        lease: Duration,
+    ) -> Result<Option<Stamp>, Error> {
+        let renewed = with_keys(&self.renew, self.columns, keys)
+            .bind(stamp)
+            .bind(lease.as_secs_f64());
+        renewed
+            .fetch_all(pool)
+            .await?
+            .first()
+            .map(|row| row.try_get(0))
+            .transpose()
+    }
+
+    /// Gives keys back, to be claimed again after `delay`.
+    pub(crate) async fn release(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+        stamp: Stamp,
+        delay: Duration,
+    ) -> Result<(), Error> {
+        if !keys.is_empty() {
+            let release = with_keys(&self.release, self.columns, keys)
+                .bind(stamp)
+                .bind(delay.as_secs_f64());
+            release.execute(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the claimed rows; tells which of `keys` (from 0) still were this claim's.
+    pub(crate) async fn finish(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+        stamp: Stamp,
+    ) -> Result<Vec<usize>, Error> {
+        let finished = with_keys(&self.finish, self.columns, keys)
+            .bind(stamp)
+            .fetch_all(connection)
+            .await?;
+        finished.iter().map(|row| ordinal(row.try_get(0)?)).collect()
+    }
+
+    /// What is left after a claim that found nothing. Counts up to 10,000 rows.
+    pub(crate) async fn outlook(&self, pool: &PgPool) -> Result<Outlook, Error> {
+        let row = statement(&self.outlook).fetch_one(pool).await?;
+        Ok(Outlook {
+            locked: row.try_get(0)?,
+            leased: row.try_get(1)?,
+            deferred: row.try_get(2)?,
+        })
+    }
+
+    /// Rows in the queue, counted up to `most`.
+    pub(crate) async fn pending(&self, pool: &PgPool, most: i64) -> Result<i64, Error> {
+        statement(&self.pending).bind(most).fetch_one(pool).await?.try_get(0)
+    }
+}
+
+/// Rows that wait for another attempt look like leased ones. What never failed is leased; of what did, no lease is longer than a minute.
+const LEASED: &str = "(q.loading_retries = 0 or q.loading_retry_after < now() + interval '1 minute')";
+
+/// From SQL's `n`, which counts from 1.
+pub(crate) fn ordinal(n: i64) -> Result<usize, Error> {
+    usize::try_from(n - 1).map_err(|error| Error::Decode(error.into()))
+}
+
+/// The given keys' rows that carry the stamp, locked. Rows that someone else has locked are as good as lost: their lease has run out.
+pub(crate) fn mine(names: &Names) -> String {
+    format!(
+        "with mine as materialized (select q.ctid as at, k.n from {} join {} q on {} where q.loading_retry_after = ${} \
+         for update of q skip locked)",
+        names.given(),
+        names.queue,
+        names.matches("q"),
+        names.parameter(1),
+    )
+}
+
+fn claim(names: &Names) -> String {
+    let queue = &names.queue;
+    let columns = names.columns("");
+    let values: Vec<String> = names
+        .keys
+        .iter()
+        .map(|key| crate::sql::quote_identifier(&key.name))
+        .collect();
+    let lock = names.try_lock(&values);
+    let same = names.same("q", "free");
+    let texts = names.texts("leased");
+    let grouped = names.columns("leased");
+    format!(
+        "with due as materialized (select {columns} from {queue} q where {DUE} limit $1 for update skip locked), \
+         free as materialized (select {columns}, {lock} as locked from (select distinct {columns} from due) k), \
+         theirs as materialized (select q.ctid as at from {queue} q join free on {same} where free.locked and {DUE} for update of q skip locked), \
+         stamp as materialized (select clock_timestamp() + make_interval(secs => $2) as at), \
+         leased as (update {queue} q set loading_retry_after = stamp.at from theirs, stamp where q.ctid = theirs.at returning q.*) \
+         select {texts}, max(loading_retries) as attempts, max(loading_retry_after) as stamp from leased group by {grouped}"
+    )
+}

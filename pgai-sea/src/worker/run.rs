@@ -1,0 +1,256 @@
+//! Running: a lane for each vectorizer, once or until told to stop.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use sea_orm::EntityTrait;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::{info, warn};
+
+use super::builder::Worker;
+use super::error::WorkerError;
+use super::lane::{Lane, Mode, Shared};
+use super::report::{Report, VectorizerReport};
+use super::retry::Backoff;
+use super::tracking::Tracking;
+use crate::catalog::entities::vectorizer::{Entity, Model};
+use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
+
+/// How often the catalog is looked at for vectorizers that came, went or changed.
+const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
+
+/// What a lane gives back.
+type Ended = (VectorizerReport, Option<WorkerError>);
+
+impl Worker {
+    /// Works until nothing is left to do now: the queues are empty, other workers' leases included, but for rows that failed and
+    /// whose next attempt is not due yet.
+    ///
+    /// Dropping the future stops at once; what was claimed is another worker's when the lease has run out.
+    ///
+    /// # Errors
+    ///
+    /// The database is not there, has no catalog, or has no vectorizer of a name that was asked for. What goes wrong with
+    /// single vectorizers is in the [`Report`].
+    pub async fn run_once(&self) -> Result<Report, WorkerError> {
+        let shared = self.shared(Mode::Once).await?;
+        let (_stop, stopped) = watch::channel(false);
+        let mut report = Report::default();
+        let mut lanes: JoinSet<Ended> = JoinSet::new();
+        let models = self.models().await?;
+        self.check_names(&models)?;
+        for model in self.served(models) {
+            match understand(&model) {
+                Ok((vectorizer, key_order)) => {
+                    let lane = Lane::new(shared.clone(), &vectorizer, stopped.clone());
+                    lanes.spawn(lane.run(vectorizer, key_order));
+                }
+                Err(error) => report.add(unreadable(&model, &error)),
+            }
+        }
+        let mut failed = None;
+        while let Some(ended) = lanes.join_next().await {
+            match ended {
+                Ok((vectorizer, error)) => {
+                    report.add(vectorizer);
+                    failed = failed.or(error);
+                }
+                Err(error) => resume_panic(error),
+            }
+        }
+        shared.tracking.heartbeat().await;
+        failed.map_or(Ok(report), Err)
+    }
+
+    /// Works until `stop` completes, then finishes the batches in hand.
+    ///
+    /// A provider or database that goes away is waited for. Vectorizers may come, go and change meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use pgai_sea::worker::Worker;
+    /// let stop = async { tokio::time::sleep(std::time::Duration::from_secs(3600)).await };
+    /// Worker::new(db.clone()).run_until(stop).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Only if the connection is not one to PostgreSQL.
+    pub async fn run_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
+        let shared = self.shared(Mode::Forever).await?;
+        let heart = JoinSet::from_iter([shared.tracking.clone().beat()]);
+        let mut lanes = Lanes::default();
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let wait = match self.models().await {
+                Ok(models) => {
+                    backoff.reset();
+                    lanes.follow(self.served(models), &shared);
+                    LOOK_FOR_VECTORIZERS
+                }
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the vectorizers cannot be read"
+                    );
+                    backoff.next(None)
+                }
+            };
+            let look_again = tokio::time::sleep(wait);
+            tokio::pin!(look_again);
+            let is_stopped = loop {
+                tokio::select! {
+                    _ = &mut stop => break true,
+                    () = &mut look_again => break false,
+                    Some(ended) = lanes.set.join_next_with_id() => lanes.ended(ended),
+                }
+            };
+            if is_stopped {
+                break;
+            }
+        }
+        info!("stopping after the batches in hand");
+        lanes.running.clear();
+        while let Some(ended) = lanes.set.join_next_with_id().await {
+            lanes.ended(ended);
+        }
+        drop(heart);
+        shared.tracking.heartbeat().await;
+        Ok(lanes.report)
+    }
+
+    async fn shared(&self, mode: Mode) -> Result<Shared, WorkerError> {
+        let pool = self.pool()?;
+        Ok(Shared {
+            tracking: Tracking::start(pool.clone()).await,
+            pool,
+            embedders: self.embedders.clone(),
+            terms: self.terms.clone(),
+            poll_interval: self.poll_interval,
+            hook: self.hook.clone(),
+            mode,
+        })
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, WorkerError> {
+        Ok(Entity::find().all(&self.db).await.map_err(CatalogError::from)?)
+    }
+
+    fn check_names(&self, models: &[Model]) -> Result<(), WorkerError> {
+        match self
+            .only
+            .iter()
+            .find(|wanted| !models.iter().any(|model| is_meant(wanted, model)))
+        {
+            Some(unknown) => Err(WorkerError::UnknownVectorizer(unknown.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    fn served(&self, models: Vec<Model>) -> Vec<Model> {
+        let is_wanted = |model: &Model| self.only.is_empty() || self.only.iter().any(|wanted| is_meant(wanted, model));
+        models
+            .into_iter()
+            .filter(|model| !model.disabled && is_wanted(model))
+            .collect()
+    }
+}
+
+fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
+    match wanted {
+        VectorizerRef::Id(id) => *id == model.id,
+        VectorizerRef::Name(name) => *name == model.name,
+    }
+}
+
+/// The typed vectorizer, and the order in which the catalog has the key's columns.
+fn understand(model: &Model) -> Result<(Vectorizer, Vec<String>), CatalogError> {
+    let vectorizer = Vectorizer::try_from(model.clone())?;
+    let columns = model.source_pk.as_array().into_iter().flatten();
+    let names = columns.filter_map(|column| column.get("attname")?.as_str().map(str::to_owned));
+    Ok((vectorizer, names.collect()))
+}
+
+fn unreadable(model: &Model, error: &CatalogError) -> VectorizerReport {
+    let mut report = VectorizerReport::new(model.id, &model.name);
+    warn!(vectorizer = model.name, %error, "the vectorizer cannot be read");
+    report.error(error.to_string());
+    report
+}
+
+/// A panic in a lane is a panic of the worker.
+fn resume_panic(error: JoinError) {
+    if let Ok(panic) = error.try_into_panic() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// The lanes of a worker that runs on.
+#[derive(Default)]
+struct Lanes {
+    set: JoinSet<Ended>,
+    running: HashMap<i32, Running>,
+    report: Report,
+}
+
+struct Running {
+    model: Model,
+    task: Id,
+    /// Dropped to stop the lane.
+    _stop: watch::Sender<bool>,
+}
+
+impl Lanes {
+    /// Stops lanes of vectorizers that are gone or changed, and starts those that are missing. A changed vectorizer's old lane
+    /// may finish its batches beside the new one, as another worker might.
+    fn follow(&mut self, models: Vec<Model>, shared: &Shared) {
+        self.running.retain(|_, running| models.contains(&running.model));
+        for model in models {
+            if self.running.contains_key(&model.id) {
+                continue;
+            }
+            match understand(&model) {
+                Ok((vectorizer, key_order)) => {
+                    info!(vectorizer = vectorizer.name, "working on it");
+                    let (stop, stopped) = watch::channel(false);
+                    let lane = Lane::new(shared.clone(), &vectorizer, stopped);
+                    let task = self.set.spawn(lane.run(vectorizer, key_order)).id();
+                    self.running.insert(
+                        model.id,
+                        Running {
+                            model,
+                            task,
+                            _stop: stop,
+                        },
+                    );
+                }
+                Err(error) => {
+                    let unreadable = unreadable(&model, &error);
+                    self.report.add(unreadable);
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
+        let task = match ended {
+            Ok((task, (vectorizer, error))) => {
+                self.report.add(vectorizer);
+                if let Some(error) = error {
+                    warn!(error = &error as &dyn std::error::Error, "a lane ended");
+                }
+                task
+            }
+            Err(error) => {
+                warn!(%error, "a lane broke off and is started again");
+                error.id()
+            }
+        };
+        self.running.retain(|_, running| running.task != task);
+    }
+}

@@ -1,0 +1,323 @@
+//! The one transaction that ends a batch: makes the store hold exactly the chunks of each key's current text, or counts a failed
+//! attempt, and takes the key off the queue. Why its statements come in this order is told in the [module's documentation](super).
+
+use std::time::Duration;
+
+use sea_orm::sqlx::{Error, PgConnection, PgPool};
+use tracing::{Instrument, debug_span};
+
+use super::assignment::{Assignment, Destination};
+use super::failure::Failure;
+use super::names::Key;
+use super::queue::Stamp;
+use super::source::SourceRow;
+use super::store::Change;
+
+/// How long a key rests whose row or advisory lock someone else holds.
+const REST: Duration = Duration::from_secs(1);
+/// Serialization failures and deadlocks are tried again so often at once.
+const TRIES: u32 = 4;
+
+/// A key, and what is to become of it.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) key: Key,
+    /// Failed attempts before this one.
+    pub(crate) attempts: i32,
+    /// The row that was embedded.
+    pub(crate) seen: Option<SourceRow>,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The chunks of a table destination.
+    Chunks(Change),
+    /// The vector of a column destination, by its text's number; `None` for NULL.
+    Column(Option<usize>),
+    /// One attempt more has failed.
+    Failed(Failure),
+}
+
+/// The batch's texts and their vectors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vectors<'b> {
+    pub(crate) texts: &'b [String],
+    pub(crate) vectors: &'b [Option<Vec<f32>>],
+}
+
+/// What became of the items.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Rows whose embeddings are now those of their text.
+    pub(crate) rows: u64,
+    /// Chunks written with a new embedding.
+    pub(crate) written: u64,
+    /// Chunks that kept theirs.
+    pub(crate) kept: u64,
+    /// Rows that failed and will be tried again.
+    pub(crate) deferred: u64,
+    /// Rows that failed for the last time.
+    pub(crate) dead: u64,
+    /// Items (from 0) that changed meanwhile or were busy: back in the queue.
+    pub(crate) released: Vec<usize>,
+    /// Keys whose lease another worker had taken over.
+    pub(crate) lost: u64,
+}
+
+impl Settled {
+    /// Adds what became of one item, the one at `place`.
+    pub(crate) fn add(&mut self, one: Self, place: usize) {
+        self.rows += one.rows;
+        self.written += one.written;
+        self.kept += one.kept;
+        self.deferred += one.deferred;
+        self.dead += one.dead;
+        self.lost += one.lost;
+        self.released.extend(one.released.iter().map(|_| place));
+    }
+}
+
+/// What the locks and a second look at the source say about an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Still as it was embedded.
+    Unchanged,
+    /// The row does not exist any more.
+    Gone,
+    /// Other text now; its edit has queued it.
+    Changed,
+    /// Someone else is at it.
+    Busy,
+}
+
+/// Carries out the items' outcomes; all of them, or on an error none.
+pub(crate) async fn settle(
+    pool: &PgPool,
+    assignment: &Assignment,
+    items: &[&Item],
+    stamp: Stamp,
+    vectors: Vectors<'_>,
+) -> Result<Settled, Error> {
+    let span = debug_span!("settle", vectorizer = assignment.name, rows = items.len());
+    let mut tries = 1;
+    loop {
+        match try_settle(pool, assignment, items, stamp, vectors)
+            .instrument(span.clone())
+            .await
+        {
+            Err(error) if tries < TRIES && super::trouble::class_is(&error, &["40", "55P03"]) => tries += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn try_settle(
+    pool: &PgPool,
+    assignment: &Assignment,
+    items: &[&Item],
+    stamp: Stamp,
+    vectors: Vectors<'_>,
+) -> Result<Settled, Error> {
+    // whatever the database's default: each statement has to see what was committed before it
+    let mut transaction = pool.begin_with("begin isolation level read committed").await?;
+    let connection = &mut *transaction;
+    let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
+
+    let verdicts = verdicts(connection, assignment, items, &keys).await?;
+    let (mut finishing, mut failing) = (Vec::new(), Vec::new());
+    let (mut changed, mut busy) = (Vec::new(), Vec::new());
+    let mut changes = plan(connection, assignment, items, &keys, &verdicts).await?;
+    for (place, item) in items.iter().enumerate() {
+        match (verdicts[place], &changes[place]) {
+            (Verdict::Busy, _) => busy.push(place),
+            (Verdict::Changed, _) | (Verdict::Unchanged, Planned::Outdated) => changed.push(place),
+            (Verdict::Unchanged, _) if matches!(&item.outcome, Outcome::Failed(_)) && assignment.tries_again(item) => {
+                failing.push(place);
+            }
+            _ => finishing.push(place),
+        }
+    }
+
+    let mut settled = Settled::default();
+    let finished = select(
+        &finishing,
+        &finish(connection, assignment, &keys, &finishing, stamp).await?,
+    );
+    let failed = select(
+        &failing,
+        &assignment
+            .failures
+            .defer(connection, items, &failing, stamp, assignment)
+            .await?,
+    );
+    settled.lost = (finishing.len() + failing.len() - finished.len() - failed.len()) as u64;
+    settled.deferred = failed.len() as u64;
+
+    let mut dead = Vec::new();
+    let mut writing: Vec<(&Key, Planned)> = Vec::new();
+    for place in finished {
+        let is_failure = matches!(&items[place].outcome, Outcome::Failed(_));
+        if is_failure && verdicts[place] == Verdict::Unchanged {
+            dead.push(place);
+        } else {
+            settled.rows += 1;
+        }
+        writing.push((
+            &items[place].key,
+            std::mem::replace(&mut changes[place], Planned::Outdated),
+        ));
+    }
+    write(connection, assignment, &writing, vectors, &mut settled).await?;
+    settled.dead = dead.len() as u64;
+    assignment.failures.bury(connection, items, &dead).await?;
+    assignment
+        .failures
+        .record(connection, items, failed.iter().chain(&dead).copied())
+        .await?;
+
+    let give_back = |places: &[usize]| places.iter().map(|&place| keys[place]).collect::<Vec<_>>();
+    assignment
+        .queue
+        .release(connection, &give_back(&changed), stamp, Duration::ZERO)
+        .await?;
+    assignment
+        .queue
+        .release(connection, &give_back(&busy), stamp, REST)
+        .await?;
+    transaction.commit().await?;
+    settled.released = [changed, busy].concat();
+    Ok(settled)
+}
+
+/// Locks rows and keys first; only statements after that may decide anything.
+async fn verdicts(
+    connection: &mut PgConnection,
+    assignment: &Assignment,
+    items: &[&Item],
+    keys: &[&Key],
+) -> Result<Vec<Verdict>, Error> {
+    let locks = assignment.source.lock(&mut *connection, keys).await?;
+    let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
+    let doubtful: Vec<usize> = (0..items.len())
+        .filter(|&place| locks[place].free)
+        .filter(|&place| locks[place].version.is_none() || locks[place].version != version_of(items[place]))
+        .collect();
+    let mut verdicts: Vec<Verdict> = locks
+        .iter()
+        .map(|lock| if lock.free { Verdict::Unchanged } else { Verdict::Busy })
+        .collect();
+    if doubtful.is_empty() {
+        return Ok(verdicts);
+    }
+    let doubtful_keys: Vec<&Key> = doubtful.iter().map(|&place| keys[place]).collect();
+    let rows = assignment.source.read(&mut *connection, &doubtful_keys).await?;
+    for (place, row) in doubtful.into_iter().zip(rows) {
+        verdicts[place] = match (&row, &items[place].seen) {
+            (None, _) => Verdict::Gone,
+            // there, but not locked: a writer has it, or it has just come
+            (Some(_), _) if locks[place].version.is_none() => Verdict::Busy,
+            (Some(now), Some(seen)) if now.says_the_same(seen) => Verdict::Unchanged,
+            (Some(_), _) => Verdict::Changed,
+        };
+    }
+    Ok(verdicts)
+}
+
+/// What is to be written for an item.
+#[derive(Debug)]
+enum Planned {
+    Chunks(Change),
+    Column(Option<usize>),
+    /// The store changed since the change was planned.
+    Outdated,
+}
+
+/// Checks planned changes against what stands in the store now, under the key's lock; for rows that are gone or dead, plans
+/// the removal of it.
+async fn plan(
+    connection: &mut PgConnection,
+    assignment: &Assignment,
+    items: &[&Item],
+    keys: &[&Key],
+    verdicts: &[Verdict],
+) -> Result<Vec<Planned>, Error> {
+    let Destination::Table(store) = &assignment.destination else {
+        let vector = |item: &&Item| match item.outcome {
+            Outcome::Column(text) => text,
+            Outcome::Chunks(_) | Outcome::Failed(_) => None,
+        };
+        return Ok(items.iter().map(|item| Planned::Column(vector(item))).collect());
+    };
+    let places = store.places(connection, keys).await?;
+    let planned = items
+        .iter()
+        .zip(verdicts)
+        .zip(places)
+        .map(|((item, verdict), mut now)| match &item.outcome {
+            Outcome::Chunks(change) if *verdict == Verdict::Unchanged => {
+                let mut seen = change.seen.clone();
+                seen.sort_unstable();
+                now.sort_unstable();
+                if seen == now {
+                    Planned::Chunks(change.clone())
+                } else {
+                    Planned::Outdated
+                }
+            }
+            _ => Planned::Chunks(Change::clear(&now)),
+        });
+    Ok(planned.collect())
+}
+
+/// Takes items off the queue; answers which (from 0, among `places`) were still this batch's.
+async fn finish(
+    connection: &mut PgConnection,
+    assignment: &Assignment,
+    keys: &[&Key],
+    places: &[usize],
+    stamp: Stamp,
+) -> Result<Vec<usize>, Error> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<&Key> = places.iter().map(|&place| keys[place]).collect();
+    assignment.queue.finish(connection, &keys, stamp).await
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    assignment: &Assignment,
+    writing: &[(&Key, Planned)],
+    vectors: Vectors<'_>,
+    settled: &mut Settled,
+) -> Result<(), Error> {
+    match &assignment.destination {
+        Destination::Table(store) => {
+            let changes = writing.iter().filter_map(|(key, planned)| match planned {
+                Planned::Chunks(change) => Some((*key, change)),
+                Planned::Column(_) | Planned::Outdated => None,
+            });
+            let changes: Vec<(&Key, &Change)> = changes.collect();
+            settled.written = changes.iter().map(|(_, change)| change.new.len() as u64).sum();
+            settled.kept = changes
+                .iter()
+                .map(|(_, change)| (change.kept + change.moved.len()) as u64)
+                .sum();
+            store.apply(connection, &changes, vectors).await
+        }
+        Destination::Column(column) => {
+            let values = writing.iter().filter_map(|(key, planned)| match planned {
+                Planned::Column(text) => Some((*key, *text)),
+                Planned::Chunks(_) | Planned::Outdated => None,
+            });
+            let values: Vec<(&Key, Option<usize>)> = values.collect();
+            settled.written = values.iter().filter(|(_, text)| text.is_some()).count() as u64;
+            column.update(connection, &values, vectors).await
+        }
+    }
+}
+
+fn select(places: &[usize], chosen: &[usize]) -> Vec<usize> {
+    chosen.iter().filter_map(|&at| places.get(at).copied()).collect()
+}

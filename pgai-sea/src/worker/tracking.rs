@@ -1,0 +1,114 @@
+//! The catalog's worker tables: that this worker is there, and what became of what it did.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use sea_orm::prelude::Uuid;
+use sea_orm::sqlx::{Error, PgPool, Row, query};
+use tracing::{debug, warn};
+
+/// How often a worker says that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// One worker's entry in `ai.vectorizer_worker_process`.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracking {
+    pool: PgPool,
+    /// `None` where the catalog has no worker tables, or they may not be written.
+    id: Option<Uuid>,
+    since_last: Arc<Mutex<SinceLast>>,
+}
+
+#[derive(Debug, Default)]
+struct SinceLast {
+    successes: i32,
+    errors: i32,
+    message: Option<String>,
+}
+
+impl Tracking {
+    /// Enters the worker. A catalog that cannot be written to is not tracked.
+    pub(crate) async fn start(pool: PgPool) -> Self {
+        let started: Result<Uuid, Error> = async {
+            let start = query("select ai._worker_start($1, make_interval(secs => $2))");
+            let start = start
+                .bind(concat!("pgai-sea ", env!("CARGO_PKG_VERSION")))
+                .bind(HEARTBEAT.as_secs_f64());
+            start.fetch_one(&pool).await?.try_get(0)
+        }
+        .await;
+        if let Err(error) = &started {
+            debug!(%error, "the worker is not tracked in the catalog");
+        }
+        Self {
+            pool,
+            id: started.ok(),
+            since_last: Arc::default(),
+        }
+    }
+
+    /// Says every now and then that the worker is there. Never ends.
+    pub(crate) async fn beat(self) {
+        loop {
+            self.heartbeat().await;
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Says so once.
+    pub(crate) async fn heartbeat(&self) {
+        let Some(id) = self.id else { return };
+        let since = std::mem::take(&mut *self.lock());
+        let beat = query("select ai._worker_heartbeat($1, $2, $3, $4)")
+            .bind(id)
+            .bind(since.successes)
+            .bind(since.errors);
+        if let Err(error) = beat.bind(since.message.clone()).execute(&self.pool).await {
+            warn!(%error, "the heartbeat could not be written");
+            let mut now = self.lock();
+            now.successes += since.successes;
+            now.errors += since.errors;
+            now.message = now.message.take().or(since.message);
+        }
+    }
+
+    /// Rows of a vectorizer are done.
+    pub(crate) async fn success(&self, vectorizer: i32, rows: u64) {
+        let rows = i32::try_from(rows).unwrap_or(i32::MAX);
+        if rows == 0 {
+            return;
+        }
+        {
+            let mut since = self.lock();
+            since.successes = since.successes.saturating_add(rows);
+        }
+        self.progress(vectorizer, rows, None).await;
+    }
+
+    /// Something is wrong with a vectorizer.
+    pub(crate) async fn error(&self, vectorizer: i32, message: &str) {
+        {
+            let mut since = self.lock();
+            since.errors = since.errors.saturating_add(1);
+            since.message = Some(message.to_owned());
+        }
+        self.progress(vectorizer, 0, Some(message)).await;
+    }
+
+    async fn progress(&self, vectorizer: i32, rows: i32, message: Option<&str>) {
+        let Some(id) = self.id else { return };
+        let progress = query("select ai._worker_progress($1, $2, $3, $4)")
+            .bind(id)
+            .bind(vectorizer)
+            .bind(rows);
+        if let Err(error) = progress.bind(message.map(str::to_owned)).execute(&self.pool).await {
+            warn!(%error, vectorizer, "the progress could not be written");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, SinceLast> {
+        self.since_last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,53 @@
+//! What stops a vectorizer for a while without being any row's fault.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::Error;
+
+/// What stops a vectorizer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The provider is down, slow or limits the rate.
+    Provider {
+        message: String,
+        retry_after: Option<Duration>,
+    },
+    /// Nothing will work until someone changes something.
+    Configuration(String),
+    /// The database refuses: a table is gone, a right is missing.
+    Refused(String),
+    /// The database is not there.
+    Database(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        match &error {
+            // syntax error or access rule violation, data and integrity: asking again changes nothing
+            Error::Database(refusal) if class_is(&error, &["42", "22", "23", "3F"]) => {
+                Self::Refused(refusal.to_string())
+            }
+            Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::TypeNotFound { .. } => {
+                Self::Refused(error.to_string())
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Provider { message, .. } | Self::Configuration(message) | Self::Refused(message) => {
+                formatter.write_str(message)
+            }
+            Self::Database(error) => error.fmt(formatter),
+        }
+    }
+}
+
+/// Whether the error's SQLSTATE begins with one of these.
+pub(crate) fn class_is(error: &Error, classes: &[&str]) -> bool {
+    let state = error.as_database_error().and_then(|error| error.code());
+    state.is_some_and(|state| classes.iter().any(|class| state.starts_with(class)))
+}

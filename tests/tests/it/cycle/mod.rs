@@ -1,0 +1,7 @@
+//! The main job from end to end: a migration declares it, rows change, a worker embeds them, searches find them.
+
+mod blog;
+mod commands;
+mod follow;
+mod killed;
+mod migrations;

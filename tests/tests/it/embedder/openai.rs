@@ -1,0 +1,232 @@
+//! OpenAI's API: what is asked, and what its answers mean.
+
+use std::time::Duration;
+
+use pgai_sea::embedder::{EmbedError, OpenAi};
+use pgai_sea_tests::providers::Provider;
+use serde_json::{Value, json};
+
+use super::answers::{Answers, answer};
+use super::{embed, everything};
+
+const KEY: &str = "sk-0123456789";
+
+/// What one answer comes to for a model of two dimensions and these texts.
+async fn outcome(answer: String, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    let server = Answers::start(vec![answer]).await;
+    let openai = OpenAi::new("m", 2).base_url(&server.url).api_key(KEY);
+    embed(&openai, texts).await
+}
+
+fn vectors(items: &Value) -> String {
+    answer("200 OK", &[], &json!({ "object": "list", "data": items }).to_string())
+}
+
+#[tokio::test]
+async fn the_request_is_what_compatible_servers_understand() {
+    let server = Answers::start(vec![vectors(&json!([{ "index": 0, "embedding": [0, 1] }]))]).await;
+    let openai = OpenAi::new("m", 2)
+        .base_url(format!("{}/v1/?api-version=7", server.url))
+        .api_key(format!("{KEY}\n")) // as read from a file
+        .user("somebody");
+    embed(&openai, &["größer"]).await.unwrap();
+
+    let request = server.requests().await.pop().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /v1/embeddings?api-version=7 HTTP/1.1"), "{head}");
+    let head = head.to_ascii_lowercase();
+    assert!(head.contains(&format!("authorization: bearer {KEY}\r\n")), "{head}");
+    assert!(head.contains("user-agent: pgai-sea/"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        body,
+        json!({ "model": "m", "input": ["größer"], "dimensions": 2, "user": "somebody" })
+    );
+}
+
+#[tokio::test]
+async fn vectors_are_put_in_the_order_of_the_texts() {
+    let items = json!([{ "index": 1, "embedding": [0, 1] }, { "index": 0, "embedding": [1, 0] }]);
+    let embedded = outcome(vectors(&items), &["first", "second"]).await.unwrap();
+    assert_eq!(embedded, [[1., 0.], [0., 1.]]);
+}
+
+#[tokio::test]
+async fn unusable_answers_are_told_apart() {
+    let one = |vector: Value| vectors(&json!([{ "index": 0, "embedding": vector }]));
+    for (given, says) in [
+        (one(json!([0.5, 0.5])), "1 vectors for 2 texts"),
+        (vectors(&json!([])), "0 vectors for 2 texts"),
+        (
+            vectors(&json!([{ "index": 0, "embedding": [0, 1] }, { "index": 0, "embedding": [0, 1] }])),
+            "two vectors with index 0",
+        ),
+        (
+            vectors(&json!([{ "index": 0, "embedding": [0, 1e40] }, { "index": 1, "embedding": [0, 1] }])),
+            "not finite",
+        ),
+        (one(json!("AAAA")), "not the JSON that was expected"),
+        (
+            answer("200 OK", &[], r#"{"data": [{"index": 0, "embed"#),
+            "not the JSON that was expected",
+        ),
+        (answer("200 OK", &[], "<html><title>Log in</title>"), "Log in"),
+    ] {
+        let error = outcome(given, &["first", "second"]).await.unwrap_err();
+        assert!(matches!(error, EmbedError::Answer { .. }), "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn another_number_of_dimensions_is_named_with_the_configured_one() {
+    let items = json!([{ "index": 0, "embedding": [0, 1, 2] }]);
+    let error = outcome(vectors(&items), &["a text"]).await.unwrap_err();
+    assert!(matches!(error, EmbedError::Configuration { .. }), "{error:?}");
+    let shown = error.to_string();
+    assert!(
+        shown.contains("`m` answers with 3 dimensions, configured are 2"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_status_says_whose_trouble_it_is() {
+    let openai_error = |message: &str, param: Value| {
+        json!({ "error": { "message": message, "type": "invalid_request_error", "param": param, "code": null } })
+            .to_string()
+    };
+    let later = outcome(
+        answer(
+            "429 Too Many Requests",
+            &["retry-after: 7"],
+            &openai_error("slow down", Value::Null),
+        ),
+        &["a text"],
+    );
+    let later = later.await.unwrap_err();
+    assert!(later.is_transient());
+    assert_eq!(later.retry_after(), Some(Duration::from_secs(7)));
+    assert_eq!(later.to_string(), "openai answered 429, try again later: slow down");
+
+    let later = outcome(answer("503 Service Unavailable", &[], "upstream"), &["a text"])
+        .await
+        .unwrap_err();
+    assert!(later.is_transient() && later.retry_after().is_none(), "{later:?}");
+
+    let text = outcome(
+        answer("400 Bad Request", &[], &openai_error("too long", json!("input"))),
+        &["a text"],
+    );
+    let text = text.await.unwrap_err();
+    assert!(matches!(text, EmbedError::Refused { status: 400, .. }), "{text:?}");
+
+    // not the text's fault: no other text would fare better
+    let setting = outcome(
+        answer(
+            "400 Bad Request",
+            &[],
+            &openai_error("at most 1536", json!("dimensions")),
+        ),
+        &["a text"],
+    );
+    let setting = setting.await.unwrap_err();
+    assert!(matches!(setting, EmbedError::Configuration { .. }), "{setting:?}");
+
+    let place = outcome(answer("404 Not Found", &[], r#"{"detail":"Not Found"}"#), &["a text"])
+        .await
+        .unwrap_err();
+    assert!(matches!(place, EmbedError::Configuration { .. }), "{place:?}");
+    assert!(place.to_string().contains("http://127.0.0.1"), "{place}");
+}
+
+#[tokio::test]
+async fn nobody_there_and_an_answer_that_breaks_off_may_pass() {
+    let openai = OpenAi::new("m", 2).base_url("http://127.0.0.1:1/v1");
+    let error = embed(&openai, &["a text"]).await.unwrap_err();
+    assert!(error.is_transient());
+    assert!(
+        error.to_string().contains("http://127.0.0.1:1/v1/embeddings"),
+        "{error}"
+    );
+
+    let whole = vectors(&json!([{ "index": 0, "embedding": [0, 1] }]));
+    let error = outcome(whole[..whole.len() - 5].to_owned(), &["a text"])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EmbedError::Unreachable { .. }), "{error:?}");
+    assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let openai = OpenAi::new("m", 2)
+        .base_url(format!("http://{}", listener.local_addr().unwrap()))
+        .timeout(Duration::from_millis(200));
+    let error = embed(&openai, &["a text"]).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn secrets_are_nowhere_to_be_read() {
+    // some servers repeat the key that they refuse
+    let refusal = json!({ "error": { "message": format!("{KEY} is no key of ours") } }).to_string();
+    let server = Answers::start(vec![answer("401 Unauthorized", &[], &refusal)]).await;
+    let url = server.url.replace("http://", "http://me:hunter2@") + "/v1?token=hunter2";
+    let openai = OpenAi::new("m", 2).base_url(url).api_key(KEY);
+
+    let error = embed(&openai, &["a text"]).await.unwrap_err();
+    assert!(error.to_string().contains("[api key] is no key of ours"), "{error}");
+    server.requests().await; // and now it is gone
+    let gone = embed(&openai, &["a text"]).await.unwrap_err();
+    assert!(gone.is_transient(), "{gone:?}");
+    for shown in [format!("{openai:?}"), everything(&error), everything(&gone)] {
+        assert!(!shown.contains(KEY) && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_key_is_asked_for() {
+    let provider = Provider::start();
+    let openai = OpenAi::new("text-embedding-3-small", 8).base_url(provider.openai_url());
+    let error = embed(&openai, &["a text"]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("wants an API key and none is set"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn ada_is_not_asked_for_dimensions_and_has_only_its_own() {
+    let provider = Provider::start();
+    let ada = |dimensions| {
+        OpenAi::new("text-embedding-ada-002", dimensions)
+            .api_key(Provider::API_KEY)
+            .base_url(provider.openai_url())
+    };
+    let vectors = embed(&ada(1536), &["a text"]).await.unwrap();
+    assert_eq!(vectors[0].len(), 1536);
+    assert!(provider.requests()[0].body.get("dimensions").is_none());
+
+    let error = embed(&ada(768), &["a text"]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("1536 dimensions, configured are 768"),
+        "{error}"
+    );
+    assert_eq!(provider.requests().len(), 1, "nothing was sent");
+}
+
+#[tokio::test]
+async fn long_texts_are_cut_to_what_the_model_reads() {
+    let provider = Provider::start();
+    let openai = OpenAi::new("text-embedding-3-small", 8)
+        .api_key(Provider::API_KEY)
+        .base_url(provider.openai_url());
+    let long = "word".to_owned() + &" word".repeat(20_000);
+    embed(&openai, &["short", &long]).await.unwrap();
+    let sent = provider.texts();
+    assert_eq!(sent[0], "short");
+    assert_eq!(sent[1], "word".to_owned() + &" word".repeat(8190));
+}

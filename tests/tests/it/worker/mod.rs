@@ -1,0 +1,5 @@
+//! The worker's promises.
+
+mod basics;
+mod interleaving;
+mod support;
