@@ -90,8 +90,8 @@ pub(super) async fn embeddings(
     if texts.len() > INPUTS {
         return refusal(&format!("'$.input' is too long: at most {INPUTS} inputs."));
     }
-    // no text has more tokens than bytes; a quarter of them is what English has
-    if texts.iter().any(|text| text.len() / 4 > TOKENS) {
+    // no text has fewer tokens than words
+    if texts.iter().any(|text| text.split_whitespace().count() > TOKENS) {
         return refusal(&format!("This model's maximum context length is {TOKENS} tokens."));
     }
     if state.refused(&texts).is_some() {

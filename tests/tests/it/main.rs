@@ -6,6 +6,7 @@
 mod builders;
 mod catalog;
 mod cycle;
+mod derive;
 mod embedder;
 mod harness;
 mod readme;

@@ -31,6 +31,7 @@ mod blog_post {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+#[rustfmt::skip] // laid out as in the README
 mod m0001_search {
     use pgai_sea::migration::prelude::*;
 
@@ -46,12 +47,7 @@ mod m0001_search {
                     CreateVectorizer::new("blog_posts")
                         .loading(Loading::column("content"))
                         .embedding(Embedding::openai("text-embedding-3-small", 768))
-                        .chunking(
-                            Chunking::character_text_splitter()
-                                .chunk_size(800)
-                                .chunk_overlap(400)
-                                .separator("."),
-                        )
+                        .chunking(Chunking::character_text_splitter().chunk_size(800).chunk_overlap(400).separator("."))
                         .formatting(Formatting::python_template("$title - $chunk")),
                 )
                 .await?;
@@ -59,9 +55,7 @@ mod m0001_search {
         }
 
         async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-            manager
-                .drop_vectorizer(DropVectorizer::target_table("blog_posts_embedding_store").drop_all(true))
-                .await
+            manager.drop_vectorizer(DropVectorizer::target_table("blog_posts_embedding_store").drop_all(true)).await
         }
     }
 }

@@ -3,7 +3,6 @@
 mod bert;
 mod error;
 mod files;
-mod ops;
 
 pub use self::error::LocalError;
 
@@ -21,8 +20,8 @@ use super::{EmbedError, Embedder, InputType, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
-/// The tokens of texts that are run together. Enough for the matrix products to be efficient, few enough for a batch's
-/// intermediate values to stay in a core's cache.
+/// The tokens of texts that are run together, with padding. Enough for the matrix products to be efficient, few enough for a
+/// batch's intermediate values to stay in a core's cache.
 const BATCH_TOKENS: usize = 512;
 
 /// Embeds in this process with a BERT sentence-embedding model, such as all-MiniLM-L6-v2. No server, no network.
@@ -105,32 +104,42 @@ impl Model {
                     Ok(encoding.get_ids().to_vec())
                 })
                 .collect::<Result<Vec<Vec<u32>>, EmbedError>>()?;
-            let vectors = batches(&tokens)
+            let batches = batches(&tokens);
+            let embedded = batches
                 .par_iter()
                 .map(|batch| {
+                    let texts: Vec<&[u32]> = batch.iter().map(|&text| tokens[text].as_slice()).collect();
                     self.bert
-                        .embed(batch, self.pooling)
+                        .embed(&texts, self.pooling)
                         .map_err(|error| failed(error.into()))
                 })
                 .collect::<Result<Vec<_>, EmbedError>>()?;
-            Ok(vectors.into_iter().flatten().collect())
+            let mut vectors = vec![Vec::new(); texts.len()];
+            for (&text, vector) in batches.iter().flatten().zip(embedded.into_iter().flatten()) {
+                vectors[text] = vector;
+            }
+            Ok(vectors)
         })
     }
 }
 
-/// Cuts texts into batches of about [`BATCH_TOKENS`], in their order. A longer text is a batch of its own.
-fn batches(texts: &[Vec<u32>]) -> Vec<Vec<&[u32]>> {
-    let mut batches: Vec<Vec<&[u32]>> = Vec::new();
+/// Puts texts of like length together, so that little is padding, up to [`BATCH_TOKENS`] a batch. A longer text is a batch of its
+/// own. The numbers are the texts' places.
+fn batches(texts: &[Vec<u32>]) -> Vec<Vec<usize>> {
+    let mut by_length: Vec<usize> = (0..texts.len()).collect();
+    // the longest first: the short batches at the end keep all threads busy
+    by_length.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
-    for text in texts {
-        if text.len() > room {
-            batches.push(Vec::new());
-            room = BATCH_TOKENS;
+    for text in by_length {
+        match batches.last_mut() {
+            Some(batch) if room > 0 => batch.push(text),
+            _ => {
+                batches.push(vec![text]);
+                room = BATCH_TOKENS / texts[text].len().max(1);
+            }
         }
-        if let Some(batch) = batches.last_mut() {
-            batch.push(text);
-        }
-        room = room.saturating_sub(text.len());
+        room = room.saturating_sub(1);
     }
     batches
 }
@@ -163,14 +172,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_keep_the_order_and_the_limit() {
-        let lengths = [200, 200, 100, 13, 600, 1, 512];
+    fn batches_are_of_like_length_and_within_the_limit() {
+        let lengths = [200, 100, 600, 100, 1, 250, 100];
         let texts: Vec<Vec<u32>> = lengths.iter().map(|length| vec![0; *length]).collect();
-        let cut: Vec<Vec<usize>> = batches(&texts)
-            .iter()
-            .map(|batch| batch.iter().map(|text| text.len()).collect())
-            .collect();
-        assert_eq!(cut, [vec![200, 200, 100], vec![13], vec![600], vec![1], vec![512]]);
+        assert_eq!(batches(&texts), [vec![2], vec![5, 0], vec![1, 3, 6, 4]]);
         assert!(batches(&[]).is_empty());
     }
 }

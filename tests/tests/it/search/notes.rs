@@ -30,7 +30,7 @@ pub(super) const NOTES: i32 = 2_000;
 /// The vector of note `id`: never zero, no two in the same direction.
 pub(super) fn vector(id: i32) -> [f32; 3] {
     // a walk over whole numbers, so that SQL and Rust have the same floats
-    let turn = |factor: i32| f32::from(i16::try_from((id * factor) % 2003 - 1001).unwrap());
+    let turn = |factor: i32| f32::from(TryInto::<i16>::try_into((id * factor) % 2003 - 1001).unwrap());
     [turn(331), turn(577), turn(101) + 0.5]
 }
 

@@ -1,0 +1,82 @@
+//! Answering a question: the crates whose best chunk is nearest to it.
+
+use std::time::{Duration, Instant};
+
+use pgai_sea::{
+    embedder::{Embedder, InputType, Local},
+    prelude::*,
+};
+use sea_orm::DatabaseConnection;
+
+use crate::{
+    entity::{self, readme_embeddings},
+    error::Error,
+};
+
+/// How many crates answer a question.
+pub(crate) const HITS: usize = 5;
+
+/// A question and the crates that answer it, the nearest first.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) question: String,
+    pub(crate) hits: Vec<Found>,
+    pub(crate) embedding_took: Duration,
+    pub(crate) search_took: Duration,
+}
+
+/// A crate and the chunk of its README that is nearest.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) distance: f64,
+    pub(crate) crate_: entity::Model,
+    /// Without the heading that is embedded with each chunk.
+    pub(crate) chunk: String,
+}
+
+/// Asks for the `wanted` nearest crates.
+pub(crate) async fn ask(
+    db: &DatabaseConnection,
+    model: &Local,
+    question: &str,
+    wanted: usize,
+) -> Result<Answer, Error> {
+    let start = Instant::now();
+    let vector = model.embed(&[question.to_owned()], InputType::Query).await?.remove(0);
+    let embedding_took = start.elapsed();
+
+    let start = Instant::now();
+    let mut limit = 8 * wanted as u64;
+    let hits = loop {
+        let chunks = readme_embeddings::Entity::search(vector.clone())
+            .limit(limit)
+            .with_source()
+            .all(db)
+            .await?;
+        let all = (chunks.len() as u64) < limit;
+        let mut hits: Vec<Found> = Vec::new();
+        for hit in chunks {
+            // a README has many chunks; its nearest one speaks for the crate
+            if hits.iter().all(|known| known.crate_.name != hit.source.name) {
+                let heading = hit.source.heading();
+                let chunk = hit.embedding.chunk;
+                hits.push(Found {
+                    distance: hit.distance,
+                    chunk: chunk.strip_prefix(&heading).unwrap_or(&chunk).to_owned(),
+                    crate_: hit.source,
+                });
+            }
+        }
+        if all || hits.len() >= wanted {
+            hits.truncate(wanted);
+            break hits;
+        }
+        limit *= 4;
+    };
+    Ok(Answer {
+        question: question.to_owned(),
+        hits,
+        embedding_took,
+        search_took: start.elapsed(),
+    })
+}

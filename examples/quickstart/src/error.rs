@@ -1,0 +1,37 @@
+//! What can go wrong, for the person in front of it.
+
+use std::path::PathBuf;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(
+        "no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies (CARGO_HOME says where to)",
+        .0.display()
+    )]
+    NoCrates(PathBuf),
+    #[error("there is no home directory to look for Cargo's registry in: set CARGO_HOME")]
+    NoHome,
+    #[error("the PostgreSQL server cannot be used")]
+    Server(#[source] real_parts::Error),
+    #[error("the database `{name}` cannot be opened: the role needs `createdb`, or someone has to create it")]
+    Open { name: &'static str, source: sea_orm::DbErr },
+    #[error(transparent)]
+    Parts(#[from] real_parts::Error),
+    #[error("the model cannot be loaded")]
+    Model(#[from] pgai_sea::embedder::LocalError),
+    #[error("the database failed")]
+    Database(#[from] sea_orm::DbErr),
+    #[error("the worker stopped")]
+    Worker(#[from] pgai_sea::worker::WorkerError),
+    #[error("embedding failed: {0}")]
+    Embedding(String),
+    #[error("the search failed")]
+    Search(#[from] pgai_sea::search::SearchError),
+    #[error("the text cannot be embedded")]
+    Embed(#[from] pgai_sea::embedder::EmbedError),
+    #[error("interrupted; what was embedded so far is kept if the database is")]
+    Interrupted,
+    #[error("a thread panicked")]
+    Thread(#[from] tokio::task::JoinError),
+}

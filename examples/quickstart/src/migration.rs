@@ -1,0 +1,65 @@
+//! The table and its vectorizer.
+
+use pgai_sea::migration::prelude::*;
+use sea_orm_migration::schema::text;
+
+use crate::{embed, entity};
+
+/// The one migration of the quickstart.
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(CreateCrates)]
+    }
+}
+
+struct CreateCrates;
+
+impl MigrationName for CreateCrates {
+    fn name(&self) -> &'static str {
+        "m20260101_000001_create_crates"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for CreateCrates {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.install_pgai().await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table(entity::Entity)
+                    .col(text(entity::Column::Name).primary_key())
+                    .col(text(entity::Column::Version))
+                    .col(text(entity::Column::Description))
+                    .col(text(entity::Column::Readme))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_vectorizer(
+                CreateVectorizer::new("crates")
+                    .loading(Loading::column("readme"))
+                    .embedding(Embedding::ollama(embed::MODEL, 384))
+                    // with the heading within the 256 tokens that the model reads
+                    .chunking(
+                        Chunking::recursive_character_text_splitter()
+                            .chunk_size(600)
+                            .chunk_overlap(60),
+                    )
+                    .formatting(Formatting::python_template(entity::TEMPLATE))
+                    .processing(Processing::batches().batch_size(20)),
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .drop_vectorizer(DropVectorizer::target_table("crates_embedding_store").drop_all(true))
+            .await?;
+        manager.drop_table(Table::drop().table(entity::Entity).to_owned()).await
+    }
+}
