@@ -239,7 +239,7 @@ mod tests {
         (0..)
             .zip(texts)
             .map(|(seq, text)| StoredChunk {
-                id: Uuid::from_u128(seq as u128 + 1),
+                id: Uuid::from_u64_pair(0, u64::from(seq.unsigned_abs()) + 1),
                 seq,
                 text: (*text).into(),
             })
