@@ -48,8 +48,8 @@ pub(crate) struct Entity {
     pub(crate) schema_name: Option<LitStr>,
     pub(crate) keys: Vec<Key>,
     pub(crate) vectorizers: Vec<Vectorizer>,
-    /// The entities that a `#[sea_orm(has_many)]` field names: SeaORM writes `Related` for them.
-    pub(crate) has_many: Vec<String>,
+    /// The entities that a `#[sea_orm(has_many)]` field names, as module and `Entity`: SeaORM writes `Related` for them.
+    pub(crate) related: Vec<String>,
 }
 
 /// A column of the primary key.
@@ -94,7 +94,7 @@ impl Entity {
             schema_name: attr.schema_name,
             keys: Vec::new(),
             vectorizers: Vec::new(),
-            has_many: Vec::new(),
+            related: Vec::new(),
         };
         if let Data::Struct(data) = &input.data
             && let Fields::Named(fields) = &data.fields
@@ -131,8 +131,8 @@ impl Entity {
                 not_a_column,
             });
         }
-        if let Some(related) = compound.filter(|_| attr.has_many) {
-            self.has_many.push(related);
+        if let Some(related) = compound.filter(|_| attr.relates) {
+            self.related.push(related);
         } else if attr.primary_key && not_a_column.is_none() {
             self.keys.push(Key {
                 field: ident.clone(),
@@ -154,12 +154,9 @@ impl Entity {
         self.table_name.as_ref().map(LitStr::value).unwrap_or_default()
     }
 
-    /// Whether SeaORM writes `Related<companion>` for the entity, because of a `has_many` field.
+    /// Whether SeaORM writes `Related<companion>` for the entity, because of a field with `has_many`.
     pub(crate) fn relates_already(&self, vectorizer: &Vectorizer) -> bool {
-        let companion = format!("{}::Entity", vectorizer.module);
-        self.has_many
-            .iter()
-            .any(|path| path.trim_start_matches("self::") == companion)
+        self.related.contains(&format!("{}::Entity", vectorizer.module))
     }
 }
 

@@ -7,7 +7,6 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Ident, Lit, LitStr, Meta, Path, Token};
 
 use crate::errors::Errors;
-use crate::sea_orm;
 
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
@@ -119,7 +118,7 @@ fn string(meta: &ParseNestedMeta) -> syn::Result<LitStr> {
 }
 
 fn module_name(name: &LitStr) -> syn::Result<Ident> {
-    sea_orm::identifier(&name.value(), name.span()).ok_or_else(|| {
+    name.parse().map_err(|_| {
         Error::new(
             name.span(),
             "`name` is the name of a module: write an identifier, as in `name = \"content_embeddings\"`",
@@ -127,7 +126,7 @@ fn module_name(name: &LitStr) -> syn::Result<Ident> {
     })
 }
 
-/// PostgreSQL cuts longer names at 63 bytes without an error, and the entity would look for a table that is not there.
+/// PostgreSQL cuts longer names at 63 bytes without an error: the catalog would know the table by another name than this.
 fn relation_name(name: LitStr) -> syn::Result<LitStr> {
     match name.value().len() {
         0 => Err(Error::new(

@@ -1,8 +1,8 @@
 //! The derive macro of pgai-sea. Use it as [`pgai_sea::Vectorizer`](https://docs.rs/pgai-sea), where its reference is.
 //!
-//! An entity goes through four steps: [`ast`] reads it, with the rules of SeaORM in [`sea_orm`] and the attribute's
-//! keys in [`attr`]; [`valid`] refuses what cannot work; [`expand`] writes the companion. Whatever was wrong, there is
-//! a module of the expected name ([`fallback`]), so that the user sees the error and not its echoes.
+//! An entity goes through four steps: `ast` reads it, with the rules of SeaORM in `sea_orm` and the attribute's
+//! keys in `attr`; `valid` refuses what cannot work; `expand` writes the companion. Whatever was wrong, there is
+//! a module of the expected name (`fallback`), so that the user sees the error and not its echoes.
 
 mod ast;
 mod attr;

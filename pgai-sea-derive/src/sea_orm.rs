@@ -4,10 +4,9 @@
 //! `rename_all`, then the field's name in snake case.
 
 use heck::{ToKebabCase, ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToTitleCase, ToUpperCamelCase};
-use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Expr, Ident, LitStr, Type};
+use syn::{Attribute, Expr, GenericArgument, Ident, LitStr, PathArguments, Type};
 
 /// `#[sea_orm(..)]` on the struct.
 #[derive(Debug, Default)]
@@ -39,12 +38,13 @@ impl StructAttr {
     }
 }
 
-/// `#[sea_orm(..)]` on a field that is a column.
+/// `#[sea_orm(..)]` on a field.
 #[derive(Debug, Default)]
 pub(crate) struct FieldAttr {
     pub(crate) primary_key: bool,
     pub(crate) ignore: bool,
-    pub(crate) has_many: bool,
+    /// `has_many` or `has_one`, on a relation.
+    pub(crate) relates: bool,
     pub(crate) column_name: Option<LitStr>,
     pub(crate) enum_name: Option<Ident>,
     /// `column_type`, `select_as`, `save_as`: how the value travels, the same in the store as in the source.
@@ -68,7 +68,7 @@ impl FieldAttr {
                 other => {
                     parsed.primary_key |= other == "primary_key";
                     parsed.ignore |= other == "ignore";
-                    parsed.has_many |= other == "has_many";
+                    parsed.relates |= other == "has_many" || other == "has_one";
                     skip_value(meta);
                 }
             }
@@ -165,27 +165,27 @@ impl CaseStyle {
     }
 }
 
-/// `HasMany<path>` and its kind are relations, not columns. Gives the path's text, `content_embeddings::Entity`.
+/// `HasMany<path>` and its kind are relations, not columns. Gives the end of the path: `content_embeddings::Entity`.
 pub(crate) fn compound(ty: &Type) -> Option<String> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;
     if !["BelongsTo", "HasOne", "HasMany"].iter().any(|name| last.ident == name) {
         return None;
     }
-    let syn::PathArguments::AngleBracketed(args) = &last.arguments else {
-        return Some(String::new());
-    };
-    Some(match args.args.first() {
-        Some(syn::GenericArgument::Type(Type::Path(entity))) => {
-            let segments = entity.path.segments.iter().map(|s| s.ident.unraw().to_string());
-            segments.collect::<Vec<_>>().join("::")
-        }
-        _ => String::new(),
-    })
-}
-
-/// The identifier that a user wrote as a string.
-pub(crate) fn identifier(text: &str, span: Span) -> Option<Ident> {
-    let ident = syn::parse_str::<Ident>(text).ok()?;
-    Some(Ident::new(&ident.to_string(), span)).filter(|_| !text.starts_with("r#"))
+    let mut end = Vec::new();
+    if let PathArguments::AngleBracketed(args) = &last.arguments
+        && let Some(GenericArgument::Type(Type::Path(entity))) = args.args.first()
+    {
+        end.extend(
+            entity
+                .path
+                .segments
+                .iter()
+                .rev()
+                .take(2)
+                .map(|segment| segment.ident.unraw().to_string()),
+        );
+    }
+    end.reverse();
+    Some(end.join("::"))
 }

@@ -46,7 +46,7 @@ fn of_the_two_structs_of_a_dense_model_the_second_writes() {
 #[test]
 fn a_related_that_sea_orm_writes_is_not_written_again() {
     let related = "Related<body_embeddings::Entity>forEntity";
-    let code = |attr: TokenStream| {
+    let code = |relation: TokenStream| {
         text(&derive(&parse_quote! {
             #[sea_orm(table_name = "posts")]
             struct ModelEx {
@@ -54,13 +54,16 @@ fn a_related_that_sea_orm_writes_is_not_written_again() {
                 id: i32,
                 #[vectorizer(dimensions = 3)]
                 body: String,
-                #attr
-                body_embeddings: HasMany<body_embeddings::Entity>,
+                #relation,
             }
         }))
     };
-    assert!(code(quote!()).contains(related));
-    assert!(!code(quote!(#[sea_orm(has_many)])).contains(related));
+    assert!(code(quote!(all: HasMany<body_embeddings::Entity>)).contains(related));
+    for attr in [quote!(#[sea_orm(has_many)]), quote!(#[sea_orm(has_one)])] {
+        assert!(!code(quote!(#attr all: HasMany<body_embeddings::Entity>)).contains(related));
+        assert!(!code(quote!(#attr all: HasMany<crate::post::body_embeddings::Entity>)).contains(related));
+        assert!(code(quote!(#attr other: HasMany<super::comment::Entity>)).contains(related));
+    }
 }
 
 #[test]

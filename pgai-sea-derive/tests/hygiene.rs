@@ -36,10 +36,6 @@ mod post {
     pub(super) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
-
-    fn aliased() -> Result<()> {
-        Ok(())
-    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The companion's key columns have the source's names, whatever rule of SeaORM's made them.
+//! The companion's key columns have the names that the source's have, whatever rule made those.
 
 use pgai_sea::prelude::EmbeddingTrait;
 use sea_orm::{EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn};

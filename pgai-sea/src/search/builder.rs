@@ -52,18 +52,23 @@ enum SearchQuery<'a> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// `Rows` says what it finds: chunks, or after [`with_source`](Self::with_source) chunks with the rows that they belong to.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
-pub struct Search<'a, E> {
+pub struct Search<'a, E, Rows = Chunks> {
     query: SearchQuery<'a>,
     plan: Plan,
-    entity: PhantomData<E>,
+    entity: PhantomData<(E, Rows)>,
 }
 
-/// A [`Search`] whose hits carry the rows that they belong to.
-#[derive(Clone, Debug)]
-#[must_use = "a search does nothing until `all` or `one` runs it"]
-pub struct SearchWithSource<'a, E>(Search<'a, E>);
+/// A [`Search`] finds chunks.
+#[derive(Clone, Copy, Debug)]
+pub enum Chunks {}
+
+/// A [`Search`] finds chunks with the rows that they belong to.
+#[derive(Clone, Copy, Debug)]
+pub enum WithSource {}
 
 impl<'a, E: EmbeddingTrait> Search<'a, E> {
     fn new(query: SearchQuery<'a>) -> Self {
@@ -82,6 +87,37 @@ impl<'a, E: EmbeddingTrait> Search<'a, E> {
         }
     }
 
+    /// One row per hit: the chunk, its distance and the row of the source table.
+    pub fn with_source(mut self) -> Search<'a, E, WithSource> {
+        self.plan.source = true;
+        Search {
+            query: self.query,
+            plan: self.plan,
+            entity: PhantomData,
+        }
+    }
+
+    /// Runs it: the nearest chunks, nearest first.
+    ///
+    /// # Errors
+    ///
+    /// A query vector of the wrong length or with NaN is refused before the database is asked.
+    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Vec<Hit<SourceKey<E>>>, SearchError> {
+        let vectors = self.plan.vectors;
+        self.run(db, |row| Ok(hit::<E>(row, vectors)?)).await
+    }
+
+    /// Runs it for the nearest chunk alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn one<C: ConnectionTrait>(self, db: &C) -> Result<Option<Hit<SourceKey<E>>>, SearchError> {
+        Ok(self.limit(1).all(db).await?.pop())
+    }
+}
+
+impl<E: EmbeddingTrait, Rows> Search<'_, E, Rows> {
     /// Only chunks for which `condition` holds, on columns of the embeddings and of the source. Several filters hold together.
     ///
     /// A filtered search still fills its page: pgvector's iterative scan is on for this query alone (pgvector 0.8).
@@ -114,36 +150,11 @@ impl<'a, E: EmbeddingTrait> Search<'a, E> {
         self
     }
 
-    /// One row per hit: the chunk, its distance and the row of the source table.
-    pub fn with_source(mut self) -> SearchWithSource<'a, E> {
-        self.plan.source = true;
-        SearchWithSource(self)
-    }
-
-    /// Runs it: the nearest chunks, nearest first.
-    ///
-    /// # Errors
-    ///
-    /// A query vector of the wrong length or with NaN is refused before the database is asked.
-    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Vec<Hit<SourceKey<E>>>, SearchError> {
-        let vectors = self.plan.vectors;
-        self.run(db, |row| Ok(hit::<E>(row, vectors)?)).await
-    }
-
-    /// Runs it for the nearest chunk alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`all`](Self::all).
-    pub async fn one<C: ConnectionTrait>(self, db: &C) -> Result<Option<Hit<SourceKey<E>>>, SearchError> {
-        Ok(self.limit(1).all(db).await?.pop())
-    }
-
     /// The statement, with the query's vector bound.
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all), and for a text that has not been embedded.
+    /// A query vector of the wrong length or with NaN, and a text that has not been embedded.
     pub fn statement(&self) -> Result<Statement, SearchError> {
         match &self.query {
             SearchQuery::Vector(vector) => Ok(self.by_vector(vector)?.build()),
@@ -186,38 +197,29 @@ impl<'a, E: EmbeddingTrait> Search<'a, E> {
     }
 }
 
-impl<E: EmbeddingTrait> SearchWithSource<'_, E> {
+impl<E: EmbeddingTrait> Search<'_, E, WithSource> {
     /// Runs it: the nearest chunks with their rows, nearest first.
     ///
     /// # Errors
     ///
-    /// As [`Search::all`].
+    /// A query vector of the wrong length or with NaN is refused before the database is asked.
     pub async fn all<C: ConnectionTrait>(
         self,
         db: &C,
     ) -> Result<Vec<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>>, SearchError> {
-        let vectors = self.0.plan.vectors;
-        self.0.run(db, |row| Ok(hit_with_source::<E>(row, vectors)?)).await
+        let vectors = self.plan.vectors;
+        self.run(db, |row| Ok(hit_with_source::<E>(row, vectors)?)).await
     }
 
     /// Runs it for the nearest chunk alone.
     ///
     /// # Errors
     ///
-    /// As [`Search::all`].
+    /// As [`all`](Self::all).
     pub async fn one<C: ConnectionTrait>(
         self,
         db: &C,
     ) -> Result<Option<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>>, SearchError> {
-        Ok(Self(self.0.limit(1)).all(db).await?.pop())
-    }
-
-    /// The statement, with the query's vector bound.
-    ///
-    /// # Errors
-    ///
-    /// As [`Search::statement`].
-    pub fn statement(&self) -> Result<Statement, SearchError> {
-        self.0.statement()
+        Ok(self.limit(1).all(db).await?.pop())
     }
 }

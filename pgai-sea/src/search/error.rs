@@ -28,7 +28,7 @@ pub enum SearchError {
         /// NaN or an infinity.
         value: f32,
     },
-    /// The query is text, and only [`all`](super::Search::all) and [`one`](super::Search::one) embed it.
+    /// The query is text, and only running the search embeds it.
     #[error("the query text has no vector yet: embed it, or run the search")]
     NotEmbedded,
     /// The query's text could not be embedded.

@@ -11,7 +11,7 @@ mod expr;
 mod hit;
 mod statement;
 
-pub use self::builder::{Search, SearchTrait, SearchWithSource};
+pub use self::builder::{Chunks, Search, SearchTrait, WithSource};
 pub use self::error::SearchError;
 #[doc(hidden)]
 pub use self::expr::kind;

@@ -3,7 +3,7 @@
 use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
-use sea_orm::{ColumnTrait, EntityTrait, IdenStatic};
+use sea_orm::{ColumnTrait, EntityTrait, IdenStatic, QueryFilter};
 
 mod article {
     use pgai_sea::Vectorizer;
@@ -13,7 +13,7 @@ mod article {
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
     #[sea_orm(schema_name = "app", table_name = "articles", rename_all = "camelCase")]
     pub struct Model {
-        #[sea_orm(primary_key)]
+        #[sea_orm(primary_key, column_name = "no")]
         pub article_id: i32,
         #[vectorizer(dimensions = 2)]
         pub body_text: String,
@@ -35,37 +35,39 @@ mod article {
 use article::{body_text_embeddings, titles};
 
 /// The vectorizer that a companion declares, with nothing but what it says of itself.
-fn declared<E: EmbeddingTrait>(entity: E, source: (&str, &str)) -> CreateVectorizer {
+fn declared<E: EmbeddingTrait>(entity: E) -> CreateVectorizer {
     let mut destination = Destination::table()
         .target_table(entity.table_name())
         .view_name(E::VIEW_NAME);
     if let Some(schema) = entity.schema_name() {
         destination = destination.target_schema(schema);
     }
-    CreateVectorizer::new(source)
+    CreateVectorizer::new(("app", "articles"))
         .destination(destination)
         .loading(Loading::column(E::source_column().as_str()))
-        .embedding(Embedding::ollama("m", i32::try_from(E::DIMENSIONS).unwrap()))
+        .embedding(Embedding::ollama(
+            "m",
+            <i32 as TryFrom<_>>::try_from(E::DIMENSIONS).unwrap(),
+        ))
 }
 
 async fn create(test: &TestDatabase) -> TestResult {
     test.execute(
         r#"create schema app;
            create schema vectors;
-           create table app.articles ("articleId" int primary key, "bodyText" text not null, abstract text)"#,
+           create table app.articles (no int primary key, "bodyText" text not null, abstract text)"#,
     )
     .await?;
     let manager = SchemaManager::new(&test.db);
-    let source = ("app", "articles");
     manager
-        .create_vectorizer(declared(body_text_embeddings::Entity, source))
+        .create_vectorizer(declared(body_text_embeddings::Entity))
         .await?;
-    manager.create_vectorizer(declared(titles::Entity, source)).await?;
+    manager.create_vectorizer(declared(titles::Entity)).await?;
     test.execute(
         r#"insert into app.articles values (1, 'b', 'a'), (2, 'b', null);
-           insert into app.articles_embedding_store ("articleId", chunk_seq, chunk, embedding)
+           insert into app.articles_embedding_store (no, chunk_seq, chunk, embedding)
                values (1, 0, 'body 1', '[1,0]'), (2, 0, 'body 2', '[0,1]');
-           insert into vectors.titles ("articleId", chunk_seq, chunk, embedding)
+           insert into vectors.titles (no, chunk_seq, chunk, embedding)
                values (1, 0, 'title 1', '[1,0,0]'), (1, 1, 'title 1+', '[0,1,0]')"#,
     )
     .await?;
@@ -102,8 +104,8 @@ async fn each_has_its_table_and_its_dimensions() {
         assert_eq!((articles.body_text_embeddings.len(), articles.titles.len()), (1, 2));
 
         let hits = titles::Entity::search([0.0, 1.0, 0.0])
-            .with_source()
             .limit(1)
+            .with_source()
             .all(&test.db)
             .await?;
         assert_eq!((&*hits[0].embedding.chunk, hits[0].source.article_id), ("title 1+", 1));

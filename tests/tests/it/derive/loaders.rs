@@ -1,8 +1,7 @@
 //! The entity loader, two deep and from both ends.
 
 use pgai_sea_tests::{Catalog, on_catalog};
-use sea_orm::compound::EntityLoaderTrait;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 
 use super::blog::blog_post::{self, content_embeddings};
 use super::blog::{author, create};

@@ -26,7 +26,7 @@ async fn a_row_has_its_columns() {
             .await?
             .unwrap();
         let uuid = "select embedding_uuid from blog_posts_embedding_store where chunk = 'dog one'";
-        assert_eq!(row.embedding_uuid, test.value(uuid).await?);
+        assert_eq!(row.embedding_uuid, test.value::<uuid::Uuid>(uuid).await?);
         assert_eq!((row.id, row.chunk_seq), (11, 1));
         assert_eq!(row.embedding.as_slice(), [0.0, 1.0, 1.0]);
         let same = content_embeddings::Entity::find_by_id(row.embedding_uuid)

@@ -1,70 +1,20 @@
-//! The code, and only the code: decisions are made before.
+//! The companion module: a whole entity over the target table.
 //!
-//! What stands beside the model names absolute paths alone. Inside the companion module SeaORM's own derives do the
-//! work; they name `sea_orm`, its prelude, `std` and the language's prelude without a leading `::`. All four are brought
-//! into the module's scope: in a module that a derive wrote, the compiler looks for what is missing beside the model,
-//! before the language's prelude, and an `anyhow::Result` imported there would be taken for `Result`.
+//! SeaORM's own derives do most of the work. They name `sea_orm`, its prelude, `std` and the language's prelude without a
+//! leading `::`, so all four are brought into the module's scope: in a module that a derive wrote, the compiler looks for
+//! what is missing beside the model, before the language's prelude, and an `anyhow::Result` that is imported there would
+//! be taken for `Result`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Ident, Path};
+use quote::quote;
+use syn::Path;
 
-use crate::ast::{Entity, Key, Vectorizer};
+use super::{alias_ident, never, option};
+use crate::ast::{Entity, Vectorizer};
 use crate::visibility::one_module_in;
 
-/// Everything for one entity.
-pub(crate) fn entity(entity: &Entity) -> TokenStream {
-    let aliases = entity.keys.iter().map(key_alias);
-    let vectorizers = entity
-        .vectorizers
-        .iter()
-        .map(|vectorizer| self::vectorizer(entity, vectorizer));
-    quote! {
-        #(#aliases)*
-        #(#vectorizers)*
-    }
-}
-
-/// A key's type is written in the model's scope, and may mean nothing, or something else, in the companion's.
-fn key_alias(key: &Key) -> TokenStream {
-    let (alias, ty) = (alias_ident(key), &key.ty);
-    quote! {
-        #[doc(hidden)]
-        type #alias = #ty;
-    }
-}
-
-fn alias_ident(key: &Key) -> Ident {
-    format_ident!("__PgaiSea{}Key", key.variant)
-}
-
-fn vectorizer(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
-    let companion = companion(entity, vectorizer);
-    let related = (!entity.relates_already(vectorizer)).then(|| related_to_companion(entity, vectorizer));
-    quote!(#companion #related)
-}
-
-/// `Related<companion>` for the model's entity.
-fn related_to_companion(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
-    let module = &vectorizer.module;
-    let definition = if entity.keys.is_empty() {
-        never()
-    } else {
-        quote! {
-            <Entity as ::pgai_sea::__private::sea_orm::EntityTrait>::has_many(#module::Entity).skip_fk().into()
-        }
-    };
-    quote! {
-        #[automatically_derived]
-        impl ::pgai_sea::__private::sea_orm::Related<#module::Entity> for Entity {
-            fn to() -> ::pgai_sea::__private::sea_orm::RelationDef {
-                #definition
-            }
-        }
-    }
-}
-
-fn companion(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+/// The module of one vectorizer.
+pub(super) fn module(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let (module, module_vis, vis) = (&vectorizer.module, &entity.vis, one_module_in(&entity.vis));
     let table = entity.table();
     let doc = format!(
@@ -314,16 +264,4 @@ fn derive_path(path: &Path) -> TokenStream {
         name if single && !EVERYWHERE.contains(&name) => quote!(super::#path),
         _ => quote!(#path),
     }
-}
-
-fn option(text: Option<&str>) -> TokenStream {
-    text.map_or_else(
-        || quote!(::core::option::Option::None),
-        |text| quote!(::core::option::Option::Some(#text)),
-    )
-}
-
-/// For an entity that is refused: `compile_error!` stands beside it.
-fn never() -> TokenStream {
-    quote!(::core::unreachable!())
 }
