@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn stored(texts: &[&str]) -> Vec<StoredChunk> {
-        (0..)
+        (0_i32..)
             .zip(texts)
             .map(|(seq, text)| StoredChunk {
                 id: Uuid::from_u64_pair(0, u64::from(seq.unsigned_abs()) + 1),
