@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::sqlx::PgPool;
 
 use super::column::Column;
-use super::columns::columns;
+use super::columns::{SourceColumn, columns};
 use super::embed::Requests;
 use super::embedders::Embedders;
 use super::failure::Failures;
@@ -17,10 +17,10 @@ use super::settle::Item;
 use super::source::Source;
 use super::splitter::Splitter;
 use super::store::Store;
-use super::template::{PythonType, Template};
+use super::template::{PythonType, Template, TemplateError};
 use super::trouble::Trouble;
 use crate::catalog::Vectorizer;
-use crate::config::{Destination as DestinationConfig, Formatting, Loading, Parsing, Processing};
+use crate::config::{Destination as DestinationConfig, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
 
 /// Queue rows in a batch where the configuration does not say, as in pgai.
@@ -82,78 +82,18 @@ impl Assignment {
         terms: &Terms,
     ) -> Result<Self, Trouble> {
         let config = &vectorizer.config;
-        let unsupported = |what: String| Trouble::Configuration(what);
-        let source_columns = columns(pool, &vectorizer.source_schema, &vectorizer.source_table).await?;
-        let column = |name: &str| {
-            let found = source_columns.iter().find(|column| column.name == name);
-            let table = || format!("{}.{}", vectorizer.source_schema, vectorizer.source_table);
-            found.ok_or_else(|| unsupported(format!("{} has no column `{name}`", table())))
-        };
-
-        let loaded = match &config.loading {
-            Some(Loading::Column(loading)) => loading,
-            Some(Loading::Uri(_)) => {
-                return Err(unsupported(
-                    "loading documents from a uri is not supported by this worker".into(),
-                ));
-            }
-            Some(Loading::Other(_)) | None => {
-                return Err(unsupported(
-                    "the loading configuration is not one that this worker knows".into(),
-                ));
-            }
-        };
-        if column(&loaded.column_name)?.base_type == "bytea" {
-            return Err(unsupported(format!(
-                "column `{}` holds documents (bytea), and parsing them is not supported by this worker",
-                loaded.column_name
-            )));
-        }
-        if let Some(Parsing::Pymupdf(_) | Parsing::Docling(_) | Parsing::Other(_)) = &config.parsing {
-            return Err(unsupported("parsing documents is not supported by this worker".into()));
-        }
+        let columns = columns(pool, &vectorizer.source_schema, &vectorizer.source_table).await?;
+        let columns = Columns { vectorizer, columns };
+        let loaded = loaded_column(&columns)?;
         let splitter = Splitter::new(&config.chunking).map_err(|error| unsupported(error.to_string()))?;
-        let template = template(&config.formatting)?;
-        let mut types = Vec::new();
-        for name in template.columns() {
-            let known = source_columns.iter().find(|column| column.name == name);
-            let missing = || unsupported(super::TemplateError::Missing { name: name.to_owned() }.to_string());
-            types.push(PythonType::of(&known.ok_or_else(missing)?.base_type));
-        }
-
-        let keys = key_order
-            .iter()
-            .map(|name| {
-                Ok(KeyColumn {
-                    name: name.clone(),
-                    sql_type: column(name)?.sql_type.clone(),
-                })
-            })
-            .collect::<Result<Vec<_>, Trouble>>()?;
-        let (Some(queue_schema), Some(queue_table)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
-            return Err(unsupported("it has no queue".into()));
-        };
-        let names = Names {
-            id: vectorizer.id,
-            source: qualified(&vectorizer.source_schema, &vectorizer.source_table),
-            queue: qualified(queue_schema, queue_table),
-            failed: vectorizer
-                .queue_failed_table
-                .as_ref()
-                .map(|table| qualified(queue_schema, table)),
-            keys,
-        };
-        let destination = match &config.destination {
-            DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-                (Some(schema), Some(table)) => Destination::Table(Store::new(&names, &qualified(schema, table))),
-                _ => return Err(unsupported("its destination names no table".into())),
-            },
-            DestinationConfig::Column(column) => Destination::Column(Column::new(&names, &column.embedding_column)),
-            DestinationConfig::Other(_) => {
-                return Err(unsupported("the destination is not one that this worker knows".into()));
-            }
-        };
+        let template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
         let template_columns: Vec<&str> = template.columns().collect();
+        let types = template_columns
+            .iter()
+            .map(|name| columns.template_type(name))
+            .collect::<Result<_, _>>()?;
+        let names = names(&columns, key_order)?;
+        let destination = destination(&config.destination, &names)?;
         let updates = matches!(destination, Destination::Column(_));
         let source = Source::new(&names, &loaded.column_name, &template_columns, updates);
         let (batch_size, concurrency) = match &config.processing {
@@ -219,6 +159,93 @@ impl Assignment {
     }
 }
 
-fn template(formatting: &Formatting) -> Result<Template, Trouble> {
-    Template::new(formatting).map_err(|error| Trouble::Configuration(error.to_string()))
+/// The source's columns, and whose they are.
+struct Columns<'v> {
+    vectorizer: &'v Vectorizer,
+    columns: Vec<SourceColumn>,
+}
+
+impl Columns<'_> {
+    fn get(&self, name: &str) -> Result<&SourceColumn, Trouble> {
+        let Vectorizer {
+            source_schema,
+            source_table,
+            ..
+        } = self.vectorizer;
+        let found = self.columns.iter().find(|column| column.name == name);
+        found.ok_or_else(|| unsupported(format!("{source_schema}.{source_table} has no column `{name}`")))
+    }
+
+    fn template_type(&self, name: &str) -> Result<PythonType, Trouble> {
+        let found = self.columns.iter().find(|column| column.name == name);
+        let missing = || unsupported(TemplateError::Missing { name: name.to_owned() }.to_string());
+        Ok(PythonType::of(&found.ok_or_else(missing)?.base_type))
+    }
+}
+
+/// Text only: documents are for other workers.
+fn loaded_column<'v>(columns: &Columns<'v>) -> Result<&'v LoadingColumn, Trouble> {
+    let config = &columns.vectorizer.config;
+    let loading = match &config.loading {
+        Some(Loading::Column(loading)) => loading,
+        Some(Loading::Uri(_)) => {
+            return Err(unsupported(
+                "loading documents from a uri is not supported by this worker".into(),
+            ));
+        }
+        Some(Loading::Other(_)) | None => {
+            return Err(unsupported(
+                "the loading configuration is not one that this worker knows".into(),
+            ));
+        }
+    };
+    let name = &loading.column_name;
+    if columns.get(name)?.base_type == "bytea" {
+        return Err(unsupported(format!(
+            "column `{name}` holds documents (bytea), and parsing them is not supported by this worker"
+        )));
+    }
+    if let Some(Parsing::Pymupdf(_) | Parsing::Docling(_) | Parsing::Other(_)) = &config.parsing {
+        return Err(unsupported("parsing documents is not supported by this worker".into()));
+    }
+    Ok(loading)
+}
+
+fn names(columns: &Columns<'_>, key_order: &[String]) -> Result<Names, Trouble> {
+    let vectorizer = columns.vectorizer;
+    let (Some(queue_schema), Some(queue_table)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
+        return Err(unsupported("it has no queue".into()));
+    };
+    let key = |name: &String| {
+        let sql_type = columns.get(name)?.sql_type.clone();
+        Ok(KeyColumn {
+            name: name.clone(),
+            sql_type,
+        })
+    };
+    Ok(Names {
+        id: vectorizer.id,
+        source: qualified(&vectorizer.source_schema, &vectorizer.source_table),
+        queue: qualified(queue_schema, queue_table),
+        failed: vectorizer
+            .queue_failed_table
+            .as_ref()
+            .map(|table| qualified(queue_schema, table)),
+        keys: key_order.iter().map(key).collect::<Result<_, Trouble>>()?,
+    })
+}
+
+fn destination(config: &DestinationConfig, names: &Names) -> Result<Destination, Trouble> {
+    match config {
+        DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
+            (Some(schema), Some(table)) => Ok(Destination::Table(Store::new(names, &qualified(schema, table)))),
+            _ => Err(unsupported("its destination names no table".into())),
+        },
+        DestinationConfig::Column(column) => Ok(Destination::Column(Column::new(names, &column.embedding_column))),
+        DestinationConfig::Other(_) => Err(unsupported("the destination is not one that this worker knows".into())),
+    }
+}
+
+fn unsupported(what: String) -> Trouble {
+    Trouble::Configuration(what)
 }

@@ -115,9 +115,11 @@ impl Worker {
 
     /// The pool beneath the connection.
     pub(super) fn pool(&self) -> Result<PgPool, WorkerError> {
-        match &self.db.inner {
-            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => Ok(self.db.get_postgres_connection_pool().clone()),
-            _ => Err(WorkerError::NotPostgres),
+        // asked first, since asking another connection for its pool panics
+        if matches!(self.db.inner, DatabaseConnectionType::SqlxPostgresPoolConnection(_)) {
+            Ok(self.db.get_postgres_connection_pool().clone())
+        } else {
+            Err(WorkerError::NotPostgres)
         }
     }
 }

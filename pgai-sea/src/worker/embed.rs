@@ -72,6 +72,7 @@ impl Requests {
         // Requests still to be made, the last one first: ranges of `missing`.
         let mut todo = requests(&missing, texts, self.embedder.limits());
         let mut refused = 0;
+        let mut unusable = None;
         while let Some(range) = todo.pop() {
             let asked: Vec<String> = missing[range.clone()].iter().map(|&text| texts[text].clone()).collect();
             embedded.requests += 1;
@@ -91,24 +92,37 @@ impl Requests {
                     embedded.trouble = Some(trouble);
                     break;
                 }
-                Err(Answer::Refused(_)) if range.len() > 1 => {
+                Err(Answer::Refused(_) | Answer::Unusable(_)) if range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
                     debug!(texts = range.len(), "refused, splitting to find the text");
                     todo.push(middle..range.end);
                     todo.push(range.start..middle);
                 }
-                Err(Answer::Refused(error)) => {
-                    refused += 1;
-                    if refused >= REFUSED_IN_A_ROW && !self.worked.load(Ordering::Relaxed) {
-                        embedded.refusals.fill(None);
-                        embedded.trouble = Some(Trouble::Configuration(error));
-                        break;
-                    }
-                    embedded.refusals[missing[range.start]] = Some(error);
+                Err(Answer::Refused(error) | Answer::Unusable(error)) if self.gives_up(&mut refused) => {
+                    embedded.trouble = Some(Trouble::Configuration(error));
+                    break;
+                }
+                Err(Answer::Refused(error)) => embedded.refusals[missing[range.start]] = Some(error),
+                Err(Answer::Unusable(error)) => {
+                    embedded.refusals[missing[range.start]] = Some(error.clone());
+                    unusable = Some(error);
                 }
             }
         }
+        if !self.worked.load(Ordering::Relaxed) {
+            let unusable = unusable.map(Trouble::Configuration);
+            embedded.trouble = embedded.trouble.or(unusable);
+            if matches!(embedded.trouble, Some(Trouble::Configuration(_))) {
+                embedded.refusals.fill(None);
+            }
+        }
         embedded
+    }
+
+    /// Whether it is not the texts: one after the other is refused, and none was ever embedded.
+    fn gives_up(&self, refused: &mut usize) -> bool {
+        *refused += 1;
+        *refused >= REFUSED_IN_A_ROW && !self.worked.load(Ordering::Relaxed)
     }
 
     async fn request(&self, texts: &[String]) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
@@ -125,7 +139,7 @@ impl Requests {
         };
         let vectors = answer.instrument(span).await.map_err(Answer::from)?;
         if vectors.len() != texts.len() {
-            return Err(Answer::Refused(format!(
+            return Err(Answer::Unusable(format!(
                 "vectorizer {}: {} gave {} vectors for {} texts",
                 self.vectorizer,
                 self.model,
@@ -168,6 +182,8 @@ impl Requests {
 enum Answer {
     /// Because of a text.
     Refused(String),
+    /// The answer is none; whether for a text's sake shows if others are answered.
+    Unusable(String),
     /// Whatever the texts.
     Trouble(Trouble),
 }
@@ -175,7 +191,8 @@ enum Answer {
 impl From<EmbedError> for Answer {
     fn from(error: EmbedError) -> Self {
         match error {
-            EmbedError::Refused { .. } | EmbedError::Answer { .. } => Self::Refused(describe(&error)),
+            EmbedError::Refused { .. } => Self::Refused(describe(&error)),
+            EmbedError::Answer { .. } => Self::Unusable(describe(&error)),
             _ if error.is_transient() => Self::Trouble(Trouble::Provider {
                 message: describe(&error),
                 retry_after: error.retry_after(),

@@ -14,7 +14,7 @@ use super::settle::{Item, Outcome};
 /// The wait after the first failed attempt; it doubles.
 const FIRST_DELAY: Duration = Duration::from_secs(15);
 /// The longest wait between attempts.
-const LONGEST_DELAY: Duration = Duration::from_secs(30 * 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(30);
 
 const RECORD: &str = "insert into ai._vectorizer_errors (id, message, details) \
                       select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, details)";

@@ -25,7 +25,7 @@ use crate::catalog::Vectorizer;
 /// A provider or database that fails is asked again after this, and then after twice the time, ..
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// .. up to this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// A single run gives a provider so many chances in a row.
 const CHANCES: u32 = 5;
 /// How often a single run looks whether other workers are done.
@@ -33,7 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often progress is told and counted at most.
 const TELL: Duration = Duration::from_millis(250);
 /// The same trouble is recorded again after this.
-const RECORD_AGAIN: Duration = Duration::from_secs(600);
+const RECORD_AGAIN: Duration = Duration::from_mins(10);
 
 /// Whether a lane ends with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,19 +95,27 @@ impl Lane {
         vectorizer: Vectorizer,
         key_order: Vec<String>,
     ) -> (VectorizerReport, Option<WorkerError>) {
-        let shared = self.shared.clone();
+        // kept over a provider's troubles: it knows what worked, and vectors that are not written yet
+        let mut prepared: Option<Arc<Assignment>> = None;
         let error = loop {
             if self.is_stopped() {
                 break None;
             }
-            let trouble =
-                match Assignment::new(&shared.pool, &vectorizer, &key_order, &shared.embedders, &shared.terms).await {
-                    Ok(assignment) => match self.work(Arc::new(assignment)).await {
-                        Some(trouble) => trouble,
-                        None => break None,
-                    },
-                    Err(trouble) => trouble,
-                };
+            let ready = match prepared.take() {
+                Some(assignment) => Ok(assignment),
+                None => self.prepare(&vectorizer, &key_order).await,
+            };
+            let trouble = match ready {
+                Ok(assignment) => match self.work(Arc::clone(&assignment)).await {
+                    Some(trouble @ (Trouble::Provider { .. } | Trouble::Database(_))) => {
+                        prepared = Some(assignment);
+                        trouble
+                    }
+                    Some(trouble) => trouble,
+                    None => break None,
+                },
+                Err(trouble) => trouble,
+            };
             match self.after(trouble).await {
                 Next::Wait(wait) => self.rest(wait).await,
                 Next::End => break None,
@@ -116,6 +124,15 @@ impl Lane {
         };
         self.tell_catalog().await;
         (self.report, error)
+    }
+
+    async fn prepare(&self, vectorizer: &Vectorizer, key_order: &[String]) -> Result<Arc<Assignment>, Trouble> {
+        let Shared {
+            pool, embedders, terms, ..
+        } = &self.shared;
+        Assignment::new(pool, vectorizer, key_order, embedders, terms)
+            .await
+            .map(Arc::new)
     }
 
     /// Works until the queue is empty or the lane is stopped, which is no trouble, or until there is some.
@@ -213,7 +230,7 @@ impl Lane {
             }
             Trouble::Provider { .. } => self.record("embedding provider failed", &message).await,
             Trouble::Configuration(_) | Trouble::Refused(_) => {
-                self.record("vectorizer cannot be worked on", &message).await
+                self.record("vectorizer cannot be worked on", &message).await;
             }
         }
         self.report.error(message);

@@ -1,4 +1,51 @@
 //! The worker: keeps every vectorizer's embeddings those of its source rows' current text.
+//!
+//! [`Worker`] serves all vectorizers of a database. Nothing is added to the catalog for it: it works on a queue as pgai made it, beside
+//! pgai's own worker and others of its kind.
+//!
+//! # Protocol
+//!
+//! **Claim** (one statement). Due queue rows are locked, passing over locked ones; keys whose advisory lock is held are left out, the
+//! lock being the one that pgai's worker holds from its claim to its write; the rows of the other keys get a *stamp*, a moment in the future,
+//! in `loading_retry_after`. A stamped row is due for nobody. The stamp is moved on while the worker lives, and runs out when it does not.
+//!
+//! **Read** (after the claim, each statement its own transaction). The rows as they are now: everything that the claimed queue rows speak of was
+//! committed before. Then no transaction is open until all vectors are there.
+//!
+//! **Write** (one short transaction, READ COMMITTED, whatever the default). Each statement sees what was committed before it began, so that
+//! what a lock protects has to be looked at in a later statement than the lock.
+//!
+//! 1. `FOR KEY SHARE SKIP LOCKED` on the source's rows, and the keys' advisory locks, tried. From here on none of these rows is deleted, changes its
+//!    key or is truncated away, and nobody else writes these keys. Who holds a lock already is not waited for: its keys go back to the queue.
+//! 2. Rows that were not locked, or are another version (place and `xmin`) than was read, are read again: gone, other text, or the same.
+//!    What stands in the store is compared with what the change was planned on.
+//! 3. Queue rows are deleted by key *and* stamp. None left: the lease ran out and another worker has the key; nothing is written for it.
+//! 4. The store is changed to hold exactly the new chunks; chunks that did not change keep their row or at least their embedding.
+//!
+//! Why nothing stale is left once the queue is empty:
+//!
+//! - *An edit* before step 1 makes another version; with other text the key goes back to the queue. An edit after it, which step 1 does not
+//!   hinder, has put a row without this stamp into the queue, which step 3 leaves there.
+//! - *A delete or key change* before step 1: the row is not found in step 2, its embeddings go. Open during step 1: the row is locked, the key goes
+//!   back. After step 1: it waits for the commit, and its trigger then sees and deletes what was written.
+//! - *A truncate* waits for the read lock that step 1 takes on the table, or comes first and is seen. The write touches the source before queue
+//!   and store, as the truncating trigger does, and claim and read touch one of them per transaction, so that nobody waits in a circle.
+//! - *A second worker*, pgai's too, cannot hold the advisory lock at the same time; what it wrote before is seen in step 2.
+//! - *A death* before the commit leaves the lease to run out, one after it nothing.
+//!
+//! One thing is beyond this: a transaction at REPEATABLE READ or above that deletes a row (or changes its key), and whose snapshot is older than the
+//! embeddings' commit. pgai's trigger then does not see them, and they stay. The trigger has to queue the key in such a transaction; the
+//! worker then finds the row gone.
+//!
+//! # Failures
+//!
+//! A provider that is down, slow or limits the rate makes its vectorizer wait, longer each time, and no row is blamed. A text that it refuses is
+//! found by splitting the request; the row's attempts are counted in `loading_retries`, and after the last
+//! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`.
+//!
+//! # Rights
+//!
+//! Locking a source row takes a right that `SELECT` alone does not give: `UPDATE` on at least one column of the source.
 
 mod assignment;
 mod builder;

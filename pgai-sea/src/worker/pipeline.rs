@@ -271,7 +271,7 @@ async fn write(
     let mut refused = Vec::new();
     for (place, item) in items.iter().enumerate() {
         match settle(pool, assignment, &[item], stamp, vectors).await {
-            Ok(one) => settled.add(one, place),
+            Ok(one) => settled.add(&one, place),
             Err(error) if super::trouble::class_is(&error, &["22", "23"]) => refused.push((place, error.to_string())),
             Err(error) => return Err(error.into()),
         }
@@ -285,7 +285,8 @@ async fn write(
             step: "writing",
             reason,
         });
-        settled.add(settle(pool, assignment, &[&items[place]], stamp, vectors).await?, place);
+        let one = settle(pool, assignment, &[&items[place]], stamp, vectors).await?;
+        settled.add(&one, place);
     }
     Ok(settled)
 }

@@ -17,9 +17,11 @@ pub struct Progress {
     pub pending: u64,
 }
 
+type Listener = dyn Fn(&Progress) + Send + Sync;
+
 /// What is called with it.
 #[derive(Clone, Default)]
-pub(crate) struct Hook(Option<Arc<dyn Fn(&Progress) + Send + Sync>>);
+pub(crate) struct Hook(Option<Arc<Listener>>);
 
 impl Hook {
     pub(crate) fn new(hook: impl Fn(&Progress) + Send + Sync + 'static) -> Self {

@@ -84,7 +84,7 @@ impl Worker {
         let shared = self.shared(Mode::Forever).await?;
         let heart = JoinSet::from_iter([shared.tracking.clone().beat()]);
         let mut lanes = Lanes::default();
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         let mut stop = std::pin::pin!(stop);
         loop {
             let wait = match self.models().await {

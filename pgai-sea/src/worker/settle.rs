@@ -67,7 +67,7 @@ pub(crate) struct Settled {
 
 impl Settled {
     /// Adds what became of one item, the one at `place`.
-    pub(crate) fn add(&mut self, one: Self, place: usize) {
+    pub(crate) fn add(&mut self, one: &Self, place: usize) {
         self.rows += one.rows;
         self.written += one.written;
         self.kept += one.kept;
@@ -127,9 +127,9 @@ async fn try_settle(
     let verdicts = verdicts(connection, assignment, items, &keys).await?;
     let (mut finishing, mut failing) = (Vec::new(), Vec::new());
     let (mut changed, mut busy) = (Vec::new(), Vec::new());
-    let mut changes = plan(connection, assignment, items, &keys, &verdicts).await?;
+    let mut planned = plan(connection, assignment, items, &keys, &verdicts).await?;
     for (place, item) in items.iter().enumerate() {
-        match (verdicts[place], &changes[place]) {
+        match (verdicts[place], &planned[place]) {
             (Verdict::Busy, _) => busy.push(place),
             (Verdict::Changed, _) | (Verdict::Unchanged, Planned::Outdated) => changed.push(place),
             (Verdict::Unchanged, _) if matches!(&item.outcome, Outcome::Failed(_)) && assignment.tries_again(item) => {
@@ -165,7 +165,7 @@ async fn try_settle(
         }
         writing.push((
             &items[place].key,
-            std::mem::replace(&mut changes[place], Planned::Outdated),
+            std::mem::replace(&mut planned[place], Planned::Outdated),
         ));
     }
     write(connection, assignment, &writing, vectors, &mut settled).await?;

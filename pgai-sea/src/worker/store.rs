@@ -236,10 +236,10 @@ mod tests {
     use super::*;
 
     fn stored(texts: &[&str]) -> Vec<StoredChunk> {
-        (0..)
+        (0_i32..)
             .zip(texts)
             .map(|(seq, text)| StoredChunk {
-                id: Uuid::from_u128(seq as u128 + 1),
+                id: Uuid::from_u64_pair(0, u64::from(seq.unsigned_abs()) + 1),
                 seq,
                 text: (*text).into(),
             })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::Error;
+use sea_orm::sqlx::error::DatabaseError;
 
 /// What stops a vectorizer.
 #[derive(Debug)]
@@ -48,6 +49,6 @@ impl std::fmt::Display for Trouble {
 
 /// Whether the error's SQLSTATE begins with one of these.
 pub(crate) fn class_is(error: &Error, classes: &[&str]) -> bool {
-    let state = error.as_database_error().and_then(|error| error.code());
+    let state = error.as_database_error().and_then(DatabaseError::code);
     state.is_some_and(|state| classes.iter().any(|class| state.starts_with(class)))
 }

@@ -99,7 +99,7 @@ pub(super) fn translate_class(input: &mut Peekable<Chars<'_>>) -> Result<String,
         if low > high {
             return Err(format!("the range `{low}-{high}` runs backwards"));
         }
-        class.push_str(&format!("{}-{}", literal(low), literal(high)));
+        class.extend([literal(low), "-".into(), literal(high)]);
     }
 }
 

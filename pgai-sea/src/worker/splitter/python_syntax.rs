@@ -47,11 +47,9 @@ impl Translator<'_> {
                     self.output.push(')');
                 }
                 '{' => self.braces(),
-                '^' => self.output.push_str(if self.multiline { "(?m:^)" } else { r"\A" }),
-                '$' => self
-                    .output
-                    .push_str(if self.multiline { "(?m:$)" } else { r"(?=\n?\z)" }),
-                '}' | ']' => self.output.push_str(&literal(c)),
+                '^' => self.emit(if self.multiline { "(?m:^)" } else { r"\A" }),
+                '$' => self.emit(if self.multiline { "(?m:$)" } else { r"(?=\n?\z)" }),
+                '}' | ']' => self.emit(&literal(c)),
                 _ => self.output.push(c),
             }
         }
@@ -65,20 +63,16 @@ impl Translator<'_> {
     fn escape(&mut self) -> Result<(), String> {
         let c = self.input.next().ok_or("it ends with a backslash")?;
         match c {
-            'A' => self.output.push_str(r"\A"),
-            'Z' => self.output.push_str(r"\z"),
-            'b' => self
-                .output
-                .push_str(&format!("(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))")),
-            'B' => self
-                .output
-                .push_str(&format!("(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))")),
-            'd' => self.output.push_str(DIGIT),
-            's' => self.output.push_str(SPACE),
-            'w' => self.output.push_str(WORD),
-            'D' => self.output.push_str(&negated(DIGIT)),
-            'S' => self.output.push_str(&negated(SPACE)),
-            'W' => self.output.push_str(&negated(WORD)),
+            'A' => self.emit(r"\A"),
+            'Z' => self.emit(r"\z"),
+            'b' => self.emit(&format!("(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))")),
+            'B' => self.emit(&format!("(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))")),
+            'd' => self.emit(DIGIT),
+            's' => self.emit(SPACE),
+            'w' => self.emit(WORD),
+            'D' => self.emit(&negated(DIGIT)),
+            'S' => self.emit(&negated(SPACE)),
+            'W' => self.emit(&negated(WORD)),
             '1'..='9' => self.reference(c)?,
             _ => self.output.push_str(&literal(code_point(c, &mut self.input)?)),
         }
@@ -97,7 +91,7 @@ impl Translator<'_> {
                 let character = character
                     .and_then(char::from_u32)
                     .ok_or_else(|| format!("`\\{digits}` is too large"))?;
-                self.output.push_str(&literal(character));
+                self.emit(&literal(character));
                 return Ok(());
             }
         }
@@ -108,7 +102,7 @@ impl Translator<'_> {
         if self.open.iter().any(|open| open.capture == Some(group)) {
             return Err(format!("`\\{group}` refers to a group that is still open"));
         }
-        self.output.push_str(&format!(r"(?:\{group})"));
+        self.emit(&format!(r"(?:\{group})"));
         Ok(())
     }
 
@@ -133,7 +127,7 @@ impl Translator<'_> {
                 }
                 Some('=') => {
                     let name = self.until(')')?;
-                    self.output.push_str(&format!(r"(?:\k<{name}>)"));
+                    self.emit(&format!(r"(?:\k<{name}>)"));
                 }
                 _ => return Err("`(?P` is followed by neither `<` nor `=`".into()),
             },
@@ -174,7 +168,7 @@ impl Translator<'_> {
                 Some(')') if at_start && on => {
                     self.multiline = multiline;
                     if !flags.is_empty() {
-                        self.output.push_str(&format!("(?{flags})"));
+                        self.emit(&format!("(?{flags})"));
                     }
                     return Ok(());
                 }
@@ -186,6 +180,10 @@ impl Translator<'_> {
         }
     }
 
+    fn emit(&mut self, pattern: &str) {
+        self.output.push_str(pattern);
+    }
+
     fn enter(&mut self, capturing: bool, start: &str) {
         if capturing {
             self.captures += 1;
@@ -194,7 +192,7 @@ impl Translator<'_> {
             capture: capturing.then_some(self.captures),
             multiline_outside: self.multiline,
         });
-        self.output.push_str(start);
+        self.emit(start);
     }
 
     /// `{2,3}` counts, with either number left out too; anything else is a brace.
@@ -204,7 +202,7 @@ impl Translator<'_> {
         let (low, high) = rest.split_once(',').unwrap_or((&rest, &rest));
         let is_count = |digits: &str| digits.chars().all(|c| c.is_ascii_digit());
         if !closed || rest.is_empty() || !is_count(low) || !is_count(high) {
-            self.output.push_str(r"\{");
+            self.emit(r"\{");
             return;
         }
         let low = if low.is_empty() { "0" } else { low };
@@ -213,7 +211,7 @@ impl Translator<'_> {
         } else {
             format!("{{{low}}}")
         };
-        self.output.push_str(&count);
+        self.emit(&count);
         self.input.by_ref().take(rest.chars().count() + 1).for_each(drop);
     }
 

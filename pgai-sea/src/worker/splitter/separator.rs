@@ -13,10 +13,10 @@ pub(super) enum Separator {
     Characters,
     Literal(String),
     Regex {
-        pattern: PythonRegex,
+        pattern: Box<PythonRegex>,
         /// The same in parentheses, for the split that keeps what was matched. They renumber groups, so this one may be
         /// refused where the other works.
-        kept: Result<PythonRegex, SplitError>,
+        kept: Result<Box<PythonRegex>, SplitError>,
         source: String,
     },
 }
@@ -27,8 +27,8 @@ impl Separator {
             "" => Self::Characters,
             literal if !is_regex => Self::Literal(literal.to_owned()),
             source => Self::Regex {
-                pattern: PythonRegex::new(source)?,
-                kept: PythonRegex::new(&format!("({source})")),
+                pattern: Box::new(PythonRegex::new(source)?),
+                kept: PythonRegex::new(&format!("({source})")).map(Box::new),
                 source: source.to_owned(),
             },
         })

@@ -1,6 +1,7 @@
 //! The worker's promises.
 
 mod basics;
+mod beside;
 mod interleaving;
 mod shapes;
 mod support;
