@@ -59,7 +59,7 @@ as $$
     where c.oid = source
 $$;
 
--- The schema that pgvector lives in.
+-- pgvector's type, with the schema that the extension lives in.
 create or replace function ai._vectorizer_vector_type()
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$

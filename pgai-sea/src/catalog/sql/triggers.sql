@@ -7,14 +7,15 @@
 -- Inserts and deletes are seen once per statement, through transition tables: a row trigger costs several times as much.
 -- Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it calls
 -- anything. In a divided table (partitions, inheritance) all are seen row by row: rows written to a partition by its own
--- name, or moved from one to another by an update, pass no statement trigger of the parent.
+-- name, or moved from one to another by an update, pass no statement trigger of the parent. A table that becomes a partition
+-- or a child later needs its triggers made anew.
 
 -- True where a column named in it differs, byte for byte: 'Title' and 'title' are two texts, whatever the column's collation
--- says of them, and 1.0 and 1.00 two numbers. The cast keeps the parser from comparing column by column.
+-- says of them, and 1.0 and 1.00 two numbers. As a function: the operator *<> between rows does not survive a dump.
 create or replace function ai._vectorizer_update_condition(source regclass, config jsonb)
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
-    select format('row(%s)::record *<> row(%s)::record'
+    select format('record_image_ne(row(%s), row(%s))'
         , string_agg(format('old.%I', a.attname), ', ' order by a.attnum)
         , string_agg(format('new.%I', a.attname), ', ' order by a.attnum))
     from pg_attribute a

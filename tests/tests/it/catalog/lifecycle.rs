@@ -260,3 +260,31 @@ async fn renamed_columns_of_text_are_followed() {
     })
     .await;
 }
+
+/// What a dump writes can be restored: PostgreSQL prints triggers and functions in words of its own.
+#[tokio::test]
+async fn triggers_can_be_made_from_what_a_dump_says() {
+    on_both_catalogs(async |test| {
+        test.execute("create table blog (id int, content text, \"B\" json, primary key (id))").await?;
+        let id = vectorize(&test, "blog", ", formatting => ai.formatting_python_template('$B $chunk')").await?;
+        for (drop, definition) in [
+            ("drop trigger %I on blog", "pg_get_triggerdef(oid)"),
+            ("drop function if exists %I() cascade", "pg_get_functiondef(tgfoid)"),
+        ] {
+            let statements: Vec<String> = test
+                .values(&format!(
+                    "select format('{drop};', case when '{drop}' like '%trigger%' then tgname else 'none' end) || {definition}
+                     from pg_trigger where tgrelid = 'blog'::regclass and tgname like '\\_vectorizer%'"
+                ))
+                .await?;
+            assert!(!statements.is_empty());
+            for statement in statements {
+                test.execute(&statement).await?;
+            }
+        }
+        test.execute("insert into blog values (1, 'c', '{}'); update blog set content = 'd'").await?;
+        assert_eq!(take(&test, id).await?, [1, 1]);
+        Ok(())
+    })
+    .await;
+}

@@ -6,7 +6,7 @@ use pgai_sea::catalog::entities::{
 use pgai_sea::catalog::{self, CatalogError};
 use pgai_sea::config::Embedding;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
-use sea_orm::{EntityTrait, Schema};
+use sea_orm::EntityTrait;
 
 use super::{BLOG, vectorize};
 
@@ -116,8 +116,6 @@ async fn the_entities_read_every_table_and_view() {
 #[tokio::test]
 async fn schema_sync_does_not_see_the_entities() {
     on_catalog(Catalog::Bare, async |test| {
-        let builder: sea_orm::SchemaBuilder = Schema::new(sea_orm::DbBackend::Postgres).builder();
-        drop(builder);
         test.db.get_schema_registry("pgai_sea::*").sync(&test.db).await?;
         let schemas: i64 = test
             .value("select count(*) from pg_namespace where nspname = 'ai'")

@@ -18,7 +18,7 @@ async fn refused(test: &TestDatabase, source: &str, arguments: &str) -> Result<S
         ("embedding", "ai.embedding_openai('model', 3)"),
     ] {
         if !arguments.contains(&format!("{name} =>")) {
-            call += &format!(", {name} => {default}");
+            call = format!("{call}, {name} => {default}");
         }
     }
     refusal(test, &format!("{call}, {arguments})")).await
