@@ -1,5 +1,6 @@
 //! Chunks and formatted text against what Python makes of them: `golden/generate.py` wrote the expectations.
 #![cfg(feature = "worker")]
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 use std::path::PathBuf;
 

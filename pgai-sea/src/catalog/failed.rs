@@ -26,6 +26,6 @@ pub async fn failed_count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
     let count = Statement::from_string(DbBackend::Postgres, format!("SELECT count(*) FROM {table}"));
     db.query_one_raw(count)
         .await?
-        .map(|row| row.try_get_by_index(0).map_err(Into::into))
+        .map(|row| row.try_get_by_index(0))
         .transpose()
 }

@@ -90,10 +90,12 @@ impl DropVectorizer {
     }
 
     /// Whether it is fine that there is none.
+    #[cfg(feature = "migration")]
     pub(crate) fn may_be_missing(&self) -> bool {
         self.if_exists
     }
 
+    #[cfg(feature = "migration")]
     /// What is dropped, for messages: `with target table "x"`.
     pub(crate) fn describe(&self) -> String {
         let schema = self

@@ -74,6 +74,7 @@ impl Embedder for Model768 {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "as in the README")]
 async fn queries(db: DatabaseConnection, query_vector: Vec<f32>, embedder: Model768) -> TestResult {
     use blog_post::content_embeddings;
     use pgai_sea::prelude::*;

@@ -27,7 +27,8 @@ async fn store_view_and_queues_are_the_same_on_both_catalogs() {
              alter table blog drop column gone")
             .await?;
         vectorize(&test, "blog", "").await?;
-        shapes.lock().unwrap().push(test.values::<String>(SHAPE).await?);
+        let shape = test.values::<String>(SHAPE).await?;
+        shapes.lock().unwrap().push(shape);
         Ok(())
     })
     .await;

@@ -48,7 +48,7 @@ pub(super) fn answer(status: &str, headers: &[&str], body: &str) -> String {
 /// Reads a request of a declared length.
 async fn read(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = stream.read(&mut buffer).await.unwrap();
         assert!(count > 0, "the request broke off");

@@ -82,7 +82,7 @@ async fn filters_a_maximum_and_sources_go_together() {
         create(&test).await?;
         let rare = |id: i32| id % 100 == 0 && id > 300;
         let all = expected(Metric::Cosine, rare);
-        let middle = (all[7].1 + all[8].1) / 2.0;
+        let middle = f64::midpoint(all[7].1, all[8].1);
         let hits = note::embeddings::Entity::search(QUERY)
             .filter(note::Column::Author.eq("rare"))
             .filter(note::embeddings::Column::Id.gt(300))

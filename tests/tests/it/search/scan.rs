@@ -35,7 +35,7 @@ async fn setting(db: &DatabaseTransaction) -> Result<String, sea_orm::DbErr> {
         ))
         .await?
         .ok_or_else(|| sea_orm::DbErr::Custom("no row".to_owned()))?;
-    row.try_get_by_index(0).map_err(Into::into)
+    row.try_get_by_index(0)
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn dead_letters(test: &TestDatabase) -> Vec<String> {
 
 /// Waits until it is so, but not for ever.
 async fn soon(is_so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !is_so().await {
         assert!(Instant::now() < deadline, "it does not come to that");
         tokio::time::sleep(Duration::from_millis(20)).await;
