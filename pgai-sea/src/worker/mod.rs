@@ -33,9 +33,9 @@
 //! - *A second worker*, pgai's too, cannot hold the advisory lock at the same time; what it wrote before is seen in step 2.
 //! - *A death* before the commit leaves the lease to run out, one after it nothing.
 //!
-//! One thing is beyond this: a transaction at REPEATABLE READ or above that deletes a row (or changes its key), and whose snapshot is older than the
-//! embeddings' commit. pgai's trigger then does not see them, and they stay. The trigger has to queue the key in such a transaction; the
-//! worker then finds the row gone.
+//! One thing is beyond the worker: a transaction at REPEATABLE READ or above that deletes a row (or changes its key), and whose snapshot is older
+//! than the embeddings' commit, does not see them, and they stay. The triggers of this crate's catalog queue the key in such a transaction, and
+//! the worker then finds the row gone; pgai's do not.
 //!
 //! # Failures
 //!

@@ -1,6 +1,7 @@
 //! What others do while a text is being embedded.
 
-use pgai_sea_tests::on_both_catalogs;
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
+use sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
 use tokio::task::JoinHandle;
 
 use super::support::{Gate, assert_exact, assert_in_sync, posts, queued, run, worker};
@@ -116,7 +117,6 @@ async fn a_writer_in_the_middle_of_it() {
         "update posts set id = id + 100 where id <= 5",
     ] {
         on_both_catalogs(async |test| {
-            use sea_orm::{ConnectionTrait, TransactionTrait};
             posts(&test).await?;
             test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 20) i")
                 .await?;
@@ -246,6 +246,31 @@ async fn several_workers_and_steady_writers() {
         run(&test, &gate).await;
         assert_in_sync(&test).await;
         assert_exact(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// Its snapshot is older than the embeddings, so it cannot delete them; pgai's own trigger leaves them for ever.
+#[tokio::test]
+async fn a_delete_that_does_not_see_the_embeddings() {
+    on_catalog(Catalog::Ours, async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts values (1, 'T', 'text'), (2, 'T', 'other')")
+            .await?;
+        let writer = test
+            .db
+            .begin_with_config(Some(IsolationLevel::RepeatableRead), None)
+            .await?;
+        writer.execute_unprepared("select * from posts").await?;
+        let gate = Gate::new();
+        run(&test, &gate).await;
+        writer
+            .execute_unprepared("delete from posts where id = 1; update posts set id = 3 where id = 2")
+            .await?;
+        writer.commit().await?;
+        run(&test, &gate).await;
+        assert_in_sync(&test).await;
         Ok(())
     })
     .await;
