@@ -35,8 +35,8 @@ pub(crate) async fn follow(
         return Ok(());
     };
     let deleted = hits.next();
-    printer.note(&printer.bold("The search follows the table"));
-    printer.note(&names("As it is:", &before));
+    printer.heading("The search follows the table");
+    printer.note(&names(&before));
 
     let start = Instant::now();
     edit(db, edited.clone()).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn follow(
         edited.name,
         duration(took)
     ));
-    printer.note(&(names("", &bread) + "\n" + &names("", &after)));
+    printer.note(&(names(&bread) + "\n" + &names(&after)));
 
     if let Some(deleted) = &deleted {
         let start = Instant::now();
@@ -65,7 +65,7 @@ pub(crate) async fn follow(
             deleted.name,
             duration(took)
         ));
-        printer.note(&names("", &answer::ask(db, model, question, HITS).await?));
+        printer.note(&names(&answer::ask(db, model, question, HITS).await?));
     }
 
     let start = Instant::now();
@@ -76,7 +76,7 @@ pub(crate) async fn follow(
     embed::catch_up(db, model).await?;
     let took = start.elapsed();
     printer.note(&format!("Put both back, embedded again after {}.", duration(took)));
-    printer.note(&names("", &answer::ask(db, model, question, HITS).await?));
+    printer.note(&names(&answer::ask(db, model, question, HITS).await?));
     Ok(())
 }
 
@@ -88,13 +88,8 @@ async fn edit(db: &DatabaseConnection, row: entity::Model) -> Result<(), Error> 
     Ok(())
 }
 
-/// An answer on one line.
-fn names(lead: &str, answer: &Answer) -> String {
-    let names: Vec<_> = (1..)
-        .zip(&answer.hits)
-        .map(|(rank, hit): (usize, _)| format!("{rank} {}", hit.crate_.name))
-        .collect();
-    format!("{lead} \"{}\" finds {}", answer.question, names.join(", "))
-        .trim_start()
-        .to_owned()
+/// An answer on one line, the nearest first.
+fn names(answer: &Answer) -> String {
+    let names: Vec<_> = answer.hits.iter().map(|hit| hit.crate_.name.as_str()).collect();
+    format!("\"{}\" finds {}", answer.question, names.join(", "))
 }

@@ -3,8 +3,6 @@
 //! Reads names, descriptions and READMEs from Cargo's registry, stores them with `SeaORM`, lets the worker embed them with a model in
 //! this process, answers the questions on the command line, then edits the table and shows that the search follows.
 
-#![allow(clippy::print_stdout)] // it talks to a person
-
 mod answer;
 mod cli;
 mod crates;
@@ -60,9 +58,9 @@ async fn run(cli: Cli) -> Result<(), Error> {
         outcome = search(&database, &model, found.crates, &cli.questions, &printer) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
     };
-    let goodbye = database.close().await?;
+    let closed = database.close().await;
     outcome?;
-    printer.note(&goodbye);
+    printer.note(&closed?);
     Ok(())
 }
 

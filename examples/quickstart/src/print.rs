@@ -1,9 +1,11 @@
 //! What a person sees: on a terminal in its width, in a pipe in 80 columns without colours.
 
 use std::{
-    io::{IsTerminal, stdout},
+    io::{IsTerminal, Write, stdout},
     time::{Duration, Instant},
 };
+
+use textwrap::WordSplitter;
 
 use crate::answer::{Answer, Found};
 
@@ -38,38 +40,39 @@ impl Printer {
     pub(crate) fn stage(&self, what: &str, start: Instant) {
         let took = duration(start.elapsed());
         let room = self.width.saturating_sub(took.len() + 1);
-        println!("{what:room$} {took}");
+        line(&format!("{what:room$} {took}"));
     }
 
     /// A paragraph. Lines that begin with spaces stay as they are: they are for copying.
     pub(crate) fn note(&self, text: &str) {
-        println!();
-        for line in text.lines() {
-            if line.starts_with(' ') {
-                println!("{line}");
+        let options = textwrap::Options::new(self.width).word_splitter(WordSplitter::NoHyphenation);
+        line("");
+        for text in text.lines() {
+            if text.starts_with(' ') {
+                line(text);
             } else {
-                println!("{}", textwrap::fill(line, self.width));
+                line(&textwrap::fill(text, &options));
             }
         }
     }
 
+    pub(crate) fn heading(&self, text: &str) {
+        self.note(&self.bold(text));
+    }
+
     pub(crate) fn answer(&self, answer: &Answer) {
-        println!();
-        println!("{}", self.bold(&format!("\"{}\"", answer.question)));
+        self.heading(&format!("\"{}\"", answer.question));
         for (rank, hit) in (1..).zip(&answer.hits) {
-            println!();
-            println!("{}", self.hit(rank, hit));
+            line("");
+            line(&self.hit(rank, hit));
         }
-        if answer.hits.is_empty() {
-            println!("{INDENT}nothing is stored");
-        }
-        println!();
         let took = format!(
             "{} to embed the question, {} to search",
             duration(answer.embedding_took),
             duration(answer.search_took)
         );
-        println!("{INDENT}{}", self.dim(&took));
+        line("");
+        line(&self.dim(&format!("{INDENT}{took}")));
     }
 
     /// Rank, distance and crate, below them its description and the chunk, cut to a few lines.
@@ -94,9 +97,12 @@ impl Printer {
         lines.join("\n")
     }
 
-    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis.
+    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis; a dot is where paragraphs were.
     fn wrap(&self, text: &str) -> Vec<String> {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let paragraphs = text
+            .split("\n\n")
+            .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+        let text = paragraphs.collect::<Vec<_>>().join(" · ");
         let width = self.width.saturating_sub(INDENT.len() + 4).max(20);
         textwrap::wrap(&text, width)
             .into_iter()
@@ -104,7 +110,7 @@ impl Printer {
             .collect()
     }
 
-    pub(crate) fn bold(&self, text: &str) -> String {
+    fn bold(&self, text: &str) -> String {
         self.style(text, "1")
     }
 
@@ -119,6 +125,11 @@ impl Printer {
             text.to_owned()
         }
     }
+}
+
+/// Prints a line. Whoever reads along may stop doing so (`quickstart | head`), which is no reason to stop halfway.
+fn line(text: &str) {
+    let _ = writeln!(stdout(), "{text}");
 }
 
 /// A duration with three digits or so.
