@@ -15,8 +15,9 @@
 //! **Write** (one short transaction, READ COMMITTED, whatever the default). Each statement sees what was committed before it began, so that
 //! what a lock protects has to be looked at in a later statement than the lock.
 //!
-//! 1. `FOR KEY SHARE SKIP LOCKED` on the source's rows, and the keys' advisory locks, tried. From here on none of these rows is deleted, changes its
-//!    key or is truncated away, and nobody else writes these keys. Who holds a lock already is not waited for: its keys go back to the queue.
+//! 1. The keys' advisory locks, tried, and then `FOR KEY SHARE SKIP LOCKED` on the source's rows: in one statement, which has its read lock on the
+//!    table before it does either. From here on none of these rows is deleted, changes its key or is truncated away, and nobody else writes
+//!    these keys. Who holds a lock already is not waited for: its keys go back to the queue.
 //! 2. Rows that were not locked, or are another version (place and `xmin`) than was read, are read again: gone, other text, or the same.
 //!    What stands in the store is compared with what the change was planned on.
 //! 3. Queue rows are deleted by key *and* stamp. None left: the lease ran out and another worker has the key; nothing is written for it.

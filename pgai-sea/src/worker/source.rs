@@ -62,10 +62,13 @@ impl Source {
             columns: names.keys.len(),
             values: template.len(),
             read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
+            // The key's lock comes before the row's: a worker that had it until then wrote after an edit that the row's lock,
+            // which goes to the newest version, sees.
             lock: format!(
-                "with locked as materialized (select k.n, {VERSION} as version from {given} join {source} s on {matches} \
-                 for {strength} of s skip locked) \
-                 select k.n, locked.version, {lock} from {given} left join locked using (n)"
+                "with tried as materialized (select k.*, {lock} as free from {given}), \
+                 locked as materialized (select k.n, {VERSION} as version from tried k join {source} s on {matches} \
+                 where k.free for {strength} of s skip locked) \
+                 select tried.n, locked.version, tried.free from tried left join locked using (n)"
             )
             .into(),
         }
