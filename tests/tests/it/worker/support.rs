@@ -166,8 +166,8 @@ pub(super) async fn assert_in_sync(test: &TestDatabase) {
 }
 
 /// The same, whatever is in the queue.
-pub(super) async fn assert_exact(test: &TestDatabase) {
-    let vectorizer = catalog::vectorizer(&test.db, "tested").await.unwrap();
+pub(super) async fn assert_exact(database: &TestDatabase) {
+    let vectorizer = catalog::vectorizer(&database.db, "tested").await.unwrap();
     let (Some(Loading::Column(loading)), Formatting::PythonTemplate(template)) =
         (&vectorizer.config.loading, &vectorizer.config.formatting)
     else {
@@ -182,7 +182,7 @@ pub(super) async fn assert_exact(test: &TestDatabase) {
     let key = format!("concat_ws('|', {})", key.join(", "));
     let source = pgai_sea::sql::qualified(&vectorizer.source_schema, &vectorizer.source_table);
     let rows = query(
-        test,
+        database,
         &format!(
             "select {key}, to_jsonb(s)::text, s.{}::text from {source} s",
             quote(&loading.column_name)
@@ -215,7 +215,7 @@ pub(super) async fn assert_exact(test: &TestDatabase) {
     let store = format!("{}_embedding_store", vectorizer.source_table);
     let store = pgai_sea::sql::qualified(&vectorizer.source_schema, &store);
     let chunks = query(
-        test,
+        database,
         &format!("select {key}, chunk_seq || e'\\t' || chunk, embedding::text from {store}"),
     )
     .await;
