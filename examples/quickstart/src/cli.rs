@@ -20,7 +20,7 @@ pub(crate) struct Cli {
     pub(crate) questions: Vec<String>,
 
     /// How many crates to embed: those nearest to the Cargo.lock here, then those that most others depend on
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
     pub(crate) crates: usize,
 
     /// A server to use instead of one that is fetched and started; its role may create databases
