@@ -87,9 +87,16 @@ fn column(vectorizer: &Vectorizer, errors: &mut Errors) {
     } else if vectorizer.in_column() {
         destination::holds_vectors(vectorizer, errors);
     } else if let Some(ty) = certainly_not_text(&vectorizer.ty) {
+        let vector = if ty == "PgVector" {
+            "; to keep the vectors in this column, write `destination = \"column\"`"
+        } else {
+            ""
+        };
         errors.push(Error::new(
             span,
-            format!("`{field}` is a column of `{ty}`: only text can be embedded, a `String` or an `Option<String>`"),
+            format!(
+                "`{field}` is a column of `{ty}`: only text can be embedded, a `String` or an `Option<String>`{vector}"
+            ),
         ));
     }
 }
