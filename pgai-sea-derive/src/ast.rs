@@ -46,10 +46,20 @@ pub(crate) struct Entity {
     pub(crate) misplaced: Option<Span>,
     pub(crate) table_name: Option<LitStr>,
     pub(crate) schema_name: Option<LitStr>,
+    /// The fields that are columns.
+    pub(crate) columns: Vec<Column>,
     pub(crate) keys: Vec<Key>,
     pub(crate) vectorizers: Vec<Vectorizer>,
     /// The entities that a `#[sea_orm(has_many)]` field names, as module and `Entity`: SeaORM writes `Related` for them.
     pub(crate) related: Vec<String>,
+}
+
+/// A field that is a column.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) field: Ident,
+    pub(crate) name: String,
+    pub(crate) ty: Type,
 }
 
 /// A column of the primary key.
@@ -92,6 +102,7 @@ impl Entity {
                 .map(|attr| attr.path().span()),
             table_name: attr.table_name,
             schema_name: attr.schema_name,
+            columns: Vec::new(),
             keys: Vec::new(),
             vectorizers: Vec::new(),
             related: Vec::new(),
@@ -131,6 +142,13 @@ impl Entity {
                 not_a_column,
             });
         }
+        if not_a_column.is_none() {
+            self.columns.push(Column {
+                field: ident.clone(),
+                name: column.clone(),
+                ty: field.ty.clone(),
+            });
+        }
         if let Some(related) = compound.filter(|_| attr.relates) {
             self.related.push(related);
         } else if attr.primary_key && not_a_column.is_none() {
@@ -154,6 +172,18 @@ impl Entity {
         self.table_name.as_ref().map(LitStr::value).unwrap_or_default()
     }
 
+    /// The column whose text `vectorizer` embeds: the one it stands on, or with a column destination the one that
+    /// `loading` names, if there is such a one.
+    pub(crate) fn loaded(&self, vectorizer: &Vectorizer) -> Option<&Column> {
+        let name = match (&vectorizer.attr.loading, vectorizer.in_column()) {
+            (Some(loading), true) => loading.value(),
+            (None, true) => return None,
+            (_, false) => vectorizer.field.unraw().to_string(),
+        };
+        let name = name.trim_start_matches("r#");
+        self.columns.iter().find(|column| column.field.unraw() == name)
+    }
+
     /// Whether SeaORM writes `Related<companion>` for the entity, because of a field with `has_many`.
     pub(crate) fn relates_already(&self, vectorizer: &Vectorizer) -> bool {
         self.related.contains(&format!("{}::Entity", vectorizer.module))
@@ -161,6 +191,11 @@ impl Entity {
 }
 
 impl Vectorizer {
+    /// Whether the embeddings are in a column of the source, this one, rather than in a table of their own.
+    pub(crate) fn in_column(&self) -> bool {
+        self.attr.column_destination.is_some()
+    }
+
     /// Schema (`None`: wherever the source is) and name of the table that holds the embeddings.
     pub(crate) fn target(&self, entity: &Entity) -> (Option<String>, String) {
         let schema = self.attr.target_schema.as_ref().or(entity.schema_name.as_ref());

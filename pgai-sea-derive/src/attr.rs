@@ -11,7 +11,8 @@ use crate::errors::Errors;
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
 
-const KEYS: &str = "`dimensions`, `name`, `target_schema`, `target_table`, `view_schema`, `view_name` and `derives`";
+const KEYS: &str = "`dimensions`, `destination`, `loading`, `name`, `target_schema`, `target_table`, `view_schema`, \
+                    `view_name`, `embedding`, `chunking`, `formatting`, `indexing` and `derives`";
 
 /// One `#[vectorizer(..)]`.
 #[derive(Debug)]
@@ -20,12 +21,22 @@ pub(crate) struct VectorizerAttr {
     pub(crate) span: Span,
     /// 1 when it is missing or was refused, so that the rest can still be checked.
     pub(crate) dimensions: u32,
+    /// Where `destination = "column"` is written, if it is.
+    pub(crate) column_destination: Option<Span>,
+    /// The field whose text is embedded, for a column destination.
+    pub(crate) loading: Option<LitStr>,
     pub(crate) name: Option<Ident>,
     pub(crate) target_schema: Option<LitStr>,
     pub(crate) target_table: Option<LitStr>,
     pub(crate) view_schema: Option<LitStr>,
     pub(crate) view_name: Option<LitStr>,
+    pub(crate) embedding: Option<Expr>,
+    pub(crate) chunking: Option<Expr>,
+    pub(crate) formatting: Option<Expr>,
+    pub(crate) indexing: Option<Expr>,
     pub(crate) derives: Vec<Path>,
+    /// The keys, as written.
+    pub(crate) keys: Vec<Ident>,
 }
 
 impl VectorizerAttr {
@@ -33,20 +44,27 @@ impl VectorizerAttr {
         let mut parsed = Self {
             span: attr.path().span(),
             dimensions: 1,
+            column_destination: None,
+            loading: None,
             name: None,
             target_schema: None,
             target_table: None,
             view_schema: None,
             view_name: None,
+            embedding: None,
+            chunking: None,
+            formatting: None,
+            indexing: None,
             derives: Vec::new(),
+            keys: Vec::new(),
         };
-        let mut seen = Vec::new();
         if !matches!(attr.meta, Meta::Path(_)) {
-            let result = attr.parse_nested_meta(|meta| parsed.key(&meta, &mut seen, errors));
+            let result = attr.parse_nested_meta(|meta| parsed.key(&meta, errors));
             errors.ok(result);
         }
         // an unknown key is likely a misspelling of it
-        if !seen
+        if !parsed
+            .keys
             .iter()
             .any(|key| key == "dimensions" || !KEYS.contains(&format!("`{key}`")))
         {
@@ -58,24 +76,30 @@ impl VectorizerAttr {
         parsed
     }
 
-    fn key(&mut self, meta: &ParseNestedMeta, seen: &mut Vec<Ident>, errors: &mut Errors) -> syn::Result<()> {
+    fn key(&mut self, meta: &ParseNestedMeta, errors: &mut Errors) -> syn::Result<()> {
         let Some(key) = meta.path.get_ident() else {
             return Err(meta.error(format!("expected one of {KEYS}")));
         };
-        if seen.contains(key) {
+        if self.keys.contains(key) {
             errors.push(Error::new(
                 key.span(),
                 format!("`{key}` is given twice: remove one of them"),
             ));
         }
-        seen.push(key.clone());
+        self.keys.push(key.clone());
         match key.to_string().as_str() {
             "dimensions" => self.dimensions = errors.ok(dimensions(meta)?).unwrap_or(1),
+            "destination" => self.column_destination = errors.ok(destination(&string(meta)?)).flatten(),
+            "loading" => self.loading = Some(string(meta)?),
             "name" => self.name = errors.ok(module_name(&string(meta)?)),
             "target_schema" => self.target_schema = errors.ok(relation_name(string(meta)?)),
             "target_table" => self.target_table = errors.ok(relation_name(string(meta)?)),
             "view_schema" => self.view_schema = errors.ok(relation_name(string(meta)?)),
             "view_name" => self.view_name = errors.ok(relation_name(string(meta)?)),
+            "embedding" => self.embedding = Some(meta.value()?.parse()?),
+            "chunking" => self.chunking = Some(meta.value()?.parse()?),
+            "formatting" => self.formatting = Some(meta.value()?.parse()?),
+            "indexing" => self.indexing = Some(meta.value()?.parse()?),
             "derives" => self.derives = paths(meta)?,
             _ => {
                 errors.push(Error::new(
@@ -115,6 +139,18 @@ fn string(meta: &ParseNestedMeta) -> syn::Result<LitStr> {
         let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
         Error::new(error.span(), format!("`{key}` takes a string, as in `{key} = \"..\"`"))
     })
+}
+
+/// The place of `"column"`; `"table"` is what is meant without the key.
+fn destination(value: &LitStr) -> syn::Result<Option<Span>> {
+    match value.value().as_str() {
+        "table" => Ok(None),
+        "column" => Ok(Some(value.span())),
+        _ => Err(Error::new(
+            value.span(),
+            "`destination` is `\"table\"`, a table of the embeddings' own and the default, or `\"column\"`, this column",
+        )),
+    }
 }
 
 fn module_name(name: &LitStr) -> syn::Result<Ident> {

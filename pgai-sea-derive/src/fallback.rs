@@ -15,12 +15,17 @@ pub(crate) fn entity(mut entity: Entity, messages: &TokenStream) -> TokenStream 
         return messages.clone();
     }
     entity.keys.retain(|key| valid::key(key).is_ok());
-    let mut modules = Vec::new();
+    let mut places = Vec::new();
     entity.vectorizers.retain(|vectorizer| {
-        let first = !modules.contains(&vectorizer.module);
-        modules.push(vectorizer.module.clone());
+        let place = (!vectorizer.in_column()).then(|| vectorizer.module.clone());
+        let first = !places.contains(&place);
+        places.push(place);
         first
     });
+    for vectorizer in &mut entity.vectorizers {
+        let attr = &mut vectorizer.attr;
+        (attr.embedding, attr.chunking, attr.formatting, attr.indexing) = (None, None, None, None);
+    }
     let companions = expand::entity(&entity);
     quote!(#messages #companions)
 }

@@ -9,7 +9,9 @@ mod attr;
 mod errors;
 mod expand;
 mod fallback;
+mod literal;
 mod sea_orm;
+mod template;
 mod valid;
 mod visibility;
 

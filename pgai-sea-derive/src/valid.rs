@@ -1,5 +1,8 @@
 //! What cannot work, said before PostgreSQL or a trait bound would say it.
 
+mod destination;
+mod options;
+
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{Error, Ident, LitStr, Type};
@@ -42,6 +45,8 @@ pub(crate) fn check(entity: &Entity) -> Errors {
     }
     for (index, vectorizer) in entity.vectorizers.iter().enumerate() {
         column(vectorizer, &mut errors);
+        destination::check(entity, vectorizer, &mut errors);
+        options::check(entity, vectorizer, &mut errors);
         for twin in &entity.vectorizers[..index] {
             distinct(entity, twin, vectorizer, &mut errors);
         }
@@ -79,10 +84,19 @@ fn column(vectorizer: &Vectorizer, errors: &mut Errors) {
             span,
             format!("`{field}` is {what}: `#[vectorizer(..)]` belongs on the text column that is to be embedded"),
         ));
+    } else if vectorizer.in_column() {
+        destination::holds_vectors(vectorizer, errors);
     } else if let Some(ty) = certainly_not_text(&vectorizer.ty) {
+        let vector = if ty == "PgVector" {
+            "; to keep the vectors in this column, write `destination = \"column\"`"
+        } else {
+            ""
+        };
         errors.push(Error::new(
             span,
-            format!("`{field}` is a column of `{ty}`: only text can be embedded, a `String` or an `Option<String>`"),
+            format!(
+                "`{field}` is a column of `{ty}`: only text can be embedded, a `String` or an `Option<String>`{vector}"
+            ),
         ));
     }
 }
@@ -92,24 +106,43 @@ fn certainly_not_text(ty: &Type) -> Option<String> {
     const NOT_TEXT: [&str; 15] = [
         "bool", "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "f32", "f64", "Uuid", "PgVector",
     ];
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last()?;
-    if last.ident == "Option"
-        && let syn::PathArguments::AngleBracketed(args) = &last.arguments
-        && let Some(syn::GenericArgument::Type(inner)) = args.args.first()
-    {
+    if let Some(inner) = inner_of_option(ty) {
         return certainly_not_text(inner);
     }
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
     NOT_TEXT
         .iter()
         .any(|name| last.ident == name)
         .then(|| last.ident.to_string())
 }
 
+/// `T` of `Option<T>`, written so.
+fn inner_of_option(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    match &last.arguments {
+        syn::PathArguments::AngleBracketed(args) if last.ident == "Option" => match args.args.first()? {
+            syn::GenericArgument::Type(inner) => Some(inner),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// Two vectorizers of one table need modules, target tables and views of their own.
 fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors: &mut Errors) {
     let attr = &vectorizer.attr;
     let mut refuse = |key: Option<Span>, message: String| errors.push(Error::new(key.unwrap_or(attr.span), message));
+    match (twin.in_column(), vectorizer.in_column()) {
+        (true, true) => {
+            let message = "an entity is searched by one column of its own: let this vectorizer have a table, without \
+                           `destination = \"column\"`";
+            return refuse(attr.column_destination, message.to_owned());
+        }
+        (false, false) => {}
+        _ => return,
+    }
     if twin.module == vectorizer.module {
         refuse(
             attr.name.as_ref().map(Ident::span),

@@ -1,5 +1,13 @@
 //! What `#[derive(Vectorizer)]` implements, and the list of what it declares.
 
+mod declaration;
+mod managed;
+
+pub use self::declaration::{Declaration, DeclaredDestination, VectorizedTrait, declarations};
+#[doc(hidden)]
+pub use self::declaration::{Registered, declared};
+pub use self::managed::{ManagedTable, managed_tables};
+
 use sea_orm::{EntityTrait, PrimaryKeyTrait, RelationDef};
 
 /// The key of a source row, as SeaORM types it: `i32`, `Uuid`, or a tuple for a composite key.

@@ -8,6 +8,7 @@ extern crate self as pgai_sea;
 #[path = "private.rs"]
 pub mod __private;
 pub mod catalog;
+pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
@@ -21,11 +22,12 @@ pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
 
+pub use self::check::{check, check_module};
 pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
 pub use self::embedder::Embedder;
-pub use self::entity::EmbeddingTrait;
+pub use self::entity::{EmbeddingTrait, VectorizedTrait, managed_tables};
 pub use self::search::ai;
 pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
 #[doc = include_str!("derive.md")]
@@ -34,6 +36,6 @@ pub use pgai_sea_derive::Vectorizer;
 /// What queries need: distances, searches, embedding.
 pub mod prelude {
     pub use crate::embedder::Embedder;
-    pub use crate::entity::EmbeddingTrait;
-    pub use crate::search::{Hit, HitWithSource, Metric, SearchError, SearchTrait, VectorExprTrait, ai};
+    pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
+    pub use crate::search::{Hit, HitWithSource, Metric, RowHit, SearchError, SearchTrait, VectorExprTrait, ai};
 }

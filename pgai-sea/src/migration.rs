@@ -43,6 +43,7 @@ pub mod prelude {
     pub use crate::config::{
         Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     };
+    pub use crate::entity::VectorizedTrait;
     pub use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 }
 

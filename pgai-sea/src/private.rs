@@ -1,5 +1,7 @@
 //! What the code of `#[derive(Vectorizer)]` names. Not for anyone else: it changes without notice.
 
+pub use inventory::submit as register;
 pub use sea_orm;
 
-pub use crate::entity::EmbeddingTrait;
+pub use crate::entity::{Declaration, DeclaredDestination, EmbeddingTrait, Registered, VectorizedTrait, declared};
+pub use crate::search::{Rows, SearchableTrait};

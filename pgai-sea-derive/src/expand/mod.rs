@@ -2,7 +2,9 @@
 //!
 //! What stands beside the model, in a scope that is the user's, names absolute paths alone.
 
+mod column;
 mod companion;
+mod declared;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -37,9 +39,14 @@ fn alias_ident(key: &Key) -> Ident {
 }
 
 fn vectorizer(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let declared = declared::implementation(entity, vectorizer);
+    if vectorizer.in_column() {
+        let searchable = column::searchable(vectorizer);
+        return quote!(#searchable #declared);
+    }
     let companion = companion::module(entity, vectorizer);
     let related = (!entity.relates_already(vectorizer)).then(|| related_to_companion(entity, vectorizer));
-    quote!(#companion #related)
+    quote!(#companion #related #declared)
 }
 
 /// `Related<companion>` for the model's entity.

@@ -2,6 +2,7 @@
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
 
 pub mod compact;
+pub mod declared;
 pub mod dense;
 mod keys;
 mod names;

@@ -34,5 +34,4 @@ pub use self::vectorizer::{KeyColumn, Vectorizer, VectorizerRef, vectorizer, vec
 
 #[cfg(feature = "migration")]
 pub(crate) use self::leftovers::drop_leftovers;
-#[cfg(any(feature = "cli", feature = "migration"))]
 pub(crate) use self::vectorizer::has_catalog;

@@ -121,7 +121,6 @@ pub async fn vectorizer<C: ConnectionTrait>(
 }
 
 /// Whether the database has a table of vectorizers at all.
-#[cfg(any(feature = "cli", feature = "migration"))]
 pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, sea_orm::DbErr> {
     // not to_regclass: that takes a right on the schema
     let exists = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

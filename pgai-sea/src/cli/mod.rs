@@ -5,6 +5,7 @@ mod database;
 mod error;
 mod install;
 mod local_model;
+mod managed_tables;
 mod status;
 mod worker;
 
@@ -28,6 +29,8 @@ enum Command {
     Worker(worker::WorkerCommand),
     /// Show the vectorizers: what is pending, and what failed.
     Status(status::Status),
+    /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
+    ManagedTables(managed_tables::ManagedTables),
 }
 
 impl Cli {
@@ -41,6 +44,7 @@ impl Cli {
             Command::Install(install) => install.run().await,
             Command::Worker(worker) => worker.run().await,
             Command::Status(status) => status.run().await,
+            Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }
     }
 }

@@ -3,22 +3,22 @@
 use std::marker::PhantomData;
 
 use sea_orm::sea_query::{Condition, Expr, IntoCondition};
-use sea_orm::{ConnectionTrait, EntityTrait, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 
 use super::error::SearchError;
 use super::expr::{IntoVector, Metric, VectorExpr};
-use super::hit::{Hit, HitWithSource, hit, hit_with_source};
+use super::found::{Chunks, Found, SearchableTrait, WithSource};
 use super::statement::{Plan, SearchStatement};
 use crate::embedder::{Embedder, InputType};
-use crate::entity::{EmbeddingTrait, SourceKey};
+use crate::entity::EmbeddingTrait;
 
 /// Rows of a page where no limit is set.
 const DEFAULT_LIMIT: u64 = 10;
 
-/// Starts searches on every companion entity.
-pub trait SearchTrait: EmbeddingTrait {
+/// Starts searches: on every companion entity, and on entities with a vector of their own.
+pub trait SearchTrait: SearchableTrait {
     /// Searches by a vector, a column, or an expression such as [`ai::openai_embed`](super::ai::openai_embed).
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self> {
+    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Found> {
         Search::new(match query.into_vector() {
             VectorExpr::Vector(vector) => SearchQuery::Vector(vector),
             VectorExpr::Expr(expr) => SearchQuery::Expr(expr),
@@ -26,12 +26,12 @@ pub trait SearchTrait: EmbeddingTrait {
     }
 
     /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self> {
+    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self, Self::Found> {
         Search::new(SearchQuery::Text(embedder, text.into()))
     }
 }
 
-impl<E: EmbeddingTrait> SearchTrait for E {}
+impl<E: SearchableTrait> SearchTrait for E {}
 
 #[derive(Clone, Debug)]
 enum SearchQuery<'a> {
@@ -53,31 +53,34 @@ enum SearchQuery<'a> {
 /// # }
 /// ```
 ///
-/// `Rows` says what it finds: chunks, or after [`with_source`](Self::with_source) chunks with the rows that they belong to.
+/// `F` says what it finds: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to, or rows,
+/// where the vector is a column of theirs.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
-pub struct Search<'a, E, Rows = Chunks> {
+pub struct Search<'a, E, F = Chunks> {
     query: SearchQuery<'a>,
     plan: Plan,
-    entity: PhantomData<(E, Rows)>,
+    entity: PhantomData<(E, F)>,
 }
 
-/// A [`Search`] finds chunks.
-#[derive(Clone, Copy, Debug)]
-pub enum Chunks {}
-
-/// A [`Search`] finds chunks with the rows that they belong to.
-#[derive(Clone, Copy, Debug)]
-pub enum WithSource {}
-
 impl<'a, E: EmbeddingTrait> Search<'a, E> {
+    /// One row per hit: the chunk, its distance and the row of the source table.
+    pub fn with_source(self) -> Search<'a, E, WithSource> {
+        Search {
+            query: self.query,
+            plan: self.plan,
+            entity: PhantomData,
+        }
+    }
+}
+
+impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     fn new(query: SearchQuery<'a>) -> Self {
         let plan = Plan {
             metric: Metric::default(),
             filter: Condition::all(),
             max_distance: None,
             limit: DEFAULT_LIMIT,
-            source: false,
             vectors: false,
         };
         Self {
@@ -87,38 +90,38 @@ impl<'a, E: EmbeddingTrait> Search<'a, E> {
         }
     }
 
-    /// One row per hit: the chunk, its distance and the row of the source table.
-    pub fn with_source(mut self) -> Search<'a, E, WithSource> {
-        self.plan.source = true;
-        Search {
-            query: self.query,
-            plan: self.plan,
-            entity: PhantomData,
-        }
-    }
-
-    /// Runs it: the nearest chunks, nearest first.
+    /// Runs it: the nearest, nearest first.
     ///
     /// # Errors
     ///
     /// A query vector of the wrong length or with NaN is refused before the database is asked.
-    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Vec<Hit<SourceKey<E>>>, SearchError> {
-        let vectors = self.plan.vectors;
-        self.run(db, |row| Ok(hit::<E>(row, vectors)?)).await
+    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Vec<F::Hit>, SearchError> {
+        if self.plan.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let statement = match &self.query {
+            SearchQuery::Vector(vector) => self.by_vector(vector)?,
+            SearchQuery::Expr(expr) => self.plan.statement::<E, F>(expr),
+            SearchQuery::Text(embedder, text) => {
+                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
+                self.by_vector(&vectors.pop().unwrap_or_default())?
+            }
+        };
+        let rows = statement.query_all(db).await?;
+        let hits: Result<Vec<_>, _> = rows.iter().map(|row| F::read(row, self.plan.vectors)).collect();
+        Ok(hits?)
     }
 
-    /// Runs it for the nearest chunk alone.
+    /// Runs it for the nearest alone.
     ///
     /// # Errors
     ///
     /// As [`all`](Self::all).
-    pub async fn one<C: ConnectionTrait>(self, db: &C) -> Result<Option<Hit<SourceKey<E>>>, SearchError> {
+    pub async fn one<C: ConnectionTrait>(self, db: &C) -> Result<Option<F::Hit>, SearchError> {
         Ok(self.limit(1).all(db).await?.pop())
     }
-}
 
-impl<E: EmbeddingTrait, Rows> Search<'_, E, Rows> {
-    /// Only chunks for which `condition` holds, on columns of the embeddings and of the source. Several filters hold together.
+    /// Only those for which `condition` holds, on columns of the embeddings and of the source. Several filters hold together.
     ///
     /// A filtered search still fills its page: pgvector's iterative scan is on for this query alone (pgvector 0.8).
     pub fn filter(mut self, condition: impl IntoCondition) -> Self {
@@ -132,7 +135,7 @@ impl<E: EmbeddingTrait, Rows> Search<'_, E, Rows> {
         self
     }
 
-    /// Only chunks at most this far away.
+    /// Only those at most this far away.
     pub fn max_distance(mut self, max_distance: f64) -> Self {
         self.plan.max_distance = Some(max_distance);
         self
@@ -144,7 +147,8 @@ impl<E: EmbeddingTrait, Rows> Search<'_, E, Rows> {
         self
     }
 
-    /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding).
+    /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is none
+    /// otherwise.
     pub fn with_vectors(mut self) -> Self {
         self.plan.vectors = true;
         self
@@ -158,7 +162,7 @@ impl<E: EmbeddingTrait, Rows> Search<'_, E, Rows> {
     pub fn statement(&self) -> Result<Statement, SearchError> {
         match &self.query {
             SearchQuery::Vector(vector) => Ok(self.by_vector(vector)?.build()),
-            SearchQuery::Expr(expr) => Ok(self.plan.statement::<E>(expr).build()),
+            SearchQuery::Expr(expr) => Ok(self.plan.statement::<E, F>(expr).build()),
             SearchQuery::Text(..) => Err(SearchError::NotEmbedded),
         }
     }
@@ -174,52 +178,6 @@ impl<E: EmbeddingTrait, Rows> Search<'_, E, Rows> {
         if let Some((position, value)) = vector.iter().copied().enumerate().find(|(_, value)| !value.is_finite()) {
             return Err(SearchError::NotFinite { position, value });
         }
-        Ok(self.plan.statement::<E>(&VectorExpr::Vector(vector.to_vec()).into()))
-    }
-
-    async fn run<C: ConnectionTrait, T>(
-        self,
-        db: &C,
-        read: impl Fn(&QueryResult) -> Result<T, SearchError>,
-    ) -> Result<Vec<T>, SearchError> {
-        if self.plan.limit == 0 {
-            return Ok(Vec::new());
-        }
-        let statement = match &self.query {
-            SearchQuery::Vector(vector) => self.by_vector(vector)?,
-            SearchQuery::Expr(expr) => self.plan.statement::<E>(expr),
-            SearchQuery::Text(embedder, text) => {
-                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
-                self.by_vector(&vectors.pop().unwrap_or_default())?
-            }
-        };
-        statement.query_all(db).await?.iter().map(read).collect()
-    }
-}
-
-impl<E: EmbeddingTrait> Search<'_, E, WithSource> {
-    /// Runs it: the nearest chunks with their rows, nearest first.
-    ///
-    /// # Errors
-    ///
-    /// A query vector of the wrong length or with NaN is refused before the database is asked.
-    pub async fn all<C: ConnectionTrait>(
-        self,
-        db: &C,
-    ) -> Result<Vec<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>>, SearchError> {
-        let vectors = self.plan.vectors;
-        self.run(db, |row| Ok(hit_with_source::<E>(row, vectors)?)).await
-    }
-
-    /// Runs it for the nearest chunk alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`all`](Self::all).
-    pub async fn one<C: ConnectionTrait>(
-        self,
-        db: &C,
-    ) -> Result<Option<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>>, SearchError> {
-        Ok(self.limit(1).all(db).await?.pop())
+        Ok(self.plan.statement::<E, F>(&VectorExpr::Vector(vector.to_vec()).into()))
     }
 }

@@ -1,10 +1,10 @@
 //! What a search finds.
 
 use sea_orm::prelude::{PgVector, Uuid};
-use sea_orm::{DbErr, EntityTrait, FromQueryResult, Iden, QueryResult, TryGetable, TryGetableMany};
+use sea_orm::{DbErr, Iden, QueryResult, TryGetable, TryGetableMany};
 use serde::Serialize;
 
-use crate::entity::{EmbeddingTrait, SourceKey};
+use crate::entity::EmbeddingTrait;
 
 /// How a selected column is called: `c_` for the chunk's, `s_` for the source's.
 pub(super) const CHUNK: &str = "c_";
@@ -33,6 +33,16 @@ pub struct HitWithSource<Key, Source> {
     pub source: Source,
 }
 
+/// A row that has a vector of its own, and its distance to the query.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RowHit<Source> {
+    /// The distance in the search's metric; smaller is nearer.
+    pub distance: f64,
+    /// The row.
+    pub source: Source,
+}
+
 /// A row of the table of embeddings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -50,7 +60,7 @@ pub struct Chunk<Key> {
 }
 
 impl<Key: TryGetableMany> Chunk<Key> {
-    fn read<E>(row: &QueryResult, vectors: bool) -> Result<Self, DbErr>
+    pub(super) fn read<E>(row: &QueryResult, vectors: bool) -> Result<Self, DbErr>
     where
         E: EmbeddingTrait,
     {
@@ -70,25 +80,7 @@ impl<Key: TryGetableMany> Chunk<Key> {
     }
 }
 
-pub(super) fn hit<E: EmbeddingTrait>(row: &QueryResult, vectors: bool) -> Result<Hit<SourceKey<E>>, DbErr> {
-    Ok(Hit {
-        distance: distance(row)?,
-        embedding: Chunk::read::<E>(row, vectors)?,
-    })
-}
-
-pub(super) fn hit_with_source<E: EmbeddingTrait>(
-    row: &QueryResult,
-    vectors: bool,
-) -> Result<HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>, DbErr> {
-    Ok(HitWithSource {
-        distance: distance(row)?,
-        embedding: Chunk::read::<E>(row, vectors)?,
-        source: FromQueryResult::from_query_result(row, SOURCE)?,
-    })
-}
-
 /// Under the cosine metric a zero vector has no direction: its distance is NaN, which PostgreSQL sorts last.
-fn distance(row: &QueryResult) -> Result<f64, DbErr> {
+pub(super) fn distance(row: &QueryResult) -> Result<f64, DbErr> {
     f64::try_get_by(row, DISTANCE).map_err(Into::into)
 }

@@ -8,12 +8,14 @@ pub mod ai;
 mod builder;
 mod error;
 mod expr;
+mod found;
 mod hit;
 mod statement;
 
-pub use self::builder::{Chunks, Search, SearchTrait, WithSource};
+pub use self::builder::{Search, SearchTrait};
 pub use self::error::SearchError;
 #[doc(hidden)]
 pub use self::expr::kind;
 pub use self::expr::{IntoVector, Metric, VectorExpr, VectorExprTrait};
-pub use self::hit::{Chunk, Hit, HitWithSource};
+pub use self::found::{Chunks, Found, Rows, SearchableTrait, WithSource};
+pub use self::hit::{Chunk, Hit, HitWithSource, RowHit};

@@ -4,13 +4,11 @@ use sea_orm::sea_query::{
     Asterisk, CommonTableExpression, Condition, Expr, ExprTrait, Func, IntoIden, JoinType, Order, Query,
     SelectStatement, WithClause, WithQuery,
 };
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iden, Iterable, QueryResult, RelationDef, Statement,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::expr::Metric;
-use super::hit::{CHUNK, DISTANCE, SOURCE};
-use crate::entity::EmbeddingTrait;
+use super::found::{Found, SearchableTrait};
+use super::hit::DISTANCE;
 
 /// What a search asks for, apart from its query.
 #[derive(Clone, Debug)]
@@ -19,7 +17,6 @@ pub(super) struct Plan {
     pub(super) filter: Condition,
     pub(super) max_distance: Option<f64>,
     pub(super) limit: u64,
-    pub(super) source: bool,
     pub(super) vectors: bool,
 }
 
@@ -50,8 +47,8 @@ impl SearchStatement {
 }
 
 impl Plan {
-    pub(super) fn statement<E: EmbeddingTrait>(&self, query: &Expr) -> SearchStatement {
-        let mut nearest = self.nearest::<E>(query);
+    pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SearchStatement {
+        let mut nearest = self.nearest::<E, F>(query);
         // An index scan stops after ef_search rows, whether or not they pass the filter: with a filter, or for a longer page, it has
         // to carry on.
         if self.filter.is_empty() && self.limit <= DEFAULT_EF_SEARCH {
@@ -65,28 +62,18 @@ impl Plan {
     }
 
     /// The nearest rows: ordered by the bare operator expression, so that an index serves it.
-    fn nearest<E: EmbeddingTrait>(&self, query: &Expr) -> SelectStatement {
+    fn nearest<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SelectStatement {
         let distance = self.metric.between(E::embedding_column().into_expr(), query.clone());
-        let mut columns = vec![E::uuid_column()];
-        columns.extend(E::key_columns());
-        columns.extend([E::chunk_seq_column(), E::chunk_column()]);
-        columns.extend(self.vectors.then(E::embedding_column));
-
         let mut select = Query::select();
         select.from(E::default().table_ref());
-        for column in columns {
-            let alias = format!("{CHUNK}{}", Iden::to_string(&column));
-            select.expr_as(column.select_as(column.into_expr()), alias);
+        for (column, name) in F::columns(self.vectors) {
+            select.expr_as(column, name);
         }
-        if self.source {
-            for column in <E::Source as EntityTrait>::Column::iter() {
-                let alias = format!("{SOURCE}{}", Iden::to_string(&column));
-                select.expr_as(column.select_as(column.into_expr()), alias);
-            }
-        }
-        if self.source || !self.filter.is_empty() {
-            let relation: RelationDef = E::source_relation();
+        if let Some(relation) = F::join(!self.filter.is_empty()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
+        }
+        if let Some(condition) = F::only() {
+            select.and_where(condition);
         }
         if !self.filter.is_empty() {
             select.cond_where(self.filter.clone());

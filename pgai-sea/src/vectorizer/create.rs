@@ -1,11 +1,12 @@
 //! `ai.create_vectorizer`.
 
+mod rules;
+
 use sea_orm::sea_query::{IntoTableRef, SchemaName, TableName, TableRef};
 use sea_orm::{DbBackend, EntityName, Statement};
 
 use crate::config::{
     Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
-    check_identifier,
 };
 use crate::sql::{Arg, Call};
 
@@ -51,6 +52,8 @@ pub struct CreateVectorizer {
     grant_to: Option<Vec<String>>,
     enqueue_existing: Option<bool>,
     if_not_exists: Option<bool>,
+    /// The dimensions that an entity declares, which the embedding has to have.
+    declared_dimensions: Option<u32>,
 }
 
 impl CreateVectorizer {
@@ -84,6 +87,7 @@ impl CreateVectorizer {
             grant_to: None,
             enqueue_existing: None,
             if_not_exists: None,
+            declared_dimensions: None,
         }
     }
 
@@ -198,6 +202,19 @@ impl CreateVectorizer {
         self
     }
 
+    pub(crate) fn declared_dimensions(mut self, dimensions: u32) -> Self {
+        self.declared_dimensions = Some(dimensions);
+        self
+    }
+
+    pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
+        self.embedding.as_ref()
+    }
+
+    pub(crate) fn get_formatting(&self) -> Option<&Formatting> {
+        self.formatting.as_ref()
+    }
+
     /// The statement with its values as literals, for people and for `psql`.
     ///
     /// # Errors
@@ -245,82 +262,6 @@ impl CreateVectorizer {
             .arg("enqueue_existing", self.enqueue_existing)
             .arg("if_not_exists", self.if_not_exists))
     }
-
-    /// The rules that need no database.
-    fn check(&self) -> Result<(), ConfigError> {
-        let Some((schema, table)) = &self.source else {
-            return Err(ConfigError::new(
-                "source",
-                "is a subquery, function or list of values; name a table",
-            ));
-        };
-        check_identifier("source", table)?;
-        schema
-            .as_ref()
-            .map_or(Ok(()), |schema| check_identifier("source", schema))?;
-        self.name.as_ref().map_or(Ok(()), |name| check_name(name))?;
-
-        self.destination.as_ref().map_or(Ok(()), Destination::check)?;
-        required("loading", "Loading::column(..)", self.loading.as_ref())?.check()?;
-        self.parsing.as_ref().map_or(Ok(()), Parsing::check)?;
-        let embedding = required(
-            "embedding",
-            "Embedding::openai(..) or another provider",
-            self.embedding.as_ref(),
-        )?;
-        embedding.check()?;
-        self.chunking.as_ref().map_or(Ok(()), Chunking::check)?;
-        self.indexing.as_ref().map_or(Ok(()), Indexing::check)?;
-        self.formatting.as_ref().map_or(Ok(()), Formatting::check)?;
-        self.scheduling.as_ref().map_or(Ok(()), Scheduling::check)?;
-        self.processing.as_ref().map_or(Ok(()), Processing::check)?;
-
-        for (setter, name) in [("queue_schema", &self.queue_schema), ("queue_table", &self.queue_table)] {
-            name.as_ref().map_or(Ok(()), |name| check_identifier(setter, name))?;
-        }
-        self.grant_to
-            .iter()
-            .flatten()
-            .try_for_each(|role| check_identifier("grant_to", role))?;
-        self.check_together(embedding)
-    }
-
-    /// The rules that concern two arguments.
-    fn check_together(&self, embedding: &Embedding) -> Result<(), ConfigError> {
-        if matches!(self.destination, Some(Destination::Column(_))) && !matches!(self.chunking, Some(Chunking::None(_)))
-        {
-            let problem = "must be Chunking::none() with Destination::column, which holds one vector per row";
-            return Err(ConfigError::new("chunking", problem));
-        }
-        // pgvector's limit for an index on `vector`
-        if matches!(self.indexing, Some(Indexing::Hnsw(_))) && embedding.dimensions() > 2000 {
-            let problem = format!(
-                "HNSW takes at most 2000 dimensions, {} has {}",
-                embedding.model(),
-                embedding.dimensions()
-            );
-            return Err(ConfigError::new("indexing", problem));
-        }
-        Ok(())
-    }
-}
-
-fn required<'a, T>(setter: &str, example: &str, value: Option<&'a T>) -> Result<&'a T, ConfigError> {
-    value.ok_or_else(|| ConfigError::new(setter, format!("is required; call .{setter}({example})")))
-}
-
-/// The catalog's constraint: `^[a-z][a-z_0-9]*$`, and a name's 63 bytes.
-fn check_name(name: &str) -> Result<(), ConfigError> {
-    check_identifier("name", name)?;
-    let pattern = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if pattern {
-        return Ok(());
-    }
-    let problem = format!("{name:?} has other characters than a-z, 0-9 and _, or does not start with a letter");
-    Err(ConfigError::new("name", problem))
 }
 
 #[cfg(test)]

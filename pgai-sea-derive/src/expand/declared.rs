@@ -1,0 +1,125 @@
+//! What the entity says of a vectorizer: the entry in the registry, and the builder for a migration.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident};
+
+use super::option;
+use crate::ast::{Entity, Vectorizer};
+use crate::literal::text;
+
+/// `VectorizedTrait` for the entity that is searched, beside the model: its expressions mean what they mean there.
+pub(super) fn implementation(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let (searched, module) = if vectorizer.in_column() {
+        (quote!(Entity), quote!(::core::module_path!()))
+    } else {
+        let module = &vectorizer.module;
+        let name = module.to_string();
+        let name = name.trim_start_matches("r#");
+        (
+            quote!(#module::Entity),
+            quote!(::core::concat!(::core::module_path!(), "::", #name)),
+        )
+    };
+    let schema = option(entity.schema_name.as_ref().map(syn::LitStr::value).as_deref());
+    let table = entity.table();
+    let loaded = entity
+        .loaded(vectorizer)
+        .map(|column| column.name.clone())
+        .unwrap_or_default();
+    let dimensions = vectorizer.attr.dimensions;
+    let destination = destination(entity, vectorizer);
+    let vectorizer_fn = builder(vectorizer);
+    quote! {
+        #[automatically_derived]
+        impl ::pgai_sea::__private::VectorizedTrait for #searched {
+            const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration {
+                module: #module,
+                source_schema: #schema,
+                source_table: #table,
+                loading_column: #loaded,
+                dimensions: #dimensions,
+                destination: #destination,
+                vectorizer: <#searched as ::pgai_sea::__private::VectorizedTrait>::vectorizer,
+            };
+
+            #vectorizer_fn
+        }
+
+        ::pgai_sea::__private::register! {
+            ::pgai_sea::__private::Registered(&<#searched as ::pgai_sea::__private::VectorizedTrait>::DECLARATION)
+        }
+    }
+}
+
+fn destination(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let variants = quote!(::pgai_sea::__private::DeclaredDestination);
+    if vectorizer.in_column() {
+        let column = &vectorizer.column;
+        return quote!(#variants::Column { embedding_column: #column });
+    }
+    let (schema, table) = vectorizer.target(entity);
+    let (view_schema, view) = vectorizer.view(entity);
+    let (schema, view_schema) = (option(schema.as_deref()), option(view_schema.as_deref()));
+    quote! {
+        #variants::Table { target_schema: #schema, target_table: #table, view_schema: #view_schema, view_name: #view }
+    }
+}
+
+/// `fn vectorizer`: what is declared, and nothing that the database's defaults say.
+fn builder(vectorizer: &Vectorizer) -> TokenStream {
+    let attr = &vectorizer.attr;
+    let mut setters = TokenStream::new();
+    for (setter, schema_or_table) in [
+        ("target_schema", &attr.target_schema),
+        ("target_table", &attr.target_table),
+        ("view_schema", &attr.view_schema),
+        ("view_name", &attr.view_name),
+    ] {
+        let setter = Ident::new(setter, Span::call_site());
+        setters.extend(schema_or_table.as_ref().map(|value| quote!(.#setter(#value))));
+    }
+    let destination = if vectorizer.in_column() {
+        let column = &vectorizer.column;
+        quote! {
+            .destination(::pgai_sea::Destination::column(#column))
+            .chunking(::pgai_sea::Chunking::none())
+        }
+    } else if setters.is_empty() {
+        quote!()
+    } else {
+        quote!(.destination(::pgai_sea::Destination::table() #setters))
+    };
+    let options = [
+        ("embedding", "Embedding", &attr.embedding),
+        ("chunking", "Chunking", &attr.chunking),
+        ("formatting", "Formatting", &attr.formatting),
+        ("indexing", "Indexing", &attr.indexing),
+    ];
+    let options = options
+        .into_iter()
+        .filter_map(|(setter, ty, value)| Some(option_setter(setter, ty, value.as_ref()?)));
+    quote! {
+        fn vectorizer() -> ::pgai_sea::CreateVectorizer {
+            ::pgai_sea::__private::declared(&<Self as ::pgai_sea::__private::VectorizedTrait>::DECLARATION)
+                #destination
+                #(#options)*
+        }
+    }
+}
+
+/// A setter with the user's expression, which may name its own type without an import.
+fn option_setter(setter: &str, ty: &str, value: &Expr) -> TokenStream {
+    let (setter, ty) = (Ident::new(setter, Span::call_site()), Ident::new(ty, Span::call_site()));
+    let value = match text(value) {
+        Some(template) if setter == "formatting" => quote!(::pgai_sea::Formatting::python_template(#template)),
+        _ => quote!(#value),
+    };
+    let argument = quote_spanned! {value.span()=> {
+        #[allow(unused_imports)]
+        use ::pgai_sea::#ty;
+        #value
+    }};
+    quote!(.#setter(#argument))
+}

@@ -1,0 +1,61 @@
+//! What an expression says to someone who cannot evaluate it.
+
+use syn::{Expr, ExprCall, Lit, LitInt, LitStr};
+
+/// The call that a chain of setters starts with: `Embedding::openai("m", 768)` of `Embedding::openai("m", 768).chat_user("bob")`.
+pub(crate) struct Constructor<'a> {
+    /// `openai`, for a path that ends with `Embedding::openai`.
+    pub(crate) function: String,
+    call: &'a ExprCall,
+}
+
+impl<'a> Constructor<'a> {
+    /// `None` unless it is a function of `ty`, written with its name.
+    pub(crate) fn of(ty: &str, expr: &'a Expr) -> Option<Self> {
+        match expr {
+            Expr::Call(call) => {
+                let Expr::Path(function) = &*call.func else { return None };
+                let mut end = function.path.segments.iter().rev();
+                let (function, owner) = (end.next()?, end.next()?);
+                (owner.ident == ty).then(|| Self {
+                    function: function.ident.to_string(),
+                    call,
+                })
+            }
+            Expr::MethodCall(call) => Self::of(ty, &call.receiver),
+            Expr::Paren(inner) => Self::of(ty, &inner.expr),
+            Expr::Group(inner) => Self::of(ty, &inner.expr),
+            _ => None,
+        }
+    }
+
+    /// The argument at `index`, if it is written as a number.
+    pub(crate) fn number(&self, index: usize) -> Option<&'a LitInt> {
+        match literal(self.call.args.get(index)?)? {
+            Lit::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The argument at `index`, if it is written as text.
+    pub(crate) fn text(&self, index: usize) -> Option<&'a LitStr> {
+        text(self.call.args.get(index)?)
+    }
+}
+
+/// The text, if `expr` is a string literal.
+pub(crate) fn text(expr: &Expr) -> Option<&LitStr> {
+    match literal(expr)? {
+        Lit::Str(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn literal(expr: &Expr) -> Option<&Lit> {
+    match expr {
+        Expr::Lit(literal) => Some(&literal.lit),
+        Expr::Paren(inner) => literal(&inner.expr),
+        Expr::Group(inner) => literal(&inner.expr),
+        _ => None,
+    }
+}

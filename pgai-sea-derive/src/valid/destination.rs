@@ -1,0 +1,102 @@
+//! `destination = "column"`: what it takes, and which keys are about tables.
+
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Error, Type};
+
+use super::{certainly_not_text, inner_of_option};
+use crate::ast::{Entity, Vectorizer};
+use crate::errors::Errors;
+
+/// Keys that name or shape what a column destination does not have.
+const OF_TABLES: [&str; 7] = [
+    "name",
+    "target_schema",
+    "target_table",
+    "view_schema",
+    "view_name",
+    "derives",
+    "chunking",
+];
+
+pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
+    let attr = &vectorizer.attr;
+    let Some(column) = attr.column_destination else {
+        if let Some(loading) = &attr.loading {
+            errors.push(Error::new(
+                loading.span(),
+                "`loading` belongs to `destination = \"column\"`: without it, the text is that of the column it stands on",
+            ));
+        }
+        return;
+    };
+    for key in attr.keys.iter().filter(|key| OF_TABLES.iter().any(|name| key == name)) {
+        let message = if key == "chunking" {
+            "`chunking` belongs to a table destination: a column holds one vector per row, of its whole text".to_owned()
+        } else {
+            format!("`{key}` belongs to a table destination: leave it out, a column has no companion, table or view")
+        };
+        errors.push(Error::new(key.span(), message));
+    }
+    let Some(loading) = &attr.loading else {
+        return errors.push(Error::new(
+            column,
+            "missing `loading`: name the field whose text is embedded, as in `destination = \"column\", loading = \"body\"`",
+        ));
+    };
+    match entity.loaded(vectorizer) {
+        None => {
+            let fields: Vec<_> = entity
+                .columns
+                .iter()
+                .filter(|column| certainly_not_text(&column.ty).is_none())
+                .map(|column| format!("`{}`", column.field.unraw()))
+                .collect();
+            errors.push(Error::new(
+                loading.span(),
+                format!(
+                    "there is no field `{}`: the fields that may hold text are {}",
+                    loading.value(),
+                    fields.join(", ")
+                ),
+            ));
+        }
+        Some(loaded) => {
+            if let Some(ty) = certainly_not_text(&loaded.ty) {
+                errors.push(Error::new(
+                    loading.span(),
+                    format!(
+                        "`{}` is a column of `{ty}`: only text can be embedded, a `String` or an `Option<String>`",
+                        loading.value()
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// Rows wait for their vector: the column is null until a worker has been there. An alias may well be right.
+pub(super) fn holds_vectors(vectorizer: &Vectorizer, errors: &mut Errors) {
+    const NOT_VECTORS: [&str; 5] = ["String", "str", "Vec", "PgVector", "Vector"];
+    let refused = match inner_of_option(&vectorizer.ty) {
+        Some(inner) => last_is(inner, "String") || certainly_not_text(inner).is_some_and(|ty| ty != "PgVector"),
+        None => {
+            certainly_not_text(&vectorizer.ty).is_some() || NOT_VECTORS.iter().any(|name| last_is(&vectorizer.ty, name))
+        }
+    };
+    if refused {
+        errors.push(Error::new(
+            vectorizer.attr.span,
+            format!(
+                "`{}` is a column of `{}`: with `destination = \"column\"` it holds the row's vector, an `Option<PgVector>`, \
+                 none until the row is embedded",
+                vectorizer.field,
+                vectorizer.ty.to_token_stream().to_string().replace(' ', "")
+            ),
+        ));
+    }
+}
+
+fn last_is(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+}

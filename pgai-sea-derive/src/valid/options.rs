@@ -1,0 +1,92 @@
+//! `embedding`, `formatting` and `indexing`, as far as their expressions show what they are.
+
+use syn::{Error, Expr, LitStr};
+
+use crate::ast::{Entity, Vectorizer};
+use crate::errors::Errors;
+use crate::literal::{Constructor, text};
+use crate::template::{Placeholder, placeholders};
+
+/// pgvector's limit for an HNSW index over the type `vector`.
+const MAX_HNSW_DIMENSIONS: u32 = 2_000;
+
+pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
+    let attr = &vectorizer.attr;
+    if let Some(embedding) = &attr.embedding {
+        dimensions(embedding, attr.dimensions, errors);
+    }
+    if let Some(formatting) = &attr.formatting
+        && let Some(template) = template(formatting)
+    {
+        formats(entity, template, errors);
+    }
+    if let Some(indexing) = &attr.indexing
+        && Constructor::of("Indexing", indexing).is_some_and(|call| call.function == "hnsw")
+        && attr.dimensions > MAX_HNSW_DIMENSIONS
+    {
+        errors.push(Error::new_spanned(
+            indexing,
+            format!(
+                "HNSW indexes at most {MAX_HNSW_DIMENSIONS} dimensions, and these are {}: use `Indexing::diskann()`, \
+                 `Indexing::none()` or a model with fewer dimensions",
+                attr.dimensions
+            ),
+        ));
+    }
+}
+
+/// Providers are constructed as `Embedding::openai(model, dimensions)`, all of them.
+fn dimensions(embedding: &Expr, declared: u32, errors: &mut Errors) {
+    let number = Constructor::of("Embedding", embedding).and_then(|call| call.number(1));
+    if let Some(number) = number
+        && number.base10_parse::<u32>().ok() != Some(declared)
+    {
+        errors.push(Error::new(
+            number.span(),
+            format!("the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them the same"),
+        ));
+    }
+}
+
+/// The template, if it is written here: `"$title: $chunk"`, or the same in `Formatting::python_template(..)`.
+fn template(formatting: &Expr) -> Option<&LitStr> {
+    text(formatting).or_else(|| {
+        Constructor::of("Formatting", formatting)
+            .filter(|call| call.function == "python_template")?
+            .text(0)
+    })
+}
+
+fn formats(entity: &Entity, template: &LitStr, errors: &mut Errors) {
+    let mut refuse = |message: String| errors.push(Error::new(template.span(), message));
+    let placeholders = placeholders(&template.value());
+    for placeholder in &placeholders {
+        match placeholder {
+            Placeholder::Named(name) | Placeholder::Braced(name) if name == "chunk" => {}
+            Placeholder::Named(name) | Placeholder::Braced(name) => {
+                if !entity.columns.iter().any(|column| column.name == *name) {
+                    let columns: Vec<_> = entity
+                        .columns
+                        .iter()
+                        .map(|column| format!("`{}`", column.name))
+                        .collect();
+                    refuse(format!(
+                        "`${name}` is no column of `{}`: there are {} and `$chunk`, named as in the database",
+                        entity.table(),
+                        columns.join(", ")
+                    ));
+                }
+            }
+            Placeholder::Invalid(rest) => refuse(format!(
+                "`${rest}` names nothing: write `$$` for a dollar, and `$column` or `${{column}}` for a column"
+            )),
+        }
+    }
+    if !placeholders.contains(&Placeholder::Named("chunk".to_owned())) {
+        refuse(if placeholders.contains(&Placeholder::Braced("chunk".to_owned())) {
+            "the template has `${chunk}`, and needs it as `$chunk`: pgai looks for that".to_owned()
+        } else {
+            "the template does not contain `$chunk`, the text to embed: write it, as in `\"$title: $chunk\"`".to_owned()
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! What entities declare of their vectorizers, for a migration and for the registry.
+
+const MODEL: &str = "all-minilm";
+
+/// Everything is declared.
+pub mod talk {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// A name that the attribute's expressions do not mean.
+    #[derive(Debug)]
+    pub struct Embedding;
+
+    /// A talk.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "talks", schema_name = "conf", rename_all = "camelCase")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// The title.
+        pub talk_title: String,
+        /// The text.
+        #[vectorizer(
+            dimensions = 384,
+            view_name = "found_talks",
+            embedding = Embedding::ollama(super::MODEL, 384).keep_alive("5m"),
+            chunking = Chunking::recursive_character_text_splitter().chunk_size(400).chunk_overlap(50),
+            formatting = "$talkTitle: $chunk, for $$5",
+            indexing = pgai_sea::Indexing::hnsw().m(8)
+        )]
+        pub full_text: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The vector is a column.
+pub mod tag {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// A tag.
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "tags")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// The text.
+        #[sea_orm(column_name = "tag")]
+        pub r#type: String,
+        /// The vector.
+        #[vectorizer(dimensions = 3, destination = "column", loading = "type")]
+        pub embedding: Option<PgVector>,
+    }
+
+    /// None but the derive's.
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use pgai_sea::entity::{DeclaredDestination, declarations};
+use pgai_sea::prelude::*;
+use pgai_sea::{Embedding, managed_tables};
+use talk::full_text_embeddings;
+
+#[test]
+fn a_vectorizer_is_whole() {
+    assert_eq!(
+        full_text_embeddings::Entity::vectorizer().to_sql().unwrap(),
+        "SELECT ai.create_vectorizer(source => 'conf.talks', \
+         destination => ai.destination_table(view_name => 'found_talks'), \
+         loading => ai.loading_column(column_name => 'fullText'), \
+         embedding => ai.embedding_ollama(model => 'all-minilm', dimensions => 384, keep_alive => '5m'), \
+         chunking => ai.chunking_recursive_character_text_splitter(chunk_size => 400, chunk_overlap => 50), \
+         indexing => ai.indexing_hnsw(m => 8), \
+         formatting => ai.formatting_python_template(template => '$talkTitle: $chunk, for $$5'))"
+    );
+}
+
+#[test]
+fn what_is_left_out_is_added_and_has_to_fit() {
+    let declared = tag::Entity::vectorizer();
+    assert_eq!(
+        declared.clone().embedding(Embedding::ollama("m", 3)).to_sql().unwrap(),
+        "SELECT ai.create_vectorizer(source => 'tags', \
+         destination => ai.destination_column(embedding_column => 'embedding'), \
+         loading => ai.loading_column(column_name => 'tag'), \
+         embedding => ai.embedding_ollama(model => 'm', dimensions => 3), chunking => ai.chunking_none())"
+    );
+    assert!(
+        declared
+            .to_sql()
+            .unwrap_err()
+            .to_string()
+            .starts_with("`embedding`: is required")
+    );
+    assert_eq!(
+        declared
+            .embedding(Embedding::ollama("m", 384))
+            .to_sql()
+            .unwrap_err()
+            .to_string(),
+        "`embedding`: m has 384 dimensions, the entity declares 3 in `#[vectorizer(dimensions = 3)]`; make them the same"
+    );
+}
+
+#[test]
+fn an_entity_with_a_vector_is_searched_itself() {
+    let statement = tag::Entity::search([1.0, 0.0, 0.0]).limit(2).statement().unwrap();
+    assert_eq!(
+        statement.to_string(),
+        r#"SELECT "tags"."id" AS "s_id", "tags"."tag" AS "s_tag", NULL AS "s_embedding", "tags"."embedding" <=> '[1,0,0]' AS "distance" FROM "tags" WHERE "tags"."embedding" IS NOT NULL ORDER BY "tags"."embedding" <=> '[1,0,0]' ASC LIMIT 2"#
+    );
+    let with_vectors = tag::Entity::search([1.0, 0.0, 0.0]).with_vectors().statement().unwrap();
+    assert!(
+        with_vectors.sql.contains(r#""tags"."embedding" AS "s_embedding""#),
+        "{}",
+        with_vectors.sql
+    );
+    assert!(tag::Entity::search([1.0]).statement().is_err());
+}
+
+#[test]
+fn the_registry_has_what_the_program_declares() {
+    let find = |module: &str| {
+        let module = format!("accepts::declared::{module}");
+        *declarations()
+            .iter()
+            .find(|declaration| declaration.module == module)
+            .unwrap()
+    };
+    let talk = find("talk::full_text_embeddings");
+    assert_eq!(talk.to_string(), "conf.talks.fullText");
+    assert_eq!((talk.vectorizer)(), full_text_embeddings::Entity::vectorizer());
+    let tag = find("tag");
+    assert_eq!((tag.loading_column, tag.dimensions), ("tag", 3));
+    assert_eq!(
+        tag.destination,
+        DeclaredDestination::Column {
+            embedding_column: "embedding"
+        }
+    );
+
+    let managed = managed_tables();
+    let talks = managed.iter().find(|managed| managed.view == "found_talks").unwrap();
+    assert_eq!(
+        (talks.schema, talks.store, talks.view_schema),
+        (Some("conf"), "talks_embedding_store", Some("conf"))
+    );
+    assert!(
+        !managed.iter().any(|managed| managed.store.starts_with("tags")),
+        "{managed:?}"
+    );
+}

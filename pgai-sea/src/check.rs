@@ -1,0 +1,75 @@
+//! Whether a database has the vectorizers that the program's entities declare.
+//!
+//! The derive declares, and a migration creates: nothing but a look into the database says that they agree. Made for a test, or
+//! for the start of an application.
+//!
+//! ```no_run
+//! # async fn migrated_database() -> Result<sea_orm::DatabaseConnection, sea_orm::DbErr> { unimplemented!() }
+//! # async fn entities_and_migrations_agree() -> Result<(), Box<dyn std::error::Error>> {
+//! let db = migrated_database().await?;
+//! let findings = pgai_sea::check(&db).await?;
+//! assert!(findings.is_empty(), "{findings}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Compared are the source table, the loaded column, the target table or column and the dimensions; provider and model, and the
+//! template, where the attribute has `embedding` and `formatting`.
+
+mod compare;
+mod finding;
+
+use sea_orm::ConnectionTrait;
+
+pub use self::finding::{Aspect, Finding, Findings, Problem};
+
+use crate::catalog::{self, CatalogError};
+use crate::entity::{Declaration, declarations};
+
+/// Compares what the program's entities declare with the vectorizers of a database, both ways. Reads, and changes nothing.
+///
+/// # Errors
+///
+/// The database's, and [`CatalogError::Unreadable`] for a vectorizer that this version does not understand. A database that has
+/// no vectorizers at all is no error, but a finding.
+pub async fn check<C: ConnectionTrait>(db: &C) -> Result<Findings, CatalogError> {
+    findings(db, &declarations(), |_| true).await
+}
+
+/// As [`check`], for the entities in `module` alone, a path as of `module_path!()`; vectorizers of other tables are none of its
+/// business.
+///
+/// # Errors
+///
+/// As [`check`].
+pub async fn check_module<C: ConnectionTrait>(db: &C, module: &str) -> Result<Findings, CatalogError> {
+    let inside = |declaration: &&Declaration| {
+        let rest = declaration.module.strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    let declarations: Vec<_> = declarations().into_iter().filter(inside).collect();
+    findings(db, &declarations, |table| {
+        declarations.iter().any(|declaration| declaration.source_table == table)
+    })
+    .await
+}
+
+async fn findings<C: ConnectionTrait>(
+    db: &C,
+    declarations: &[&'static Declaration],
+    may_be_extra: impl Fn(&str) -> bool,
+) -> Result<Findings, CatalogError> {
+    let mut found = Vec::new();
+    let mut vectorizers = Vec::new();
+    if catalog::has_catalog(db).await? {
+        vectorizers = catalog::vectorizers(db).await?;
+    } else if !declarations.is_empty() {
+        found.push(Finding::not_installed());
+    }
+    let mut places = Vec::new();
+    for declaration in declarations {
+        places.push(compare::place(db, declaration).await?);
+    }
+    found.extend(compare::all(declarations, &places, &vectorizers, may_be_extra));
+    Ok(Findings(found))
+}

@@ -1,0 +1,236 @@
+//! What a check finds, and what mends it.
+
+use std::fmt;
+
+use crate::catalog::Vectorizer;
+use crate::config::ConfigError;
+use crate::entity::{Declaration, DeclaredDestination};
+
+/// What a check found; nothing, if declarations and database agree. Printed, it says what to write in a migration.
+#[derive(Clone, Debug, Default)]
+pub struct Findings(pub(super) Vec<Finding>);
+
+impl Findings {
+    /// Whether declarations and database agree.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many differences there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Findings {
+    type Item = Finding;
+    type IntoIter = std::vec::IntoIter<Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Findings {
+    type Item = &'a Finding;
+    type IntoIter = std::slice::Iter<'a, Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("entities and database agree");
+        }
+        let findings: Vec<_> = self.iter().map(ToString::to_string).collect();
+        f.write_str(&findings.join("\n"))
+    }
+}
+
+/// One difference.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The declaration, where there is one.
+    pub declaration: Option<&'static Declaration>,
+    /// The vectorizer's name, where there is one.
+    pub vectorizer: Option<String>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The database has no `ai` schema.
+    NotInstalled,
+    /// No vectorizer does what is declared.
+    Missing,
+    /// No entity declares the vectorizer of this table, `public.posts`.
+    Extra {
+        /// The table that is embedded, with its schema.
+        source: String,
+    },
+    /// There is a vectorizer, and it does something else.
+    Differs {
+        /// In what.
+        aspect: Aspect,
+        /// What the entity says.
+        declared: String,
+        /// What the database has.
+        actual: String,
+    },
+    /// The declaration contradicts itself.
+    Refused(ConfigError),
+}
+
+/// What of a vectorizer is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Aspect {
+    /// The table that is embedded.
+    Source,
+    /// The column that is embedded.
+    Loading,
+    /// The table or column of the embeddings.
+    Destination,
+    /// The length of the vectors.
+    Dimensions,
+    /// Provider and model.
+    Embedding,
+    /// The template.
+    Formatting,
+}
+
+impl fmt::Display for Aspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "the source",
+            Self::Loading => "the column that is embedded",
+            Self::Destination => "the destination",
+            Self::Dimensions => "the number of dimensions",
+            Self::Embedding => "the model",
+            Self::Formatting => "the template",
+        })
+    }
+}
+
+impl Finding {
+    pub(super) fn not_installed() -> Self {
+        Self {
+            declaration: None,
+            vectorizer: None,
+            problem: Problem::NotInstalled,
+        }
+    }
+
+    pub(super) fn about(declaration: &'static Declaration, vectorizer: Option<&Vectorizer>, problem: Problem) -> Self {
+        Self {
+            declaration: Some(declaration),
+            vectorizer: vectorizer.map(|vectorizer| vectorizer.name.clone()),
+            problem,
+        }
+    }
+
+    pub(super) fn extra(vectorizer: &Vectorizer) -> Self {
+        Self {
+            declaration: None,
+            vectorizer: Some(vectorizer.name.clone()),
+            problem: Problem::Extra {
+                source: format!("{}.{}", vectorizer.source_schema, vectorizer.source_table),
+            },
+        }
+    }
+
+    /// The statements of a migration that would mend it.
+    #[must_use]
+    pub fn mending(&self) -> String {
+        let name = self.vectorizer.as_deref().unwrap_or_default();
+        let in_column = self
+            .declaration
+            .is_some_and(|declaration| matches!(declaration.destination, DeclaredDestination::Column { .. }));
+        // the column of a column destination is the application's
+        let drop_all = if in_column { "" } else { ".drop_all(true)" };
+        let drop = format!("manager.drop_vectorizer(DropVectorizer::name({name:?}){drop_all}).await?;");
+        match &self.problem {
+            Problem::NotInstalled => "manager.install_pgai().await?;".to_owned(),
+            Problem::Missing => self.create(),
+            Problem::Extra { .. } => drop,
+            Problem::Differs {
+                aspect: Aspect::Dimensions,
+                ..
+            } if in_column => {
+                format!(
+                    "{drop} // and drop the column, which has the other length\n{}",
+                    self.create()
+                )
+            }
+            Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
+            Problem::Refused(_) => String::new(),
+        }
+    }
+
+    fn create(&self) -> String {
+        let Some(declaration) = self.declaration else {
+            return String::new();
+        };
+        let embedding = match (declaration.vectorizer)().get_embedding() {
+            Some(_) => "",
+            None => ".embedding(..)",
+        };
+        format!(
+            "manager.create_vectorizer({}::Entity::vectorizer(){embedding}).await?;",
+            declaration.module
+        )
+    }
+}
+
+/// The difference on one line, and under it what mends it.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.vectorizer.as_deref().unwrap_or_default();
+        if let Some(declaration) = self.declaration {
+            write!(f, "{declaration} ({}): ", declaration.module)?;
+        }
+        match &self.problem {
+            Problem::NotInstalled => f.write_str("the database has no `ai` schema")?,
+            Problem::Missing => f.write_str("there is no vectorizer for it")?,
+            Problem::Extra { source } => {
+                write!(
+                    f,
+                    "vectorizer {name} of {source} is declared by no entity: declare it, or drop it"
+                )?;
+            }
+            Problem::Differs {
+                aspect,
+                declared,
+                actual,
+            } => {
+                write!(f, "{aspect} is {declared:?} here and {actual:?} in vectorizer {name}")?;
+            }
+            Problem::Refused(error) => write!(f, "{error}")?,
+        }
+        let mending = self.mending();
+        for (index, line) in mending.lines().enumerate() {
+            write!(
+                f,
+                "\n  {} {line}",
+                if index == 0 {
+                    "in a migration:"
+                } else {
+                    "               "
+                }
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! `pgai-sea managed-tables`.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
+use clap::Args;
+
+use super::CliError;
+use super::database::DatabaseArgs;
+use crate::catalog::{self, Vectorizer};
+use crate::config::Destination;
+
+/// What `--ignore-tables` ignores where it is not given.
+const SEA_ORM_MIGRATIONS: &str = "seaql_migrations";
+
+#[derive(Debug, Args)]
+pub(super) struct ManagedTables {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// The schema that entities are generated for
+    #[arg(
+        short = 's',
+        long,
+        value_name = "SCHEMA",
+        env = "DATABASE_SCHEMA",
+        default_value = "public"
+    )]
+    database_schema: String,
+}
+
+impl ManagedTables {
+    pub(super) async fn run(self) -> Result<(), CliError> {
+        let db = self.database.connect(1).await?;
+        let vectorizers = if catalog::has_catalog(&db).await? {
+            catalog::vectorizers(&db).await?
+        } else {
+            Vec::new() // nothing is managed, and a script goes on
+        };
+        writeln!(std::io::stdout(), "{}", ignored(&vectorizers, &self.database_schema))?;
+        Ok(())
+    }
+}
+
+/// The tables and views in `schema` that vectorizers made, separated by commas, after SeaORM's own table.
+fn ignored(vectorizers: &[Vectorizer], schema: &str) -> String {
+    let mut managed = BTreeSet::new();
+    for vectorizer in vectorizers {
+        if let Destination::Table(table) = &vectorizer.config.destination {
+            managed.insert((table.target_schema.as_deref(), table.target_table.as_deref()));
+            managed.insert((table.view_schema.as_deref(), table.view_name.as_deref()));
+        }
+        for queue in [&vectorizer.queue_table, &vectorizer.queue_failed_table] {
+            managed.insert((vectorizer.queue_schema.as_deref(), queue.as_deref()));
+        }
+    }
+    let managed = managed
+        .iter()
+        .filter(|(of, _)| *of == Some(schema))
+        .filter_map(|(_, name)| *name);
+    let names: Vec<_> = std::iter::once(SEA_ORM_MIGRATIONS).chain(managed).collect();
+    names.join(",")
+}
