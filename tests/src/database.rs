@@ -81,7 +81,7 @@ async fn on_maintenance(sql: &str) -> Result<(), DbErr> {
     db.close().await
 }
 
-/// Names the database after the test, within the 63 bytes that `PostgreSQL` keeps; unique, as several processes may run
+/// Names the database after the test, within the 63 bytes that PostgreSQL keeps; unique, as several processes may run
 /// the same test on one server.
 fn name(test: &str, catalog: Catalog) -> String {
     let unique = &Uuid::new_v4().simple().to_string()[..8];

@@ -1,6 +1,6 @@
 //! Semantic search over the crates on this machine.
 //!
-//! Reads names, descriptions and READMEs from Cargo's registry, stores them with `SeaORM`, lets the worker embed them with a model in
+//! Reads names, descriptions and READMEs from Cargo's registry, stores them with SeaORM, lets the worker embed them with a model in
 //! this process, answers the questions on the command line, then edits the table and shows that the search follows.
 
 mod answer;

@@ -43,7 +43,7 @@ pub(crate) fn check_range(
     }
 }
 
-/// Refuses what `PostgreSQL` cannot store as text.
+/// Refuses what PostgreSQL cannot store as text.
 pub(crate) fn check_text(setter: &str, text: &str) -> Result<(), ConfigError> {
     if text.contains('\0') {
         return Err(ConfigError::new(
@@ -54,7 +54,7 @@ pub(crate) fn check_text(setter: &str, text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Refuses what cannot name a table, schema or role: nothing, a NUL, or more than 63 bytes, which `PostgreSQL` would cut.
+/// Refuses what cannot name a table, schema or role: nothing, a NUL, or more than 63 bytes, which PostgreSQL would cut.
 pub(crate) fn check_identifier(setter: &str, identifier: &str) -> Result<(), ConfigError> {
     check_text(setter, identifier)?;
     if identifier.is_empty() {

@@ -85,7 +85,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A program of `PostgreSQL`'s failed: `initdb`, or the server when starting.
+    /// A program of PostgreSQL's failed: `initdb`, or the server when starting.
     #[error(
         "{program} of {version} failed: set DATABASE_URL to a PostgreSQL with pgvector that runs already; its last words were:\n{output}"
     )]
@@ -97,12 +97,12 @@ pub enum Error {
         /// The last lines of its log.
         output: String,
     },
-    /// This process is root's, which `PostgreSQL` refuses to be, and there is no user `nobody` to run it as.
+    /// This process is root's, which PostgreSQL refuses to be, and there is no user `nobody` to run it as.
     #[error(
         "PostgreSQL refuses to run as root, and /etc/passwd has no user `nobody` to run it as: use another user, or set DATABASE_URL"
     )]
     NoUnprivilegedUser,
-    /// This process is root's, and the user that runs `PostgreSQL` for it cannot get to a directory.
+    /// This process is root's, and the user that runs PostgreSQL for it cannot get to a directory.
     #[error("{} is not reachable for the user `nobody`, whom PostgreSQL runs as when started by root: choose another place, use another user, or set DATABASE_URL", dir.display())]
     Unreachable {
         /// The directory.

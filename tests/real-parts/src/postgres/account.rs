@@ -1,4 +1,4 @@
-//! Whom `PostgreSQL` runs as: it refuses to be root.
+//! Whom PostgreSQL runs as: it refuses to be root.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::place::effective_uid;
 use crate::{Error, Result};
 
-/// The user and group that `PostgreSQL`'s programs run as.
+/// The user and group that PostgreSQL's programs run as.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Account {
     /// Those of this process.

@@ -13,7 +13,7 @@ use crate::fetch::lock;
 use crate::progress::{Progress, report};
 use crate::{Error, Result};
 
-/// A directory with `PostgreSQL`'s data directory in it, the superuser's password, the server's log, and a file that is
+/// A directory with PostgreSQL's data directory in it, the superuser's password, the server's log, and a file that is
 /// locked as long as a process owns it.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -58,7 +58,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// `PostgreSQL`'s data directory.
+    /// PostgreSQL's data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.join(DATA)
     }

@@ -22,7 +22,7 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// The fetched `PostgreSQL` of this version; fetched first if need be.
+    /// The fetched PostgreSQL of this version; fetched first if need be.
     pub(crate) fn fetched(version: Version) -> Result<Self> {
         let account = Account::current()?;
         let base = reachable_base(account)?;
@@ -44,7 +44,7 @@ impl Installation {
         })
     }
 
-    /// The path of a program of `PostgreSQL`'s.
+    /// The path of a program of PostgreSQL's.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }

@@ -1,4 +1,4 @@
-//! `PostgreSQL` with pgvector: the one that `DATABASE_URL` names, or one that is fetched and started.
+//! PostgreSQL with pgvector: the one that `DATABASE_URL` names, or one that is fetched and started.
 
 mod account;
 mod cluster;
@@ -17,7 +17,7 @@ use self::installation::Installation;
 use self::server::Server;
 use crate::Result;
 
-/// The versions of `PostgreSQL` that can be started.
+/// The versions of PostgreSQL that can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Version {
@@ -51,7 +51,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A `PostgreSQL` server with pgvector.
+/// A PostgreSQL server with pgvector.
 ///
 /// One that was started is stopped when this is dropped or its process ends, in whatever way: a panic, ctrl-c or SIGKILL.
 /// It listens on the loopback interface only, with a password of its own.
@@ -62,7 +62,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The server that `DATABASE_URL` names, else `PostgreSQL` 16, fetched (25 MB) at the first call and started on a free
+    /// The server that `DATABASE_URL` names, else PostgreSQL 16, fetched (25 MB) at the first call and started on a free
     /// port with an empty data directory, which goes when the server does.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Postgres {
         }
     }
 
-    /// The same with `PostgreSQL` of this version, which the server in `DATABASE_URL` has to be of, too.
+    /// The same with PostgreSQL of this version, which the server in `DATABASE_URL` has to be of, too.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Postgres {
         Self::external(url, None)
     }
 
-    /// `PostgreSQL` 16 on a data directory that stays: `dir` is made if it is not there, and found as it was left if it is.
+    /// PostgreSQL 16 on a data directory that stays: `dir` is made if it is not there, and found as it was left if it is.
     /// `DATABASE_URL` does not count here.
     ///
     /// # Errors

