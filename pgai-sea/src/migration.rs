@@ -28,11 +28,15 @@
 //! }
 //! ```
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, TransactionTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Statement,
+    TransactionTrait,
+};
 use sea_orm_migration::SchemaManager;
 
-use crate::catalog::{self, Installed, entities};
-use crate::config::ConfigError;
+use crate::catalog::{self, Installed, VectorizerRef, entities};
+use crate::config::{ConfigError, Indexing, Scheduling};
+use crate::sql::Call;
 use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 
 /// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their options.
@@ -80,6 +84,38 @@ pub trait VectorizerManagerExt {
     ///
     /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists).
     async fn drop_vectorizer(&self, drop: DropVectorizer) -> Result<(), DbErr>;
+
+    /// Lets workers serve a vectorizer again, by its name or id.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where there is none.
+    async fn enable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
+
+    /// Makes workers pass a vectorizer over, by its name or id. Changes are still queued.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where there is none.
+    async fn disable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
+
+    /// Changes the schedule and the indexing of a vectorizer, by its name or id. Both are replaced: what is to stay has to be said
+    /// again.
+    ///
+    /// pgai's own schema needs the extension timescaledb for this, also to say that there is no schedule.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where there is none, and for what a builder refuses; the database's error for what the database does.
+    async fn set_scheduling<V, S, I>(&self, vectorizer: V, scheduling: S, indexing: I) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+        S: Into<Scheduling> + Send,
+        I: Into<Indexing> + Send;
 
     /// Whether there is a vectorizer of this name. There is none without an `ai` schema either.
     ///
@@ -136,6 +172,35 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         Ok(())
     }
 
+    async fn enable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        alter(self, vectorizer.into(), Call::new("enable_vectorizer_schedule")).await
+    }
+
+    async fn disable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        alter(self, vectorizer.into(), Call::new("disable_vectorizer_schedule")).await
+    }
+
+    async fn set_scheduling<V, S, I>(&self, vectorizer: V, scheduling: S, indexing: I) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+        S: Into<Scheduling> + Send,
+        I: Into<Indexing> + Send,
+    {
+        let (vectorizer, scheduling, indexing) = (vectorizer.into(), scheduling.into(), indexing.into());
+        scheduling.check().map_err(|error| invalid(&error))?;
+        indexing.check().map_err(|error| invalid(&error))?;
+        let call = Call::new("set_scheduling")
+            .arg("scheduling", scheduling.call())
+            .arg("indexing", indexing.call());
+        alter(self, vectorizer, call).await
+    }
+
     async fn has_vectorizer(&self, name: &str) -> Result<bool, DbErr> {
         let db = self.get_connection();
         if !catalog::has_catalog(db).await? {
@@ -147,6 +212,41 @@ impl VectorizerManagerExt for SchemaManager<'_> {
             .await?;
         Ok(found > 0)
     }
+}
+
+/// Calls a function on one vectorizer. Asks for it first: by name, pgai's functions accept what does not exist.
+async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Call) -> Result<(), DbErr> {
+    let db = manager.get_connection();
+    let missing = || {
+        let what = match &vectorizer {
+            VectorizerRef::Id(id) => format!("with id {id}"),
+            VectorizerRef::Name(name) => format!("called {name:?}"),
+        };
+        DbErr::Migration(format!("there is no vectorizer {what}"))
+    };
+    if !catalog::has_catalog(db).await? {
+        return Err(missing());
+    }
+    let condition = match &vectorizer {
+        VectorizerRef::Id(id) => entities::vectorizer::Column::Id.eq(*id),
+        VectorizerRef::Name(name) => entities::vectorizer::Column::Name.eq(name),
+    };
+    let found: Option<i32> = entities::vectorizer::Entity::find()
+        .select_only()
+        .column(entities::vectorizer::Column::Id)
+        .filter(condition)
+        .into_tuple()
+        .one(db)
+        .await?;
+    let id = found.ok_or_else(missing)?;
+    let (sql, values) = call.arg("vectorizer_id", Some(id)).bind();
+    db.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        format!("SELECT {sql}"),
+        values,
+    ))
+    .await?;
+    Ok(())
 }
 
 fn invalid(error: &ConfigError) -> DbErr {

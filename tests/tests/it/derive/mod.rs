@@ -1,7 +1,9 @@
 //! Companion entities on real tables: what the ORM brings is what SQL says is there.
 
 mod blog;
+mod column;
 mod columns;
+mod declared;
 mod keys;
 mod loaders;
 mod relations;
