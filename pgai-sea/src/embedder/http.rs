@@ -209,8 +209,10 @@ impl Endpoint {
             return Err(self.answer(format!("{} vectors for {texts} texts", vectors.len())));
         }
         if let Some(vector) = vectors.iter().find(|vector| vector.len() != dimensions) {
-            return Err(self.configuration(format!(
-                "the model `{model}` answers with {} dimensions, configured are {dimensions}",
+            // whether it is the text or the configuration shows if others are answered as they should
+            return Err(self.answer(format!(
+                "the model `{model}` answers with {} dimensions, configured are {dimensions}: make the vectorizer's \
+                 dimensions and the model agree",
                 vector.len()
             )));
         }

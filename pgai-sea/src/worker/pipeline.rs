@@ -71,6 +71,7 @@ pub(crate) async fn run(pool: PgPool, assignment: Arc<Assignment>, claim: Claim)
             requests = batch.requests,
             released = settled.released.len(),
             lost = settled.lost,
+            overtaken = settled.overtaken,
             "batch ended"
         );
         batch

@@ -50,6 +50,7 @@ pub(crate) struct Queue {
     renew: Sql,
     release: Sql,
     finish: Sql,
+    later: Sql,
     outlook: Sql,
     pending: Sql,
 }
@@ -76,6 +77,13 @@ impl Queue {
             finish: format!(
                 "{mine}, finished as (delete from {queue} q using mine where q.ctid = mine.at returning mine.n) \
                  select distinct n from finished"
+            )
+            .into(),
+            later: format!(
+                "select distinct k.n from {} join {queue} q on {} where q.loading_retry_after is distinct from ${}",
+                names.given(),
+                names.matches("q"),
+                names.parameter(1),
             )
             .into(),
             outlook: format!(
@@ -159,6 +167,23 @@ impl Queue {
             .fetch_all(connection)
             .await?;
         finished.iter().map(|row| ordinal(row.try_get(0)?)).collect()
+    }
+
+    /// Which of `keys` (from 0) have rows in the queue besides the claimed ones. Under the keys' locks these rows stay.
+    pub(crate) async fn later(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+        stamp: Stamp,
+    ) -> Result<Vec<usize>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let later = with_keys(&self.later, self.columns, keys)
+            .bind(stamp)
+            .fetch_all(connection)
+            .await?;
+        later.iter().map(|row| ordinal(row.try_get(0)?)).collect()
     }
 
     /// What is left after a claim that found nothing. Counts up to 10,000 rows.

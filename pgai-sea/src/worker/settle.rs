@@ -59,6 +59,8 @@ pub(crate) struct Settled {
     pub(crate) deferred: u64,
     /// Rows that failed for the last time.
     pub(crate) dead: u64,
+    /// Rows that got the embeddings of the text that was read, while a later edit of theirs is in the queue.
+    pub(crate) overtaken: u64,
     /// Items (from 0) that changed meanwhile or were busy: back in the queue.
     pub(crate) released: Vec<usize>,
     /// Keys whose lease another worker had taken over.
@@ -74,6 +76,7 @@ impl Settled {
         self.deferred += one.deferred;
         self.dead += one.dead;
         self.lost += one.lost;
+        self.overtaken += one.overtaken;
         self.released.extend(one.released.iter().map(|_| place));
     }
 }
@@ -87,6 +90,8 @@ enum Verdict {
     Gone,
     /// Other text now; its edit has queued it.
     Changed,
+    /// Other text now, and the edit's queue row is still there.
+    Overtaken,
     /// Someone else is at it.
     Busy,
 }
@@ -124,14 +129,15 @@ async fn try_settle(
     let connection = &mut *transaction;
     let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
 
-    let verdicts = verdicts(connection, assignment, items, &keys).await?;
+    let mut verdicts = verdicts(connection, assignment, items, &keys).await?;
+    overtake(connection, assignment, items, &keys, &mut verdicts, stamp).await?;
     let (mut finishing, mut failing) = (Vec::new(), Vec::new());
     let (mut changed, mut busy) = (Vec::new(), Vec::new());
     let mut planned = plan(connection, assignment, items, &keys, &verdicts).await?;
     for (place, item) in items.iter().enumerate() {
         match (verdicts[place], &planned[place]) {
             (Verdict::Busy, _) => busy.push(place),
-            (Verdict::Changed, _) | (Verdict::Unchanged, Planned::Outdated) => changed.push(place),
+            (Verdict::Changed, _) | (Verdict::Unchanged | Verdict::Overtaken, Planned::Outdated) => changed.push(place),
             (Verdict::Unchanged, _) if matches!(&item.outcome, Outcome::Failed(_)) && assignment.tries_again(item) => {
                 failing.push(place);
             }
@@ -160,6 +166,8 @@ async fn try_settle(
         let is_failure = matches!(&items[place].outcome, Outcome::Failed(_));
         if is_failure && verdicts[place] == Verdict::Unchanged {
             dead.push(place);
+        } else if verdicts[place] == Verdict::Overtaken {
+            settled.overtaken += 1;
         } else {
             settled.rows += 1;
         }
@@ -224,6 +232,28 @@ async fn verdicts(
     Ok(verdicts)
 }
 
+/// Finds the changed rows whose embeddings may be written all the same: a row that is edited faster than it is embedded would have none
+/// for as long as that goes on. What makes it safe is a queue row that stays: whoever works on it compares what it finds under the locks.
+async fn overtake(
+    connection: &mut PgConnection,
+    assignment: &Assignment,
+    items: &[&Item],
+    keys: &[&Key],
+    verdicts: &mut [Verdict],
+    stamp: Stamp,
+) -> Result<(), Error> {
+    let is_candidate = |place: &usize| {
+        let item = items[*place];
+        verdicts[*place] == Verdict::Changed && item.seen.is_some() && !matches!(item.outcome, Outcome::Failed(_))
+    };
+    let changed: Vec<usize> = (0..items.len()).filter(is_candidate).collect();
+    let changed_keys: Vec<&Key> = changed.iter().map(|&place| keys[place]).collect();
+    for at in assignment.queue.later(connection, &changed_keys, stamp).await? {
+        verdicts[changed[at]] = Verdict::Overtaken;
+    }
+    Ok(())
+}
+
 /// What is to be written for an item.
 #[derive(Debug)]
 enum Planned {
@@ -255,7 +285,7 @@ async fn plan(
         .zip(verdicts)
         .zip(places)
         .map(|((item, verdict), mut now)| match &item.outcome {
-            Outcome::Chunks(change) if *verdict == Verdict::Unchanged => {
+            Outcome::Chunks(change) if matches!(verdict, Verdict::Unchanged | Verdict::Overtaken) => {
                 let mut seen = change.seen.clone();
                 seen.sort_unstable();
                 now.sort_unstable();

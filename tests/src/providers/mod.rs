@@ -111,6 +111,11 @@ impl Provider {
         self.state.lock().refused.push(part.into());
     }
 
+    /// Texts that contain `part` get vectors of so many dimensions, whatever was asked for.
+    pub fn misfit(&self, part: impl Into<String>, dimensions: usize) {
+        self.state.lock().misfits.push((part.into(), dimensions));
+    }
+
     /// Embedding requests that arrive from now on wait for [`release`](Self::release), with everything already counted and kept.
     pub fn hold(&self) {
         self.state.hold(true);

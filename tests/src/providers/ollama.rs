@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::embedding_of;
 use super::fault::{self, Fault};
 use super::state::{Api, Request, State};
 
@@ -73,10 +72,7 @@ pub(super) async fn embed(Shared(state): Shared<Arc<State>>, Json(body): Json<Va
         Some(Fault::Dimensions(other)) => dimensions = other,
         _ => {}
     }
-    let embeddings: Vec<Vec<f32>> = texts
-        .iter()
-        .map(|text| embedding_of(&model, text, dimensions))
-        .collect();
+    let embeddings = state.embeddings(&model, &texts, dimensions);
     let tokens: usize = texts.iter().map(|text| text.len().div_ceil(4)).sum();
     let answer = json!({
         "model": model,

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Provider;
 use super::fault::{self, Fault};
 use super::state::{Api, Request, State};
-use super::{Provider, embedding_of};
 
 /// Its limits, in texts and in tokens of one text.
 const INPUTS: usize = 2048;
@@ -122,12 +122,11 @@ pub(super) async fn embeddings(
         Some(Fault::Dimensions(other)) => dimensions = other,
         _ => {}
     }
-    let data: Vec<Value> = texts
-        .iter()
+    let data: Vec<Value> = state
+        .embeddings(&model, &texts, dimensions)
+        .into_iter()
         .enumerate()
-        .map(|(index, text)| {
-            json!({ "object": "embedding", "index": index, "embedding": embedding_of(&model, text, dimensions) })
-        })
+        .map(|(index, embedding)| json!({ "object": "embedding", "index": index, "embedding": embedding }))
         .collect();
     let tokens: usize = texts.iter().map(|text| text.len().div_ceil(4)).sum();
     let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::fault::Fault;
 use super::models::Models;
+use super::vector::embedding_of;
 
 /// Whose API a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,7 @@ pub(super) struct Told {
     pub(super) next: VecDeque<Fault>,
     pub(super) always: Option<Fault>,
     pub(super) refused: Vec<String>,
+    pub(super) misfits: Vec<(String, usize)>,
     pub(super) requests: Vec<Request>,
     pub(super) pulled: Vec<String>,
 }
@@ -77,6 +79,19 @@ impl State {
     pub(super) async fn arrived(&self, wanted: impl Fn(&[Request]) -> bool) {
         let mut count = self.count.subscribe();
         let _ = count.wait_for(|_| wanted(&self.lock().requests)).await; // the sender is `self`
+    }
+
+    /// The vectors of `texts`, of so many dimensions but for those that are to have others.
+    pub(super) fn embeddings(&self, model: &str, texts: &[String], dimensions: usize) -> Vec<Vec<f32>> {
+        let told = self.lock();
+        let dimensions_of = |text: &String| {
+            let misfit = told.misfits.iter().find(|(part, _)| text.contains(part));
+            misfit.map_or(dimensions, |(_, other)| *other)
+        };
+        texts
+            .iter()
+            .map(|text| embedding_of(model, text, dimensions_of(text)))
+            .collect()
     }
 
     /// The first text that is refused.

@@ -83,7 +83,7 @@ async fn unusable_answers_are_told_apart() {
 async fn another_number_of_dimensions_is_named_with_the_configured_one() {
     let items = json!([{ "index": 0, "embedding": [0, 1, 2] }]);
     let error = outcome(vectors(&items), &["a text"]).await.unwrap_err();
-    assert!(matches!(error, EmbedError::Configuration { .. }), "{error:?}");
+    assert!(matches!(error, EmbedError::Answer { .. }), "{error:?}");
     let shown = error.to_string();
     assert!(
         shown.contains("`m` answers with 3 dimensions, configured are 2"),

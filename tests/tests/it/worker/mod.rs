@@ -3,6 +3,7 @@
 mod basics;
 mod beside;
 mod interleaving;
+mod overtaken;
 mod shapes;
 mod support;
 mod trouble;

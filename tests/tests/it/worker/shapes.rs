@@ -102,7 +102,7 @@ async fn template_values_are_pythons() {
 
 #[tokio::test]
 async fn a_column_as_the_destination() {
-    on_catalog(Catalog::Pgai, async |test| {
+    on_both_catalogs(async |test| {
         test.execute("create table things (id int primary key, body text)").await?;
         test.execute(&format!(
             "select ai.create_vectorizer('things', name => 'tested', loading => ai.loading_column('body'),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pgai_sea::catalog;
@@ -20,7 +20,8 @@ pub(super) const DIMENSIONS: usize = 8;
 /// Embeds as the test servers do, keeps what it was asked, waits while it is held, refuses what it is told to.
 #[derive(Debug)]
 pub(super) struct Gate {
-    open: watch::Sender<bool>,
+    /// How many requests are let through.
+    open: watch::Sender<usize>,
     calls: Mutex<Vec<Vec<String>>>,
     arrived: watch::Sender<usize>,
     refused: Mutex<Option<String>>,
@@ -36,7 +37,7 @@ impl Gate {
     /// A gate that takes so many texts in a request.
     pub(super) fn with_inputs(inputs: usize) -> Arc<Self> {
         Arc::new(Self {
-            open: watch::Sender::new(true),
+            open: watch::Sender::new(usize::MAX),
             calls: Mutex::default(),
             arrived: watch::Sender::new(0),
             refused: Mutex::default(),
@@ -46,11 +47,17 @@ impl Gate {
     }
 
     pub(super) fn hold(&self) {
-        self.open.send_replace(false);
+        let calls = self.calls.lock().unwrap().len();
+        self.open.send_replace(calls);
+    }
+
+    /// Lets one request more through while it is held.
+    pub(super) fn admit(&self) {
+        self.open.send_modify(|open| *open += 1);
     }
 
     pub(super) fn release(&self) {
-        self.open.send_replace(true);
+        self.open.send_replace(usize::MAX);
     }
 
     /// Refuses every request with a text that contains `part`.
@@ -87,9 +94,13 @@ impl Embedder for Gate {
     async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
         assert_eq!(input_type, InputType::Document);
         assert!((1..=self.inputs).contains(&texts.len()), "{} texts", texts.len());
-        self.calls.lock().unwrap().push(texts.to_vec());
+        let number = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(texts.to_vec());
+            calls.len()
+        };
         self.arrived.send_modify(|count| *count += 1);
-        self.open.subscribe().wait_for(|open| *open).await.unwrap();
+        self.open.subscribe().wait_for(|open| number <= *open).await.unwrap();
         if self
             .faults
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
@@ -265,4 +276,13 @@ pub(super) async fn queued(test: &TestDatabase) -> i64 {
         .await
         .unwrap();
     test.value(&format!("select count(*) from {queue}")).await.unwrap()
+}
+
+/// Waits until it is so, but not for ever.
+pub(super) async fn soon(is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "it does not come to that");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -1,11 +1,11 @@
 //! Providers and texts that fail.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{TestDatabase, on_both_catalogs};
 
-use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, queued, run, worker};
+use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, queued, run, soon, worker};
 use pgai_sea::worker::Worker;
 
 async fn dead_letters(test: &TestDatabase) -> Vec<String> {
@@ -16,15 +16,6 @@ async fn dead_letters(test: &TestDatabase) -> Vec<String> {
     test.values(&format!("select id || ' ' || failure_step from {table} order by id"))
         .await
         .unwrap()
-}
-
-/// Waits until it is so, but not for ever.
-async fn soon(is_so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "it does not come to that");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Runs until no row waits for another attempt.
@@ -188,6 +179,32 @@ async fn wrong_dimensions_name_both_numbers_and_blame_no_row() {
         provider.always(None);
         Worker::new(test.db.clone()).run_once().await?;
         assert_eq!(queued(&test).await, 0);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_text_whose_vector_has_another_length_is_found() {
+    on_both_catalogs(async |test| {
+        let provider = Provider::start();
+        provider.install("model", DIMENSIONS);
+        provider.misfit("odd one", DIMENSIONS + 1);
+        test.execute(&format!(
+            "create table texts (id int primary key, body text);
+             insert into texts select i, case i when 13 then 'the odd one' else 'text ' || i end from generate_series(1, 50) i;
+             select ai.create_vectorizer('texts', name => 'tested', loading => ai.loading_column('body', retries => 2),
+                embedding => ai.embedding_ollama('model', {DIMENSIONS}, base_url => '{}'))",
+            provider.ollama_url()
+        ))
+        .await?;
+        let worker = Worker::new(test.db.clone()).retry_delay(Duration::from_millis(1));
+        run_out(&test, &worker).await;
+        assert_eq!(dead_letters(&test).await, ["13 embedding"]);
+        assert_eq!(test.value::<i64>("select count(*) from texts_embedding_store").await?, 49);
+        let reasons = "select distinct details->>'error_reason' from ai.vectorizer_errors";
+        let reason: String = test.value(reasons).await?;
+        assert!(reason.contains("answers with 9 dimensions, configured are 8"), "{reason}");
         Ok(())
     })
     .await;
