@@ -112,6 +112,8 @@ begin
     end if;
     perform ai._vectorizer_create_queue_table(v.queue_schema, v.queue_table, source, grantees);
     perform ai._vectorizer_create_queue_failed_table(v.queue_schema, v.queue_failed_table, source, grantees);
+    perform ai._vectorizer_create_columns(v, source);
+    perform ai._vectorizer_create_source_view(v, source, grantees);
     -- from here on writers wait for the end of this transaction, so that no row is missed
     perform ai._vectorizer_create_triggers(v, source);
     if enqueue_existing then

@@ -11,6 +11,8 @@ begin
         raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
     end if;
     perform ai._vectorizer_drop_triggers(v);
+    execute format('drop view if exists %I._vectorizer_src_%s', v.queue_schema, v.id);
+    perform ai._vectorizer_drop_columns(v);
     execute format('drop table if exists %I.%I', v.queue_schema, v.queue_table);
     execute format('drop table if exists %I.%I', v.queue_schema, v.queue_failed_table);
     delete from ai.vectorizer where id = vectorizer_id;

@@ -26,7 +26,7 @@ begin
     -- a search reads the vectors: keep them in the row for as long as they fit
     execute format('alter table %s alter column embedding set storage main', store);
     perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'target_schema'), grantees);
-    perform ai._vectorizer_grant('select, insert, update', store, grantees);
+    perform ai._vectorizer_grant('select, insert, update, delete', store, grantees);
 end
 $$;
 

@@ -10,20 +10,16 @@
 -- name, or moved from one to another by an update, pass no statement trigger of the parent. A table that becomes a partition
 -- or a child later needs its triggers made anew.
 
--- True where a column named in it differs, byte for byte: 'Title' and 'title' are two texts, whatever the column's collation
--- says of them, and 1.0 and 1.00 two numbers. As a function: the operator *<> between rows does not survive a dump.
-create or replace function ai._vectorizer_update_condition(source regclass, config jsonb)
+-- True where a column that the vectorizer reads differs, byte for byte: 'Title' and 'title' are two texts, whatever the
+-- column's collation says of them, and 1.0 and 1.00 two numbers. As a function: the operator *<> between rows does not
+-- survive a dump.
+create or replace function ai._vectorizer_update_condition(v ai.vectorizer)
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
     select format('record_image_ne(row(%s), row(%s))'
-        , string_agg(format('old.%I', a.attname), ', ' order by a.attnum)
-        , string_agg(format('new.%I', a.attname), ', ' order by a.attnum))
-    from pg_attribute a
-    where a.attrelid = source and a.attnum > 0 and not a.attisdropped
-    and (  a.attnum in (select attnum from ai._vectorizer_source_key(source))
-        or a.attname = config #>> '{loading,column_name}'
-        or a.attname in (select * from ai._vectorizer_template_names(config #>> '{formatting,template}'))
-        )
+        , string_agg(format('old.%I', c.attname), ', ' order by c.attnum)
+        , string_agg(format('new.%I', c.attname), ', ' order by c.attnum))
+    from ai._vectorizer_columns(v) c
 $$;
 
 -- The body of the trigger function, which all the triggers of a vectorizer share.
@@ -40,29 +36,35 @@ declare
     queue text := format('%I.%I', v.queue_schema, v.queue_table);
     store text;
     columns text; -- a, b
-    new_key text; -- new.a, new.b
-    old_key text; -- old.a, old.b
-    same_key text; -- old.a = new.a and old.b = new.b
-    of_old_key text; -- s.a = old.a and s.b = old.b
-    of_deleted text; -- s.a = o.a and s.b = o.b
+    new_key text; -- f1(new), f2(new)
+    old_key text; -- f1(old), f2(old)
+    inserted_key text; -- f1(n), f2(n)
+    deleted_key text; -- f1(o), f2(o)
+    same_key text; -- f1(old) = f1(new) and f2(old) = f2(new)
+    of_old_key text; -- s.a = f1(old) and s.b = f2(old)
+    of_deleted text; -- s.a = f1(o) and s.b = f2(o)
     queue_new text;
     queue_old text;
     queue_inserted text;
     forget_old text;
     forget_deleted text;
 begin
-    select string_agg(quote_ident(attname), ', ' order by attnum)
-         , string_agg(format('new.%I', attname), ', ' order by attnum)
-         , string_agg(format('old.%I', attname), ', ' order by attnum)
-         , string_agg(format('old.%1$I %2$s new.%1$I', attname, equals), ' and ' order by attnum)
-         , string_agg(format('s.%1$I %2$s old.%1$I', attname, equals), ' and ' order by attnum)
-         , string_agg(format('s.%1$I %2$s o.%1$I', attname, equals), ' and ' order by attnum)
-    into columns, new_key, old_key, same_key, of_old_key, of_deleted
-    from ai._vectorizer_source_key(source);
+    -- The names are those of queue and store; the source's are asked for in no other way than by the functions.
+    select string_agg(quote_ident(name), ', ' order by attnum)
+         , string_agg(format('%s(new)', function), ', ' order by attnum)
+         , string_agg(format('%s(old)', function), ', ' order by attnum)
+         , string_agg(format('%s(n)', function), ', ' order by attnum)
+         , string_agg(format('%s(o)', function), ', ' order by attnum)
+         , string_agg(format('%1$s(old) %2$s %1$s(new)', function, equals), ' and ' order by attnum)
+         , string_agg(format('s.%I %s %s(old)', name, equals, function), ' and ' order by attnum)
+         , string_agg(format('s.%I %s %s(o)', name, equals, function), ' and ' order by attnum)
+    into columns, new_key, old_key, inserted_key, deleted_key, same_key, of_old_key, of_deleted
+    from ai._vectorizer_columns(v)
+    where pknum is not null;
     queue_new := format('insert into %s (%s) values (%s);', queue, columns, new_key);
     queue_old := format('insert into %s (%s) values (%s);', queue, columns, old_key);
     queue_inserted := case when divided then queue_new
-        else format('insert into %s (%s) select %s from new_rows;', queue, columns, columns) end;
+        else format('insert into %s (%s) select %s from new_rows n;', queue, columns, inserted_key) end;
 
     if v.config #>> '{destination,implementation}' = 'column' then
         return format($body$
@@ -94,11 +96,11 @@ $body$, queue_inserted, queue_new);
             execute %3$L;
         end if;
         if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-            insert into %4$s (%5$s) select %5$s from old_rows;
+            insert into %4$s (%5$s) select %6$s from old_rows o;
         end if;$body$
         , store, of_deleted
         , format('delete from %s s using old_rows o where %s', store, of_deleted)
-        , queue, columns);
+        , queue, columns, deleted_key);
     end if;
 
     return format($body$
@@ -151,7 +153,7 @@ begin
         , v.trigger_name || '_insert', source
         , case when divided then 'for each row' else 'referencing new table as new_rows for each statement' end, function);
     execute format('create or replace trigger %I after update on %s for each row when (%s) execute function %s'
-        , v.trigger_name || '_update', source, ai._vectorizer_update_condition(source, v.config), function);
+        , v.trigger_name || '_update', source, ai._vectorizer_update_condition(v), function);
     if v.config #>> '{destination,implementation}' = 'table' then
         execute format('create or replace trigger %I after delete on %s %s execute function %s'
             , v.trigger_name || '_delete', source

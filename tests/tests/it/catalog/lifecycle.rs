@@ -243,24 +243,6 @@ async fn a_renamed_table_keeps_its_vectorizer() {
     .await;
 }
 
-#[tokio::test]
-async fn renamed_columns_of_text_are_followed() {
-    on_catalog(Catalog::Ours, async |test| {
-        test.execute(BLOG).await?;
-        test.execute("insert into blog values (1, 't', 'c')").await?;
-        let id = vectorize(&test, "blog", ", formatting => ai.formatting_python_template('$title $chunk')").await?;
-        take(&test, id).await?;
-        test.execute("alter table blog rename content to body; alter table blog rename title to heading; alter table blog rename views to title")
-            .await?;
-        test.execute("update blog set title = 9").await?;
-        assert!(take(&test, id).await?.is_empty());
-        test.execute("update blog set body = 'd'; update blog set heading = 'd'").await?;
-        assert_eq!(take(&test, id).await?, [1, 1]);
-        Ok(())
-    })
-    .await;
-}
-
 /// What a dump writes can be restored: PostgreSQL prints triggers and functions in words of its own.
 #[tokio::test]
 async fn triggers_can_be_made_from_what_a_dump_says() {

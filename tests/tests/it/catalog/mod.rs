@@ -10,6 +10,7 @@ mod names;
 mod privileges;
 mod reading;
 mod refusals;
+mod renames;
 mod tracking;
 mod triggers;
 
