@@ -3,6 +3,8 @@
 mod basics;
 mod beside;
 mod interleaving;
+mod renames;
+mod rights;
 mod shapes;
 mod support;
 mod trouble;
