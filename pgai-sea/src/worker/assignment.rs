@@ -7,12 +7,13 @@ use std::time::Duration;
 use sea_orm::sqlx::PgPool;
 
 use super::column::Column;
-use super::columns::{SourceColumn, columns};
+use super::columns::{Relation, SourceColumn, source};
 use super::embed::Requests;
 use super::embedders::Embedders;
 use super::failure::Failures;
 use super::names::{KeyColumn, Names};
 use super::queue::Queue;
+use super::rights::{self, Right};
 use super::settle::Item;
 use super::source::Source;
 use super::splitter::Splitter;
@@ -20,7 +21,7 @@ use super::store::Store;
 use super::template::{PythonType, Template, TemplateError};
 use super::trouble::Trouble;
 use crate::catalog::Vectorizer;
-use crate::config::{Destination as DestinationConfig, Loading, LoadingColumn, Parsing, Processing};
+use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
 
 /// Queue rows in a batch where the configuration does not say, as in pgai.
@@ -82,8 +83,13 @@ impl Assignment {
         terms: &Terms,
     ) -> Result<Self, Trouble> {
         let config = &vectorizer.config;
-        let columns = columns(pool, &vectorizer.source_schema, &vectorizer.source_table).await?;
-        let columns = Columns { vectorizer, columns };
+        let Some(relation) = source(pool, vectorizer.id).await? else {
+            let name = qualified(&vectorizer.source_schema, &vectorizer.source_table);
+            return Err(unsupported(format!(
+                "its source {name} was dropped: drop the vectorizer too"
+            )));
+        };
+        let columns = Columns { vectorizer, relation };
         let loaded = loaded_column(&columns)?;
         let splitter = Splitter::new(&config.chunking).map_err(|error| unsupported(error.to_string()))?;
         let template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
@@ -93,6 +99,7 @@ impl Assignment {
             .map(|name| columns.template_type(name))
             .collect::<Result<_, _>>()?;
         let names = names(&columns, key_order)?;
+        rights::check(pool, &wanted(&columns, &names)).await?;
         let destination = destination(&config.destination, &names)?;
         let updates = matches!(destination, Destination::Column(_));
         let source = Source::new(&names, &loaded.column_name, &template_columns, updates);
@@ -162,24 +169,46 @@ impl Assignment {
 /// The source's columns, and whose they are.
 struct Columns<'v> {
     vectorizer: &'v Vectorizer,
-    columns: Vec<SourceColumn>,
+    relation: Relation,
 }
 
 impl Columns<'_> {
-    fn get(&self, name: &str) -> Result<&SourceColumn, Trouble> {
-        let Vectorizer {
-            source_schema,
-            source_table,
-            ..
-        } = self.vectorizer;
-        let found = self.columns.iter().find(|column| column.name == name);
-        found.ok_or_else(|| unsupported(format!("{source_schema}.{source_table} has no column `{name}`")))
+    fn find(&self, name: &str) -> Option<&SourceColumn> {
+        self.relation.columns.iter().find(|column| column.name == name)
+    }
+
+    fn table(&self) -> String {
+        qualified(&self.relation.schema, &self.relation.name)
+    }
+
+    fn loaded(&self, name: &str) -> Result<&SourceColumn, Trouble> {
+        let missing = || {
+            unsupported(format!(
+                "{} has no column `{name}`, whose text it embeds: if it was renamed, rename it back, or tell the vectorizer with \
+                 `update ai.vectorizer set config = jsonb_set(config, '{{loading,column_name}}', '\"<new name>\"') where id = {}`",
+                self.table(),
+                self.vectorizer.id
+            ))
+        };
+        self.find(name).ok_or_else(missing)
+    }
+
+    fn key(&self, name: &str) -> Result<&SourceColumn, Trouble> {
+        let missing = || {
+            let number = self.vectorizer.source_pk.iter().find(|key| key.attname == name);
+            let now = number.and_then(|key| self.relation.columns.iter().find(|column| column.attnum == key.attnum));
+            let now = now.map_or_else(String::new, |now| format!(" (it may be `{}` now)", now.name));
+            unsupported(format!(
+                "{} has no column `{name}`, by which its rows are known{now}: rename it back, or drop the vectorizer and create it anew",
+                self.table()
+            ))
+        };
+        self.find(name).ok_or_else(missing)
     }
 
     fn template_type(&self, name: &str) -> Result<PythonType, Trouble> {
-        let found = self.columns.iter().find(|column| column.name == name);
         let missing = || unsupported(TemplateError::Missing { name: name.to_owned() }.to_string());
-        Ok(PythonType::of(&found.ok_or_else(missing)?.base_type))
+        Ok(PythonType::of(&self.find(name).ok_or_else(missing)?.base_type))
     }
 }
 
@@ -200,7 +229,7 @@ fn loaded_column<'v>(columns: &Columns<'v>) -> Result<&'v LoadingColumn, Trouble
         }
     };
     let name = &loading.column_name;
-    if columns.get(name)?.base_type == "bytea" {
+    if columns.loaded(name)?.base_type == "bytea" {
         return Err(unsupported(format!(
             "column `{name}` holds documents (bytea), and parsing them is not supported by this worker"
         )));
@@ -217,7 +246,7 @@ fn names(columns: &Columns<'_>, key_order: &[String]) -> Result<Names, Trouble> 
         return Err(unsupported("it has no queue".into()));
     };
     let key = |name: &String| {
-        let sql_type = columns.get(name)?.sql_type.clone();
+        let sql_type = columns.key(name)?.sql_type.clone();
         Ok(KeyColumn {
             name: name.clone(),
             sql_type,
@@ -225,7 +254,7 @@ fn names(columns: &Columns<'_>, key_order: &[String]) -> Result<Names, Trouble> 
     };
     Ok(Names {
         id: vectorizer.id,
-        source: qualified(&vectorizer.source_schema, &vectorizer.source_table),
+        source: columns.table(),
         queue: qualified(queue_schema, queue_table),
         failed: vectorizer
             .queue_failed_table
@@ -233,6 +262,39 @@ fn names(columns: &Columns<'_>, key_order: &[String]) -> Result<Names, Trouble> 
             .map(|table| qualified(queue_schema, table)),
         keys: key_order.iter().map(key).collect::<Result<_, Trouble>>()?,
     })
+}
+
+/// What the worker does to the vectorizer's tables.
+fn wanted(columns: &Columns<'_>, names: &Names) -> Vec<Right> {
+    let Columns { vectorizer, relation } = columns;
+    let source = |privilege| Right::on(&relation.schema, &relation.name, privilege);
+    let mut wanted = vec![source("select"), Right::on("ai", "_vectorizer_errors", "insert")];
+    match &vectorizer.config.destination {
+        DestinationConfig::Column(column) => wanted.push(source("update").of(&column.embedding_column)),
+        DestinationConfig::Table(DestinationTable {
+            target_schema: Some(schema),
+            target_table: Some(table),
+            ..
+        }) => {
+            let column = if relation.is_view { "xmin" } else { &names.keys[0].name };
+            wanted.push(source("update").of_any(column));
+            wanted.extend(["select", "insert", "delete"].map(|privilege| Right::on(schema, table, privilege)));
+        }
+        DestinationConfig::Table(_) | DestinationConfig::Other(_) => {}
+    }
+    if let Some(schema) = &vectorizer.queue_schema {
+        let queue = vectorizer.queue_table.iter();
+        wanted.extend(
+            queue.flat_map(|table| ["select", "update", "delete"].map(|privilege| Right::on(schema, table, privilege))),
+        );
+        wanted.extend(
+            vectorizer
+                .queue_failed_table
+                .iter()
+                .map(|table| Right::on(schema, table, "insert")),
+        );
+    }
+    wanted
 }
 
 fn destination(config: &DestinationConfig, names: &Names) -> Result<Destination, Trouble> {

@@ -1,55 +1,95 @@
-//! What the source table looks like.
+//! What the source looks like.
 
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::postgres::types::Oid;
 use sea_orm::sqlx::{Error, PgPool, Row};
 
 use super::names::{Sql, statement};
 use crate::sql::qualified;
 
+/// The relation that source rows are read from.
+///
+/// It is found by what follows a rename: this crate's catalog has a view of the source for it, in which the columns have the
+/// names of the configuration; pgai's has triggers, which stay with their table.
+#[derive(Debug)]
+pub(crate) struct Relation {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    /// Whether it is the view.
+    pub(crate) is_view: bool,
+    pub(crate) columns: Vec<SourceColumn>,
+}
+
 /// A column of the source.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceColumn {
     pub(crate) name: String,
+    /// Its number, from 1.
+    pub(crate) attnum: i16,
     /// Schema-qualified and quoted, to be cast to.
     pub(crate) sql_type: String,
     /// The name of the base type: a domain's is that of what it is over.
     pub(crate) base_type: String,
 }
 
+const RELATION: &str = "
+select c.oid, n.nspname::text, c.relname::text, c.relkind = 'v'
+from ai.vectorizer v
+cross join lateral (
+    select 1 as choice, c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = v.queue_schema and c.relname = '_vectorizer_src_' || v.id and c.relkind = 'v'
+    union all
+    select 2, t.tgrelid from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = v.queue_schema and p.proname = v.trigger_name and t.tgparentid = 0
+    union all
+    select 3, c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = v.source_schema and c.relname = v.source_table
+) found
+join pg_catalog.pg_class c on c.oid = found.oid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where v.id = $1
+order by found.choice
+limit 1";
+
 const COLUMNS: &str = "
-with recursive columns as (
+with recursive bases as (
     select a.attname, a.attnum, n.nspname, t.typname, t.oid as base
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_type t on t.oid = a.atttypid
     join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-    where a.attrelid = (
-        select c.oid from pg_catalog.pg_class c
-        join pg_catalog.pg_namespace s on s.oid = c.relnamespace
-        where s.nspname = $1 and c.relname = $2
-    ) and a.attnum > 0 and not a.attisdropped
-), bases as (
-    select attname, attnum, nspname, typname, base from columns
+    where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
     union all
     select b.attname, b.attnum, b.nspname, b.typname, t.typbasetype
     from bases b join pg_catalog.pg_type t on t.oid = b.base where t.typtype = 'd'
 )
-select b.attname::text, b.nspname::text, b.typname::text, t.typname::text
+select b.attname::text, b.attnum, b.nspname::text, b.typname::text, t.typname::text
 from bases b join pg_catalog.pg_type t on t.oid = b.base
 where t.typtype <> 'd'
 order by b.attnum";
 
-/// The source's columns; none if there is no such table.
-pub(crate) async fn columns(pool: &PgPool, schema: &str, table: &str) -> Result<Vec<SourceColumn>, Error> {
-    let rows = statement(&Sql::from(COLUMNS))
-        .bind(schema.to_owned())
-        .bind(table.to_owned())
-        .fetch_all(pool)
+/// The source of a vectorizer; `None` if it is gone.
+pub(crate) async fn source(pool: &PgPool, vectorizer: i32) -> Result<Option<Relation>, Error> {
+    let found = statement(&Sql::from(RELATION))
+        .bind(vectorizer)
+        .fetch_optional(pool)
         .await?;
-    let column = |row: &sea_orm::sqlx::postgres::PgRow| {
+    let Some(found) = found else { return Ok(None) };
+    let relation: Oid = found.try_get(0)?;
+    let rows = statement(&Sql::from(COLUMNS)).bind(relation).fetch_all(pool).await?;
+    let column = |row: &PgRow| {
         Ok(SourceColumn {
             name: row.try_get(0)?,
-            sql_type: qualified(row.try_get(1)?, row.try_get(2)?),
-            base_type: row.try_get(3)?,
+            attnum: row.try_get(1)?,
+            sql_type: qualified(row.try_get(2)?, row.try_get(3)?),
+            base_type: row.try_get(4)?,
         })
     };
-    rows.iter().map(column).collect()
+    Ok(Some(Relation {
+        schema: found.try_get(1)?,
+        name: found.try_get(2)?,
+        is_view: found.try_get(3)?,
+        columns: rows.iter().map(column).collect::<Result<_, Error>>()?,
+    }))
 }

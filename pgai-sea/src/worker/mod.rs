@@ -46,7 +46,10 @@
 //!
 //! # Rights
 //!
-//! Locking a source row takes a right that `SELECT` alone does not give: `UPDATE` on at least one column of the source.
+//! A role that a vectorizer was granted to (`grant_to`) can run a worker on this crate's catalog. It reads and locks source rows through a
+//! view, `ai._vectorizer_src_<id>`, and can change nothing of them but the embedding, where that is a column of the source. On pgai's
+//! catalog it needs more than pgai grants, because locking a row takes the right to update some column of its table: what is missing is
+//! looked for before anything is claimed, and the statements that grant it are in the vectorizer's error.
 
 mod assignment;
 mod builder;
@@ -64,6 +67,7 @@ mod progress;
 mod queue;
 mod report;
 mod retry;
+mod rights;
 mod run;
 mod settle;
 mod source;

@@ -102,6 +102,11 @@ begin
     insert into ai.vectorizer values (v.*);
     perform ai._vectorizer_grant('usage', 'schema ai', grantees);
     perform ai._vectorizer_grant('select', 'ai.vectorizer', grantees);
+    -- a worker's reports, where they are the creator's to grant
+    if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
+        perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
+        perform ai._vectorizer_grant('select, insert, update', 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress', grantees);
+    end if;
     perform ai._vectorizer_grant('usage', format('schema %I', v.source_schema), grantees);
     perform ai._vectorizer_grant('select', source::text, grantees);
     if destination ->> 'implementation' = 'table' then

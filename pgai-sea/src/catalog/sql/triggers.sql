@@ -36,28 +36,29 @@ declare
     queue text := format('%I.%I', v.queue_schema, v.queue_table);
     store text;
     columns text; -- a, b
-    new_key text; -- f1(new), f2(new)
-    old_key text; -- f1(old), f2(old)
-    inserted_key text; -- f1(n), f2(n)
-    deleted_key text; -- f1(o), f2(o)
-    same_key text; -- f1(old) = f1(new) and f2(old) = f2(new)
-    of_old_key text; -- s.a = f1(old) and s.b = f2(old)
-    of_deleted text; -- s.a = f1(o) and s.b = f2(o)
+    new_key text; -- f1(new.*), f2(new.*)
+    old_key text; -- f1(old.*), f2(old.*)
+    inserted_key text; -- f1(n.*), f2(n.*)
+    deleted_key text; -- f1(o.*), f2(o.*)
+    same_key text; -- f1(old.*) = f1(new.*) and f2(old.*) = f2(new.*)
+    of_old_key text; -- s.a = f1(old.*) and s.b = f2(old.*)
+    of_deleted text; -- s.a = f1(o.*) and s.b = f2(o.*)
     queue_new text;
     queue_old text;
     queue_inserted text;
     forget_old text;
     forget_deleted text;
 begin
-    -- The names are those of queue and store; the source's are asked for in no other way than by the functions.
+    -- The names are those of queue and store; the source's are asked for in no other way than by the functions. The stars
+    -- tell rows from columns that are called new, or n.
     select string_agg(quote_ident(name), ', ' order by attnum)
-         , string_agg(format('%s(new)', function), ', ' order by attnum)
-         , string_agg(format('%s(old)', function), ', ' order by attnum)
-         , string_agg(format('%s(n)', function), ', ' order by attnum)
-         , string_agg(format('%s(o)', function), ', ' order by attnum)
-         , string_agg(format('%1$s(old) %2$s %1$s(new)', function, equals), ' and ' order by attnum)
-         , string_agg(format('s.%I %s %s(old)', name, equals, function), ' and ' order by attnum)
-         , string_agg(format('s.%I %s %s(o)', name, equals, function), ' and ' order by attnum)
+         , string_agg(format('%s(new.*)', function), ', ' order by attnum)
+         , string_agg(format('%s(old.*)', function), ', ' order by attnum)
+         , string_agg(format('%s(n.*)', function), ', ' order by attnum)
+         , string_agg(format('%s(o.*)', function), ', ' order by attnum)
+         , string_agg(format('%1$s(old.*) %2$s %1$s(new.*)', function, equals), ' and ' order by attnum)
+         , string_agg(format('s.%I %s %s(old.*)', name, equals, function), ' and ' order by attnum)
+         , string_agg(format('s.%I %s %s(o.*)', name, equals, function), ' and ' order by attnum)
     into columns, new_key, old_key, inserted_key, deleted_key, same_key, of_old_key, of_deleted
     from ai._vectorizer_columns(v)
     where pknum is not null;

@@ -4,6 +4,8 @@ mod basics;
 mod beside;
 mod interleaving;
 mod overtaken;
+mod renames;
+mod rights;
 mod shapes;
 mod support;
 mod trouble;

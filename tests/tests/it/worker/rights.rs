@@ -1,0 +1,137 @@
+//! A worker of few rights.
+
+use pgai_sea::worker::Worker;
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+
+use super::support::{Gate, assert_in_sync, vectorizer, worker};
+
+/// A new role, and connections as that role.
+async fn connected_as(test: &TestDatabase, kind: &str) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
+    let database: String = test.value("select current_database()::text").await?;
+    let role = format!("{kind}_{}", &database[database.len() - 13..]);
+    test.execute(&format!("create role {role}")).await?;
+    let join = if test.url.contains('?') { '&' } else { '?' };
+    let mut options = ConnectOptions::new(format!("{}{join}options=-c%20role%3D{role}", test.url));
+    options.max_connections(4).sqlx_logging(false);
+    Ok((Database::connect(options).await?, role))
+}
+
+fn worker_of(db: &DatabaseConnection, test: &TestDatabase, gate: &std::sync::Arc<Gate>) -> Worker {
+    let mut test = test.clone();
+    test.db = db.clone();
+    worker(&test, gate)
+}
+
+async fn refused(db: &DatabaseConnection, sql: &str) {
+    let error = db.execute_unprepared(sql).await.expect_err(sql).to_string();
+    assert!(error.contains("permission denied"), "{sql}: {error}");
+}
+
+/// Where pgai's grants do not do, the error says what does.
+async fn granted(
+    test: &TestDatabase,
+    db: &DatabaseConnection,
+    gate: &std::sync::Arc<Gate>,
+    grants: &[&str],
+) -> TestResult {
+    if test.catalog == Catalog::Ours {
+        return Ok(());
+    }
+    let report = worker_of(db, test, gate).run_once().await?;
+    let error = &report.vectorizers[0].errors[0];
+    let statements = error.split('`').nth(1).unwrap_or_default();
+    assert_eq!(statements.split("; ").collect::<Vec<_>>(), grants, "{error}");
+    assert!(gate.texts().is_empty());
+    test.execute(statements).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
+    on_both_catalogs(async |test| {
+        let (db, role) = connected_as(&test, "embedder").await?;
+        test.execute("create table posts (id int primary key, title text, body text, likes int not null default 0)")
+            .await?;
+        let grant = format!(", grant_to => ai.grant_to('{role}')");
+        vectorizer(&test, "posts", "body", "$title: $chunk", &grant).await?;
+        test.execute("insert into posts select i, 'T', 'some text number ' || i from generate_series(1, 9) i").await?;
+        let gate = Gate::new();
+        let posts_update = format!("grant update (id) on public.posts to {role}");
+        let store = format!("grant delete on public.posts_embedding_store to {role}");
+        let errors = format!("grant insert on ai._vectorizer_errors to {role}");
+        granted(&test, &db, &gate, &[&store, &errors, &posts_update]).await?;
+
+        let report = worker_of(&db, &test, &gate).run_once().await?;
+        assert_eq!(report.rows(), 9, "{report:?}");
+        assert_in_sync(&test).await;
+        test.execute("update posts set body = 'short' where id < 5; delete from posts where id = 9; update posts set body = 'poison' where id = 8")
+            .await?;
+        gate.refuse("poison");
+        let worker = worker_of(&db, &test, &gate);
+        for _ in 0..20 {
+            worker.run_once().await?;
+        }
+        assert_eq!(test.value::<i64>("select count(*) from posts_embedding_store where id in (8, 9)").await?, 0);
+        assert!(test.value::<i64>("select count(*) from ai._vectorizer_errors").await? > 0);
+        if test.catalog == Catalog::Ours {
+            assert_eq!(test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1").await?, 1);
+            assert!(test.value::<i64>("select count(*) from ai.vectorizer_worker_process").await? > 0);
+            refused(&db, "update posts set id = 77 where id = 1").await;
+            refused(&db, "update ai._vectorizer_src_1 set id = 77 where id = 1").await;
+        }
+        for sql in [
+            "update posts set body = 'x'",
+            "delete from posts",
+            "insert into posts values (99)",
+            "select ai.drop_vectorizer(1)",
+        ] {
+            refused(&db, sql).await;
+        }
+        if test.catalog == Catalog::Ours {
+            refused(&db, "update ai._vectorizer_src_1 set body = 'x'").await;
+            refused(&db, "delete from ai._vectorizer_src_1").await;
+        }
+        db.close().await?;
+        test.execute(&format!("drop owned by {role} cascade; drop role {role}")).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_column_destination_only_the_embedding_may_be_changed() {
+    on_both_catalogs(async |test| {
+        let (db, role) = connected_as(&test, "embedder").await?;
+        test.execute(&format!(
+            "create table notes (id int primary key, body text); insert into notes values (1, 'one'), (2, 'two');
+             select ai.create_vectorizer('notes', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('gate', 8), chunking => ai.chunking_none(),
+                destination => ai.destination_column('embedding'), grant_to => ai.grant_to('{role}'))"
+        ))
+        .await?;
+        let gate = Gate::new();
+        let embedding = format!("grant update (embedding) on public.notes to {role}");
+        let errors = format!("grant insert on ai._vectorizer_errors to {role}");
+        granted(&test, &db, &gate, &[&errors, &embedding]).await?;
+        let report = worker_of(&db, &test, &gate).run_once().await?;
+        assert_eq!(report.rows(), 2, "{report:?}");
+        assert_eq!(test.value::<i64>("select count(embedding) from notes").await?, 2);
+        for sql in [
+            "update notes set body = 'x'",
+            "update notes set id = 7",
+            "delete from notes",
+        ] {
+            refused(&db, sql).await;
+        }
+        if test.catalog == Catalog::Ours {
+            refused(&db, "update ai._vectorizer_src_1 set body = 'x'").await;
+            refused(&db, "update notes set embedding = null").await;
+        }
+        db.close().await?;
+        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
+            .await?;
+        Ok(())
+    })
+    .await;
+}
