@@ -8,3 +8,4 @@ mod rights;
 mod shapes;
 mod support;
 mod trouble;
+mod versions;
