@@ -6,7 +6,7 @@ use pgai_sea::migration::prelude::*;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
 /// What a test's database has when the test begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Catalog {
     /// The `ai` schema that this project installs.
     Ours,

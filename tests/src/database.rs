@@ -5,8 +5,9 @@ use std::time::Duration;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement, TryGetable};
 use uuid::Uuid;
 
+use real_parts::Postgres;
+
 use crate::Catalog;
-use crate::server::server;
 use crate::template::template;
 
 /// A database that belongs to one test.
@@ -19,6 +20,7 @@ pub struct TestDatabase {
     /// What it had at the beginning.
     pub catalog: Catalog,
     pub(crate) name: String,
+    pub(crate) server: &'static Postgres,
 }
 
 impl TestDatabase {
@@ -45,16 +47,17 @@ impl TestDatabase {
     }
 
     /// Creates the database of the test called `test`.
-    pub(crate) async fn create(test: &str, catalog: Catalog) -> Result<Self, DbErr> {
+    pub(crate) async fn create(server: &'static Postgres, test: &str, catalog: Catalog) -> Result<Self, DbErr> {
         let name = name(test, catalog);
-        let url = server().database_url(&name);
-        let template = template(catalog);
-        on_maintenance(&format!(r#"create database "{name}" template {template}"#)).await?;
+        let url = server.database_url(&name);
+        let template = template(server, catalog);
+        on_maintenance(server, &format!(r#"create database "{name}" template {template}"#)).await?;
         Ok(Self {
             db: Self::connect(url.clone()).await?,
             url,
             catalog,
             name,
+            server,
         })
     }
 
@@ -62,7 +65,7 @@ impl TestDatabase {
     pub(crate) async fn drop(self) -> Result<(), DbErr> {
         // a task that the test left behind may hold on to a connection for longer
         tokio::time::timeout(Duration::from_secs(2), self.db.close()).await.ok();
-        on_maintenance(&format!(r#"drop database "{}" with (force)"#, self.name)).await
+        on_maintenance(self.server, &format!(r#"drop database "{}" with (force)"#, self.name)).await
     }
 
     pub(crate) async fn connect(url: String) -> Result<DatabaseConnection, DbErr> {
@@ -75,8 +78,8 @@ impl TestDatabase {
     }
 }
 
-async fn on_maintenance(sql: &str) -> Result<(), DbErr> {
-    let db = TestDatabase::connect(server().url().to_owned()).await?;
+async fn on_maintenance(server: &Postgres, sql: &str) -> Result<(), DbErr> {
+    let db = TestDatabase::connect(server.url().to_owned()).await?;
     db.execute_unprepared(sql).await?;
     db.close().await
 }

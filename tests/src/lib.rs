@@ -27,6 +27,7 @@ mod template;
 
 pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
-pub use self::run::{TestResult, on_both_catalogs, on_catalog};
+pub use self::run::{TestResult, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;
 pub use self::snapshot::Snapshot;
+pub use real_parts::Version;

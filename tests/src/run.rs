@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt;
 
-use crate::server::{chain, server};
+use real_parts::{Postgres, Version};
+
+use crate::server::{chain, server, server_of};
 use crate::{Catalog, TestDatabase};
 
 /// What a test's body returns: any error fails the test.
@@ -15,19 +17,28 @@ pub type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
 /// Runs `body` on our own catalog, then on pgai's, each in a new database. A failure says on which one it was.
 pub async fn on_both_catalogs(body: impl AsyncFn(TestDatabase) -> TestResult) {
     for catalog in Catalog::BOTH {
-        run(catalog, &body).await;
+        run(server(), catalog, &body).await;
     }
 }
 
 /// Runs `body` on one catalog, in a new database.
 pub async fn on_catalog(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> TestResult) {
-    run(catalog, &body).await;
+    run(server(), catalog, &body).await;
+}
+
+/// Runs `body` on both catalogs on a server of this version.
+///
+/// The server that `DATABASE_URL` names has to be of this version.
+pub async fn on_version(version: Version, body: impl AsyncFn(TestDatabase) -> TestResult) {
+    for catalog in Catalog::BOTH {
+        run(server_of(version), catalog, &body).await;
+    }
 }
 
 /// The database is dropped if `body` succeeds, and kept and named if it fails or panics.
-async fn run<F: AsyncFn(TestDatabase) -> TestResult>(catalog: Catalog, body: &F) {
+async fn run<F: AsyncFn(TestDatabase) -> TestResult>(server: &'static Postgres, catalog: Catalog, body: &F) {
     let test = test_name(body);
-    let database = match TestDatabase::create(test, catalog).await {
+    let database = match TestDatabase::create(server, test, catalog).await {
         Ok(database) => database,
         Err(error) => panic!("{test}: no database with {catalog}: {}", chain(&error)),
     };
@@ -45,7 +56,7 @@ async fn run<F: AsyncFn(TestDatabase) -> TestResult>(catalog: Catalog, body: &F)
     let url = database.url.clone();
     // what the test has open should not hold up who looks into the database
     database.db.close().await.ok();
-    let kept = if server().is_started() {
+    let kept = if server.is_started() {
         "to look into its database, run it with DATABASE_URL set to what `cargo run -p real-parts` prints".to_owned()
     } else {
         format!("its database is kept: {url}")

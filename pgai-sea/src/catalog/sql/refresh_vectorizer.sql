@@ -1,6 +1,37 @@
 -- Follows renames for those who know the source by name. A vectorizer whose source's table or columns were renamed goes on
 -- as it is, by the names that it had when it was created: in ai.vectorizer, in the queue and in the store. This writes the
 -- names of the day there, for applications that find the store's key under them, and for pgai's worker, which knows no others.
+--
+-- Rows can come and go unseen by any trigger: with a partition that is attached, detached or truncated by its own name. So it
+-- also queues rows without embeddings, and keys of embeddings without a row, which a worker removes.
+
+create or replace function ai._vectorizer_queue_differences(v ai.vectorizer)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $func$
+declare
+    queue text := format('%I.%I', v.queue_schema, v.queue_table);
+    source text := format('%I._vectorizer_src_%s', v.queue_schema, v.id);
+    store text;
+    columns text;
+    same_key text;
+begin
+    select string_agg(quote_ident(name), ', ' order by attnum)
+         , string_agg(format('t.%1$I %2$s s.%1$I', name, equals), ' and ' order by attnum)
+    into columns, same_key
+    from ai._vectorizer_columns(v)
+    where pknum is not null;
+    if v.config #>> '{destination,implementation}' = 'column' then
+        execute format('insert into %s (%s) select %s from %s s where s.%I is null'
+            , queue, columns, columns, source, v.config #>> '{destination,embedding_column}');
+        return;
+    end if;
+    store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
+    execute format('insert into %1$s (%2$s) select %2$s from %3$s s where not exists (select from %4$s t where %5$s)'
+        , queue, columns, source, store, same_key);
+    execute format('insert into %1$s (%2$s) select distinct %2$s from %4$s t where not exists (select from %3$s s where %5$s)'
+        , queue, columns, source, store, same_key);
+end
+$func$;
 
 -- A template with another name for a column, by the rules of Python's string.Template.
 create or replace function ai._vectorizer_rename_in_template(template text, name text, new_name text)
@@ -73,6 +104,7 @@ begin
     perform ai._vectorizer_drop_columns(v);
     perform ai._vectorizer_create_columns(v, source);
     perform ai._vectorizer_create_triggers(v, source);
+    perform ai._vectorizer_queue_differences(v);
 end
 $func$;
 

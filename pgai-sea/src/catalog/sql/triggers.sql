@@ -118,11 +118,12 @@ begin
         %5$s
     elsif tg_op = 'DELETE' then%6$s
     elsif tg_op = 'TRUNCATE' then
-        -- Truncating waits for whoever reads the store, and who reads its view may be waiting for the source.
+        -- Truncating waits for whoever reads the store, and who reads its view may be waiting for the source. And it fails
+        -- where the store is being truncated already, by the statement that truncates the source.
         begin
             lock table %7$s in access exclusive mode nowait;
             truncate table %7$s;
-        exception when lock_not_available then
+        exception when lock_not_available or object_in_use then
             delete from %7$s;
         end;
         -- what a worker holds is left to it: it will find no row

@@ -1,6 +1,6 @@
 //! Sources whose rows come and go under other names: partitions and inheritance.
 
-use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
 use super::{embed, embedded, take, vectorize};
 
@@ -71,6 +71,30 @@ async fn a_partition_that_came_later() {
         test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
         let triggers: i64 = test.value("select count(*) from pg_trigger where tgname like '\\_vectorizer%'").await?;
         assert_eq!(triggers, 0);
+        Ok(())
+    })
+    .await;
+}
+
+/// No trigger sees rows that come or go with their partition.
+#[tokio::test]
+async fn partitions_that_are_truncated_attached_and_detached() {
+    on_catalog(Catalog::Ours, async |test| {
+        let id = partitioned(&test).await?;
+        test.execute(
+            "truncate blog_low; create table more as select i as id, 't' as title, 'c' as content from generate_series(200, 201) i;
+             alter table more alter id set not null; alter table blog attach partition more for values from (200) to (300)",
+        )
+        .await?;
+        assert!(take(&test, id).await?.is_empty());
+        test.execute(&format!("select ai.refresh_vectorizer({id})")).await?;
+        assert_eq!(take(&test, id).await?, [98, 99, 200, 201]);
+        test.execute("delete from more where id = 200; insert into more values (202, 't', 'c')").await?;
+        assert_eq!(take(&test, id).await?, [202]);
+        test.execute(&format!("alter table blog detach partition blog_high; select ai.refresh_vectorizer({id})")).await?;
+        assert_eq!(take(&test, id).await?, [98, 99, 100, 101, 201, 202]);
+        test.execute("insert into blog_high values (150, 't', 'c')").await?;
+        assert!(take(&test, id).await?.is_empty());
         Ok(())
     })
     .await;

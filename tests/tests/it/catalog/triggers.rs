@@ -206,6 +206,21 @@ async fn a_truncate_empties_store_and_queue() {
     .await;
 }
 
+#[tokio::test]
+async fn source_and_store_may_be_truncated_by_one_statement() {
+    on_catalog(Catalog::Ours, async |test| {
+        let id = blog(&test).await?;
+        test.execute(&format!("truncate blog, blog_embedding_store, ai._vectorizer_q_{id}"))
+            .await?;
+        assert!(embedded(&test).await?.is_empty());
+        test.execute("insert into blog values (1, 't', 'c'); truncate blog, blog_embedding_store")
+            .await?;
+        assert!(take(&test, id).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
 /// Someone reads the store, and someone holds a row of the queue: a truncate waits for neither.
 #[tokio::test]
 async fn a_truncate_waits_for_no_reader_and_no_worker() {

@@ -9,3 +9,4 @@ mod rights;
 mod shapes;
 mod support;
 mod trouble;
+mod versions;

@@ -84,7 +84,6 @@ async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
             "update posts set body = 'x'",
             "delete from posts",
             "insert into posts values (99)",
-            "select ai.drop_vectorizer(1)",
         ] {
             refused(&db, sql).await;
         }
