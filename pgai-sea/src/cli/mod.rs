@@ -3,6 +3,7 @@
 mod bar;
 mod database;
 mod error;
+mod failed;
 mod install;
 mod local_model;
 mod status;
@@ -26,6 +27,8 @@ enum Command {
     Install(install::Install),
     /// Embed what is queued, and keep on.
     Worker(worker::WorkerCommand),
+    /// List the rows that were given up, or queue them again.
+    Failed(failed::Failed),
     /// Show the vectorizers: what is pending, and what failed.
     Status(status::Status),
 }
@@ -40,6 +43,7 @@ impl Cli {
         match self.command {
             Command::Install(install) => install.run().await,
             Command::Worker(worker) => worker.run().await,
+            Command::Failed(failed) => failed.run().await,
             Command::Status(status) => status.run().await,
         }
     }

@@ -25,7 +25,8 @@
 //!
 //! Why nothing stale is left once the queue is empty:
 //!
-//! - *An edit* before step 1 makes another version; with other text the key goes back to the queue. An edit after it, which step 1 does not
+//! - *An edit* before step 1 makes another version; with other text the key goes back to the queue, or, if a later row of it is in the
+//!   queue under the key's lock, is written as it was read: that row stays, and leads to the text that came after. An edit after it, which step 1 does not
 //!   hinder, has put a row without this stamp into the queue, which step 3 leaves there.
 //! - *A delete or key change* before step 1: the row is not found in step 2, its embeddings go. Open during step 1: the row is locked, the key goes
 //!   back. After step 1: it waits for the commit, and its trigger then sees and deletes what was written.
@@ -42,11 +43,18 @@
 //!
 //! A provider that is down, slow or limits the rate makes its vectorizer wait, longer each time, and no row is blamed. A text that it refuses is
 //! found by splitting the request; the row's attempts are counted in `loading_retries`, and after the last
-//! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`.
+//! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`,
+//! until an edit is embedded or it is [retried](crate::catalog::retry_failed).
+//!
+//! # Indexes
+//!
+//! A vectorizer's HNSW or StreamingDiskANN index is built as its `indexing` says: when its store has `min_rows` rows and, unless
+//! `create_when_queue_empty` is false, its queue is empty. The build holds up neither writers nor the worker.
 //!
 //! # Rights
 //!
 //! Locking a source row takes a right that `SELECT` alone does not give: `UPDATE` on at least one column of the source.
+//! Building an index takes the store's owner.
 
 mod assignment;
 mod builder;
@@ -56,6 +64,8 @@ mod embed;
 mod embedders;
 mod error;
 mod failure;
+mod index;
+mod indexer;
 mod lane;
 mod lease;
 mod names;
@@ -72,6 +82,7 @@ mod store;
 mod template;
 mod tracking;
 mod trouble;
+mod wait;
 
 pub use self::builder::Worker;
 pub use self::error::WorkerError;
@@ -79,3 +90,4 @@ pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
 pub use self::splitter::SplitError;
 pub use self::template::TemplateError;
+pub use self::wait::{WaitError, wait_until_embedded};

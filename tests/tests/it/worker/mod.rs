@@ -2,8 +2,12 @@
 
 mod basics;
 mod beside;
+mod failed;
+mod indexing;
 mod interleaving;
 mod overtaken;
+mod secrets;
 mod shapes;
 mod support;
 mod trouble;
+mod withdrawn;
