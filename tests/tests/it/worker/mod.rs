@@ -5,6 +5,7 @@ mod beside;
 mod failed;
 mod indexing;
 mod interleaving;
+mod killed;
 mod overtaken;
 mod secrets;
 mod shapes;
