@@ -20,6 +20,7 @@
 mod catalog;
 mod database;
 pub mod providers;
+mod random;
 mod run;
 mod server;
 mod snapshot;
@@ -27,6 +28,7 @@ mod template;
 
 pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
+pub use self::random::Random;
 pub use self::run::{TestResult, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;
 pub use self::snapshot::Snapshot;

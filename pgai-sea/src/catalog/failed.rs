@@ -1,9 +1,11 @@
 //! Dead letters: rows that a worker gave up.
 
+use sea_orm::prelude::DateTimeWithTimeZone;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use serde::Serialize;
 
 use super::Vectorizer;
-use crate::sql::qualified;
+use crate::sql::{qualified, quote_identifier, quote_literal};
 
 /// How many of a vectorizer's rows were given up. `None` where the role may not read them, or an older pgai keeps none.
 pub async fn failed_count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<i64>, DbErr> {
@@ -28,4 +30,92 @@ pub async fn failed_count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
         .await?
         .map(|row| row.try_get_by_index(0))
         .transpose()
+}
+
+/// A row that was given up: it has no embeddings, and gets another chance when it is edited or [retried](retry_failed).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// The row's key: the columns' names, and their values as PostgreSQL writes them.
+    pub key: serde_json::Map<String, serde_json::Value>,
+    /// When it was given up.
+    pub failed_at: DateTimeWithTimeZone,
+    /// What failed: `loading`, `parsing`, `chunking`, `embedding`, `writing`.
+    pub step: String,
+    /// Why, if the worker recorded it with the row's key, as this crate's does.
+    pub reason: Option<String>,
+}
+
+/// The rows of a vectorizer that were given up, the latest first, at most `limit`. None where an older pgai keeps none.
+///
+/// # Errors
+///
+/// The database's: usually a role that may not read the table of dead letters.
+pub async fn failed<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer, limit: u64) -> Result<Vec<DeadLetter>, DbErr> {
+    let Some(table) = table(vectorizer) else {
+        return Ok(Vec::new());
+    };
+    let key = vectorizer.source_pk.iter().map(|column| {
+        // `concat` gives the text of the output function, as the worker records it
+        format!(
+            "{}, concat(f.{})",
+            quote_literal(&column.attname),
+            quote_identifier(&column.attname)
+        )
+    });
+    let key = format!("jsonb_build_object({})", key.collect::<Vec<_>>().join(", "));
+    let sql = format!(
+        "SELECT f.key, f.created_at, f.failure_step, r.reason
+         FROM (SELECT {key} AS key, f.created_at, f.failure_step FROM {table} f ORDER BY f.created_at DESC LIMIT $2) f
+         LEFT JOIN (SELECT DISTINCT ON (details -> 'key') details -> 'key' AS key, details ->> 'error_reason' AS reason
+             FROM ai.vectorizer_errors WHERE id = $1 AND details ? 'key' ORDER BY details -> 'key', recorded DESC) r ON r.key = f.key
+         ORDER BY f.created_at DESC, f.key"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [vectorizer.id.into(), limit.into()]);
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| {
+            let key: serde_json::Value = row.try_get_by_index(0)?;
+            Ok(DeadLetter {
+                key: key.as_object().cloned().unwrap_or_default(),
+                failed_at: row.try_get_by_index(1)?,
+                step: row.try_get_by_index(2)?,
+                reason: row.try_get_by_index(3)?,
+            })
+        })
+        .collect()
+}
+
+/// Puts all rows of a vectorizer that were given up back into its queue, with all their attempts before them; answers how many.
+///
+/// # Errors
+///
+/// The database's: usually a role that may not write to the queue.
+pub async fn retry_failed<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<u64, DbErr> {
+    let (Some(failed), Some(schema), Some(queue)) =
+        (table(vectorizer), &vectorizer.queue_schema, &vectorizer.queue_table)
+    else {
+        return Ok(0);
+    };
+    let columns = vectorizer
+        .source_pk
+        .iter()
+        .map(|column| quote_identifier(&column.attname));
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "WITH given_up AS (DELETE FROM {failed} RETURNING {columns}) \
+         INSERT INTO {} ({columns}) SELECT DISTINCT {columns} FROM given_up",
+        qualified(schema, queue)
+    );
+    let retried = db.execute_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    Ok(retried.rows_affected())
+}
+
+fn table(vectorizer: &Vectorizer) -> Option<String> {
+    let (schema, table) = (
+        vectorizer.queue_schema.as_ref()?,
+        vectorizer.queue_failed_table.as_ref()?,
+    );
+    Some(qualified(schema, table))
 }

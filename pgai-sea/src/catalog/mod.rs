@@ -27,7 +27,7 @@ mod uninstall;
 mod vectorizer;
 
 pub use self::error::CatalogError;
-pub use self::failed::failed_count;
+pub use self::failed::{DeadLetter, failed, failed_count, retry_failed};
 pub use self::install::{Installed, install};
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, VectorizerRef, vectorizer, vectorizers};

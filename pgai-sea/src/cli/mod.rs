@@ -3,6 +3,7 @@
 mod bar;
 mod database;
 mod error;
+mod failed;
 mod install;
 mod local_model;
 mod managed_tables;
@@ -27,6 +28,8 @@ enum Command {
     Install(install::Install),
     /// Embed what is queued, and keep on.
     Worker(worker::WorkerCommand),
+    /// List the rows that were given up, or queue them again.
+    Failed(failed::Failed),
     /// Show the vectorizers: what is pending, and what failed.
     Status(status::Status),
     /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
@@ -43,6 +46,7 @@ impl Cli {
         match self.command {
             Command::Install(install) => install.run().await,
             Command::Worker(worker) => worker.run().await,
+            Command::Failed(failed) => failed.run().await,
             Command::Status(status) => status.run().await,
             Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }

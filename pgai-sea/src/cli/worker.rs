@@ -143,7 +143,7 @@ impl WorkerCommand {
 }
 
 /// A number is an id: names begin with a letter.
-fn reference(vectorizer: &str) -> VectorizerRef {
+pub(super) fn reference(vectorizer: &str) -> VectorizerRef {
     vectorizer
         .parse()
         .map_or_else(|_| VectorizerRef::from(vectorizer), VectorizerRef::Id)

@@ -128,6 +128,18 @@ impl Embedding {
         }
     }
 
+    /// The name of the secret that the provider is asked with, if one is configured: an environment variable's where the worker
+    /// runs, or one that `ai.reveal_secret` knows.
+    #[must_use]
+    pub fn secret_name(&self) -> Option<&str> {
+        match self {
+            Self::OpenAi(OpenAi { api_key_name, .. })
+            | Self::VoyageAi(VoyageAi { api_key_name, .. })
+            | Self::LiteLlm(LiteLlm { api_key_name, .. }) => api_key_name.as_deref(),
+            Self::Ollama(_) | Self::Other(_) => None,
+        }
+    }
+
     /// The model's name.
     #[must_use]
     pub fn model(&self) -> &str {

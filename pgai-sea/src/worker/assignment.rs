@@ -11,6 +11,7 @@ use super::columns::{Relation, SourceColumn, source};
 use super::embed::Requests;
 use super::embedders::Embedders;
 use super::failure::Failures;
+use super::index::Index;
 use super::names::{KeyColumn, Names};
 use super::queue::Queue;
 use super::rights::{self, Right};
@@ -51,6 +52,8 @@ pub(crate) struct Assignment {
     /// The types of the template's columns.
     pub(crate) types: Vec<PythonType>,
     pub(crate) requests: Requests,
+    /// The index over the embeddings that is to be built.
+    pub(crate) index: Option<Index>,
     /// Queue rows in a batch.
     pub(crate) batch_size: i32,
     /// Requests at once.
@@ -110,7 +113,8 @@ impl Assignment {
         let configured = concurrency.and_then(|concurrency| usize::try_from(concurrency).ok());
         let concurrency = terms.concurrency.or(configured).unwrap_or(1).max(1);
         let embedder = embedders
-            .choose(&config.embedding)
+            .choose(pool, &config.embedding)
+            .await
             .map_err(|error| unsupported(error.to_string()))?;
         let dimensions = usize::try_from(config.embedding.dimensions()).unwrap_or_default();
         Ok(Self {
@@ -129,6 +133,7 @@ impl Assignment {
                 dimensions,
                 concurrency,
             ),
+            index: index(vectorizer),
             batch_size: batch_size.unwrap_or(DEFAULT_BATCH_SIZE).clamp(1, 2_048),
             concurrency,
             lease: terms.lease,
@@ -306,6 +311,26 @@ fn destination(config: &DestinationConfig, names: &Names) -> Result<Destination,
         DestinationConfig::Column(column) => Ok(Destination::Column(Column::new(names, &column.embedding_column))),
         DestinationConfig::Other(_) => Err(unsupported("the destination is not one that this worker knows".into())),
     }
+}
+
+/// The index that the configuration asks for, where the embeddings are.
+fn index(vectorizer: &Vectorizer) -> Option<Index> {
+    let (schema, table, column) = match &vectorizer.config.destination {
+        DestinationConfig::Table(table) => (table.target_schema.as_ref()?, table.target_table.as_ref()?, "embedding"),
+        DestinationConfig::Column(column) => (
+            &vectorizer.source_schema,
+            &vectorizer.source_table,
+            column.embedding_column.as_str(),
+        ),
+        DestinationConfig::Other(_) => return None,
+    };
+    Index::new(
+        vectorizer.id,
+        vectorizer.config.indexing.as_ref(),
+        schema,
+        table,
+        column,
+    )
 }
 
 fn unsupported(what: String) -> Trouble {

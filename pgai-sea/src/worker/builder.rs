@@ -57,7 +57,8 @@ impl Worker {
     }
 
     /// Embeds with `embedder` wherever a vectorizer's configuration names this provider (`openai`, `ollama`, ..) and model.
-    /// Without it the configuration is followed, with API keys from the environment.
+    /// Without it the configuration is followed, with API keys from the environment, or from
+    /// `ai.reveal_secret` where the database has pgai's extension.
     ///
     /// A model in the same process can so serve a vectorizer that names a server's: the catalog stays what pgai's worker understands.
     #[must_use]

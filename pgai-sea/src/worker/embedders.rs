@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use sea_orm::sqlx::{Error, PgPool, Row, query};
+use tracing::debug;
+
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, environment, from_config};
 
@@ -18,10 +21,42 @@ impl Embedders {
         self.given.insert((provider, model), embedder);
     }
 
-    pub(crate) fn choose(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+    /// API keys are those of the environment, else of the database.
+    pub(crate) async fn choose(&self, pool: &PgPool, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
         let given = self
             .given
             .get(&(config.provider().to_owned(), config.model().to_owned()));
-        given.map_or_else(|| from_config(config, environment), |embedder| Ok(Arc::clone(embedder)))
+        if let Some(embedder) = given {
+            return Ok(Arc::clone(embedder));
+        }
+        let revealed = match config.secret_name().filter(|name| environment(name).is_none()) {
+            Some(name) => reveal(pool, name).await.map(|secret| (name, secret)),
+            None => None,
+        };
+        from_config(config, |name| match &revealed {
+            Some((known, secret)) if *known == name => Some(secret.clone()),
+            _ => environment(name),
+        })
+    }
+}
+
+/// The secret of that name, where the `ai` extension is there and has one that this role may see.
+async fn reveal(pool: &PgPool, name: &str) -> Option<String> {
+    let revealed: Result<Option<String>, Error> = async {
+        let exists = "select exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+                      where n.nspname = 'ai' and p.proname = 'reveal_secret')";
+        if !query(exists).fetch_one(pool).await?.try_get(0)? {
+            return Ok(None);
+        }
+        let reveal = query("select ai.reveal_secret($1)::text").bind(name.to_owned());
+        reveal.fetch_one(pool).await?.try_get(0)
+    }
+    .await;
+    match revealed {
+        Ok(secret) => secret.filter(|secret| !secret.trim().is_empty()),
+        Err(error) => {
+            debug!(name, %error, "the database does not reveal the secret");
+            None
+        }
     }
 }

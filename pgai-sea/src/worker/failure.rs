@@ -34,6 +34,7 @@ pub(crate) struct Failures {
     names: Vec<String>,
     defer: Sql,
     bury: Option<Sql>,
+    unbury: Option<Sql>,
     record: Sql,
 }
 
@@ -50,6 +51,14 @@ impl Failures {
             )
             .into()
         });
+        let unbury = names.failed.as_ref().map(|failed| {
+            format!(
+                "delete from {failed} f using {} where {}",
+                names.given(),
+                names.matches("f")
+            )
+            .into()
+        });
         Self {
             id: names.id,
             names: names.keys.iter().map(|key| key.name.clone()).collect(),
@@ -62,6 +71,7 @@ impl Failures {
             )
             .into(),
             bury,
+            unbury,
             record: RECORD.into(),
         }
     }
@@ -122,6 +132,14 @@ impl Failures {
             .bind(steps)
             .execute(connection)
             .await?;
+        Ok(())
+    }
+
+    /// Removes the dead letters of keys that are no longer given up, or will be anew.
+    pub(crate) async fn unbury(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<(), Error> {
+        if let Some(unbury) = self.unbury.as_ref().filter(|_| !keys.is_empty()) {
+            with_keys(unbury, self.names.len(), keys).execute(connection).await?;
+        }
         Ok(())
     }
 

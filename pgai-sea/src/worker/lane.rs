@@ -4,16 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::PgPool;
+use sea_orm::sqlx::{PgPool, Row as _, query};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::assignment::{Assignment, Terms};
 use super::embedders::Embedders;
 use super::error::WorkerError;
+use super::indexer::{Indexer, Looked};
 use super::pipeline::{self, Batch};
 use super::progress::{Hook, Progress};
 use super::report::VectorizerReport;
@@ -62,6 +63,7 @@ pub(crate) struct Lane {
     stop: watch::Receiver<bool>,
     report: VectorizerReport,
     backoff: Backoff,
+    indexer: Indexer,
     /// The last trouble that was recorded, and when.
     recorded: Option<(String, Instant)>,
     /// Rows done that the catalog has not been told of.
@@ -83,6 +85,7 @@ impl Lane {
             stop,
             report: VectorizerReport::new(vectorizer.id, &vectorizer.name),
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            indexer: Indexer::new(),
             recorded: None,
             untold: 0,
             told: None,
@@ -162,6 +165,7 @@ impl Lane {
                     return trouble;
                 }
                 assignment.forget();
+                self.tend_index(&assignment, true).await;
                 match self.idle(&assignment).await {
                     Ok(true) => return None,
                     Ok(false) => {}
@@ -173,12 +177,13 @@ impl Lane {
                     Err(error) => trouble = Some(Trouble::Refused(format!("a batch broke off: {error}"))),
                 }
                 self.tell(&assignment, false).await;
+                self.tend_index(&assignment, false).await;
             }
         }
     }
 
     /// Nothing could be claimed: waits, or answers that the run is over.
-    async fn idle(&mut self, assignment: &Assignment) -> Result<bool, sea_orm::sqlx::Error> {
+    async fn idle(&mut self, assignment: &Arc<Assignment>) -> Result<bool, sea_orm::sqlx::Error> {
         if self.shared.mode == Mode::Forever {
             self.rest(self.shared.poll_interval).await;
             return Ok(false);
@@ -186,6 +191,8 @@ impl Lane {
         let outlook = assignment.queue.outlook(&self.shared.pool).await?;
         self.report.waiting = u64::try_from(outlook.deferred).unwrap_or_default();
         if outlook.locked + outlook.leased == 0 {
+            let looked = self.indexer.finish(&self.shared.pool, assignment).await;
+            self.index_ended(looked).await;
             return Ok(true);
         }
         debug!(
@@ -196,6 +203,30 @@ impl Lane {
         );
         self.rest(LOOK_AGAIN).await;
         Ok(false)
+    }
+
+    /// Looks after the index, in the background; a run that ends with the queue does so at its end.
+    async fn tend_index(&mut self, assignment: &Arc<Assignment>, is_idle: bool) {
+        if self.shared.mode == Mode::Once && is_idle {
+            return;
+        }
+        let written = self.report.chunks_written;
+        if let Some(looked) = self.indexer.tend(&self.shared.pool, assignment, is_idle, written) {
+            self.index_ended(looked).await;
+        }
+    }
+
+    async fn index_ended(&mut self, looked: Result<Looked, sea_orm::sqlx::Error>) {
+        match looked {
+            Ok(looked) => self.report.index_built |= looked == Looked::Built,
+            Err(error) => {
+                // searches are slower without it, and that is all
+                let message = format!("the index over the embeddings cannot be built: {error}");
+                warn!(vectorizer = self.report.name, %error, "the index over the embeddings cannot be built");
+                self.record("index cannot be built", &message).await;
+                self.report.error(message);
+            }
+        }
     }
 
     fn count(&mut self, batch: Batch) -> Option<Trouble> {
@@ -217,6 +248,10 @@ impl Lane {
     /// Says what is wrong, once, and decides what to do.
     async fn after(&mut self, trouble: Trouble) -> Next {
         let message = trouble.to_string();
+        if matches!(trouble, Trouble::Refused(_)) && self.is_withdrawn().await {
+            info!(vectorizer = self.report.name, "the vectorizer was dropped or disabled");
+            return Next::End;
+        }
         warn!(vectorizer = self.report.name, trouble = message, "the vectorizer waits");
         let is_once = self.shared.mode == Mode::Once;
         let gives_up = is_once && self.backoff.failures() + 1 >= CHANCES;
@@ -234,7 +269,18 @@ impl Lane {
             }
         }
         self.report.error(message);
-        if is_once { Next::End } else { Next::Wait(LONGEST_WAIT) }
+        if is_once {
+            Next::End
+        } else {
+            Next::Wait(self.backoff.next(None))
+        }
+    }
+
+    /// Whether the vectorizer is not to be worked on any more: its tables may be gone then, and that is no error.
+    async fn is_withdrawn(&self) -> bool {
+        let is_served = "select exists (select from ai.vectorizer where id = $1 and not disabled)";
+        let is_served = query(is_served).bind(self.report.id).fetch_one(&self.shared.pool).await;
+        matches!(is_served.and_then(|row| row.try_get(0)), Ok(false))
     }
 
     async fn record(&mut self, what: &str, message: &str) {

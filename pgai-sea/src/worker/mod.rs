@@ -25,7 +25,8 @@
 //!
 //! Why nothing stale is left once the queue is empty:
 //!
-//! - *An edit* before step 1 makes another version; with other text the key goes back to the queue. An edit after it, which step 1 does not
+//! - *An edit* before step 1 makes another version; with other text the key goes back to the queue, or, if a later row of it is in the
+//!   queue under the key's lock, is written as it was read: that row stays, and leads to the text that came after. An edit after it, which step 1 does not
 //!   hinder, has put a row without this stamp into the queue, which step 3 leaves there.
 //! - *A delete or key change* before step 1: the row is not found in step 2, its embeddings go. Open during step 1: the row is locked, the key goes
 //!   back. After step 1: it waits for the commit, and its trigger then sees and deletes what was written.
@@ -42,7 +43,13 @@
 //!
 //! A provider that is down, slow or limits the rate makes its vectorizer wait, longer each time, and no row is blamed. A text that it refuses is
 //! found by splitting the request; the row's attempts are counted in `loading_retries`, and after the last
-//! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`.
+//! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`,
+//! until an edit is embedded or it is [retried](crate::catalog::retry_failed).
+//!
+//! # Indexes
+//!
+//! A vectorizer's HNSW or StreamingDiskANN index is built as its `indexing` says: when its store has `min_rows` rows and, unless
+//! `create_when_queue_empty` is false, its queue is empty. The build holds up neither writers nor the worker.
 //!
 //! # Rights
 //!
@@ -50,6 +57,7 @@
 //! view, `ai._vectorizer_src_<id>`, and can change nothing of them but the embedding, where that is a column of the source. On pgai's
 //! catalog it needs more than pgai grants, because locking a row takes the right to update some column of its table: what is missing is
 //! looked for before anything is claimed, and the statements that grant it are in the vectorizer's error.
+//! Building an index takes the store's owner.
 
 mod assignment;
 mod builder;
@@ -59,6 +67,8 @@ mod embed;
 mod embedders;
 mod error;
 mod failure;
+mod index;
+mod indexer;
 mod lane;
 mod lease;
 mod names;
@@ -76,6 +86,7 @@ mod store;
 mod template;
 mod tracking;
 mod trouble;
+mod wait;
 
 pub use self::builder::Worker;
 pub use self::error::WorkerError;
@@ -83,3 +94,4 @@ pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
 pub use self::splitter::SplitError;
 pub use self::template::TemplateError;
+pub use self::wait::{WaitError, wait_until_embedded};

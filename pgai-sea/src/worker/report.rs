@@ -32,6 +32,8 @@ pub struct VectorizerReport {
     pub dead_letters: u64,
     /// Rows that the run left in the queue because it is not yet time for their next attempt.
     pub waiting: u64,
+    /// Whether the index over its embeddings was built.
+    pub index_built: bool,
     /// What kept the vectorizer from being worked on, each once.
     pub errors: Vec<String>,
 }
@@ -106,6 +108,7 @@ impl VectorizerReport {
         self.deferred += later.deferred;
         self.dead_letters += later.dead_letters;
         self.waiting = later.waiting;
+        self.index_built |= later.index_built;
         later.errors.into_iter().for_each(|error| self.error(error));
     }
 }

@@ -178,6 +178,8 @@ async fn try_settle(
     }
     write(connection, assignment, &writing, vectors, &mut settled).await?;
     settled.dead = dead.len() as u64;
+    let done: Vec<&Key> = writing.iter().map(|(key, _)| *key).collect();
+    assignment.failures.unbury(connection, &done).await?;
     assignment.failures.bury(connection, items, &dead).await?;
     assignment
         .failures

@@ -1,10 +1,12 @@
 //! Vectors that a test can work out for itself.
 
+use crate::Random;
+
 /// The vector of `text` in a model: of length one, the same in every process, and unlike that of any other text. A search for a
 /// chunk's own vector finds that chunk at distance 0; how near other texts are says nothing about what they mean.
 pub fn embedding_of(model: &str, text: &str, dimensions: usize) -> Vec<f32> {
-    let mut random = SplitMix(hash(model).rotate_left(1) ^ hash(text));
-    let numbers: Vec<f64> = (0..dimensions).map(|_| random.next()).collect();
+    let mut random = Random::new(hash(model).rotate_left(1) ^ hash(text));
+    let numbers: Vec<f64> = (0..dimensions).map(|_| number(&mut random)).collect();
     let length = numbers.iter().map(|number| number * number).sum::<f64>().sqrt();
     #[expect(clippy::cast_possible_truncation, reason = "pgvector stores 32 bits")]
     numbers.into_iter().map(|number| (number / length) as f32).collect()
@@ -17,20 +19,10 @@ fn hash(text: &str) -> u64 {
     })
 }
 
-/// Sebastiano Vigna's `SplitMix64`.
-struct SplitMix(u64);
-
-impl SplitMix {
-    /// A number from -1 to 1.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        let half = (bits >> 32) as u32;
-        f64::from(half) / f64::from(u32::MAX) * 2.0 - 1.0
-    }
+/// A number from -1 to 1.
+fn number(random: &mut Random) -> f64 {
+    let half = (random.bits() >> 32) as u32;
+    f64::from(half) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ fn worker_of(db: &DatabaseConnection, test: &TestDatabase, gate: &std::sync::Arc
 
 async fn refused(db: &DatabaseConnection, sql: &str) {
     let error = db.execute_unprepared(sql).await.expect_err(sql).to_string();
-    let of_rights = ["permission denied", "must be owner"].iter().any(|words| error.contains(words));
+    let of_rights = ["permission denied", "must be owner"]
+        .iter()
+        .any(|words| error.contains(words));
     assert!(of_rights, "{sql}: {error}");
 }
 

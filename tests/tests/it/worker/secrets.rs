@@ -1,0 +1,53 @@
+//! API keys that the database keeps.
+
+use pgai_sea::worker::Worker;
+use pgai_sea_tests::on_both_catalogs;
+use pgai_sea_tests::providers::Provider;
+
+use super::support::queued;
+
+/// The name of a secret that no environment has.
+const NAME: &str = "A_KEY_OF_PGAI_SEAS_TESTS";
+
+#[tokio::test]
+async fn a_key_that_the_environment_does_not_have_is_the_databases() {
+    on_both_catalogs(async |test| {
+        let provider = Provider::start();
+        test.execute(&format!(
+            "create table things (id int primary key, body text);
+             insert into things values (1, 'text');
+             select ai.create_vectorizer('things', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_openai('text-embedding-3-small', 8, api_key_name => '{NAME}', base_url => '{}'))",
+            provider.openai_url()
+        ))
+        .await?;
+        let run = async || Worker::new(test.db.clone()).run_once().await;
+        let report = run().await?;
+        let (_, error) = report.errors().next().expect("an error");
+        assert!(error.contains(NAME), "{error}");
+
+        // as pgai's extension declares it; its secrets come from a service of Timescale's
+        test.execute(&format!(
+            "create function ai.reveal_secret(secret_name text, use_cache bool default true) returns text language sql
+             as $$ select case secret_name when '{NAME}' then '{}' end $$",
+            Provider::API_KEY
+        ))
+        .await?;
+        let report = run().await?;
+        assert_eq!(report.errors().count(), 0, "{report:?}");
+        assert_eq!(queued(&test).await, 0);
+
+        // one that the role may not see is one that is not there, and said without it
+        test.execute(
+            "create or replace function ai.reveal_secret(secret_name text, use_cache bool default true) returns text
+             language plpgsql as $$ begin raise exception 'you may not'; end $$;
+             update things set body = 'new'",
+        )
+        .await?;
+        let report = run().await?;
+        let (_, error) = report.errors().next().expect("an error");
+        assert!(error.contains(NAME) && !error.contains(Provider::API_KEY), "{error}");
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,161 @@
+//! Vectorizers and rights that are taken away while they are worked on.
+
+use std::time::Duration;
+
+use pgai_sea::worker::{Report, Worker, WorkerError};
+use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::support::{Gate, assert_in_sync, posts, queued, run, soon, worker};
+
+/// Starts a worker and lets it run until the sender says so.
+fn start(worker: Worker) -> (oneshot::Sender<()>, JoinHandle<Result<Report, WorkerError>>) {
+    let (stop, stopped) = oneshot::channel();
+    (stop, tokio::spawn(async move { worker.run_until(stopped).await }))
+}
+
+async fn insert(test: &TestDatabase, table: &str) -> Result<(), sea_orm::DbErr> {
+    test.execute(&format!(
+        "insert into {table} (id, body) select i, 'text ' || i from generate_series(1, 10) i"
+    ))
+    .await
+}
+
+/// The other vectorizer, which is not touched.
+async fn others(test: &TestDatabase) -> Result<(), sea_orm::DbErr> {
+    test.execute(
+        "create table others (id int primary key, body text);
+         select ai.create_vectorizer('others', name => 'others', loading => ai.loading_column('body'),
+            embedding => ai.embedding_ollama('gate', 8))",
+    )
+    .await
+}
+
+const OTHERS: &str = "select count(distinct id) from others_embedding_store";
+
+#[tokio::test]
+async fn a_vectorizer_that_is_dropped_is_no_error() {
+    for drop_all in [false, true] {
+        on_both_catalogs(async |test| {
+            posts(&test).await?;
+            others(&test).await?;
+            insert(&test, "posts").await?;
+            let gate = Gate::new();
+            gate.hold();
+            let (stop, running) = start(worker(&test, &gate));
+            gate.wait_for(1).await;
+            test.execute(&format!("select ai.drop_vectorizer('tested', drop_all => {drop_all})"))
+                .await?;
+            gate.release();
+            // it goes on with what there is
+            insert(&test, "others").await?;
+            soon(async || test.value::<i64>(OTHERS).await.unwrap() == 10).await;
+            let calls = gate.calls().len();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(gate.calls().len(), calls, "it asks for what nobody wants");
+            stop.send(()).ok();
+            let report = running.await??;
+            assert_eq!(report.errors().count(), 0, "{report:?}");
+            assert_eq!(report.rows(), 10, "{report:?}");
+            Ok(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_vectorizer_that_is_disabled_rests_after_the_batch_in_hand() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        insert(&test, "posts").await?;
+        let gate = Gate::new();
+        gate.hold();
+        let (stop, running) = start(worker(&test, &gate));
+        gate.wait_for(1).await;
+        test.execute("update ai.vectorizer set disabled = true").await?;
+        // until the worker has noticed
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        gate.release();
+        soon(async || queued(&test).await == 0).await;
+        test.execute("update posts set body = 'new'").await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(queued(&test).await, 10);
+        test.execute("update ai.vectorizer set disabled = false").await?;
+        soon(async || queued(&test).await == 0).await;
+        stop.send(()).ok();
+        let report = running.await??;
+        assert_eq!(report.errors().count(), 0, "{report:?}");
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// Connected as the superuser and then this role.
+async fn connect_as(test: &TestDatabase, role: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
+    let separator = if test.url.contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options[role]={role}", test.url);
+    let options = ConnectOptions::new(url)
+        .max_connections(4)
+        .sqlx_logging(false)
+        .to_owned();
+    Database::connect(options).await
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        others(&test).await?;
+        let database: String = test.value("select current_database()::text").await?;
+        let role = format!("worker_{}", &database[database.len() - 13..]);
+        test.execute(&format!(
+            "create role {role};
+             grant usage on schema ai, public to {role};
+             grant all on all tables in schema ai, public to {role};
+             grant execute on all functions in schema ai to {role}"
+        ))
+        .await?;
+        let db = connect_as(&test, &role).await?;
+        let gate = Gate::new();
+        let limited = || {
+            Worker::new(db.clone())
+                .embedder("ollama", "gate", gate.clone())
+                .poll_interval(Duration::from_millis(50))
+        };
+        insert(&test, "posts").await?;
+        assert_eq!(limited().run_once().await?.rows(), 10);
+
+        let (stop, running) = start(limited());
+        test.execute(&format!("revoke select on posts from {role}")).await?;
+        test.execute("update posts set body = 'new ' || id").await?;
+        insert(&test, "others").await?;
+        soon(async || test.value::<i64>(OTHERS).await.unwrap() == 10).await;
+        let recorded = "select count(*) from ai.vectorizer_errors where name = 'tested' and details->>'error_reason' like '%posts%'";
+        soon(async || test.value::<i64>(recorded).await.unwrap() == 1).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(test.value::<i64>(recorded).await?, 1);
+        assert_eq!(queued(&test).await, 10);
+        // nothing has to be started again
+        test.execute(&format!("grant select on posts to {role}")).await?;
+        soon(async || queued(&test).await == 0).await;
+        stop.send(()).ok();
+        let report = running.await??;
+        let errors: Vec<_> = report.errors().collect();
+        assert!(matches!(errors.as_slice(), [("tested", error)] if error.contains("permission denied")), "{errors:?}");
+
+        // a single run says so and leaves everything as it is
+        test.execute(&format!("revoke insert on posts_embedding_store from {role}; update posts set body = 'newer'")).await?;
+        let report = limited().run_once().await?;
+        assert!(report.errors().any(|(_, error)| error.contains("permission denied")), "{report:?}");
+        assert_eq!(queued(&test).await, 10);
+        db.close().await?;
+        run(&test, &gate).await;
+        assert_in_sync(&test).await;
+        test.execute(&format!("drop owned by {role} cascade; drop role {role}")).await?;
+        Ok(())
+    })
+    .await;
+}
