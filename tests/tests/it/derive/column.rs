@@ -146,7 +146,7 @@ async fn an_edit_through_the_entity_is_embedded() {
         work(&test).await?;
         let lamp = product::Entity::find_by_id(1).one(&test.db).await?.ok_or("no lamp")?;
         assert_eq!(
-            lamp.embedding.as_ref().map(|vector| vector.to_vec()),
+            lamp.embedding.as_ref().map(sea_orm::prelude::PgVector::to_vec),
             Some(embedding_of("m", "lamp on top", 8))
         );
         let mut lamp = lamp.into_active_model();
