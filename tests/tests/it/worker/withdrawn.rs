@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgai_sea::worker::{Report, Worker, WorkerError};
-use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -104,6 +104,11 @@ async fn connect_as(test: &TestDatabase, role: &str) -> Result<DatabaseConnectio
     Database::connect(options).await
 }
 
+/// What the database says, or the worker, which also says what to grant.
+fn is_of_rights(error: &str) -> bool {
+    error.contains("permission denied") || error.contains("run `grant ")
+}
+
 #[tokio::test]
 async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
     on_both_catalogs(async |test| {
@@ -128,33 +133,56 @@ async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
         insert(&test, "posts").await?;
         assert_eq!(limited().run_once().await?.rows(), 10);
 
+        // what the worker reads: our catalog has a view for it
+        let read = match test.catalog {
+            Catalog::Ours => {
+                test.value("select 'ai._vectorizer_src_' || id from ai.vectorizer where name = 'tested'")
+                    .await?
+            }
+            _ => "posts".to_owned(),
+        };
         let (stop, running) = start(limited());
-        test.execute(&format!("revoke select on posts from {role}")).await?;
+        test.execute(&format!("revoke select on {read} from {role}")).await?;
         test.execute("update posts set body = 'new ' || id").await?;
         insert(&test, "others").await?;
         soon(async || test.value::<i64>(OTHERS).await.unwrap() == 10).await;
-        let recorded = "select count(*) from ai.vectorizer_errors where name = 'tested' and details->>'error_reason' like '%posts%'";
-        soon(async || test.value::<i64>(recorded).await.unwrap() == 1).await;
+        let recorded = "select details->>'error_reason' from ai.vectorizer_errors where name = 'tested'";
+        soon(async || !test.values::<String>(recorded).await.unwrap().is_empty()).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(test.value::<i64>(recorded).await?, 1);
+        let mut reasons: Vec<String> = test.values(recorded).await?;
+        assert!(reasons.iter().all(|reason| is_of_rights(reason)), "{reasons:?}");
+        // a claim that was in hand is refused by the database, what comes after it is looked for beforehand; each is said once
+        let said = reasons.len();
+        reasons.dedup();
+        assert_eq!(reasons.len(), said, "{reasons:?}");
         assert_eq!(queued(&test).await, 10);
         // nothing has to be started again
-        test.execute(&format!("grant select on posts to {role}")).await?;
+        test.execute(&format!("grant select on {read} to {role}")).await?;
         soon(async || queued(&test).await == 0).await;
         stop.send(()).ok();
         let report = running.await??;
         let errors: Vec<_> = report.errors().collect();
-        assert!(matches!(errors.as_slice(), [("tested", error)] if error.contains("permission denied")), "{errors:?}");
+        assert!(
+            !errors.is_empty()
+                && errors
+                    .iter()
+                    .all(|(name, error)| *name == "tested" && is_of_rights(error)),
+            "{errors:?}"
+        );
 
         // a single run says so and leaves everything as it is
-        test.execute(&format!("revoke insert on posts_embedding_store from {role}; update posts set body = 'newer'")).await?;
+        test.execute(&format!(
+            "revoke insert on posts_embedding_store from {role}; update posts set body = 'newer'"
+        ))
+        .await?;
         let report = limited().run_once().await?;
-        assert!(report.errors().any(|(_, error)| error.contains("permission denied")), "{report:?}");
+        assert!(report.errors().any(|(_, error)| is_of_rights(error)), "{report:?}");
         assert_eq!(queued(&test).await, 10);
         db.close().await?;
         run(&test, &gate).await;
         assert_in_sync(&test).await;
-        test.execute(&format!("drop owned by {role} cascade; drop role {role}")).await?;
+        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
+            .await?;
         Ok(())
     })
     .await;
