@@ -38,9 +38,9 @@ pub struct ManagedTable {
 /// }
 ///
 /// # fn main() {
-/// let [managed] = pgai_sea::managed_tables()[..] else { panic!() };
-/// assert_eq!(managed.store, "blog_posts_embedding_store");
-/// assert_eq!(managed.view, "blog_posts_embedding");
+/// let tables = pgai_sea::managed_tables();
+/// let managed = tables.iter().find(|table| table.store == "blog_posts_embedding_store").unwrap();
+/// assert_eq!((managed.schema, managed.view), (None, "blog_posts_embedding"));
 /// # }
 /// ```
 #[must_use]

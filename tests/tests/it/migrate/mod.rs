@@ -1,0 +1,6 @@
+//! Vectorizers in migrations, run by SeaORM's migrator and by its command.
+
+mod eighteen;
+mod schedule;
+mod sea_orm_cli;
+mod transactions;
