@@ -14,6 +14,8 @@ use super::with_rows;
 
 /// For how long it is watched.
 const WATCHED: Duration = Duration::from_secs(10);
+/// Before that: sessions report their transactions ten seconds late.
+const SETTLED: Duration = Duration::from_secs(12);
 /// Rows that are inserted one by one.
 const ROWS: usize = 9;
 
@@ -32,7 +34,7 @@ pub(crate) async fn measure(program: &Program, server: &Server) -> Idle {
     with_rows(0, server, async |test| {
         server.begin(Duration::ZERO);
         let mut worker = program.start(&test.url, &["--poll-interval", "1s"]);
-        sleep(Duration::from_secs(3)).await;
+        sleep(SETTLED).await;
         let transactions = async || -> i64 {
             let sql = "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()";
             test.value(sql).await.unwrap()

@@ -1,6 +1,6 @@
 //! The workers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A worker's program.
@@ -9,6 +9,8 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     path: PathBuf,
     arguments: &'static [&'static str],
+    /// OpenAI's table of tokens, which pgai brings along and would download nevertheless.
+    tokens: Option<PathBuf>,
 }
 
 impl Program {
@@ -19,11 +21,13 @@ impl Program {
             name: "pgai-sea",
             path: std::env::var_os("PGAI_SEA_BIN").map_or_else(built, PathBuf::from),
             arguments: &["worker"],
+            tokens: None,
         };
         let theirs = std::env::var_os("PGAI_VENV").map(|venv| Self {
             name: "pgai",
-            path: PathBuf::from(venv).join("bin/pgai"),
+            path: Path::new(&venv).join("bin/pgai"),
             arguments: &["vectorizer", "worker"],
+            tokens: tokens(Path::new(&venv)),
         });
         std::iter::once(ours).chain(theirs).collect()
     }
@@ -35,9 +39,19 @@ impl Program {
             .args(["-d", url])
             .args(more)
             .env("OPENAI_API_KEY", "sk-benchmark")
+            .envs(self.tokens.iter().map(|tokens| ("TIKTOKEN_CACHE_DIR", tokens)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", self.path.display()))
     }
+}
+
+/// Where a Python environment has pgai's copy of the table.
+fn tokens(venv: &Path) -> Option<PathBuf> {
+    let versions = std::fs::read_dir(venv.join("lib")).ok()?;
+    let mut tables = versions
+        .flatten()
+        .map(|version| version.path().join("site-packages/pgai/vectorizer/tiktoken_cache"));
+    tables.find(|table| table.is_dir())
 }
