@@ -120,7 +120,7 @@ mod tests {
 
 # clap &mdash; *arguments*
 
-[![Crates.io](https://img.shields.io/x.svg)](https://crates.io/crates/clap) ![picture](x.png)
+[![Docs](https://example.org/x.svg)](https://docs.rs/clap) ![picture](x.png)
 
 Parses `argv`,
 see [the docs][docs] or <https://docs.rs>.<br/>Done.
