@@ -1,44 +1,71 @@
-//! A search on a companion entity.
+//! A search, from its query to its hits.
 
 use std::marker::PhantomData;
 
-use sea_orm::sea_query::{Condition, Expr, IntoCondition};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
 
 use super::error::SearchError;
-use super::expr::{IntoVector, Metric, VectorExpr};
-use super::found::{Chunks, Found, SearchableTrait, WithSource};
-use super::statement::{Plan, SearchStatement};
-use crate::embedder::{Embedder, InputType};
-use crate::entity::EmbeddingTrait;
-
-/// Rows of a page where no limit is set.
-const DEFAULT_LIMIT: u64 = 10;
+use super::expr::IntoVector;
+use super::found::{Chunks, Found, FoundKey, Partial, SearchableTrait, WithSource};
+use super::hits::Hits;
+use super::page::{comparable, matching, nearest};
+use super::plan::{Attempt, Plan};
+use super::query::SearchQuery;
+use super::recall::Recall;
+use super::statement::SearchStatement;
+use crate::embedder::Embedder;
+use crate::entity::{EmbeddingTrait, SearchedByTrait};
 
 /// Starts searches: on every companion entity, and on entities with a vector of their own.
 pub trait SearchTrait: SearchableTrait {
     /// Searches by a vector, a column, or an expression such as [`ai::openai_embed`](super::ai::openai_embed).
     fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Found> {
-        Search::new(match query.into_vector() {
-            VectorExpr::Vector(vector) => SearchQuery::Vector(vector),
-            VectorExpr::Expr(expr) => SearchQuery::Expr(expr),
-        })
+        Search::new(query.into_vector().into())
     }
 
     /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
     fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self, Self::Found> {
         Search::new(SearchQuery::Text(embedder, text.into()))
     }
+
+    /// Searches for more like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean
+    /// of their vectors.
+    fn search_like(key: FoundKey<Self>) -> Search<'static, Self, Self::Found> {
+        Search::new(SearchQuery::like(key))
+    }
+
+    /// Measures how many of the `k` nearest an index finds, and how fast, for `sample` stored vectors.
+    fn recall(k: u64, sample: u64) -> Recall<Self> {
+        Recall::new(k, sample)
+    }
 }
 
 impl<E: SearchableTrait> SearchTrait for E {}
 
-#[derive(Clone, Debug)]
-enum SearchQuery<'a> {
-    Vector(Vec<f32>),
-    Expr(Expr),
-    Text(&'a dyn Embedder, String),
+/// Starts searches on a source entity with one vectorizer: whole rows, ranked by the best of their chunks.
+///
+/// They are [`best_per_source`](Search::best_per_source) searches [`with_source`](Search::with_source) on its companion.
+pub trait SourceSearchTrait: SearchedByTrait {
+    /// Searches by a vector, a column, or an expression such as [`ai::openai_embed`](super::ai::openai_embed).
+    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, WithSource> {
+        Self::Embeddings::search(query).best_per_source().with_source()
+    }
+
+    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
+    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, WithSource> {
+        Self::Embeddings::search_text(embedder, text)
+            .best_per_source()
+            .with_source()
+    }
+
+    /// Searches for more like the row with this key, which is no hit itself.
+    fn search_like(key: FoundKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, WithSource> {
+        Self::Embeddings::search_like(key).best_per_source().with_source()
+    }
 }
+
+impl<E: SearchedByTrait> SourceSearchTrait for E {}
 
 /// A search for the chunks nearest to a query. Cosine distance and ten hits where nothing else is said.
 ///
@@ -55,33 +82,31 @@ enum SearchQuery<'a> {
 ///
 /// `F` says what it finds: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to, or rows,
 /// where the vector is a column of theirs.
+///
+/// A page with fewer hits than asked for means that there are no more. An index on vectors alone could not promise that: it looks at
+/// a number of candidates and then stops, whatever a filter dropped of them. So a filtered or long search scans on
+/// ([`iterative_scan`](Self::iterative_scan)), and what still comes back short is repeated without the index, unless the search was
+/// told to give up; then [`Hits::missing`] says what is not there.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Search<'a, E, F = Chunks> {
-    query: SearchQuery<'a>,
-    plan: Plan,
+    pub(super) query: SearchQuery<'a>,
+    pub(super) plan: Plan,
     entity: PhantomData<(E, F)>,
 }
 
 impl<'a, E: EmbeddingTrait> Search<'a, E> {
     /// One row per hit: the chunk, its distance and the row of the source table.
     pub fn with_source(self) -> Search<'a, E, WithSource> {
-        Search {
-            query: self.query,
-            plan: self.plan,
-            entity: PhantomData,
-        }
+        self.finding()
     }
 }
 
 impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     fn new(query: SearchQuery<'a>) -> Self {
         let plan = Plan {
-            metric: Metric::default(),
-            filter: Condition::all(),
-            max_distance: None,
-            limit: DEFAULT_LIMIT,
-            vectors: false,
+            except: query.except::<E>(),
+            ..Plan::default()
         };
         Self {
             query,
@@ -90,26 +115,36 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
         }
     }
 
+    fn finding<G>(self) -> Search<'a, E, G> {
+        Search {
+            query: self.query,
+            plan: self.plan,
+            entity: PhantomData,
+        }
+    }
+
+    /// Only what a partial model has of the embeddings and of the rows that they belong to, as
+    /// [`Select::into_partial_model`](sea_orm::Select::into_partial_model) does it.
+    pub fn into_partial_model<P: PartialModelTrait>(self) -> Search<'a, E, Partial<P>> {
+        self.finding()
+    }
+
     /// Runs it: the nearest, nearest first.
     ///
     /// # Errors
     ///
-    /// A query vector of the wrong length or with NaN is refused before the database is asked.
-    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Vec<F::Hit>, SearchError> {
+    /// A query vector of the wrong length, with NaN, or of zeros where the cosine is measured, and settings that pgvector would refuse,
+    /// before the database is asked; an expression that turns out to be NULL or zeros.
+    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<F::Hit>, SearchError> {
+        self.plan.check()?;
+        self.query.check::<E>(self.plan.metric)?;
         if self.plan.limit == 0 {
-            return Ok(Vec::new());
+            return Ok(Hits::default());
         }
-        let statement = match &self.query {
-            SearchQuery::Vector(vector) => self.by_vector(vector)?,
-            SearchQuery::Expr(expr) => self.plan.statement::<E, F>(expr),
-            SearchQuery::Text(embedder, text) => {
-                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
-                self.by_vector(&vectors.pop().unwrap_or_default())?
-            }
-        };
-        let rows = statement.query_all(db).await?;
+        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
+        let (rows, missing) = nearest::<E, F, _>(&self.plan, &query, db).await?;
         let hits: Result<Vec<_>, _> = rows.iter().map(|row| F::read(row, self.plan.vectors)).collect();
-        Ok(hits?)
+        Ok(Hits::new(hits?, missing))
     }
 
     /// Runs it for the nearest alone.
@@ -118,66 +153,46 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     ///
     /// As [`all`](Self::all).
     pub async fn one<C: ConnectionTrait>(self, db: &C) -> Result<Option<F::Hit>, SearchError> {
-        Ok(self.limit(1).all(db).await?.pop())
+        Ok(self.limit(1).all(db).await?.into_iter().next())
     }
 
-    /// Only those for which `condition` holds, on columns of the embeddings and of the source. Several filters hold together.
-    ///
-    /// A filtered search still fills its page: pgvector's iterative scan is on for this query alone (pgvector 0.8).
-    pub fn filter(mut self, condition: impl IntoCondition) -> Self {
-        self.plan.filter = self.plan.filter.add(condition.into_condition());
-        self
-    }
-
-    /// The distance that is measured; by default cosine. An index serves the metric of its operator class only.
-    pub fn metric(mut self, metric: Metric) -> Self {
-        self.plan.metric = metric;
-        self
-    }
-
-    /// Only those at most this far away.
-    pub fn max_distance(mut self, max_distance: f64) -> Self {
-        self.plan.max_distance = Some(max_distance);
-        self
-    }
-
-    /// The most hits; by default ten.
-    pub fn limit(mut self, limit: u64) -> Self {
-        self.plan.limit = limit;
-        self
-    }
-
-    /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is none
-    /// otherwise.
-    pub fn with_vectors(mut self) -> Self {
-        self.plan.vectors = true;
-        self
-    }
-
-    /// The statement, with the query's vector bound.
+    /// How many there are to be found on all pages together, counted one by one: without a filter or a maximum that an index serves
+    /// this reads the whole table.
     ///
     /// # Errors
     ///
-    /// A query vector of the wrong length or with NaN, and a text that has not been embedded.
-    pub fn statement(&self) -> Result<Statement, SearchError> {
-        match &self.query {
-            SearchQuery::Vector(vector) => Ok(self.by_vector(vector)?.build()),
-            SearchQuery::Expr(expr) => Ok(self.plan.statement::<E, F>(expr).build()),
-            SearchQuery::Text(..) => Err(SearchError::NotEmbedded),
+    /// As [`all`](Self::all).
+    pub async fn count<C: ConnectionTrait>(self, db: &C) -> Result<u64, SearchError> {
+        self.plan.check()?;
+        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
+        let matching = matching::<E, F, _>(&self.plan, &query, None, db).await?;
+        if matching == 0 {
+            comparable::<E, F, _>(&self.plan, &query, db).await?;
         }
+        Ok(matching)
     }
 
-    fn by_vector(&self, vector: &[f32]) -> Result<SearchStatement, SearchError> {
-        if vector.len() != E::DIMENSIONS {
-            return Err(SearchError::Dimensions {
-                table: E::default().table_name().to_owned(),
-                expected: E::DIMENSIONS,
-                actual: vector.len(),
-            });
-        }
-        if let Some((position, value)) = vector.iter().copied().enumerate().find(|(_, value)| !value.is_finite()) {
-            return Err(SearchError::NotFinite { position, value });
-        }
-        Ok(self.plan.statement::<E, F>(&VectorExpr::Vector(vector.to_vec()).into()))
+    /// The statement that is sent first, with the query's vector bound. Distances beyond a maximum are dropped from its rows when
+    /// they are read, so that a page that was cut can be told from one that the index did not fill.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all); and a query by text or by a row, which has no vector before the search runs.
+    pub fn statement(&self) -> Result<Statement, SearchError> {
+        self.plan.check()?;
+        Ok(self.first(&self.query.operand::<E>(self.plan.metric)?).build())
+    }
+
+    /// The same for a query whose vector is known.
+    pub(super) async fn resolved<C: ConnectionTrait>(&self, db: &C) -> Result<Statement, SearchError> {
+        self.plan.check()?;
+        Ok(self
+            .first(&self.query.resolve::<E, _>(self.plan.metric, db).await?)
+            .build())
+    }
+
+    fn first(&self, query: &Expr) -> SearchStatement {
+        let attempt = self.plan.attempts().first().copied().unwrap_or(Attempt::Exact);
+        self.plan.statement::<E, F>(query, attempt)
     }
 }

@@ -1,130 +1,20 @@
-//! pgvector's distances as SeaORM expressions.
+//! pgvector's distances and functions as SeaORM expressions.
 
-use sea_orm::ColumnTrait;
-use sea_orm::prelude::PgVector;
-use sea_orm::sea_query::{BinOper, Expr, ExprTrait, FunctionCall, SelectStatement, Value};
+mod metric;
+mod operand;
+mod quantised;
+#[cfg(test)]
+mod tests;
 
-/// A distance between two vectors: pgvector's operator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Metric {
-    /// One minus the cosine of the angle, 0 to 2: `<=>`. What most embedding models are made for.
-    #[default]
-    Cosine,
-    /// Euclidean distance: `<->`.
-    L2,
-    /// The inner product, negated so that smaller is nearer: `<#>`.
-    InnerProduct,
-    /// Taxicab distance: `<+>`.
-    L1,
-}
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 
-impl Metric {
-    /// pgvector's operator.
-    #[must_use]
-    pub fn operator(self) -> &'static str {
-        match self {
-            Self::Cosine => "<=>",
-            Self::L2 => "<->",
-            Self::InnerProduct => "<#>",
-            Self::L1 => "<+>",
-        }
-    }
+pub use self::metric::Metric;
+#[doc(hidden)]
+pub use self::operand::kind;
+pub use self::operand::{IntoVector, VectorExpr};
+pub(crate) use self::quantised::{binary_expr, halfvec_expr};
 
-    pub(crate) fn between(self, left: Expr, right: Expr) -> Expr {
-        left.binary(BinOper::Custom(self.operator()), right)
-    }
-}
-
-/// One side of a distance: numbers, whose length is known, or an SQL expression.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum VectorExpr {
-    /// Numbers. They are bound, never formatted.
-    Vector(Vec<f32>),
-    /// A column, a function call, anything that PostgreSQL evaluates to a vector.
-    Expr(Expr),
-}
-
-impl From<VectorExpr> for Expr {
-    fn from(operand: VectorExpr) -> Self {
-        match operand {
-            VectorExpr::Vector(vector) => Self::val(PgVector::from(vector)),
-            VectorExpr::Expr(expr) => expr,
-        }
-    }
-}
-
-/// What can stand on either side of a distance: `Vec<f32>`, a slice or array of `f32`, [`PgVector`], a column, an expression, an
-/// [`ai`](super::ai) function, a subquery.
-///
-/// `Kind` only tells the implementations apart; it is always inferred.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a vector",
-    note = "a vector is a Vec<f32>, &[f32], [f32; N], PgVector, a column, an expression or a function of pgai_sea::ai"
-)]
-pub trait IntoVector<Kind> {
-    /// The operand.
-    fn into_vector(self) -> VectorExpr;
-}
-
-/// Kinds of [`IntoVector`]: without them a column, which is any type with `ColumnTrait`, could not stand beside the others.
-pub mod kind {
-    /// Numbers.
-    #[derive(Debug)]
-    pub enum Numbers {}
-    /// A SeaORM column.
-    #[derive(Debug)]
-    pub enum Column {}
-    /// An SQL expression.
-    #[derive(Debug)]
-    pub enum Expression {}
-}
-
-macro_rules! into_vector {
-    ($kind:ident: $($type:ty, |$value:ident| $operand:expr);* $(;)?) => {
-        $(impl IntoVector<kind::$kind> for $type {
-            fn into_vector(self) -> VectorExpr {
-                let $value = self;
-                $operand
-            }
-        })*
-    };
-}
-into_vector! { Numbers:
-    Vec<f32>, |v| VectorExpr::Vector(v);
-    &Vec<f32>, |v| VectorExpr::Vector(v.clone());
-    &[f32], |v| VectorExpr::Vector(v.to_vec());
-    PgVector, |v| VectorExpr::Vector(v.to_vec());
-    &PgVector, |v| VectorExpr::Vector(v.to_vec());
-}
-into_vector! { Expression:
-    Expr, |e| VectorExpr::Expr(e);
-    FunctionCall, |f| VectorExpr::Expr(f.into());
-    SelectStatement, |s| VectorExpr::Expr(s.into());
-    Value, |v| VectorExpr::Expr(v.into());
-    VectorExpr, |v| v;
-}
-
-impl<const N: usize> IntoVector<kind::Numbers> for [f32; N] {
-    fn into_vector(self) -> VectorExpr {
-        VectorExpr::Vector(self.to_vec())
-    }
-}
-
-impl<const N: usize> IntoVector<kind::Numbers> for &[f32; N] {
-    fn into_vector(self) -> VectorExpr {
-        VectorExpr::Vector(self.to_vec())
-    }
-}
-
-impl<C: ColumnTrait> IntoVector<kind::Column> for C {
-    fn into_vector(self) -> VectorExpr {
-        VectorExpr::Expr(self.into_expr())
-    }
-}
-
-/// pgvector's distances, on columns and on anything else that is a vector.
+/// pgvector's distances and functions, on columns and on anything else that is a vector.
 ///
 /// The result is a plain SeaORM expression: select it, filter by it, order by it. An index serves `ORDER BY` of the bare
 /// expression with a `LIMIT`.
@@ -144,6 +34,19 @@ impl<C: ColumnTrait> IntoVector<kind::Column> for C {
 ///     r#"SELECT "chunk" FROM "posts_embedding_store" ORDER BY "embedding" <=> '[1,0.5]' ASC LIMIT 5"#
 /// );
 /// ```
+///
+/// What pgvector has for which type:
+///
+/// | | `vector` | `halfvec` | `sparsevec` | `bit` |
+/// |---|---|---|---|---|
+/// | `l2_distance`, `cosine_distance`, `max_inner_product`, `l1_distance` | yes | yes | yes | |
+/// | `hamming_distance`, `jaccard_distance` | | | | yes |
+/// | `l2_normalize` | yes | yes | yes | |
+/// | `vector_dims`, `binary_quantize`, `subvector` | yes | yes | | |
+/// | the norm | `vector_norm` | `l2_norm` | `l2_norm` | |
+/// | `avg`, `sum` | yes | yes | | |
+///
+/// The aggregates are SeaORM's own: `Column::Embedding.avg()`, `Expr::col("embedding").sum()`.
 pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
     /// `self <-> other`: Euclidean distance.
     fn l2_distance<K>(self, other: impl IntoVector<K>) -> Expr {
@@ -164,73 +67,110 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
     fn l1_distance<K>(self, other: impl IntoVector<K>) -> Expr {
         distance(Metric::L1, self, other)
     }
+
+    /// `self <~> other`: how many bits differ. Of bits of one length.
+    ///
+    /// ```
+    /// use pgai_sea::prelude::*;
+    /// use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query};
+    ///
+    /// let differing = Expr::col("fingerprint").hamming_distance(Bits::from([true, false, true]));
+    /// assert_eq!(
+    ///     Query::select().expr(differing).to_string(PostgresQueryBuilder),
+    ///     r#"SELECT "fingerprint" <~> '101'::"bit""#
+    /// );
+    /// ```
+    fn hamming_distance<K>(self, other: impl IntoVector<K>) -> Expr {
+        distance(Metric::Hamming, self, other)
+    }
+
+    /// `self <%> other`: one minus the share of bits that both have set among those that either has, 0 to 1. Of bits of one length.
+    fn jaccard_distance<K>(self, other: impl IntoVector<K>) -> Expr {
+        distance(Metric::Jaccard, self, other)
+    }
+
+    /// `vector_dims(self)`: the number of dimensions, an `integer`.
+    fn vector_dims(self) -> Expr {
+        call("vector_dims", self)
+    }
+
+    /// `vector_norm(self)`: the Euclidean length of a `vector`, a `double precision`. That of a halfvec or sparsevec is
+    /// [`l2_norm`](Self::l2_norm).
+    fn vector_norm(self) -> Expr {
+        call("vector_norm", self)
+    }
+
+    /// `l2_norm(self)`: the Euclidean length of a `halfvec` or `sparsevec`, a `double precision`. That of a vector is
+    /// [`vector_norm`](Self::vector_norm).
+    fn l2_norm(self) -> Expr {
+        call("l2_norm", self)
+    }
+
+    /// `l2_normalize(self)`: the vector of length 1 in the same direction.
+    fn l2_normalize(self) -> Expr {
+        call("l2_normalize", self)
+    }
+
+    /// `binary_quantize(self)`: a bit for each number, set where it is positive.
+    ///
+    /// ```
+    /// use pgai_sea::prelude::*;
+    /// use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query};
+    ///
+    /// let rough = Expr::col("embedding")
+    ///     .binary_quantize()
+    ///     .cast_bit(3)
+    ///     .hamming_distance([0.1, -0.2, 0.3].binary_quantize());
+    /// assert_eq!(
+    ///     Query::select().expr(rough).to_string(PostgresQueryBuilder),
+    ///     r#"SELECT CAST(binary_quantize("embedding") AS bit(3)) <~> binary_quantize('[0.1,-0.2,0.3]')"#
+    /// );
+    /// ```
+    fn binary_quantize(self) -> Expr {
+        call("binary_quantize", self)
+    }
+
+    /// `subvector(self, start, count)`: `count` numbers from the `start`th on, counted from 1.
+    fn subvector(self, start: u32, count: u32) -> Expr {
+        // literals: an index on the expression is not found by one with parameters
+        let number = |number: u32| Expr::cust(number.to_string());
+        let arguments = [operand(self), number(start), number(count)];
+        Func::cust("subvector").args(arguments).into()
+    }
+
+    /// `CAST(self AS vector(dimensions))`.
+    fn cast_vector(self, dimensions: u32) -> Expr {
+        operand(self).cast_as(format!("vector({dimensions})"))
+    }
+
+    /// `CAST(self AS halfvec(dimensions))`: numbers of 16 bits, for half the memory. An
+    /// [index](crate::index::CreateVectorIndex::halfvec) on this expression serves a query that has it.
+    fn cast_halfvec(self, dimensions: u32) -> Expr {
+        halfvec_expr(operand(self), dimensions)
+    }
+
+    /// `CAST(self AS sparsevec(dimensions))`: without the zeros.
+    fn cast_sparsevec(self, dimensions: u32) -> Expr {
+        operand(self).cast_as(format!("sparsevec({dimensions})"))
+    }
+
+    /// `CAST(self AS bit(length))`: for what [`binary_quantize`](Self::binary_quantize) returns, whose length is not part of its
+    /// type. An [index](crate::index::CreateVectorIndex::binary) on both serves a query that has both.
+    fn cast_bit(self, length: u32) -> Expr {
+        operand(self).cast_as(format!("bit({length})"))
+    }
 }
 
 impl<Kind, T: IntoVector<Kind>> VectorExprTrait<Kind> for T {}
 
-fn distance<L, R>(metric: Metric, left: impl IntoVector<L>, right: impl IntoVector<R>) -> Expr {
-    metric.between(left.into_vector().into(), right.into_vector().into())
+fn operand<Kind>(vector: impl IntoVector<Kind>) -> Expr {
+    vector.into_vector().into()
 }
 
-#[cfg(test)]
-mod tests {
-    use sea_orm::QueryTrait;
-    use sea_orm::sea_query::{PostgresQueryBuilder, Query};
-    use sea_orm::{DbBackend, EntityTrait, QueryOrder};
+fn distance<L, R>(metric: Metric, left: impl IntoVector<L>, right: impl IntoVector<R>) -> Expr {
+    metric.between(operand(left), operand(right))
+}
 
-    use super::*;
-    use crate::search::ai;
-    use crate::search::statement::tests::store;
-
-    fn sql(expr: Expr) -> String {
-        Query::select().expr(expr).to_string(PostgresQueryBuilder)
-    }
-
-    #[test]
-    fn each_distance_has_its_operator() {
-        let column = || Expr::col("e");
-        assert_eq!(sql(column().l2_distance(vec![1.0])), r#"SELECT "e" <-> '[1]'"#);
-        assert_eq!(
-            sql(column().cosine_distance([1.0].as_slice())),
-            r#"SELECT "e" <=> '[1]'"#
-        );
-        assert_eq!(
-            sql(column().max_inner_product(PgVector::from(vec![1.0]))),
-            r#"SELECT "e" <#> '[1]'"#
-        );
-        assert_eq!(sql(column().l1_distance([1.0])), r#"SELECT "e" <+> '[1]'"#);
-    }
-
-    #[test]
-    fn columns_numbers_and_functions_stand_on_either_side() {
-        let column = store::Column::Embedding;
-        assert_eq!(
-            sql(column.l2_distance(column)),
-            r#"SELECT "store"."embedding" <-> "store"."embedding""#
-        );
-        assert_eq!(
-            sql(vec![2.0].cosine_distance(column)),
-            r#"SELECT '[2]' <=> "store"."embedding""#
-        );
-        assert_eq!(
-            sql(column.cosine_distance(ai::ollama_embed("m", "it's"))),
-            r#"SELECT "store"."embedding" <=> (ai.ollama_embed(model => 'm', input_text => E'it\'s'))"#
-        );
-    }
-
-    #[test]
-    fn values_are_bound() {
-        let statement = store::Entity::find()
-            .order_by_asc(store::Column::Embedding.cosine_distance(vec![0.25, 1.0]))
-            .build(DbBackend::Postgres);
-        assert!(
-            statement.sql.ends_with(r#"ORDER BY "store"."embedding" <=> $1 ASC"#),
-            "{}",
-            statement.sql
-        );
-        assert_eq!(
-            statement.values.unwrap().0,
-            vec![Value::Vector(Some(vec![0.25, 1.0].into()))]
-        );
-    }
+fn call<Kind>(function: &'static str, vector: impl IntoVector<Kind>) -> Expr {
+    Func::cust(function).arg(operand(vector)).into()
 }

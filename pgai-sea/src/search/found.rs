@@ -1,9 +1,14 @@
-//! What a search finds: chunks, chunks with their rows, or rows.
+//! What a search finds: chunks, chunks with their rows, rows, or a partial model of them.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, Iden, IdenStatic, Iterable, QueryResult, RelationDef};
+use std::marker::PhantomData;
 
-use super::hit::{CHUNK, Chunk, Hit, HitWithSource, RowHit, SOURCE, distance};
+use sea_orm::sea_query::{Expr, SelectStatement};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, Iden, IdenStatic, Iterable, PartialModelTrait,
+    PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QuerySelect, RelationDef,
+};
+
+use super::hit::{CHUNK, Chunk, Hit, HitWithSource, PARTIAL, PartialHit, RowHit, SOURCE, distance};
 use crate::entity::{EmbeddingTrait, SourceKey};
 
 /// An entity with a column of vectors: a companion, or with `destination = "column"` the source itself.
@@ -13,21 +18,82 @@ pub trait SearchableTrait: EntityTrait {
     /// What a search finds: [`Chunks`] or [`Rows`].
     type Found: Found<Self>;
 
+    /// The entity that is searched for: the companion's source, or the entity itself.
+    type Source: EntityTrait;
+
     /// The length of the vectors.
     const DIMENSIONS: usize;
 
     /// The column of vectors.
     fn embedding_column() -> Self::Column;
+
+    /// From a vector to the row that it belongs to. `None`: it is in that row.
+    #[must_use]
+    fn source_relation() -> Option<RelationDef> {
+        None
+    }
+
+    /// The columns, of this entity's table, that hold the source's key in the order of its primary key.
+    #[must_use]
+    fn source_key() -> Vec<Self::Column>;
+
+    /// The columns that tell the rows of this entity's table apart.
+    #[must_use]
+    fn identity() -> Vec<Self::Column> {
+        Self::source_key()
+    }
+
+    /// The text of a chunk, where there are chunks.
+    #[must_use]
+    fn chunk() -> Option<Self::Column> {
+        None
+    }
+
+    /// The place of a chunk in its row, where a row has several.
+    #[must_use]
+    fn chunk_seq() -> Option<Self::Column> {
+        None
+    }
 }
+
+/// The key of the row that a search is for: `i32`, `Uuid`, or a tuple for a composite key.
+pub type FoundKey<E> = <<<E as SearchableTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 
 impl<E: EmbeddingTrait> SearchableTrait for E {
     type Found = Chunks;
+    type Source = <E as EmbeddingTrait>::Source;
 
     const DIMENSIONS: usize = <E as EmbeddingTrait>::DIMENSIONS;
 
     fn embedding_column() -> Self::Column {
         <E as EmbeddingTrait>::embedding_column()
     }
+
+    fn source_relation() -> Option<RelationDef> {
+        Some(<E as EmbeddingTrait>::source_relation())
+    }
+
+    fn source_key() -> Vec<Self::Column> {
+        E::key_columns()
+    }
+
+    fn identity() -> Vec<Self::Column> {
+        vec![E::uuid_column()]
+    }
+
+    fn chunk() -> Option<Self::Column> {
+        Some(E::chunk_column())
+    }
+
+    fn chunk_seq() -> Option<Self::Column> {
+        Some(E::chunk_seq_column())
+    }
+}
+
+/// The columns of an entity's primary key, in their order.
+#[doc(hidden)]
+pub fn primary_key<E: EntityTrait>() -> Vec<E::Column> {
+    E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect()
 }
 
 /// A [`Search`](super::Search) finds chunks.
@@ -42,24 +108,22 @@ pub enum WithSource {}
 #[derive(Clone, Copy, Debug)]
 pub enum Rows {}
 
-/// What is selected for a hit, and how it is read. [`Chunks`], [`WithSource`] and [`Rows`] are all there are.
+/// A [`Search`](super::Search) finds what a partial model `P` has of the embeddings and their rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Partial<P>(PhantomData<P>);
+
+/// What is selected for a hit, and how it is read. [`Chunks`], [`WithSource`], [`Rows`] and [`Partial`] are all there are.
 pub trait Found<E: EntityTrait>: sealed::Sealed {
     /// A hit.
     type Hit;
 
-    /// The columns, named so that they can be told apart; the vector only if `vectors`.
+    /// Whether the row that a vector belongs to is part of a hit.
     #[doc(hidden)]
-    fn columns(vectors: bool) -> Vec<(Expr, String)>;
+    const JOINS_SOURCE: bool = false;
 
-    /// Where conditions on the source find it: `None` where it is what is searched. `filtered`: there are conditions.
+    /// Adds the columns, named so that they can be told apart; the vector only if `vectors`.
     #[doc(hidden)]
-    fn join(filtered: bool) -> Option<RelationDef>;
-
-    /// What has to hold of a row for it to be a hit at all.
-    #[doc(hidden)]
-    fn only() -> Option<Expr> {
-        None
-    }
+    fn select(columns: &mut SelectStatement, vectors: bool);
 
     #[doc(hidden)]
     fn read(row: &QueryResult, vectors: bool) -> Result<Self::Hit, DbErr>;
@@ -70,6 +134,8 @@ mod sealed {
     impl Sealed for super::Chunks {}
     impl Sealed for super::WithSource {}
     impl Sealed for super::Rows {}
+    impl<P> Sealed for super::Partial<P> {}
+    impl Sealed for super::Distances {}
 }
 
 fn named<C: ColumnTrait>(prefix: &str, column: C) -> (Expr, String) {
@@ -77,19 +143,21 @@ fn named<C: ColumnTrait>(prefix: &str, column: C) -> (Expr, String) {
     (column.select_as(column.into_expr()), name)
 }
 
+fn add(columns: &mut SelectStatement, (column, name): (Expr, String)) {
+    columns.expr_as(column, name);
+}
+
 impl<E: EmbeddingTrait> Found<E> for Chunks {
     type Hit = Hit<SourceKey<E>>;
 
-    fn columns(vectors: bool) -> Vec<(Expr, String)> {
-        let mut columns = vec![E::uuid_column()];
-        columns.extend(E::key_columns());
-        columns.extend([E::chunk_seq_column(), E::chunk_column()]);
-        columns.extend(vectors.then(<E as EmbeddingTrait>::embedding_column));
-        columns.into_iter().map(|column| named(CHUNK, column)).collect()
-    }
-
-    fn join(filtered: bool) -> Option<RelationDef> {
-        filtered.then(E::source_relation)
+    fn select(columns: &mut SelectStatement, vectors: bool) {
+        let mut chunk = vec![E::uuid_column()];
+        chunk.extend(E::key_columns());
+        chunk.extend([E::chunk_seq_column(), E::chunk_column()]);
+        chunk.extend(vectors.then(<E as EmbeddingTrait>::embedding_column));
+        for column in chunk {
+            add(columns, named(CHUNK, column));
+        }
     }
 
     fn read(row: &QueryResult, vectors: bool) -> Result<Self::Hit, DbErr> {
@@ -101,16 +169,15 @@ impl<E: EmbeddingTrait> Found<E> for Chunks {
 }
 
 impl<E: EmbeddingTrait> Found<E> for WithSource {
-    type Hit = HitWithSource<SourceKey<E>, <E::Source as EntityTrait>::Model>;
+    type Hit = HitWithSource<SourceKey<E>, <<E as EmbeddingTrait>::Source as EntityTrait>::Model>;
 
-    fn columns(vectors: bool) -> Vec<(Expr, String)> {
-        let mut columns = <Chunks as Found<E>>::columns(vectors);
-        columns.extend(<E::Source as EntityTrait>::Column::iter().map(|column| named(SOURCE, column)));
-        columns
-    }
+    const JOINS_SOURCE: bool = true;
 
-    fn join(_: bool) -> Option<RelationDef> {
-        Some(E::source_relation())
+    fn select(columns: &mut SelectStatement, vectors: bool) {
+        <Chunks as Found<E>>::select(columns, vectors);
+        for column in <<E as EmbeddingTrait>::Source as EntityTrait>::Column::iter() {
+            add(columns, named(SOURCE, column));
+        }
     }
 
     fn read(row: &QueryResult, vectors: bool) -> Result<Self::Hit, DbErr> {
@@ -125,23 +192,15 @@ impl<E: EmbeddingTrait> Found<E> for WithSource {
 impl<E: SearchableTrait<Found = Rows>> Found<E> for Rows {
     type Hit = RowHit<E::Model>;
 
-    fn columns(vectors: bool) -> Vec<(Expr, String)> {
+    fn select(columns: &mut SelectStatement, vectors: bool) {
         let vector = E::embedding_column();
-        E::Column::iter()
-            .map(|column| match named(SOURCE, column) {
-                (_, name) if !vectors && column.as_str() == vector.as_str() => (Expr::cust("NULL"), name),
-                column => column,
-            })
-            .collect()
-    }
-
-    fn join(_: bool) -> Option<RelationDef> {
-        None
-    }
-
-    /// A row that waits for its vector is at no distance.
-    fn only() -> Option<Expr> {
-        Some(E::embedding_column().into_expr().is_not_null())
+        for column in E::Column::iter() {
+            let (mut value, name) = named(SOURCE, column);
+            if !vectors && column.as_str() == vector.as_str() {
+                value = Expr::cust("NULL");
+            }
+            add(columns, (value, name));
+        }
     }
 
     fn read(row: &QueryResult, _: bool) -> Result<Self::Hit, DbErr> {
@@ -149,5 +208,47 @@ impl<E: SearchableTrait<Found = Rows>> Found<E> for Rows {
             distance: distance(row)?,
             source: FromQueryResult::from_query_result(row, SOURCE)?,
         })
+    }
+}
+
+impl<E: SearchableTrait, P: PartialModelTrait> Found<E> for Partial<P> {
+    type Hit = PartialHit<P>;
+
+    const JOINS_SOURCE: bool = true;
+
+    fn select(columns: &mut SelectStatement, _: bool) {
+        P::select_cols_nested(Selecting(columns), Some(PARTIAL), None);
+    }
+
+    fn read(row: &QueryResult, _: bool) -> Result<Self::Hit, DbErr> {
+        Ok(PartialHit {
+            distance: distance(row)?,
+            row: P::from_query_result(row, PARTIAL)?,
+        })
+    }
+}
+
+/// A search finds distances, and nothing else of the rows. For measurements.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Distances {}
+
+impl<E: SearchableTrait> Found<E> for Distances {
+    type Hit = f64;
+
+    fn select(_: &mut SelectStatement, _: bool) {}
+
+    fn read(row: &QueryResult, _: bool) -> Result<f64, DbErr> {
+        distance(row)
+    }
+}
+
+/// Lets a partial model add its columns to a statement of ours.
+struct Selecting<'a>(&'a mut SelectStatement);
+
+impl QuerySelect for Selecting<'_> {
+    type QueryStatement = SelectStatement;
+
+    fn query(&mut self) -> &mut SelectStatement {
+        self.0
     }
 }

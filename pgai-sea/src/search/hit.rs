@@ -1,15 +1,19 @@
 //! What a search finds.
 
 use sea_orm::prelude::{PgVector, Uuid};
-use sea_orm::{DbErr, Iden, QueryResult, TryGetable, TryGetableMany};
+use sea_orm::{DbErr, Iden, QueryResult, TryGetableMany};
 use serde::Serialize;
 
 use crate::entity::EmbeddingTrait;
 
-/// How a selected column is called: `c_` for the chunk's, `s_` for the source's.
+/// How a selected column is called: `c_` for the chunk's, `s_` for the source's, `p_` for a partial model's.
 pub(super) const CHUNK: &str = "c_";
 pub(super) const SOURCE: &str = "s_";
+pub(super) const PARTIAL: &str = "p_";
 pub(super) const DISTANCE: &str = "distance";
+/// What diversity is measured by: the cosine distance, and the stored vector.
+pub(super) const COSINE: &str = "v_cosine";
+pub(super) const VECTOR: &str = "v_embedding";
 
 /// A chunk and its distance to the query.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +45,16 @@ pub struct RowHit<Source> {
     pub distance: f64,
     /// The row.
     pub source: Source,
+}
+
+/// A partial model, and its distance to the query.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PartialHit<P> {
+    /// The distance in the search's metric; smaller is nearer.
+    pub distance: f64,
+    /// What the partial model has of the embedding and its row.
+    pub row: P,
 }
 
 /// A row of the table of embeddings.
@@ -80,7 +94,8 @@ impl<Key: TryGetableMany> Chunk<Key> {
     }
 }
 
-/// Under the cosine metric a zero vector has no direction: its distance is NaN, which PostgreSQL sorts last.
+/// NULL only where the query's own vector is: nothing stored is at no distance.
 pub(super) fn distance(row: &QueryResult) -> Result<f64, DbErr> {
-    f64::try_get_by(row, DISTANCE).map_err(Into::into)
+    let distance: Option<f64> = row.try_get("", DISTANCE)?;
+    distance.ok_or_else(|| DbErr::Custom("the query expression is NULL: there is no vector to search by".to_owned()))
 }

@@ -1,27 +1,19 @@
 //! The SQL of a search.
+//!
+//! The nearest rows come from one `SELECT` that orders by the bare operator expression, so that an index serves it. Where pgvector's
+//! settings have to hold, that is the common table expression `hits`, see [`scan`](super::scan); where the order of the index is not
+//! the order of the page, a second `SELECT` puts it right.
 
 use sea_orm::sea_query::{
-    Asterisk, CommonTableExpression, Condition, Expr, ExprTrait, Func, IntoIden, JoinType, Order, Query,
-    SelectStatement, WithClause, WithQuery,
+    Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WithQuery,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
-use super::hit::DISTANCE;
-
-/// What a search asks for, apart from its query.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) metric: Metric,
-    pub(super) filter: Condition,
-    pub(super) max_distance: Option<f64>,
-    pub(super) limit: u64,
-    pub(super) vectors: bool,
-}
-
-/// Rows that pgvector's HNSW scan looks at where nobody says otherwise; it finds no more than that in one go.
-const DEFAULT_EF_SEARCH: u64 = 40;
+use super::hit::{COSINE, DISTANCE, VECTOR};
+use super::plan::{Attempt, Plan};
+use super::scan::{HITS, restored, scanning};
 
 /// A search as SeaORM sends it.
 pub(super) enum SearchStatement {
@@ -46,261 +38,240 @@ impl SearchStatement {
     }
 }
 
+/// What a page is put in order by, beside the distance: the source's key, the place in its text, and the caller's own.
+pub(super) fn key(i: usize) -> String {
+    format!("k_{i}")
+}
+
+pub(super) const SEQ: &str = "k_seq";
+
+/// PostgreSQL counts no further; larger numbers cannot be bound.
+const MAX_ROWS: u64 = i64::MAX.unsigned_abs();
+
+pub(super) fn up_to(rows: u64) -> u64 {
+    Ord::min(rows, MAX_ROWS)
+}
+
+/// What [`Plan::probe`] finds out: there are rows, the query is there, the query has a distance.
+pub(super) const PROBE: [&str; 3] = ["rows", "present", "comparable"];
+
+pub(super) fn tie(i: usize) -> String {
+    format!("t_{i}")
+}
+
 impl Plan {
-    pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SearchStatement {
-        let mut nearest = self.nearest::<E, F>(query);
-        // An index scan stops after ef_search rows, whether or not they pass the filter: with a filter, or for a longer page, it has
-        // to carry on.
-        if self.filter.is_empty() && self.limit <= DEFAULT_EF_SEARCH {
-            return SearchStatement::Plain(match self.max_distance {
-                None => nearest,
-                Some(max) => within(max, Query::select().column(Asterisk).from_subquery(nearest, "hits")),
-            });
+    pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, attempt: Attempt) -> SearchStatement {
+        let page = |hits, keyed: bool| self.page(hits, if keyed { E::source_key().len() } else { 0 });
+        let Attempt::Scan { window, insists } = attempt else {
+            let all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
+            return SearchStatement::Plain(page(all, true));
+        };
+
+        // by its name: the vector is sent, and the distance computed, once
+        let mut nearest = self.hits::<E, F>(query, self.distance::<E>(query), self.is_reordered());
+        match self.quantized {
+            None => nearest.order_by(DISTANCE, Order::Asc),
+            Some(_) => nearest.order_by_expr(self.scanned::<E>(query), Order::Asc),
+        };
+        let settings = self.scan.settings(window, self.is_filtered() || insists);
+        if settings.is_empty() && !self.is_reordered() {
+            return SearchStatement::Plain(self.cut(&mut nearest));
         }
-        nearest.and_where(after("scan"));
-        SearchStatement::Scanning(iterative_scan(nearest, self.max_distance))
+        nearest.limit(up_to(window));
+        let mut hits = Query::select();
+        hits.column((HITS, Asterisk));
+        if settings.is_empty() {
+            hits.from_subquery(nearest, HITS);
+            return SearchStatement::Plain(page(hits, self.is_reordered()));
+        }
+        hits.from(HITS).and_where(restored());
+        SearchStatement::Scanning(page(hits, self.is_reordered()).with(scanning(nearest, settings)))
     }
 
-    /// The nearest rows: ordered by the bare operator expression, so that an index serves it.
-    fn nearest<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SelectStatement {
-        let distance = self.metric.between(E::embedding_column().into_expr(), query.clone());
-        let mut select = Query::select();
+    /// How many rows there are to be found, counted one by one, up to `limit`.
+    pub(super) fn count<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, limit: Option<u64>) -> SelectStatement {
+        let mut matching = Query::select();
+        self.source::<E, F>(&mut matching);
+        if self.best_per_source {
+            matching.distinct();
+            for column in E::source_key() {
+                matching.expr(column.into_expr());
+            }
+        } else {
+            matching.expr(Expr::cust("1"));
+        }
+        // PostgreSQL has NaN above all numbers
+        matching.and_where(match self.farthest() {
+            Some(max) if max < f64::INFINITY => self.distance::<E>(query).lte(max),
+            _ => self.distance::<E>(query).ne(f64::NAN),
+        });
+        if let Some(limit) = limit {
+            matching.limit(up_to(limit));
+        }
+        Query::select()
+            .expr_as(Func::count(Expr::col(Asterisk)), "matching")
+            .from_subquery(matching, HITS)
+            .take()
+    }
+
+    /// Whether there is anything in the tables that are searched, whether anything of it stands beside a query that is not NULL, and
+    /// beside one that is at a distance from itself. A filter that leaves nothing says nothing about the query.
+    pub(super) fn probe<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SelectStatement {
+        let unfiltered = Self {
+            metric: self.metric,
+            joins: self.joins.clone(),
+            ..Self::default()
+        };
+        let itself = self.metric.between(query.clone(), query.clone());
+        let conditions = [
+            (PROBE[0], None),
+            (PROBE[1], Some(itself.clone().is_not_null())),
+            (PROBE[2], Some(itself.ne(f64::NAN))),
+        ];
+        let mut probe = Query::select();
+        for (name, condition) in conditions {
+            let mut rows = Query::select();
+            rows.expr(Expr::cust("1"));
+            unfiltered.source::<E, F>(&mut rows);
+            rows.and_where_option(condition);
+            probe.expr_as(Expr::exists(rows), name);
+        }
+        probe
+    }
+
+    /// All rows that can be hits, with what a hit has of them, in no order, `keyed` by what tells them apart.
+    pub(super) fn hits<E: SearchableTrait, F: Found<E>>(
+        &self,
+        query: &Expr,
+        distance: Expr,
+        keyed: bool,
+    ) -> SelectStatement {
+        let mut hits = Query::select();
+        self.source::<E, F>(&mut hits);
+        F::select(&mut hits, self.vectors);
+        if keyed {
+            for (i, column) in E::source_key().into_iter().enumerate() {
+                hits.expr_as(column.into_expr(), key(i));
+            }
+            hits.expr_as(seq::<E>(), SEQ);
+        }
+        for (i, (expr, _)) in self.ties.iter().enumerate() {
+            hits.expr_as(expr.clone(), tie(i));
+        }
+        hits.expr_as(distance, DISTANCE);
+        if self.ranking.vectors {
+            let embedding = E::embedding_column().into_expr();
+            hits.expr_as(Metric::Cosine.between(embedding.clone(), query.clone()), COSINE);
+            hits.expr_as(embedding.cast_as("vector"), VECTOR);
+        }
+        hits
+    }
+
+    pub(super) fn source<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
         select.from(E::default().table_ref());
-        for (column, name) in F::columns(self.vectors) {
-            select.expr_as(column, name);
+        match E::source_relation() {
+            Some(relation) if F::JOINS_SOURCE || self.is_joined() => {
+                select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
+            }
+            Some(_) => {}
+            // a row that waits for its vector is at no distance
+            None => {
+                select.and_where(E::embedding_column().into_expr().is_not_null());
+            }
         }
-        if let Some(relation) = F::join(!self.filter.is_empty()) {
-            select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
-        }
-        if let Some(condition) = F::only() {
-            select.and_where(condition);
+        for (join, relation) in &self.joins {
+            select.join(*join, relation.to_tbl.clone(), Condition::from(relation.clone()));
         }
         if !self.filter.is_empty() {
             select.cond_where(self.filter.clone());
         }
-        select
-            .expr_as(distance.clone(), DISTANCE)
-            .order_by_expr(distance, Order::Asc)
-            .limit(self.limit);
-        select
+        if let Some(except) = &self.except {
+            select.and_where(except.clone());
+        }
+    }
+
+    pub(super) fn distance<E: SearchableTrait>(&self, query: &Expr) -> Expr {
+        self.metric.between(E::embedding_column().into_expr(), query.clone())
+    }
+
+    /// What the index orders by.
+    pub(super) fn scanned<E: SearchableTrait>(&self, query: &Expr) -> Expr {
+        match self.quantized {
+            None => self.distance::<E>(query),
+            Some(quantized) => quantized.order(
+                self.metric,
+                E::embedding_column().into_expr(),
+                query.clone(),
+                E::DIMENSIONS,
+            ),
+        }
+    }
+
+    /// The page of what `hits` selects, in the order of the distance, then the caller's, then of `keys` key columns.
+    fn page(&self, mut hits: SelectStatement, keys: usize) -> SelectStatement {
+        if !self.best_per_source {
+            hits.order_by(DISTANCE, Order::Asc);
+            self.tied(&mut hits);
+            for i in 0..keys {
+                hits.order_by(key(i), Order::Asc);
+            }
+            if keys > 0 {
+                hits.order_by(SEQ, Order::Asc);
+            }
+            return self.cut(&mut hits);
+        }
+        let mut best = best(hits, keys, DISTANCE, Order::Asc, self);
+        best.order_by(DISTANCE, Order::Asc);
+        self.tied(&mut best);
+        for i in 0..keys {
+            best.order_by(key(i), Order::Asc);
+        }
+        self.cut(&mut best)
+    }
+
+    pub(super) fn tied(&self, select: &mut SelectStatement) {
+        for (i, (_, order)) in self.ties.iter().enumerate() {
+            select.order_by(tie(i), order.clone());
+        }
+    }
+
+    fn cut(&self, select: &mut SelectStatement) -> SelectStatement {
+        let offset = up_to(self.offset);
+        if offset > 0 {
+            select.offset(offset);
+        }
+        select.limit(Ord::min(self.limit, MAX_ROWS - offset)).take()
     }
 }
 
-/// The nearest rows are found first and cut afterwards: the same rows as with a condition inside, but an index scan need not go
-/// through the rest of the table to learn that all of it is farther away.
-fn within(max: f64, hits: &mut SelectStatement) -> SelectStatement {
-    hits.and_where(Expr::col(DISTANCE).lte(max))
-        .order_by(DISTANCE, Order::Asc)
-        .take()
+/// The place of a chunk in its row.
+pub(super) fn seq<E: SearchableTrait>() -> Expr {
+    E::chunk_seq().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
 }
 
-/// Wraps `nearest` so that pgvector's iterative scan holds for this statement alone: `scan` switches it on before the index scan
-/// starts and remembers what was there, `restore` puts that back once all hits are in. One round trip, on any connection; a caller's
-/// transaction goes on with its own settings.
-fn iterative_scan(nearest: SelectStatement, max_distance: Option<f64>) -> WithQuery {
-    // strict order for HNSW; IVFFlat only has the relaxed one, and the outer query sorts anyway
-    let settings = [
-        ("hnsw.iterative_scan", "strict_order"),
-        ("ivfflat.iterative_scan", "relaxed_order"),
-    ];
-    let set_config = |setting: &str, value: Expr| Func::cust("set_config").args([setting.into(), value, true.into()]);
-
-    // the columns of a select list are evaluated from left to right
-    let mut scan = Query::select();
-    let mut restore = Query::select();
-    for (i, (setting, value)) in settings.into_iter().enumerate() {
-        let before = format!("before_{i}");
-        scan.expr_as(
-            Func::cust("current_setting").args([setting.into(), true.into()]),
-            before.clone(),
-        );
-        scan.expr_as(set_config(setting, value.into()), format!("during_{i}"));
-        let before = Query::select().column(before).from("scan").take();
-        restore.expr_as(
-            set_config(setting, Func::coalesce([before.into(), Expr::val("off")]).into()),
-            format!("after_{i}"),
-        );
+/// Of the rows of each source the one that comes first by `by`, in no order.
+pub(super) fn best(
+    mut rows: SelectStatement,
+    keys: usize,
+    by: &'static str,
+    order: Order,
+    plan: &Plan,
+) -> SelectStatement {
+    rows.distinct_on((0..keys).map(key));
+    for i in 0..keys {
+        rows.order_by(key(i), Order::Asc);
     }
-    let all = Query::select()
-        .expr(Func::count(Expr::col(Asterisk)))
-        .from("hits")
-        .take();
-    restore.from_subquery(all, "found");
-
-    let cte = |name: &'static str, query: SelectStatement| {
-        CommonTableExpression::new()
-            .table_name(name.into_iden())
-            .query(query)
-            .materialized(true)
-            .to_owned()
-    };
-    let with = WithClause::new()
-        .cte(cte("scan", scan))
-        .cte(cte("hits", nearest))
-        .cte(cte("restore", restore))
-        .to_owned();
-
-    let mut hits = Query::select();
-    hits.column(("hits", Asterisk)).from("hits").and_where(after("restore"));
-    match max_distance {
-        Some(max) => within(max, &mut hits),
-        None => hits.order_by(DISTANCE, Order::Asc).take(),
-    }
-    .with(with)
+    rows.order_by(by, order);
+    plan.tied(&mut rows);
+    rows.order_by(SEQ, Order::Asc);
+    Query::select().column(Asterisk).from_subquery(rows, "best").take()
 }
 
-/// True, once the common table expression `name` has been evaluated: PostgreSQL checks a condition without columns before it
-/// touches a row, also where there is none.
-fn after(name: &'static str) -> Expr {
-    let rows = Query::select().expr(Func::count(Expr::col(Asterisk))).from(name).take();
-    Expr::from(rows).gt(0)
+/// The same distance, as something that no index has: one serves the distance itself, not a sum with it.
+pub(super) fn unindexed(distance: Expr) -> Expr {
+    distance.add(Expr::cust("0"))
 }
 
 #[cfg(test)]
 #[allow(unreachable_pub, reason = "SeaORM's entities are written with pub")]
-pub(super) mod tests {
-    use super::*;
-    use crate::search::SearchTrait;
-    use crate::search::error::SearchError;
-
-    /// A source and a store as the derive makes them, by hand.
-    pub(in crate::search) mod source {
-        use sea_orm::entity::prelude::*;
-
-        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-        #[sea_orm(table_name = "posts")]
-        pub struct Model {
-            #[sea_orm(primary_key)]
-            pub id: i32,
-            pub title: String,
-        }
-
-        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-        pub enum Relation {}
-
-        impl ActiveModelBehavior for ActiveModel {}
-    }
-
-    pub(in crate::search) mod store {
-        use sea_orm::RelationDef;
-        use sea_orm::entity::prelude::*;
-
-        use super::source;
-        use crate::entity::EmbeddingTrait;
-
-        #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-        #[sea_orm(table_name = "store")]
-        pub struct Model {
-            #[sea_orm(primary_key, auto_increment = false)]
-            pub embedding_uuid: Uuid,
-            pub id: i32,
-            pub chunk_seq: i32,
-            pub chunk: String,
-            #[sea_orm(column_type = "Vector(Some(3))")]
-            pub embedding: PgVector,
-        }
-
-        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-        pub enum Relation {}
-
-        impl ActiveModelBehavior for ActiveModel {}
-
-        impl EmbeddingTrait for Entity {
-            type Source = source::Entity;
-
-            const DIMENSIONS: usize = 3;
-            const VIEW_SCHEMA: Option<&'static str> = None;
-            const VIEW_NAME: &'static str = "posts_embedding";
-
-            fn source_column() -> source::Column {
-                source::Column::Title
-            }
-
-            fn uuid_column() -> Column {
-                Column::EmbeddingUuid
-            }
-
-            fn key_columns() -> Vec<Column> {
-                vec![Column::Id]
-            }
-
-            fn chunk_seq_column() -> Column {
-                Column::ChunkSeq
-            }
-
-            fn chunk_column() -> Column {
-                Column::Chunk
-            }
-
-            fn embedding_column() -> Column {
-                Column::Embedding
-            }
-
-            fn source_relation() -> RelationDef {
-                Entity::belongs_to(source::Entity)
-                    .from(Column::Id)
-                    .to(source::Column::Id)
-                    .into()
-            }
-        }
-    }
-
-    #[test]
-    fn a_plain_search_is_one_select() {
-        let statement = store::Entity::search([1.0, 2.0, 3.0]).limit(5).statement().unwrap();
-        assert_eq!(
-            statement.to_string(),
-            r#"SELECT "store"."embedding_uuid" AS "c_embedding_uuid", "store"."id" AS "c_id", "store"."chunk_seq" AS "c_chunk_seq", "store"."chunk" AS "c_chunk", "store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" ORDER BY "store"."embedding" <=> '[1,2,3]' ASC LIMIT 5"#
-        );
-    }
-
-    #[test]
-    fn a_maximum_cuts_the_page_that_was_found() {
-        let sql = store::Entity::search([1.0, 2.0, 3.0])
-            .max_distance(0.5)
-            .statement()
-            .unwrap()
-            .to_string();
-        assert!(sql.starts_with("SELECT * FROM (SELECT "), "{sql}");
-        assert!(
-            sql.ends_with(r#"LIMIT 10) AS "hits" WHERE "distance" <= 0.5 ORDER BY "distance" ASC"#),
-            "{sql}"
-        );
-    }
-
-    #[test]
-    fn a_filter_joins_the_source_and_scans_on() {
-        let sql = store::Entity::search([1.0, 2.0, 3.0])
-            .filter(source::Column::Title.contains("sea"))
-            .metric(Metric::L2)
-            .limit(5)
-            .statement()
-            .unwrap()
-            .to_string();
-        for part in [
-            r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE '%sea%' AND (SELECT COUNT(*) FROM "scan") > 0 ORDER BY "store"."embedding" <-> '[1,2,3]' ASC LIMIT 5"#,
-            r#"SELECT "hits".* FROM "hits" WHERE (SELECT COUNT(*) FROM "restore") > 0 ORDER BY "distance" ASC"#,
-        ] {
-            assert!(sql.contains(part), "{part}\nis not in\n{sql}");
-        }
-    }
-
-    #[test]
-    fn a_vector_of_the_wrong_length_is_refused_with_both_numbers() {
-        let refused = store::Entity::search([1.0, 2.0]).statement().unwrap_err();
-        assert!(matches!(
-            refused,
-            SearchError::Dimensions {
-                expected: 3,
-                actual: 2,
-                ..
-            }
-        ));
-        assert_eq!(
-            refused.to_string(),
-            "the query vector has 2 dimensions, those of store have 3: embed the query with the vectorizer's model"
-        );
-        let refused = store::Entity::search([1.0, f32::NAN, 0.0]).statement().unwrap_err();
-        assert!(matches!(refused, SearchError::NotFinite { position: 1, .. }));
-    }
-}
+pub(super) mod tests;

@@ -1,0 +1,82 @@
+//! How PostgreSQL goes about a search.
+
+use std::fmt;
+
+use sea_orm::{ConnectionTrait, DbErr, Statement};
+
+use super::builder::Search;
+use super::error::SearchError;
+use super::found::{Found, SearchableTrait};
+
+/// The plan of a search. Displayed it is what `EXPLAIN` prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    plan: String,
+    index: Option<String>,
+}
+
+impl Explanation {
+    /// The index that finds the nearest rows. `None`: every row is looked at, because there is no index for the metric, because the
+    /// table is small, or because a filter leaves few rows.
+    #[must_use]
+    pub fn index(&self) -> Option<&str> {
+        self.index.as_deref()
+    }
+
+    /// The lines of `EXPLAIN`.
+    #[must_use]
+    pub fn plan(&self) -> &str {
+        &self.plan
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plan)
+    }
+}
+
+impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
+    /// Asks for the plan of the statement that is sent first, and whether an index on vectors serves it. Nothing is searched, but a
+    /// text is embedded.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
+        Ok(explain(db, self.resolved(db).await?).await?)
+    }
+}
+
+pub(super) async fn explain<C: ConnectionTrait>(db: &C, statement: Statement) -> Result<Explanation, DbErr> {
+    let ask = |format| Statement {
+        sql: format!("EXPLAIN (FORMAT {format}) {}", statement.sql),
+        ..statement.clone()
+    };
+    let lines = db.query_all_raw(ask("TEXT")).await?;
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|row| row.try_get_by_index(0))
+        .collect::<Result<_, _>>()?;
+    let tree = db.query_one_raw(ask("JSON")).await?;
+    let tree: Option<serde_json::Value> = tree.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(Explanation {
+        plan: lines.join("\n"),
+        index: tree.as_ref().and_then(ordering_index),
+    })
+}
+
+/// The index of the scan that puts rows in order: one that only finds them has no `Order By`.
+fn ordering_index(node: &serde_json::Value) -> Option<String> {
+    match node {
+        serde_json::Value::Object(fields) => {
+            let index = fields.get("Index Name").and_then(serde_json::Value::as_str);
+            match (index, fields.get("Order By")) {
+                (Some(index), Some(_)) => Some(index.to_owned()),
+                _ => fields.values().find_map(ordering_index),
+            }
+        }
+        serde_json::Value::Array(nodes) => nodes.iter().find_map(ordering_index),
+        _ => None,
+    }
+}

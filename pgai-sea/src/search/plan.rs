@@ -1,0 +1,161 @@
+//! What a search asks for, apart from its query.
+
+use sea_orm::sea_query::{Condition, Expr, Order};
+use sea_orm::{JoinType, RelationDef};
+
+use super::error::SearchError;
+use super::expr::Metric;
+use super::quantized::Quantized;
+use super::scan::Scan;
+
+/// Rows of a page where no limit is set.
+const DEFAULT_LIMIT: u64 = 10;
+
+/// How many chunks a row has, at a guess, for the first and the second look at what is the best of each.
+const CHUNKS_PER_SOURCE: [u64; 2] = [8, 64];
+
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) metric: Metric,
+    pub(super) filter: Condition,
+    /// Rows of the searched table that are no hits: the one that others are compared with.
+    pub(super) except: Option<Expr>,
+    pub(super) joins: Vec<(JoinType, RelationDef)>,
+    /// Of rows at the same distance.
+    pub(super) ties: Vec<(Expr, Order)>,
+    pub(super) max_distance: Option<f64>,
+    pub(super) min_similarity: Option<f64>,
+    pub(super) limit: u64,
+    pub(super) offset: u64,
+    pub(super) vectors: bool,
+    pub(super) best_per_source: bool,
+    pub(super) scan: Scan,
+    pub(super) quantized: Option<Quantized>,
+    pub(super) exact: bool,
+    pub(super) ranking: ForRanking,
+}
+
+/// What a [`Ranking`](super::Ranking) needs of its window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ForRanking {
+    /// Conditions on the source that are not among the filters.
+    pub(super) source: bool,
+    /// The stored vectors, which are compared with each other.
+    pub(super) vectors: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            metric: Metric::default(),
+            filter: Condition::all(),
+            except: None,
+            joins: Vec::new(),
+            ties: Vec::new(),
+            max_distance: None,
+            min_similarity: None,
+            limit: DEFAULT_LIMIT,
+            offset: 0,
+            vectors: false,
+            best_per_source: false,
+            ranking: ForRanking::default(),
+            scan: Scan::default(),
+            quantized: None,
+            exact: false,
+        }
+    }
+}
+
+/// One way to get at the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// The `window` nearest by what an index can serve. If it `insists`, the scan carries on beyond what it finds in one go.
+    Scan { window: u64, insists: bool },
+    /// The nearest of all, without an index on vectors.
+    Exact,
+}
+
+impl Plan {
+    /// Refuses what has no right answer, before the database is asked.
+    pub(super) fn check(&self) -> Result<(), SearchError> {
+        self.scan.check()?;
+        if matches!(self.metric, Metric::Hamming | Metric::Jaccard) {
+            return Err(SearchError::MetricOfBits { metric: self.metric });
+        }
+        if self.min_similarity.is_some() && self.metric.similarity(0.0).is_none() {
+            return Err(SearchError::NoSimilarity { metric: self.metric });
+        }
+        let maxima = [
+            ("max_distance", self.max_distance),
+            ("min_similarity", self.min_similarity),
+        ];
+        for (setter, value) in maxima {
+            if let Some(value) = value.filter(|value| value.is_nan()) {
+                let range = "any number";
+                return Err(SearchError::Number { setter, value, range });
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows up to the end of the page.
+    pub(super) fn reach(&self) -> u64 {
+        self.offset.saturating_add(self.limit)
+    }
+
+    /// Whether conditions, joins or an order may speak of the rows that the vectors belong to.
+    pub(super) fn is_joined(&self) -> bool {
+        self.ranking.source || !self.filter.is_empty() || !self.joins.is_empty() || !self.ties.is_empty()
+    }
+
+    /// Whether rows that an index finds may be no hits.
+    pub(super) fn is_filtered(&self) -> bool {
+        !self.filter.is_empty() || !self.joins.is_empty() || self.except.is_some()
+    }
+
+    /// Whether what an index scan finds first still has to be put in order.
+    pub(super) fn is_reordered(&self) -> bool {
+        self.best_per_source || self.quantized.is_some() || !self.ties.is_empty()
+    }
+
+    /// What to try until the page is full. Rows of an index may be dead, and the connection's own settings may be low: what does not
+    /// carry on by itself is told to. The last attempt looks at every row, so that a short page is short because there are no more;
+    /// only a search that bounds its scan goes without.
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        self.attempts_at(self.reach())
+    }
+
+    /// The same for the `rows` nearest.
+    pub(super) fn attempts_at(&self, rows: u64) -> Vec<Attempt> {
+        if self.exact {
+            return vec![Attempt::Exact];
+        }
+        let rows = rows.saturating_mul(self.quantized.map_or(1, Quantized::times));
+        let windows = if self.best_per_source {
+            CHUNKS_PER_SOURCE.map(|chunks| rows.saturating_mul(chunks)).to_vec()
+        } else {
+            vec![rows]
+        };
+        let scan = |window, insists| Attempt::Scan { window, insists };
+        let mut attempts: Vec<_> = windows.iter().map(|window| scan(*window, false)).collect();
+        if !self.scan.is_bounded() {
+            let last = windows.last().copied().unwrap_or(rows);
+            if !self.scan.carries_on(last, self.is_filtered()) {
+                attempts.push(scan(last, true));
+            }
+            attempts.push(Attempt::Exact);
+        }
+        attempts
+    }
+
+    /// Whether a row so far away is a hit. A zero vector is at no cosine distance from anything, and never one.
+    pub(super) fn keeps(&self, distance: f64) -> bool {
+        !distance.is_nan() && self.farthest().is_none_or(|max| distance <= max)
+    }
+
+    /// The distance of the farthest hit.
+    pub(super) fn farthest(&self) -> Option<f64> {
+        let similar = self.min_similarity.and_then(|min| self.metric.distance_at(min));
+        [self.max_distance, similar].into_iter().flatten().reduce(f64::min)
+    }
+}

@@ -1,0 +1,159 @@
+//! What a search is by.
+
+use std::fmt;
+
+use sea_orm::prelude::PgVector;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait};
+
+use super::error::SearchError;
+use super::expr::{Metric, VectorExpr};
+use super::found::SearchableTrait;
+use crate::embedder::{Embedder, InputType};
+
+#[derive(Clone)]
+pub(super) enum SearchQuery<'a> {
+    Vector(Vec<f32>),
+    Expr(Expr),
+    Text(&'a dyn Embedder, String),
+    /// The row with this key.
+    Like(Vec<Value>),
+}
+
+impl fmt::Debug for SearchQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vector(vector) => write!(f, "Vector({} dimensions)", vector.len()),
+            Self::Expr(expr) => f.debug_tuple("Expr").field(expr).finish(),
+            Self::Text(_, text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Like(key) => f.debug_tuple("Like").field(key).finish(),
+        }
+    }
+}
+
+impl From<VectorExpr> for SearchQuery<'_> {
+    fn from(query: VectorExpr) -> Self {
+        match query {
+            VectorExpr::Vector(vector) => Self::Vector(vector),
+            VectorExpr::Expr(Expr::Value(Value::Vector(Some(vector)))) => Self::Vector(vector.to_vec()),
+            VectorExpr::Expr(expr) => Self::Expr(expr),
+        }
+    }
+}
+
+impl SearchQuery<'_> {
+    pub(super) fn like(key: impl IntoValueTuple) -> Self {
+        Self::Like(key.into_value_tuple().into_iter().collect())
+    }
+
+    /// Refuses numbers that nothing can be compared with.
+    pub(super) fn check<E: SearchableTrait>(&self, metric: Metric) -> Result<(), SearchError> {
+        match self {
+            Self::Vector(vector) => checked::<E>(vector.clone(), metric).map(drop),
+            Self::Expr(_) | Self::Text(..) | Self::Like(_) => Ok(()),
+        }
+    }
+
+    /// What can stand beside the distance operator, without asking anyone.
+    pub(super) fn operand<E: SearchableTrait>(&self, metric: Metric) -> Result<Expr, SearchError> {
+        match self {
+            Self::Vector(vector) => checked::<E>(vector.clone(), metric),
+            Self::Expr(expr) => Ok(once(expr.clone())),
+            Self::Text(..) | Self::Like(_) => Err(SearchError::NoVectorYet),
+        }
+    }
+
+    /// The same, after the text is embedded, or the row's vector read.
+    pub(super) async fn resolve<E: SearchableTrait, C: ConnectionTrait>(
+        &self,
+        metric: Metric,
+        db: &C,
+    ) -> Result<Expr, SearchError> {
+        match self {
+            Self::Text(embedder, text) => {
+                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
+                checked::<E>(vectors.pop().unwrap_or_default(), metric)
+            }
+            Self::Like(key) => {
+                // a row's chunks together: the mean of their vectors
+                let mean = Query::select()
+                    .expr_as(
+                        Expr::from(Func::avg(E::embedding_column().into_expr())).cast_as("vector"),
+                        "mean",
+                    )
+                    .from(E::default().table_ref())
+                    .and_where(is_of::<E>(key))
+                    .take();
+                let row = db.query_one(&mean).await?;
+                let mean: Option<PgVector> = row.map(|row| row.try_get("", "mean")).transpose()?.flatten();
+                let mean = mean.ok_or_else(|| SearchError::RowWithoutVectors {
+                    table: E::default().table_name().to_owned(),
+                    key: key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                })?;
+                checked::<E>(mean.to_vec(), metric)
+            }
+            Self::Vector(_) | Self::Expr(_) => self.operand::<E>(metric),
+        }
+    }
+
+    /// The rows that are compared with others and are no hits themselves.
+    pub(super) fn except<E: SearchableTrait>(&self) -> Option<Expr> {
+        match self {
+            Self::Like(key) => Some(is_of::<E>(key).not()),
+            _ => None,
+        }
+    }
+}
+
+/// Holds for what belongs to the row with this key.
+fn is_of<E: SearchableTrait>(key: &[Value]) -> Expr {
+    let columns = E::source_key().into_iter().zip(key);
+    columns
+        .map(|(column, value)| column.eq(value.clone()))
+        .reduce(ExprTrait::and)
+        .unwrap_or_else(|| Expr::val(false))
+}
+
+/// A call is evaluated for each row that it stands beside unless it is immutable, and some call a provider; a subquery that knows
+/// nothing of the row is evaluated once.
+fn once(expr: Expr) -> Expr {
+    match expr {
+        Expr::Column(_) | Expr::Value(_) | Expr::SubQuery(..) => expr,
+        expr => Query::select().expr(expr).take().into(),
+    }
+}
+
+fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
+    if vector.len() != E::DIMENSIONS {
+        return Err(SearchError::Dimensions {
+            table: E::default().table_name().to_owned(),
+            expected: E::DIMENSIONS,
+            actual: vector.len(),
+        });
+    }
+    if let Some((position, value)) = vector.iter().copied().enumerate().find(|(_, value)| !value.is_finite()) {
+        return Err(SearchError::NotFinite { position, value });
+    }
+    let vector = if metric == Metric::Cosine {
+        directed(vector)?
+    } else {
+        vector
+    };
+    Ok(VectorExpr::Vector(vector).into())
+}
+
+/// A vector of this direction whose length pgvector can tell: it adds up squares in single precision, where the huge are infinite
+/// and the tiny are zero.
+fn directed(mut vector: Vec<f32>) -> Result<Vec<f32>, SearchError> {
+    let squares: f32 = vector.iter().map(|x| x * x).sum();
+    if !(1e-30..1e30).contains(&squares) {
+        let largest = vector.iter().fold(0_f32, |largest, x| largest.max(x.abs()));
+        if largest == 0.0 {
+            return Err(SearchError::ZeroVector);
+        }
+        for x in &mut vector {
+            *x /= largest;
+        }
+    }
+    Ok(vector)
+}

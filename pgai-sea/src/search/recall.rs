@@ -1,0 +1,267 @@
+//! How good an index is: what it finds, compared with what is there.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use sea_orm::prelude::PgVector;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
+
+use super::error::SearchError;
+use super::explain::explain;
+use super::expr::{Metric, VectorExpr};
+use super::found::{Distances, SearchableTrait};
+use super::hit::distance;
+use super::plan::{Attempt, Plan};
+use super::quantized::Quantized;
+
+/// Values of `hnsw.ef_search` and of `ivfflat.probes` that are tried where nobody names others.
+const EF_SEARCH: [u32; 5] = [20, 40, 80, 160, 320];
+const PROBES: [u32; 5] = [1, 2, 4, 8, 16];
+
+/// Measures an index against exact searches. See [`SearchTrait::recall`](super::SearchTrait::recall).
+#[derive(Clone, Debug)]
+#[must_use = "nothing is measured until `run`"]
+pub struct Recall<E> {
+    sample: u64,
+    plan: Plan,
+    settings: Option<Vec<u32>>,
+    entity: PhantomData<E>,
+}
+
+/// What an index finds of the nearest rows, and how fast. Displayed it is a table.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RecallReport {
+    /// The rows of each search.
+    pub k: u64,
+    /// How many stored vectors were searched for.
+    pub sample: u64,
+    /// The index. `None`: PostgreSQL uses none, and all searches were exact.
+    pub index: Option<String>,
+    /// The median time of an exact search, with its round trip.
+    pub exact: Duration,
+    /// With the connection's own settings.
+    pub default: RecallAt,
+    /// With others: of `hnsw.ef_search`, or `ivfflat.probes`.
+    pub at: Vec<RecallAt>,
+}
+
+/// What an index finds with one setting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RecallAt {
+    /// The setting and its value. `None`: the connection's own.
+    pub setting: Option<(&'static str, u32)>,
+    /// The share of the `k` nearest that were found, 0 to 1. A row as far away as the farthest of them counts as one of them.
+    pub recall: f64,
+    /// The median time of a search, with its round trip.
+    pub median: Duration,
+}
+
+impl<E: SearchableTrait> Recall<E> {
+    pub(super) fn new(k: u64, sample: u64) -> Self {
+        let plan = Plan {
+            limit: k,
+            ..Plan::default()
+        };
+        Self {
+            sample,
+            plan,
+            settings: None,
+            entity: PhantomData,
+        }
+    }
+
+    /// The distance that is measured; by default cosine.
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.plan.metric = metric;
+        self
+    }
+
+    /// Through an index on smaller vectors.
+    pub fn quantized(mut self, quantized: Quantized) -> Self {
+        self.plan.quantized = Some(quantized);
+        self
+    }
+
+    /// The values of `ef_search`, or for an IVFFlat index of `probes`, that are tried.
+    pub fn settings(mut self, settings: impl IntoIterator<Item = u32>) -> Self {
+        self.settings = Some(settings.into_iter().collect());
+        self
+    }
+
+    /// Measures. Each stored vector of the sample is searched exactly, which reads the whole table, and once with each setting.
+    ///
+    /// # Errors
+    ///
+    /// A setting that pgvector would refuse.
+    pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
+        let mut exact = Vec::new();
+        let mut exact_times = Vec::new();
+        let sample: Vec<Expr> = self.sampled(db).await?;
+        for query in &sample {
+            let (distances, took) = self.distances(&self.plan, query, Attempt::Exact, db).await?;
+            // of the rows that are there at all
+            exact.push((distances.len(), distances.last().copied().unwrap_or(f64::NEG_INFINITY)));
+            exact_times.push(took);
+        }
+
+        let index = match sample.first() {
+            Some(query) => {
+                let statement = self.plan.statement::<E, Distances>(query, first(&self.plan)).build();
+                explain(db, statement).await?.index().map(str::to_owned)
+            }
+            None => None,
+        };
+        let setting = match &index {
+            Some(index) => access_method(index, db).await?,
+            None => None,
+        };
+        let values = match (setting, self.settings.as_ref()) {
+            (None, _) => Vec::new(),
+            (Some(_), Some(values)) => values.clone(),
+            (Some("probes"), None) => PROBES.to_vec(),
+            (Some(_), None) => EF_SEARCH.to_vec(),
+        };
+
+        let mut measured = Vec::new();
+        for value in std::iter::once(None).chain(values.into_iter().map(Some)) {
+            let mut plan = self.plan.clone();
+            let setting = setting.zip(value);
+            match setting {
+                Some(("probes", probes)) => plan.scan.probes = Some(probes),
+                Some((_, ef_search)) => plan.scan.ef_search = Some(ef_search),
+                None => {}
+            }
+            plan.check()?;
+            let mut shares = Vec::new();
+            let mut times = Vec::new();
+            for (query, (all, farthest)) in sample.iter().zip(&exact) {
+                let (distances, took) = self.distances(&plan, query, first(&plan), db).await?;
+                let found = distances
+                    .iter()
+                    .filter(|distance| *distance <= farthest)
+                    .count()
+                    .min(*all);
+                shares.push(if *all == 0 { 1.0 } else { ratio(found, *all) });
+                times.push(took);
+            }
+            measured.push(RecallAt {
+                setting,
+                recall: if shares.is_empty() {
+                    1.0
+                } else {
+                    shares.iter().sum::<f64>() / ratio(shares.len(), 1)
+                },
+                median: median(times),
+            });
+        }
+        Ok(RecallReport {
+            k: self.plan.limit,
+            sample: sample.len() as u64,
+            index,
+            exact: median(exact_times),
+            default: measured.remove(0),
+            at: measured,
+        })
+    }
+
+    async fn sampled<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<Expr>, DbErr> {
+        let embedding = E::embedding_column().into_expr();
+        let sample = Query::select()
+            .expr_as(embedding.clone().cast_as("vector"), "embedding")
+            .from(E::default().table_ref())
+            .and_where(embedding.is_not_null())
+            .order_by_expr(Func::random().into(), Order::Asc)
+            .limit(self.sample)
+            .take();
+        let rows = db.query_all(&sample).await?;
+        rows.iter()
+            .map(|row| {
+                let vector: PgVector = row.try_get("", "embedding")?;
+                Ok(VectorExpr::Vector(vector.to_vec()).into())
+            })
+            .collect()
+    }
+
+    async fn distances<C: ConnectionTrait>(
+        &self,
+        plan: &Plan,
+        query: &Expr,
+        attempt: Attempt,
+        db: &C,
+    ) -> Result<(Vec<f64>, Duration), DbErr> {
+        let statement = plan.statement::<E, Distances>(query, attempt);
+        let start = Instant::now();
+        let rows = statement.query_all(db).await?;
+        let took = start.elapsed();
+        let mut distances: Vec<f64> = rows.iter().map(distance).collect::<Result<_, _>>()?;
+        distances.retain(|distance| !distance.is_nan());
+        Ok((distances, took))
+    }
+}
+
+/// What the search would try first.
+fn first(plan: &Plan) -> Attempt {
+    plan.attempts().first().copied().unwrap_or(Attempt::Exact)
+}
+
+/// Which setting an index of its kind listens to.
+async fn access_method<C: ConnectionTrait>(index: &str, db: &C) -> Result<Option<&'static str>, DbErr> {
+    let query = Query::select()
+        .expr_as(Expr::col(("pg_am", "amname")).cast_as("text"), "method")
+        .from(("pg_catalog", "pg_class"))
+        .inner_join(
+            ("pg_catalog", "pg_am"),
+            Expr::col(("pg_class", "relam")).equals(("pg_am", "oid")),
+        )
+        .and_where(Expr::col(("pg_class", "relname")).eq(index))
+        .take();
+    let method: Option<String> = match db.query_one(&query).await? {
+        Some(row) => row.try_get("", "method")?,
+        None => None,
+    };
+    Ok(method.and_then(|method| match method.as_str() {
+        "hnsw" => Some("ef_search"),
+        "ivfflat" => Some("probes"),
+        _ => None,
+    }))
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "numbers of rows of a page and of a sample")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
+
+impl fmt::Display for RecallReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { k, sample, exact, .. } = self;
+        match &self.index {
+            Some(index) => writeln!(f, "recall@{k} of {index}, over {sample} stored vectors")?,
+            None => writeln!(f, "no index serves these searches: over {sample} stored vectors")?,
+        }
+        let milliseconds = |time: &Duration| time.as_secs_f64() * 1e3;
+        writeln!(f, "{:<16} {:>7} {:>10}", "", "recall", "median")?;
+        writeln!(f, "{:<16} {:>7.4} {:>7.2} ms", "exact", 1.0, milliseconds(exact))?;
+        for RecallAt {
+            setting,
+            recall,
+            median,
+        } in std::iter::once(&self.default).chain(&self.at)
+        {
+            let name = match setting {
+                Some((setting, value)) => format!("{setting} = {value}"),
+                None => "default".to_owned(),
+            };
+            writeln!(f, "{name:<16} {recall:>7.4} {:>7.2} ms", milliseconds(median))?;
+        }
+        Ok(())
+    }
+}
