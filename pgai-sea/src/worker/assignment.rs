@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::PgPool;
+use tokio::sync::watch;
 
+use super::budget::Budgets;
 use super::column::Column;
 use super::columns::{Relation, SourceColumn, source};
 use super::embed::Requests;
@@ -19,6 +21,7 @@ use super::settle::Item;
 use super::source::Source;
 use super::splitter::Splitter;
 use super::store::Store;
+use super::sweep::Orphans;
 use super::template::{PythonType, Template, TemplateError};
 use super::trouble::Trouble;
 use crate::catalog::Vectorizer;
@@ -52,6 +55,8 @@ pub(crate) struct Assignment {
     /// The types of the template's columns.
     pub(crate) types: Vec<PythonType>,
     pub(crate) requests: Requests,
+    /// How embeddings without a row are found, where the catalog leaves some.
+    pub(crate) orphans: Option<Orphans>,
     /// The index over the embeddings that is to be built.
     pub(crate) index: Option<Index>,
     /// Queue rows in a batch.
@@ -72,6 +77,7 @@ pub(crate) struct Terms {
     pub(crate) lease: Duration,
     pub(crate) concurrency: Option<usize>,
     pub(crate) retry_delay: Option<Duration>,
+    pub(crate) budgets: Budgets,
 }
 
 impl Assignment {
@@ -84,6 +90,7 @@ impl Assignment {
         key_order: &[String],
         embedders: &Embedders,
         terms: &Terms,
+        stop: watch::Receiver<bool>,
     ) -> Result<Self, Trouble> {
         let config = &vectorizer.config;
         let Some(relation) = source(pool, vectorizer.id).await? else {
@@ -103,6 +110,11 @@ impl Assignment {
             .collect::<Result<_, _>>()?;
         let names = names(&columns, key_order)?;
         rights::check(pool, &wanted(&columns, &names)).await?;
+        // this crate's triggers leave none, and its catalog has a view
+        let orphans = match &config.destination {
+            DestinationConfig::Table(table) if !columns.relation.is_view => orphans(table, &names),
+            _ => None,
+        };
         let destination = destination(&config.destination, &names)?;
         let updates = matches!(destination, Destination::Column(_));
         let source = Source::new(&names, &loaded.column_name, &template_columns, updates);
@@ -111,11 +123,12 @@ impl Assignment {
             Processing::Other(_) => (None, None),
         };
         let configured = concurrency.and_then(|concurrency| usize::try_from(concurrency).ok());
-        let concurrency = terms.concurrency.or(configured).unwrap_or(1).max(1);
         let embedder = embedders
             .choose(pool, &config.embedding)
             .await
             .map_err(|error| unsupported(error.to_string()))?;
+        let concurrency = terms.concurrency.or(configured);
+        let concurrency = concurrency.unwrap_or_else(|| embedder.default_concurrency()).max(1);
         let dimensions = usize::try_from(config.embedding.dimensions()).unwrap_or_default();
         Ok(Self {
             name: vectorizer.name.clone(),
@@ -129,10 +142,13 @@ impl Assignment {
             requests: Requests::new(
                 embedder,
                 &vectorizer.name,
+                config.embedding.provider(),
                 config.embedding.model(),
                 dimensions,
                 concurrency,
+                (terms.budgets.meter(&config.embedding), stop),
             ),
+            orphans,
             index: index(vectorizer),
             batch_size: batch_size.unwrap_or(DEFAULT_BATCH_SIZE).clamp(1, 2_048),
             concurrency,
@@ -311,6 +327,11 @@ fn destination(config: &DestinationConfig, names: &Names) -> Result<Destination,
         DestinationConfig::Column(column) => Ok(Destination::Column(Column::new(names, &column.embedding_column))),
         DestinationConfig::Other(_) => Err(unsupported("the destination is not one that this worker knows".into())),
     }
+}
+
+fn orphans(table: &DestinationTable, names: &Names) -> Option<Orphans> {
+    let (schema, table) = (table.target_schema.as_ref()?, table.target_table.as_ref()?);
+    Some(Orphans::new(names, &qualified(schema, table)))
 }
 
 /// The index that the configuration asks for, where the embeddings are.

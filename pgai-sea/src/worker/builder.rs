@@ -7,6 +7,7 @@ use sea_orm::sqlx::PgPool;
 use sea_orm::{DatabaseConnection, DatabaseConnectionType};
 
 use super::assignment::Terms;
+use super::budget::{Budget, Budgets};
 use super::embedders::Embedders;
 use super::error::WorkerError;
 use super::progress::{Hook, Progress};
@@ -33,8 +34,10 @@ pub struct Worker {
     pub(super) embedders: Embedders,
     pub(super) only: Vec<VectorizerRef>,
     pub(super) poll_interval: Duration,
+    pub(super) wake_interval: Duration,
     pub(super) terms: Terms,
     pub(super) hook: Hook,
+    pub(super) stops_on_error: bool,
 }
 
 impl Worker {
@@ -47,12 +50,15 @@ impl Worker {
             embedders: Embedders::default(),
             only: Vec::new(),
             poll_interval: Duration::from_secs(1),
+            wake_interval: Duration::from_millis(50),
             terms: Terms {
                 lease: Duration::from_secs(30),
                 concurrency: None,
                 retry_delay: None,
+                budgets: Budgets::default(),
             },
             hook: Hook::default(),
+            stops_on_error: false,
         }
     }
 
@@ -79,10 +85,23 @@ impl Worker {
         self
     }
 
-    /// How often an idle worker looks for work; by default every second.
+    /// How often an idle worker looks for work at least, woken or not; by default every second.
     #[must_use]
     pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
         self.poll_interval = poll_interval;
+        self
+    }
+
+    /// How soon an idle worker learns of rows that were committed, where it has to find out for itself; by default after 50 milliseconds.
+    ///
+    /// On this crate's catalog it is notified, within milliseconds. On pgai's it peeks in this interval: whether any transaction on the server
+    /// has ended, and if so, whether a queue has rows. Both take one connection besides the pool's, with the same options.
+    /// Peeking every 50 milliseconds takes an idle worker about ten times what it takes otherwise, half a percent of a core; every 150
+    /// milliseconds it is a fifth of a percent.
+    /// With an interval of zero there is none, and the worker looks for work every [`poll_interval`](Self::poll_interval).
+    #[must_use]
+    pub fn wake_interval(mut self, wake_interval: Duration) -> Self {
+        self.wake_interval = wake_interval;
         self
     }
 
@@ -93,7 +112,8 @@ impl Worker {
         self
     }
 
-    /// Requests to a provider at once for each vectorizer, instead of what its `processing_default(concurrency => ..)` says.
+    /// Requests to a provider at once for each vectorizer, instead of what its `processing_default(concurrency => ..)` says. Where neither says
+    /// anything it is [`Embedder::default_concurrency`]: 1 for providers, the number of threads for a model in the same process.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.terms.concurrency = Some(concurrency);
@@ -104,6 +124,37 @@ impl Worker {
     #[must_use]
     pub fn retry_delay(mut self, retry_delay: Duration) -> Self {
         self.terms.retry_delay = Some(retry_delay);
+        self
+    }
+
+    /// Makes [`run_until`](Self::run_until) end with the first trouble that it would otherwise wait for to pass: a provider or database that
+    /// fails, a configuration that cannot work. A row that fails is no such trouble.
+    #[must_use]
+    pub fn stop_on_error(mut self, stop_on_error: bool) -> Self {
+        self.stops_on_error = stop_on_error;
+        self
+    }
+
+    /// How much each provider may be asked in a minute. All vectorizers of a provider share its budget, and so do clones of this worker.
+    ///
+    /// ```no_run
+    /// # fn f(worker: pgai_sea::worker::Worker) -> pgai_sea::worker::Worker {
+    /// use pgai_sea::worker::Budget;
+    ///
+    /// worker.budget(Budget::new().requests_per_minute(500)).budget_of("openai", Budget::new().tokens_per_minute(1_000_000))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.terms.budgets.set(budget);
+        self
+    }
+
+    /// How much one provider (`openai`, `cohere`) may be asked in a minute, or one of its models (`openai/text-embedding-3-small`), which
+    /// is then counted by itself. Of LiteLLM's models the prefix is the provider.
+    #[must_use]
+    pub fn budget_of(mut self, provider: impl Into<String>, budget: Budget) -> Self {
+        self.terms.budgets.set_of(provider.into(), budget);
         self
     }
 

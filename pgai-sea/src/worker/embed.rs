@@ -1,18 +1,28 @@
 //! From a batch's texts to vectors: requests within the provider's limits, answers checked, and the one text that the provider refuses
 //! found by splitting.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
-use tracing::{Instrument, debug, debug_span};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tracing::{Instrument, debug};
 
+use super::budget::Meter;
+use super::telemetry::{Telemetry, error_type};
 use super::trouble::Trouble;
-use crate::embedder::{EmbedError, Embedder, InputType, RequestLimits};
+use crate::embedder::{EmbedError, Embedder, InputType, observed};
 
 /// So many texts are refused one by one, with none accepted before, until it is taken for the configuration's fault.
 const REFUSED_IN_A_ROW: usize = 3;
+
+/// The most bytes of texts in one request, if it has more than one: proxies in front of servers refuse what is larger (nginx does), some
+/// by hanging up, which cannot be told from a server that is down.
+const MOST_BYTES: usize = 1_000_000;
 
 /// An [`Embedder`] for one vectorizer.
 #[derive(Debug)]
@@ -21,8 +31,15 @@ pub(crate) struct Requests {
     vectorizer: String,
     model: String,
     dimensions: usize,
+    telemetry: Telemetry,
     /// As many requests at once as `concurrency` allows.
     permits: Semaphore,
+    /// What the provider may be asked in a minute, if that is bounded.
+    budget: Option<Arc<Meter>>,
+    /// Until when the provider wants to be left alone, and what it said.
+    silence: Mutex<Option<(Instant, String)>>,
+    /// Turns true, or is dropped, when nobody should wait for the budget any more.
+    stop: watch::Receiver<bool>,
     /// Whether a vector of the right length was ever seen: if so, a wrong one is the text's fault.
     worked: AtomicBool,
 }
@@ -39,22 +56,30 @@ pub(crate) struct Embedded {
     pub(crate) requests: u64,
     /// Texts that were embedded.
     pub(crate) texts: u64,
+    /// The tokens that the provider counted, if it says.
+    pub(crate) tokens: Option<u64>,
 }
 
 impl Requests {
     pub(crate) fn new(
         embedder: Arc<dyn Embedder>,
         vectorizer: &str,
+        provider: &str,
         model: &str,
         dimensions: usize,
         concurrency: usize,
+        (budget, stop): (Option<Arc<Meter>>, watch::Receiver<bool>),
     ) -> Self {
         Self {
             embedder,
+            telemetry: Telemetry::new(vectorizer, provider, model, dimensions),
             vectorizer: vectorizer.to_owned(),
             model: model.to_owned(),
             dimensions,
             permits: Semaphore::new(concurrency),
+            budget,
+            silence: Mutex::default(),
+            stop,
             worked: AtomicBool::new(false),
         }
     }
@@ -68,15 +93,24 @@ impl Requests {
             trouble: None,
             requests: 0,
             texts: 0,
+            tokens: None,
         };
         // Requests still to be made, the last one first: ranges of `missing`.
-        let mut todo = requests(&missing, texts, self.embedder.limits());
+        let mut todo = requests(
+            &missing,
+            texts,
+            &*self.embedder,
+            self.budget.as_ref().and_then(|budget| budget.tokens()),
+        );
         let mut refused = 0;
         let mut unusable = None;
         while let Some(range) = todo.pop() {
             let asked: Vec<String> = missing[range.clone()].iter().map(|&text| texts[text].clone()).collect();
+            if !self.is_within_budget(&asked).await {
+                break;
+            }
             embedded.requests += 1;
-            match self.request(&asked).await {
+            match self.request(&asked, &mut embedded.tokens).await {
                 Ok(answers) => {
                     for (&text, answer) in missing[range].iter().zip(answers) {
                         match answer {
@@ -119,25 +153,47 @@ impl Requests {
         embedded
     }
 
+    /// Waits for the budget; false if the worker is stopped before its time has come.
+    async fn is_within_budget(&self, texts: &[String]) -> bool {
+        let Some(budget) = &self.budget else {
+            return true;
+        };
+        let tokens = match budget.tokens() {
+            Some(_) => texts.iter().map(|text| self.embedder.count_tokens(text) as u64).sum(),
+            None => 0,
+        };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = budget.spend(tokens) => true,
+            _ = stop.wait_for(|stopped| *stopped) => false,
+        }
+    }
+
     /// Whether it is not the texts: one after the other is refused, and none was ever embedded.
     fn gives_up(&self, refused: &mut usize) -> bool {
         *refused += 1;
         *refused >= REFUSED_IN_A_ROW && !self.worked.load(Ordering::Relaxed)
     }
 
-    async fn request(&self, texts: &[String]) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
-        let span = debug_span!(
-            "embed",
-            vectorizer = self.vectorizer,
-            model = self.model,
-            texts = texts.len()
-        );
-        let answer = async {
-            // never closed
-            let _permit = self.permits.acquire().await;
-            self.embedder.embed(texts, InputType::Document).await
-        };
-        let vectors = answer.instrument(span).await.map_err(Answer::from)?;
+    /// One request; adds the tokens that it took.
+    async fn request(
+        &self,
+        texts: &[String],
+        tokens: &mut Option<u64>,
+    ) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
+        // never closed
+        let _permit = self.permits.acquire().await;
+        self.keep_silence()?;
+        let span = self.telemetry.span(texts.len());
+        let started = Instant::now();
+        let request = self.embedder.embed(texts, InputType::Document);
+        let (answer, call) = observed(request.instrument(span.clone())).await;
+        let error = answer.as_ref().err().map(error_type);
+        self.telemetry.ended(&span, started.elapsed(), &call, error.as_deref());
+        if let Some(more) = call.input_tokens {
+            *tokens = Some(tokens.unwrap_or_default() + more);
+        }
+        let vectors = answer.map_err(|error| self.heed(Answer::from(error)))?;
         if vectors.len() != texts.len() {
             return Err(Answer::Unusable(format!(
                 "vectorizer {}: {} gave {} vectors for {} texts",
@@ -156,6 +212,31 @@ impl Requests {
             return Err(Answer::Trouble(Trouble::Configuration(reason.clone())));
         }
         Ok(checked)
+    }
+
+    /// An error while the provider has asked to wait (`Retry-After`): a batch may have been claimed before another one was told.
+    fn keep_silence(&self) -> Result<(), Answer> {
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*silence {
+            Some((until, message)) if *until > Instant::now() => Err(Answer::Trouble(Trouble::Provider {
+                message: message.clone(),
+                retry_after: Some(*until - Instant::now()),
+            })),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers how long the provider asked to wait.
+    fn heed(&self, answer: Answer) -> Answer {
+        if let Answer::Trouble(Trouble::Provider {
+            message,
+            retry_after: Some(wait),
+        }) = &answer
+        {
+            let until = Instant::now() + *wait;
+            *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = Some((until, message.clone()));
+        }
+        answer
     }
 
     fn check(&self, vector: Vec<f32>) -> Result<Vec<f32>, String> {
@@ -214,104 +295,34 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Cuts to the limits; the last request first.
-fn requests(missing: &[usize], texts: &[String], limits: RequestLimits) -> Vec<Range<usize>> {
+/// Cuts to the limits and to the tokens of a budget; the last request first.
+fn requests(missing: &[usize], texts: &[String], embedder: &dyn Embedder, budget: Option<u64>) -> Vec<Range<usize>> {
+    let limits = embedder.limits();
+    let budget = budget.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
+    let most = limits.tokens.into_iter().chain(budget).min();
+    // No token is shorter than a byte: most batches need no counting.
+    let bytes: usize = missing.iter().map(|&text| texts[text].len()).sum();
+    let most = most.filter(|&most| bytes > most);
     let mut requests = Vec::new();
     let mut start = 0;
-    let mut tokens = 0;
+    let (mut tokens, mut bytes) = (0, 0);
     for (place, &text) in missing.iter().enumerate() {
-        let more = texts[text].len().div_ceil(4);
-        let is_full = place - start >= limits.inputs || limits.tokens.is_some_and(|most| tokens + more > most);
+        let text = &texts[text];
+        let more = most.map_or(0, |_| embedder.count_tokens(text));
+        let is_full = place - start >= limits.inputs
+            || bytes + text.len() > MOST_BYTES
+            || most.is_some_and(|most| tokens + more > most);
         if is_full && place > start {
             requests.push(start..place);
             start = place;
-            tokens = 0;
+            (tokens, bytes) = (0, 0);
         }
         tokens += more;
+        bytes += text.len();
     }
     if start < missing.len() {
         requests.push(start..missing.len());
     }
     requests.reverse();
     requests
-}
-
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-
-    use super::*;
-
-    /// Refuses texts that contain `bad`, gives wrong vectors for some others.
-    #[derive(Debug)]
-    struct Picky;
-
-    #[async_trait]
-    impl Embedder for Picky {
-        async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-            assert!(texts.len() <= 4);
-            if texts.iter().any(|text| text.contains("bad")) {
-                return Err(EmbedError::Refused {
-                    provider: "picky",
-                    status: 400,
-                    message: "no".into(),
-                });
-            }
-            Ok(texts
-                .iter()
-                .map(|text| match text.as_str() {
-                    "nan" => vec![f32::NAN, 0.0],
-                    "long" => vec![0.0; 3],
-                    _ => vec![1.0, 2.0],
-                })
-                .collect())
-        }
-
-        fn limits(&self) -> RequestLimits {
-            RequestLimits::inputs(4).tokens(100)
-        }
-    }
-
-    async fn embed(texts: &[&str]) -> Embedded {
-        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-        let requests = Requests::new(Arc::new(Picky), "v", "m", 2, 1);
-        let known = vec![None; texts.len()];
-        requests.embed(&texts, known).await
-    }
-
-    #[tokio::test]
-    async fn the_refused_text_is_found() {
-        let embedded = embed(&["a", "b", "c", "bad", "d", "e", "nan", "long"]).await;
-        let refused: Vec<usize> = (0..8).filter(|&text| embedded.refusals[text].is_some()).collect();
-        assert_eq!(refused, [3, 6, 7]);
-        assert!((0..8).all(|text| embedded.vectors[text].is_some() != embedded.refusals[text].is_some()));
-        assert!(embedded.trouble.is_none());
-        let wrong = embedded.refusals[7].as_deref().unwrap();
-        assert!(
-            wrong.contains("2 dimensions") && wrong.contains("vector of 3"),
-            "{wrong}"
-        );
-    }
-
-    #[tokio::test]
-    async fn where_nothing_ever_worked_the_texts_are_not_blamed() {
-        for texts in [["long", "long"].as_slice(), &["bad 1", "bad 2", "bad 3", "bad 4"]] {
-            let embedded = embed(texts).await;
-            assert!(
-                matches!(embedded.trouble, Some(Trouble::Configuration(_))),
-                "{embedded:?}"
-            );
-            assert!(embedded.refusals.iter().all(Option::is_none));
-        }
-    }
-
-    #[test]
-    fn requests_are_cut_to_the_limits() {
-        let texts: Vec<String> = ["x".repeat(200), "y".repeat(204), "z".repeat(1000)].into();
-        let limits = RequestLimits::inputs(10).tokens(100);
-        // one text may exceed the limit by itself; that is for the provider to say
-        assert_eq!(requests(&[0, 1, 2], &texts, limits), [2..3, 1..2, 0..1]);
-        assert_eq!(requests(&[0, 1, 2], &texts, RequestLimits::inputs(2)), [2..3, 0..2]);
-        assert!(requests(&[], &texts, limits).is_empty());
-    }
 }

@@ -18,6 +18,14 @@ pub enum WorkerError {
     /// There is no vectorizer of that name or number.
     #[error("there is no vectorizer {0}: see `select id, name from ai.vectorizer`")]
     UnknownVectorizer(String),
+    /// A vectorizer could not be worked on, and the worker was to stop then.
+    #[error("vectorizer {vectorizer}: {message}")]
+    Stopped {
+        /// Its name.
+        vectorizer: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The catalog cannot be read.
     #[error("the vectorizers cannot be read: is the schema `ai` installed?")]
     Catalog(#[from] CatalogError),

@@ -1,26 +1,30 @@
 //! One vectorizer being worked on: batches are claimed while there is something to claim, several at once as configured, and trouble
 //! makes this vectorizer wait and no other.
 
+mod tell;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::{PgPool, Row as _, query};
-use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::assignment::{Assignment, Terms};
 use super::embedders::Embedders;
 use super::error::WorkerError;
-use super::indexer::{Indexer, Looked};
+use super::indexer::Indexer;
+use super::names::Sql;
 use super::pipeline::{self, Batch};
-use super::progress::{Hook, Progress};
+use super::progress::Hook;
 use super::report::VectorizerReport;
 use super::retry::Backoff;
-use super::tracking::Tracking;
+use super::sweep::Sweeper;
+use super::tracking::{Done, Tracking};
 use super::trouble::Trouble;
+use super::wake::{Alarm, Sleeper};
 use crate::catalog::Vectorizer;
 
 /// A provider or database that fails is asked again after this, and then after twice the time, ..
@@ -31,10 +35,6 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CHANCES: u32 = 5;
 /// How often a single run looks whether other workers are done.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How often progress is told and counted at most.
-const TELL: Duration = Duration::from_millis(250);
-/// The same trouble is recorded again after this.
-const RECORD_AGAIN: Duration = Duration::from_mins(10);
 
 /// Whether a lane ends with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) tracking: Tracking,
     pub(crate) hook: Hook,
     pub(crate) mode: Mode,
+    /// What wakes lanes that run on.
+    pub(crate) alarm: Alarm,
+    /// Where trouble goes that the worker is to stop for, if it is.
+    pub(crate) failed: Option<mpsc::UnboundedSender<WorkerError>>,
 }
 
 /// Works on one vectorizer until told to stop, or in a single run until its queue is empty.
@@ -64,11 +68,15 @@ pub(crate) struct Lane {
     report: VectorizerReport,
     backoff: Backoff,
     indexer: Indexer,
+    sweeper: Sweeper,
+    has_swept: bool,
     /// The last trouble that was recorded, and when.
     recorded: Option<(String, Instant)>,
-    /// Rows done that the catalog has not been told of.
-    untold: u64,
+    /// What was done that the catalog has not been told of.
+    untold: Done,
     told: Option<Instant>,
+    /// Since when there is work without a pause.
+    busy: Option<Instant>,
 }
 
 /// What to do after trouble.
@@ -86,9 +94,12 @@ impl Lane {
             report: VectorizerReport::new(vectorizer.id, &vectorizer.name),
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             indexer: Indexer::new(),
+            sweeper: Sweeper::new(),
+            has_swept: false,
             recorded: None,
-            untold: 0,
+            untold: Done::default(),
             told: None,
+            busy: None,
         }
     }
 
@@ -133,7 +144,7 @@ impl Lane {
         let Shared {
             pool, embedders, terms, ..
         } = &self.shared;
-        Assignment::new(pool, vectorizer, key_order, embedders, terms)
+        Assignment::new(pool, vectorizer, key_order, embedders, terms, self.stop.clone())
             .await
             .map(Arc::new)
     }
@@ -145,7 +156,13 @@ impl Lane {
         let most = assignment.concurrency + 1;
         let mut batches: JoinSet<Batch> = JoinSet::new();
         let mut trouble = None;
+        let peek = Sql::clone(&assignment.queue.peek);
+        let mut sleeper = match self.shared.alarm.sleeper(&pool, self.report.id, peek).await {
+            Ok(sleeper) => sleeper,
+            Err(error) => return Some(error.into()),
+        };
         loop {
+            let mut is_exhausted = false;
             while trouble.is_none() && batches.len() < most && !self.is_stopped() {
                 let claim = assignment
                     .queue
@@ -153,44 +170,72 @@ impl Lane {
                     .await;
                 match claim {
                     Ok(Some(claim)) => {
+                        sleeper.rise();
+                        self.busy.get_or_insert_with(Instant::now);
                         batches.spawn(pipeline::run(pool.clone(), Arc::clone(&assignment), claim));
                     }
-                    Ok(None) => break,
+                    Ok(None) => {
+                        is_exhausted = true;
+                        break;
+                    }
                     Err(error) => trouble = Some(Trouble::from(error)),
                 }
             }
             if batches.is_empty() {
                 self.tell(&assignment, true).await;
+                self.busy = None;
                 if trouble.is_some() || self.is_stopped() {
                     return trouble;
                 }
                 assignment.forget();
-                self.tend_index(&assignment, true).await;
-                match self.idle(&assignment).await {
+                self.tend_store(&assignment, true).await;
+                match self.idle(&assignment, &mut sleeper).await {
                     Ok(true) => return None,
                     Ok(false) => {}
                     Err(error) => return Some(error.into()),
                 }
-            } else if let Ok(Some(ended)) = timeout(self.shared.poll_interval, batches.join_next()).await {
+                continue;
+            }
+            let poll_interval = self.shared.poll_interval;
+            let ended = tokio::select! {
+                ended = batches.join_next() => ended,
+                // there may be more to claim meanwhile
+                () = sleeper.rest(poll_interval), if is_exhausted => None,
+                () = sleep(poll_interval), if !is_exhausted => None,
+            };
+            if let Some(ended) = ended {
                 match ended {
                     Ok(batch) => trouble = self.count(batch).or(trouble),
                     Err(error) => trouble = Some(Trouble::Refused(format!("a batch broke off: {error}"))),
                 }
                 self.tell(&assignment, false).await;
-                self.tend_index(&assignment, false).await;
+                self.tend_store(&assignment, false).await;
             }
         }
     }
 
     /// Nothing could be claimed: waits, or answers that the run is over.
-    async fn idle(&mut self, assignment: &Arc<Assignment>) -> Result<bool, sea_orm::sqlx::Error> {
+    async fn idle(
+        &mut self,
+        assignment: &Arc<Assignment>,
+        sleeper: &mut Sleeper,
+    ) -> Result<bool, sea_orm::sqlx::Error> {
         if self.shared.mode == Mode::Forever {
-            self.rest(self.shared.poll_interval).await;
+            tokio::select! {
+                () = sleeper.rest(self.shared.poll_interval) => {}
+                _ = self.stop.wait_for(|stopped| *stopped) => {}
+            }
             return Ok(false);
         }
         let outlook = assignment.queue.outlook(&self.shared.pool).await?;
         self.report.waiting = u64::try_from(outlook.deferred).unwrap_or_default();
         if outlook.locked + outlook.leased == 0 {
+            if !self.has_swept {
+                self.has_swept = true;
+                if self.sweeper.finish(&self.shared.pool, assignment).await {
+                    return Ok(false);
+                }
+            }
             let looked = self.indexer.finish(&self.shared.pool, assignment).await;
             self.index_ended(looked).await;
             return Ok(true);
@@ -205,44 +250,17 @@ impl Lane {
         Ok(false)
     }
 
-    /// Looks after the index, in the background; a run that ends with the queue does so at its end.
-    async fn tend_index(&mut self, assignment: &Arc<Assignment>, is_idle: bool) {
-        if self.shared.mode == Mode::Once && is_idle {
+    /// Looks after index and orphans, in the background; a run that ends with the queue does so at its end.
+    async fn tend_store(&mut self, assignment: &Arc<Assignment>, is_idle: bool) {
+        if self.shared.mode == Mode::Forever {
+            self.sweeper.tend(&self.shared.pool, assignment);
+        } else if is_idle {
             return;
         }
         let written = self.report.chunks_written;
         if let Some(looked) = self.indexer.tend(&self.shared.pool, assignment, is_idle, written) {
             self.index_ended(looked).await;
         }
-    }
-
-    async fn index_ended(&mut self, looked: Result<Looked, sea_orm::sqlx::Error>) {
-        match looked {
-            Ok(looked) => self.report.index_built |= looked == Looked::Built,
-            Err(error) => {
-                // searches are slower without it, and that is all
-                let message = format!("the index over the embeddings cannot be built: {error}");
-                warn!(vectorizer = self.report.name, %error, "the index over the embeddings cannot be built");
-                self.record("index cannot be built", &message).await;
-                self.report.error(message);
-            }
-        }
-    }
-
-    fn count(&mut self, batch: Batch) -> Option<Trouble> {
-        let settled = &batch.settled;
-        self.report.rows += settled.rows;
-        self.report.chunks_written += settled.written;
-        self.report.chunks_kept += settled.kept;
-        self.report.deferred += settled.deferred;
-        self.report.dead_letters += settled.dead;
-        self.report.texts += batch.texts;
-        self.report.requests += batch.requests;
-        self.untold += settled.rows;
-        if batch.trouble.is_none() {
-            self.backoff.reset();
-        }
-        batch.trouble
     }
 
     /// Says what is wrong, once, and decides what to do.
@@ -253,6 +271,14 @@ impl Lane {
             return Next::End;
         }
         warn!(vectorizer = self.report.name, trouble = message, "the vectorizer waits");
+        if let Some(failed) = &self.shared.failed {
+            let vectorizer = self.report.name.clone();
+            let message = message.clone();
+            // the worker is stopping already if it does not hear this
+            failed.send(WorkerError::Stopped { vectorizer, message }).ok();
+            self.report.error(trouble.to_string());
+            return Next::End;
+        }
         let is_once = self.shared.mode == Mode::Once;
         let gives_up = is_once && self.backoff.failures() + 1 >= CHANCES;
         match trouble {
@@ -281,55 +307,6 @@ impl Lane {
         let is_served = "select exists (select from ai.vectorizer where id = $1 and not disabled)";
         let is_served = query(is_served).bind(self.report.id).fetch_one(&self.shared.pool).await;
         matches!(is_served.and_then(|row| row.try_get(0)), Ok(false))
-    }
-
-    async fn record(&mut self, what: &str, message: &str) {
-        let now = Instant::now();
-        if self
-            .recorded
-            .as_ref()
-            .is_some_and(|(last, when)| last == message && now - *when < RECORD_AGAIN)
-        {
-            return;
-        }
-        self.recorded = Some((message.to_owned(), now));
-        self.shared.tracking.error(self.report.id, message).await;
-        let details = json!({"error_reason": message.replace('\0', "")});
-        let recorded = super::failure::record_trouble(&self.shared.pool, self.report.id, what, &details).await;
-        if let Err(error) = recorded {
-            debug!(%error, "the error could not be recorded in the catalog");
-        }
-    }
-
-    /// Tells person and catalog how far it is; not too often, unless it is the end.
-    async fn tell(&mut self, assignment: &Assignment, is_end: bool) {
-        let now = Instant::now();
-        if !is_end && self.told.is_some_and(|told| now - told < TELL) {
-            return;
-        }
-        if self.untold == 0 && self.told.is_some() {
-            return;
-        }
-        self.told = Some(now);
-        self.tell_catalog().await;
-        if self.shared.hook.is_set() {
-            let pending = assignment
-                .queue
-                .pending(&self.shared.pool, 1_000_000)
-                .await
-                .unwrap_or_default();
-            self.shared.hook.call(&Progress {
-                vectorizer: self.report.name.clone(),
-                rows: self.report.rows,
-                chunks: self.report.chunks_written,
-                pending: u64::try_from(pending).unwrap_or_default(),
-            });
-        }
-    }
-
-    async fn tell_catalog(&mut self) {
-        let rows = std::mem::take(&mut self.untold);
-        self.shared.tracking.success(self.report.id, rows).await;
     }
 
     fn is_stopped(&self) -> bool {

@@ -35,9 +35,33 @@
 //! - *A second worker*, pgai's too, cannot hold the advisory lock at the same time; what it wrote before is seen in step 2.
 //! - *A death* before the commit leaves the lease to run out, one after it nothing.
 //!
-//! One thing is beyond the worker: a transaction at REPEATABLE READ or above that deletes a row (or changes its key), and whose snapshot is older
-//! than the embeddings' commit, does not see them, and they stay. The triggers of this crate's catalog queue the key in such a transaction, and
-//! the worker then finds the row gone; pgai's do not.
+//! One thing is beyond this protocol: a transaction at REPEATABLE READ or above that deletes a row (or changes its key), and whose snapshot is
+//! older than the embeddings' commit, does not see them, and they stay. The triggers of this crate's catalog queue the key in such a transaction, and
+//! the worker then finds the row gone. pgai's do not: there the worker sweeps the stores, a thousand chunks at a time, for keys without a row
+//! and queues them, every hour, or at the end of a single run (100,000 chunks in each).
+//!
+//! # Waking up
+//!
+//! An idle worker is woken by the commit of whoever queues a row: this crate's triggers notify, but only while a worker sleeps, since
+//! notifications are committed one after the other on the whole server. On pgai's catalog, and where transactions can be prepared or a pooler keeps
+//! notifications to itself, a worker peeks, every 50 milliseconds, whether any transaction has ended ([`Worker::wake_interval`]).
+//! [`Worker::poll_interval`] is how often it looks for work whatever it hears.
+//!
+//! # Telemetry
+//!
+//! Every request to a provider is a `tracing` span with the names of OpenTelemetry's semantic conventions for generative AI
+//! (`gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.usage.input_tokens`, `server.address`, `error.type`), of the
+//! level INFO. Metrics are events of the target `pgai_sea::metrics` and the level TRACE, in the form that the `MetricsLayer` of the crate
+//! tracing-opentelemetry collects: `gen_ai.client.operation.duration` (seconds), `gen_ai.client.token.usage`, and the counters
+//! `pgai_sea.rows`, `pgai_sea.chunks`, `pgai_sea.rows_deferred` and `pgai_sea.dead_letters`.
+//!
+//! ```text
+//! tracing_subscriber::registry()
+//!     .with(tracing_opentelemetry::layer().with_tracer(tracer))
+//!     .with(MetricsLayer::new(meter_provider))
+//!     .with(tracing_subscriber::fmt::layer().with_filter(LevelFilter::INFO))
+//!     .init();
+//! ```
 //!
 //! # Failures
 //!
@@ -45,6 +69,9 @@
 //! found by splitting the request; the row's attempts are counted in `loading_retries`, and after the last
 //! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`,
 //! until an edit is embedded or it is [retried](crate::catalog::retry_failed).
+//!
+//! A [`Budget`] keeps a provider from being asked more than it allows in a minute. What has to wait for it stays leased, and no row is
+//! charged.
 //!
 //! # Indexes
 //!
@@ -60,6 +87,7 @@
 //! Building an index takes the store's owner.
 
 mod assignment;
+mod budget;
 mod builder;
 mod column;
 mod columns;
@@ -83,11 +111,15 @@ mod settle;
 mod source;
 mod splitter;
 mod store;
+mod sweep;
+mod telemetry;
 mod template;
 mod tracking;
 mod trouble;
 mod wait;
+mod wake;
 
+pub use self::budget::Budget;
 pub use self::builder::Worker;
 pub use self::error::WorkerError;
 pub use self::progress::Progress;

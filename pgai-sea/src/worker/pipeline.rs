@@ -26,6 +26,8 @@ pub(crate) struct Batch {
     pub(crate) requests: u64,
     /// Texts that were embedded.
     pub(crate) texts: u64,
+    /// The tokens that the provider counted in them, if it says.
+    pub(crate) tokens: Option<u64>,
     /// What kept the batch, or a part of it, from being done.
     pub(crate) trouble: Option<Trouble>,
 }
@@ -50,6 +52,7 @@ pub(crate) async fn run(pool: PgPool, assignment: Arc<Assignment>, claim: Claim)
                 let embedded = assignment.requests.embed(&prepared.texts, known).await;
                 batch.requests = embedded.requests;
                 batch.texts = embedded.texts;
+                batch.tokens = embedded.tokens;
                 Ok((prepared, embedded))
             }
             Err(trouble) => Err(trouble),

@@ -53,6 +53,8 @@ pub(crate) struct Queue {
     later: Sql,
     outlook: Sql,
     pending: Sql,
+    /// Selects whether a row is due.
+    pub(crate) peek: Sql,
 }
 
 impl Queue {
@@ -92,6 +94,7 @@ impl Queue {
             )
             .into(),
             pending: format!("select count(*) from (select from {queue} limit $1) q").into(),
+            peek: format!("select exists (select from {queue} q where {DUE})").into(),
         }
     }
 

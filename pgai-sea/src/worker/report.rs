@@ -26,6 +26,8 @@ pub struct VectorizerReport {
     pub texts: u64,
     /// Requests to the provider.
     pub requests: u64,
+    /// Tokens in what the provider was sent, as it counts them; `None` if it did not say.
+    pub input_tokens: Option<u64>,
     /// Failed attempts after which the row will be tried again, later.
     pub deferred: u64,
     /// Rows that failed for the last time.
@@ -105,6 +107,10 @@ impl VectorizerReport {
         self.chunks_kept += later.chunks_kept;
         self.texts += later.texts;
         self.requests += later.requests;
+        self.input_tokens = match (self.input_tokens, later.input_tokens) {
+            (Some(tokens), Some(more)) => Some(tokens + more),
+            (tokens, more) => tokens.or(more),
+        };
         self.deferred += later.deferred;
         self.dead_letters += later.dead_letters;
         self.waiting = later.waiting;

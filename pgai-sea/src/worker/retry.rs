@@ -34,11 +34,16 @@ impl Backoff {
     }
 }
 
+/// Any number, another at each call.
+pub(crate) fn random() -> u64 {
+    // RandomState is seeded by the system; the standard library has no other random number to offer
+    RandomState::new().hash_one(0_u8)
+}
+
 /// The wait after `failures` failures before this one.
 pub(crate) fn delay(base: Duration, most: Duration, failures: u32) -> Duration {
     let full = base.saturating_mul(2_u32.saturating_pow(failures)).min(most);
-    // RandomState is seeded by the system; the standard library has no other random number to offer
-    let random = RandomState::new().hash_one(failures) % 1_000;
+    let random = random() % 1_000;
     full / 2 + full.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 2_000.0)
 }
 

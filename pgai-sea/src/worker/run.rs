@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use sea_orm::EntityTrait;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{info, warn};
 
@@ -15,6 +15,7 @@ use super::lane::{Lane, Mode, Shared};
 use super::report::{Report, VectorizerReport};
 use super::retry::Backoff;
 use super::tracking::Tracking;
+use super::wake::Alarm;
 use crate::catalog::entities::vectorizer::{Entity, Model};
 use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
 
@@ -79,11 +80,22 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Only if the connection is not one to PostgreSQL.
+    /// Only if the connection is not one to PostgreSQL; and with [`stop_on_error`](Worker::stop_on_error) for the first trouble.
     pub async fn run_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
-        let shared = self.shared(Mode::Forever).await?;
-        let heart = JoinSet::from_iter([shared.tracking.clone().beat()]);
+        let mut shared = self.shared(Mode::Forever).await?;
+        let mut heart = JoinSet::new();
+        heart.spawn(shared.tracking.clone().beat());
+        if !self.wake_interval.is_zero() {
+            let (alarm, watch) = Alarm::new(&shared.pool, self.wake_interval);
+            shared.alarm = alarm;
+            heart.spawn(watch);
+        }
         let mut lanes = Lanes::default();
+        let (failed, mut failures) = mpsc::unbounded_channel();
+        if self.stops_on_error {
+            shared.failed = Some(failed.clone());
+        }
+        let mut failure = None;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -92,6 +104,10 @@ impl Worker {
                     backoff.reset();
                     lanes.follow(self.served(models), &shared);
                     LOOK_FOR_VECTORIZERS
+                }
+                Err(error) if self.stops_on_error => {
+                    failure = Some(error);
+                    break;
                 }
                 Err(error) => {
                     warn!(
@@ -107,6 +123,10 @@ impl Worker {
                 tokio::select! {
                     _ = &mut stop => break true,
                     () = &mut look_again => break false,
+                    Some(error) = failures.recv() => {
+                        failure = Some(error);
+                        break true;
+                    }
                     Some(ended) = lanes.set.join_next_with_id() => lanes.ended(ended),
                 }
             };
@@ -121,7 +141,7 @@ impl Worker {
         }
         drop(heart);
         shared.tracking.heartbeat().await;
-        Ok(lanes.report)
+        failure.map_or(Ok(lanes.report), Err)
     }
 
     async fn shared(&self, mode: Mode) -> Result<Shared, WorkerError> {
@@ -134,6 +154,8 @@ impl Worker {
             poll_interval: self.poll_interval,
             hook: self.hook.clone(),
             mode,
+            alarm: Alarm::default(),
+            failed: None,
         })
     }
 
@@ -231,6 +253,10 @@ impl Lanes {
                 }
                 Err(error) => {
                     let unreadable = unreadable(&model, &error);
+                    if let Some(failed) = &shared.failed {
+                        let (vectorizer, message) = (model.name.clone(), error.to_string());
+                        failed.send(WorkerError::Stopped { vectorizer, message }).ok();
+                    }
                     self.report.add(unreadable);
                 }
             }

@@ -18,7 +18,19 @@ pub(crate) struct Tracking {
     pool: PgPool,
     /// `None` where the catalog has no worker tables, or they may not be written.
     id: Option<Uuid>,
+    /// Whether the catalog has a place for speed and tokens.
+    keeps_usage: bool,
     since_last: Arc<Mutex<SinceLast>>,
+}
+
+/// What was done for a vectorizer since the last report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) rows: u64,
+    /// As the provider counts them, if it does.
+    pub(crate) tokens: Option<u64>,
+    /// How long that took.
+    pub(crate) time: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -42,9 +54,14 @@ impl Tracking {
         if let Err(error) = &started {
             debug!(%error, "the worker is not tracked in the catalog");
         }
+        let keeps_usage = match &started {
+            Ok(_) => keeps_usage(&pool).await.unwrap_or_default(),
+            Err(_) => false,
+        };
         Self {
             pool,
             id: started.ok(),
+            keeps_usage,
             since_last: Arc::default(),
         }
     }
@@ -75,16 +92,33 @@ impl Tracking {
     }
 
     /// Rows of a vectorizer are done.
-    pub(crate) async fn success(&self, vectorizer: i32, rows: u64) {
-        let rows = i32::try_from(rows).unwrap_or(i32::MAX);
-        if rows == 0 {
+    pub(crate) async fn success(&self, vectorizer: i32, done: Done) {
+        let rows = i32::try_from(done.rows).unwrap_or(i32::MAX);
+        if rows == 0 && done.tokens.is_none() {
             return;
         }
         {
             let mut since = self.lock();
             since.successes = since.successes.saturating_add(rows);
         }
-        self.progress(vectorizer, rows, None).await;
+        if rows > 0 {
+            self.progress(vectorizer, rows, None).await;
+        }
+        if self.keeps_usage {
+            self.usage(vectorizer, rows, done).await;
+        }
+    }
+
+    async fn usage(&self, vectorizer: i32, rows: i32, done: Done) {
+        let tokens = done.tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
+        let usage = query("select ai._worker_usage($1, $2, $3, $4)")
+            .bind(vectorizer)
+            .bind(rows)
+            .bind(done.time.as_secs_f64())
+            .bind(tokens);
+        if let Err(error) = usage.execute(&self.pool).await {
+            debug!(%error, vectorizer, "the usage could not be written");
+        }
     }
 
     /// Something is wrong with a vectorizer.
@@ -111,4 +145,11 @@ impl Tracking {
     fn lock(&self) -> std::sync::MutexGuard<'_, SinceLast> {
         self.since_last.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is a place for it that this role may write: this crate's catalog has one.
+async fn keeps_usage(pool: &PgPool) -> Result<bool, Error> {
+    let sql =
+        "select coalesce(has_table_privilege(to_regclass('ai.vectorizer_worker_usage'), 'insert, update'), false)";
+    query(sql).fetch_one(pool).await?.try_get(0)
 }

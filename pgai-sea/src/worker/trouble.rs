@@ -26,7 +26,7 @@ impl From<Error> for Trouble {
         match &error {
             // syntax error or access rule violation, data and integrity: asking again changes nothing
             Error::Database(refusal) if class_is(&error, &["42", "22", "23", "3F"]) => {
-                Self::Refused(refusal.to_string())
+                Self::Refused(refusal.message().to_owned())
             }
             Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::TypeNotFound { .. } => {
                 Self::Refused(error.to_string())

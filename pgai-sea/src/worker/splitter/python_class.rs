@@ -10,6 +10,9 @@ pub(super) const SPACE: &str = r"[\s\x1c-\x1f]";
 /// Python's `\w`: letters, numbers of any kind, underscore; no combining marks.
 pub(super) const WORD: &str = r"[\p{L}\p{N}_]";
 
+/// One letter to Python where cases are the same. To Unicode, and the engine here, they are three.
+pub(super) const LETTERS_I: &str = "iIİı";
+
 /// The opposite of one of the classes above.
 pub(super) fn negated(class: &str) -> String {
     class.replacen('[', "[^", 1)
@@ -67,16 +70,20 @@ enum Member {
     Class(String),
 }
 
-/// A class, from after its `[` to its `]`.
-pub(super) fn translate_class(input: &mut Peekable<Chars<'_>>) -> Result<String, String> {
+/// A class, from after its `[` to its `]`; `insensitive` if cases are the same.
+pub(super) fn translate_class(input: &mut Peekable<Chars<'_>>, insensitive: bool) -> Result<String, String> {
     let mut class = String::from("[");
     if input.next_if_eq(&'^').is_some() {
         class.push('^');
     }
     let mut is_first = true;
+    let mut has_i = false;
     loop {
         let c = input.next().ok_or("a class is not closed")?;
         if c == ']' && !is_first {
+            if has_i && insensitive {
+                class.push_str(LETTERS_I);
+            }
             class.push(']');
             return Ok(class);
         }
@@ -86,7 +93,10 @@ pub(super) fn translate_class(input: &mut Peekable<Chars<'_>>) -> Result<String,
         let is_range = input.peek() == Some(&'-') && !matches!(input.clone().nth(1), None | Some(']'));
         if !is_range {
             match low {
-                Member::Character(c) => class.push_str(&literal(c)),
+                Member::Character(c) => {
+                    has_i |= LETTERS_I.contains(c);
+                    class.push_str(&literal(c));
+                }
                 Member::Class(name) => class.push_str(&name),
             }
             continue;
@@ -99,6 +109,7 @@ pub(super) fn translate_class(input: &mut Peekable<Chars<'_>>) -> Result<String,
         if low > high {
             return Err(format!("the range `{low}-{high}` runs backwards"));
         }
+        has_i |= LETTERS_I.chars().any(|i| (low..=high).contains(&i));
         class.extend([literal(low), "-".into(), literal(high)]);
     }
 }

@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::python_class::{DIGIT, SPACE, WORD, code_point, literal, negated, translate_class};
+use super::python_class::{DIGIT, LETTERS_I, SPACE, WORD, code_point, literal, negated, translate_class};
 
 /// Rewrites `pattern`, or says what is wrong with it.
 pub(super) fn translate(pattern: &str) -> Result<String, String> {
@@ -13,7 +13,9 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
         output: String::with_capacity(pattern.len() + 8),
         open: Vec::new(),
         captures: 0,
-        multiline: false,
+        modes: Modes::default(),
+        last: Last::Nothing,
+        consumes: false,
     };
     translator.run()?;
     Ok(translator.output)
@@ -24,14 +26,43 @@ struct Translator<'p> {
     output: String,
     open: Vec<Group>,
     captures: usize,
-    /// Whether `^` and `$` also match at lines.
+    modes: Modes,
+    /// What a quantifier would repeat.
+    last: Last,
+    /// Whether the group that is open has anything in it that can match a character.
+    consumes: bool,
+}
+
+/// What flags have turned on.
+#[derive(Clone, Copy, Default)]
+struct Modes {
+    /// `^` and `$` also match at lines.
     multiline: bool,
+    /// Cases are the same.
+    insensitive: bool,
+}
+
+/// What stands before a place in the expression.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The beginning of a branch.
+    Nothing,
+    /// `^`, `$`, `\b` and their like, which Python does not repeat.
+    Place,
+    /// A quantifier.
+    Repeat,
+    /// A character, class or group.
+    Item,
 }
 
 /// A group that is not closed yet.
 struct Group {
     capture: Option<usize>,
-    multiline_outside: bool,
+    modes_outside: Modes,
+    consumes_outside: bool,
+    is_look: bool,
+    /// Where it begins in the output.
+    start: usize,
 }
 
 impl Translator<'_> {
@@ -39,18 +70,27 @@ impl Translator<'_> {
         while let Some(c) = self.input.next() {
             match c {
                 '\\' => self.escape()?,
-                '[' => self.output.push_str(&translate_class(&mut self.input)?),
-                '(' => self.group()?,
-                ')' => {
-                    let group = self.open.pop().ok_or("a parenthesis closes what is not open")?;
-                    self.multiline = group.multiline_outside;
-                    self.output.push(')');
+                '[' => {
+                    self.item();
+                    self.output
+                        .push_str(&translate_class(&mut self.input, self.modes.insensitive)?);
                 }
-                '{' => self.braces(),
-                '^' => self.emit(if self.multiline { "(?m:^)" } else { r"\A" }),
-                '$' => self.emit(if self.multiline { "(?m:$)" } else { r"(?=\n?\z)" }),
-                '}' | ']' => self.emit(&literal(c)),
-                _ => self.output.push(c),
+                '(' => self.group()?,
+                ')' => self.close()?,
+                '{' => self.braces()?,
+                '*' | '+' | '?' => self.repeat(&c.to_string())?,
+                '|' => {
+                    self.last = Last::Nothing;
+                    self.emit("|");
+                }
+                '^' => self.place(if self.modes.multiline { "(?m:^)" } else { r"\A" }),
+                '$' => self.place(if self.modes.multiline { "(?m:$)" } else { r"(?=\n?\z)" }),
+                '}' | ']' => self.character(c),
+                _ if self.modes.insensitive && LETTERS_I.contains(c) => self.character(c),
+                _ => {
+                    self.item();
+                    self.output.push(c);
+                }
             }
         }
         if self.open.is_empty() {
@@ -60,13 +100,68 @@ impl Translator<'_> {
         }
     }
 
+    /// What follows matches characters.
+    fn item(&mut self) {
+        self.last = Last::Item;
+        self.consumes = true;
+    }
+
+    /// A character that stands for itself.
+    fn character(&mut self, c: char) {
+        self.item();
+        if self.modes.insensitive && LETTERS_I.contains(c) {
+            self.emit(&format!("[{LETTERS_I}]"));
+        } else {
+            self.emit(&literal(c));
+        }
+    }
+
+    /// Something that matches a place between characters.
+    fn place(&mut self, pattern: &str) {
+        self.last = Last::Place;
+        self.emit(pattern);
+    }
+
+    /// A quantifier, and what makes it lazy or possessive.
+    fn repeat(&mut self, quantifier: &str) -> Result<(), String> {
+        match self.last {
+            Last::Nothing | Last::Place => return Err("there is nothing to repeat".into()),
+            Last::Repeat => return Err("a repetition is repeated".into()),
+            Last::Item => {}
+        }
+        self.emit(quantifier);
+        if let Some(kind) = self.input.next_if(|c| matches!(c, '?' | '+')) {
+            self.output.push(kind);
+        }
+        self.last = Last::Repeat;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        let group = self.open.pop().ok_or("a parenthesis closes what is not open")?;
+        self.output.push(')');
+        let is_repeated = matches!(self.input.peek(), Some('*' | '+' | '?' | '{'));
+        if is_repeated && group.capture.is_none() && (group.is_look || !self.consumes) {
+            // the engine here repeats no place; a choice, of which the other branch never matches, it does
+            self.output.insert_str(group.start, "(?:");
+            self.emit("|(?!))");
+        }
+        self.modes = group.modes_outside;
+        self.consumes = group.consumes_outside || (self.consumes && !group.is_look);
+        self.last = Last::Item;
+        Ok(())
+    }
+
     fn escape(&mut self) -> Result<(), String> {
         let c = self.input.next().ok_or("it ends with a backslash")?;
+        if !matches!(c, 'A' | 'Z' | 'b' | 'B') {
+            self.item();
+        }
         match c {
-            'A' => self.emit(r"\A"),
-            'Z' => self.emit(r"\z"),
-            'b' => self.emit(&format!("(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))")),
-            'B' => self.emit(&format!("(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))")),
+            'A' => self.place(r"\A"),
+            'Z' => self.place(r"\z"),
+            'b' => self.place(&format!("(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))")),
+            'B' => self.place(&format!("(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))")),
             'd' => self.emit(DIGIT),
             's' => self.emit(SPACE),
             'w' => self.emit(WORD),
@@ -74,7 +169,10 @@ impl Translator<'_> {
             'S' => self.emit(&negated(SPACE)),
             'W' => self.emit(&negated(WORD)),
             '1'..='9' => self.reference(c)?,
-            _ => self.output.push_str(&literal(code_point(c, &mut self.input)?)),
+            _ => {
+                let c = code_point(c, &mut self.input)?;
+                self.character(c);
+            }
         }
         Ok(())
     }
@@ -127,6 +225,7 @@ impl Translator<'_> {
                 }
                 Some('=') => {
                     let name = self.until(')')?;
+                    self.item();
                     self.emit(&format!(r"(?:\k<{name}>)"));
                 }
                 _ => return Err("`(?P` is followed by neither `<` nor `=`".into()),
@@ -148,12 +247,17 @@ impl Translator<'_> {
         let at_start = self.output.is_empty();
         let mut flags = String::new();
         let mut on = true;
-        let mut multiline = self.multiline;
+        let mut modes = self.modes;
         let mut next = Some(first);
         loop {
             match next {
-                Some(c @ ('i' | 's')) => flags.push(c),
-                Some('m') => multiline = on,
+                Some(c @ ('i' | 's')) => {
+                    flags.push(c);
+                    if c == 'i' {
+                        modes.insensitive = on;
+                    }
+                }
+                Some('m') => modes.multiline = on,
                 Some('u') => {} // what it says is so anyway
                 Some('-') if on => {
                     on = false;
@@ -162,11 +266,11 @@ impl Translator<'_> {
                 Some(':') => {
                     let flags = flags.trim_end_matches('-');
                     self.enter(false, &format!("(?{flags}:"));
-                    self.multiline = multiline;
+                    self.modes = modes;
                     return Ok(());
                 }
                 Some(')') if at_start && on => {
-                    self.multiline = multiline;
+                    self.modes = modes;
                     if !flags.is_empty() {
                         self.emit(&format!("(?{flags})"));
                     }
@@ -190,20 +294,26 @@ impl Translator<'_> {
         }
         self.open.push(Group {
             capture: capturing.then_some(self.captures),
-            multiline_outside: self.multiline,
+            modes_outside: self.modes,
+            consumes_outside: self.consumes,
+            is_look: matches!(start, "(?=" | "(?!" | "(?<=" | "(?<!"),
+            start: self.output.len(),
         });
+        self.last = Last::Nothing;
+        self.consumes = false;
         self.emit(start);
     }
 
     /// `{2,3}` counts, with either number left out too; anything else is a brace.
-    fn braces(&mut self) {
+    fn braces(&mut self) -> Result<(), String> {
         let rest: String = self.input.clone().take_while(|&c| c != '}').collect();
         let closed = self.input.clone().any(|c| c == '}');
         let (low, high) = rest.split_once(',').unwrap_or((&rest, &rest));
         let is_count = |digits: &str| digits.chars().all(|c| c.is_ascii_digit());
         if !closed || rest.is_empty() || !is_count(low) || !is_count(high) {
+            self.item();
             self.emit(r"\{");
-            return;
+            return Ok(());
         }
         let low = if low.is_empty() { "0" } else { low };
         let count = if rest.contains(',') {
@@ -211,8 +321,8 @@ impl Translator<'_> {
         } else {
             format!("{{{low}}}")
         };
-        self.emit(&count);
         self.input.by_ref().take(rest.chars().count() + 1).for_each(drop);
+        self.repeat(&count)
     }
 
     fn until(&mut self, end: char) -> Result<String, String> {
@@ -236,6 +346,12 @@ mod tests {
         assert_eq!(translate(r"a{,3}{x}$").unwrap(), r"a{0,3}\{x\x{7D}(?=\n?\z)");
         assert_eq!(translate(r"\Z\012\x41").unwrap(), r"\z\x{A}A");
         assert_eq!(translate(r"(?m)^a$").unwrap(), "(?m:^)a(?m:$)");
+        assert_eq!(
+            translate(r"(?=a)+(?:(?<!b))?c").unwrap(),
+            r"(?:(?=a)|(?!))+(?:(?:(?<!b))|(?!))?c"
+        );
+        assert_eq!(translate(r"(?:(?=a)b)+(?#c)\d*").unwrap(), r"(?:(?=a)b)+[\p{Nd}]*");
+        assert_eq!(translate(r"(?i:\x69[a-k])i").unwrap(), "(?i:[iIİı][a-kiIİı])i");
         assert_eq!(translate(r"(?i:a)(?P<n>b)(?P=n)").unwrap(), r"(?i:a)(?P<n>b)(?:\k<n>)");
     }
 
@@ -252,6 +368,12 @@ mod tests {
             ("[a", "not closed"),
             ("[z-a]", "backwards"),
             ("a\\", "ends with a backslash"),
+            ("*a", "nothing to repeat"),
+            ("a|+", "nothing to repeat"),
+            (r"\b?", "nothing to repeat"),
+            ("$*", "nothing to repeat"),
+            ("a**", "repetition is repeated"),
+            ("a{2}{3}", "repetition is repeated"),
         ] {
             let refusal = translate(pattern).unwrap_err();
             assert!(refusal.contains(reason), "{pattern}: {refusal}");

@@ -38,12 +38,15 @@ impl PythonTemplate {
     ///
     /// A `$` that begins nothing, or a name that `value` does not know.
     pub fn render(&self, chunk: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, TemplateError> {
-        let template = Template::parse(self.template.as_deref().unwrap_or(DEFAULT_TEMPLATE))?;
+        let (template, end) = Template::read(self.template.as_deref().unwrap_or(DEFAULT_TEMPLATE));
         let values: Result<Vec<_>, _> = template
             .columns()
             .map(|name| value(name).ok_or_else(|| TemplateError::Missing { name: name.to_owned() }))
             .collect();
-        Ok(template.render(chunk, &values?))
+        // of a name that is missing and a `$` that begins nothing, Python complains of the first
+        let values = values?;
+        end?;
+        Ok(template.render(chunk, &values))
     }
 }
 
@@ -75,6 +78,12 @@ impl Template {
     }
 
     fn parse(template: &str) -> Result<Self, TemplateError> {
+        let (template, end) = Self::read(template);
+        end.map(|()| template)
+    }
+
+    /// The template up to its end, or to a `$` that begins nothing.
+    fn read(template: &str) -> (Self, Result<(), TemplateError>) {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = template;
@@ -85,8 +94,9 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let (name, after) =
-                placeholder(after).ok_or_else(|| invalid(template, template.len() - after.len() - 1))?;
+            let Some((name, after)) = placeholder(after) else {
+                return (Self { parts }, Err(invalid(template, template.len() - after.len() - 1)));
+            };
             if !text.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut text)));
             }
@@ -100,7 +110,7 @@ impl Template {
         if !text.is_empty() {
             parts.push(Part::Text(text));
         }
-        Ok(Self { parts })
+        (Self { parts }, Ok(()))
     }
 
     /// The columns that it names, in order, as often as it names them.

@@ -1,0 +1,117 @@
+//! What a lane tells: the report, the catalog, the person who waits.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::Lane;
+use crate::worker::assignment::Assignment;
+use crate::worker::failure::record_trouble;
+use crate::worker::indexer::Looked;
+use crate::worker::pipeline::Batch;
+use crate::worker::progress::Progress;
+use crate::worker::settle::Settled;
+use crate::worker::telemetry;
+use crate::worker::trouble::Trouble;
+
+/// How often progress is told and counted at most.
+const TELL: Duration = Duration::from_millis(250);
+/// The same trouble is recorded again after this.
+const RECORD_AGAIN: Duration = Duration::from_mins(10);
+
+impl Lane {
+    pub(super) fn count(&mut self, batch: Batch) -> Option<Trouble> {
+        let settled = &batch.settled;
+        self.report.rows += settled.rows;
+        self.report.chunks_written += settled.written;
+        self.report.chunks_kept += settled.kept;
+        self.report.deferred += settled.deferred;
+        self.report.dead_letters += settled.dead;
+        self.report.texts += batch.texts;
+        self.report.requests += batch.requests;
+        self.untold.rows += settled.rows;
+        self.untold.tokens = sum(self.untold.tokens, batch.tokens);
+        self.report.input_tokens = sum(self.report.input_tokens, batch.tokens);
+        let Settled { rows, written, .. } = settled;
+        telemetry::count(&self.report.name, *rows, *written, settled.deferred, settled.dead);
+        if batch.trouble.is_none() {
+            self.backoff.reset();
+        }
+        batch.trouble
+    }
+
+    pub(super) async fn index_ended(&mut self, looked: Result<Looked, sea_orm::sqlx::Error>) {
+        match looked {
+            Ok(looked) => self.report.index_built |= looked == Looked::Built,
+            Err(error) => {
+                // searches are slower without it, and that is all
+                let message = format!("the index over the embeddings cannot be built: {error}");
+                warn!(vectorizer = self.report.name, %error, "the index over the embeddings cannot be built");
+                self.record("index cannot be built", &message).await;
+                self.report.error(message);
+            }
+        }
+    }
+
+    pub(super) async fn record(&mut self, what: &str, message: &str) {
+        let now = Instant::now();
+        if self
+            .recorded
+            .as_ref()
+            .is_some_and(|(last, when)| last == message && now - *when < RECORD_AGAIN)
+        {
+            return;
+        }
+        self.recorded = Some((message.to_owned(), now));
+        self.shared.tracking.error(self.report.id, message).await;
+        let details = json!({"error_reason": message.replace('\0', "")});
+        let recorded = record_trouble(&self.shared.pool, self.report.id, what, &details).await;
+        if let Err(error) = recorded {
+            debug!(%error, "the error could not be recorded in the catalog");
+        }
+    }
+
+    /// Tells person and catalog how far it is; not too often, unless it is the end.
+    pub(super) async fn tell(&mut self, assignment: &Assignment, is_end: bool) {
+        let now = Instant::now();
+        if !is_end && self.told.is_some_and(|told| now - told < TELL) {
+            return;
+        }
+        if self.untold.rows == 0 && self.told.is_some() {
+            return;
+        }
+        self.told = Some(now);
+        self.tell_catalog().await;
+        if self.shared.hook.is_set() {
+            let pending = assignment
+                .queue
+                .pending(&self.shared.pool, 1_000_000)
+                .await
+                .unwrap_or_default();
+            self.shared.hook.call(&Progress {
+                vectorizer: self.report.name.clone(),
+                rows: self.report.rows,
+                chunks: self.report.chunks_written,
+                pending: u64::try_from(pending).unwrap_or_default(),
+            });
+        }
+    }
+
+    pub(super) async fn tell_catalog(&mut self) {
+        let mut done = std::mem::take(&mut self.untold);
+        let now = Instant::now();
+        done.time = self.busy.map(|since| now - since).unwrap_or_default();
+        self.busy = self.busy.map(|_| now);
+        self.shared.tracking.success(self.report.id, done).await;
+    }
+}
+
+/// Adds what is known.
+fn sum(known: Option<u64>, more: Option<u64>) -> Option<u64> {
+    match (known, more) {
+        (Some(known), Some(more)) => Some(known + more),
+        (known, more) => known.or(more),
+    }
+}

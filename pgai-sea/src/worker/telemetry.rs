@@ -1,0 +1,154 @@
+//! Spans and metrics of requests to providers, with the names of OpenTelemetry's semantic conventions for generative AI.
+//!
+//! Metrics are events of `tracing` with fields such as `histogram.gen_ai.client.operation.duration`, which is how the `MetricsLayer` of the crate
+//! tracing-opentelemetry wants them. Nobody who has no such layer pays for them: they are of the level TRACE and of a target of their own.
+
+use std::time::Duration;
+
+use tracing::field::Empty;
+use tracing::{Level, Span, event, info_span};
+
+use crate::embedder::{Call, EmbedError};
+
+/// The target of all metrics.
+const METRICS: &str = "pgai_sea::metrics";
+
+/// Who is asked for embeddings, in the conventions' words.
+#[derive(Clone, Debug)]
+pub(crate) struct Telemetry {
+    vectorizer: String,
+    provider: String,
+    model: String,
+    dimensions: usize,
+}
+
+impl Telemetry {
+    pub(crate) fn new(vectorizer: &str, provider: &str, model: &str, dimensions: usize) -> Self {
+        Self {
+            vectorizer: vectorizer.to_owned(),
+            provider: well_known(provider, model).to_owned(),
+            model: model.to_owned(),
+            dimensions,
+        }
+    }
+
+    /// The span of one request.
+    pub(crate) fn span(&self, texts: usize) -> Span {
+        info_span!(
+            "embeddings",
+            otel.name = format!("embeddings {}", self.model),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            gen_ai.operation.name = "embeddings",
+            gen_ai.provider.name = self.provider,
+            gen_ai.request.model = self.model,
+            gen_ai.embeddings.dimension.count = self.dimensions,
+            gen_ai.usage.input_tokens = Empty,
+            server.address = Empty,
+            server.port = Empty,
+            "error.type" = Empty,
+            pgai_sea.vectorizer = self.vectorizer,
+            pgai_sea.texts = texts,
+        )
+    }
+
+    /// Writes down how a request went.
+    pub(crate) fn ended(&self, span: &Span, time: Duration, call: &Call, error: Option<&str>) {
+        let address = call.server.as_ref().map(|server| server.0.as_str());
+        let port = call.server.as_ref().and_then(|server| server.1);
+        if let Some(address) = address {
+            span.record("server.address", address);
+        }
+        if let Some(port) = port {
+            span.record("server.port", port);
+        }
+        if let Some(tokens) = call.input_tokens {
+            span.record("gen_ai.usage.input_tokens", tokens);
+        }
+        if let Some(error) = error {
+            span.record("error.type", error);
+            span.record("otel.status_code", "ERROR");
+        }
+        let Self {
+            vectorizer,
+            provider,
+            model,
+            ..
+        } = self;
+        event!(target: METRICS, Level::TRACE, {
+            histogram.gen_ai.client.operation.duration = time.as_secs_f64(),
+            gen_ai.operation.name = "embeddings",
+            gen_ai.provider.name = provider,
+            gen_ai.request.model = model,
+            server.address = address,
+            server.port = port,
+            "error.type" = error,
+            pgai_sea.vectorizer = vectorizer,
+        });
+        if let Some(tokens) = call.input_tokens {
+            event!(target: METRICS, Level::TRACE, {
+                histogram.gen_ai.client.token.usage = tokens,
+                "gen_ai.token.type" = "input",
+                gen_ai.operation.name = "embeddings",
+                gen_ai.provider.name = provider,
+                gen_ai.request.model = model,
+                server.address = address,
+                server.port = port,
+                pgai_sea.vectorizer = vectorizer,
+            });
+        }
+    }
+}
+
+/// Counts what a batch did.
+pub(crate) fn count(vectorizer: &str, rows: u64, chunks: u64, deferred: u64, dead_letters: u64) {
+    event!(target: METRICS, Level::TRACE, {
+        monotonic_counter.pgai_sea.rows = rows,
+        monotonic_counter.pgai_sea.chunks = chunks,
+        monotonic_counter.pgai_sea.rows_deferred = deferred,
+        monotonic_counter.pgai_sea.dead_letters = dead_letters,
+        pgai_sea.vectorizer = vectorizer,
+    });
+}
+
+/// The conventions' `error.type`: the status that the provider answered with, or what kind of failure it was.
+pub(crate) fn error_type(error: &EmbedError) -> String {
+    match error {
+        EmbedError::Unavailable { status, .. } | EmbedError::Refused { status, .. } => status.to_string(),
+        EmbedError::Unreachable { .. } => "unreachable".to_owned(),
+        EmbedError::Configuration { .. } => "configuration".to_owned(),
+        EmbedError::Answer { .. } => "unusable_answer".to_owned(),
+        EmbedError::Failed { .. } => "failed".to_owned(),
+    }
+}
+
+/// The conventions' name of a provider, where they have one. LiteLLM's models begin with whose they are.
+fn well_known<'p>(provider: &'p str, model: &'p str) -> &'p str {
+    let provider = match (provider, model.split_once('/')) {
+        ("litellm", Some((prefix, _))) => prefix,
+        _ => provider,
+    };
+    match provider {
+        "azure" => "azure.ai.openai",
+        "bedrock" => "aws.bedrock",
+        "gemini" => "gcp.gemini",
+        "mistral" => "mistral_ai",
+        "vertex_ai" => "gcp.vertex_ai",
+        "voyage" => "voyageai",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_have_the_conventions_names() {
+        assert_eq!(well_known("openai", "text-embedding-3-small"), "openai");
+        assert_eq!(well_known("ollama", "library/all-minilm"), "ollama");
+        assert_eq!(well_known("litellm", "mistral/mistral-embed"), "mistral_ai");
+        assert_eq!(well_known("litellm", "azure/my-deployment"), "azure.ai.openai");
+        assert_eq!(well_known("litellm", "text-embedding-3-small"), "litellm");
+    }
+}

@@ -1,0 +1,234 @@
+//! The connection that waits for all lanes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::{AssertSqlSafe, Error, PgPool, Row as _, query};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::debug;
+
+use super::{Bed, CHANNEL, LOCK, Laid, Request};
+use crate::worker::names::Sql;
+use crate::worker::retry::Backoff;
+
+/// A peek may take this share of the time, whatever the interval: queues with many dead rows take long to look into.
+const SHARE: u32 = 50;
+/// A notification to oneself has come by then, or none will.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Lays the lock and says how that went. An exclusive lock is another sleeper's, shared ones are writers'.
+const LIE: &str = "select case when pg_try_advisory_lock($1, $2) then 'asleep' \
+                   when not pg_try_advisory_lock_shared($1, $2) then 'beside' \
+                   when pg_advisory_unlock_shared($1, $2) then 'not yet' end";
+const RISE: &str = "select pg_advisory_unlock($1, $2)";
+/// Another one than before if any transaction that writes has begun or ended.
+const SNAPSHOT: &str = "select pg_current_snapshot()::text";
+
+/// Waits for notifications, and peeks where there are none.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// Of one connection.
+    own: PgPool,
+    pool: PgPool,
+    peek_interval: Duration,
+    requests: mpsc::UnboundedReceiver<Request>,
+    listener: Option<PgListener>,
+    /// Whether notifications come through.
+    hears: bool,
+    beds: HashMap<i32, Laying>,
+    backoff: Backoff,
+    connect_at: Instant,
+    peek_at: Instant,
+    snapshot: Option<String>,
+}
+
+/// How a lane sleeps.
+#[derive(Debug)]
+struct Laying {
+    wake: Arc<Notify>,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Writers notify.
+    Notified {
+        /// Because of this worker's lock.
+        locked: bool,
+    },
+    /// Its queue is peeked into.
+    Peeked(Sql),
+}
+
+impl Watch {
+    pub(super) fn new(
+        own: PgPool,
+        pool: PgPool,
+        peek_interval: Duration,
+        requests: mpsc::UnboundedReceiver<Request>,
+    ) -> Self {
+        Self {
+            own,
+            pool,
+            peek_interval,
+            requests,
+            listener: None,
+            hears: false,
+            beds: HashMap::new(),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
+            connect_at: Instant::now(),
+            peek_at: Instant::now(),
+            snapshot: None,
+        }
+    }
+
+    /// Runs until no lane is left.
+    pub(super) async fn run(mut self) {
+        loop {
+            let peeks = self.beds.values().any(|laying| matches!(laying.way, Way::Peeked(_)));
+            let done = if let Some(listener) = &mut self.listener {
+                tokio::select! {
+                    request = self.requests.recv() => match request {
+                        Some(Request::Lie(bed)) => self.lie(bed).await,
+                        Some(Request::Rise(vectorizer)) => self.rise(vectorizer).await,
+                        None => break,
+                    },
+                    notification = listener.try_recv() => match notification {
+                        Ok(Some(notification)) => match notification.payload().parse() {
+                            Ok(vectorizer) => self.ring(vectorizer).await,
+                            Err(_) => Ok(()),
+                        },
+                        Ok(None) => Err(lost()),
+                        Err(error) => Err(error),
+                    },
+                    () = sleep_until(self.peek_at), if peeks => self.peek().await,
+                }
+            } else {
+                match self.requests.recv().await {
+                    Some(Request::Lie(bed)) if Instant::now() >= self.connect_at => self.connect(bed).await,
+                    // an answer is missed: not yet
+                    Some(_) => Ok(()),
+                    None => break,
+                }
+            };
+            if let Err(error) = done {
+                debug!(%error, "lanes are not woken by the database for a while");
+                self.listener = None;
+                self.connect_at = Instant::now() + self.backoff.next(None);
+                // locks and what was notified meanwhile are lost
+                for (_, laying) in self.beds.drain() {
+                    laying.wake.notify_one();
+                }
+            }
+        }
+        drop(self.listener);
+        self.own.close().await;
+    }
+
+    async fn connect(&mut self, bed: Bed) -> Result<(), Error> {
+        let mut listener = PgListener::connect_with(&self.own).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        self.hears = hears(&mut listener, &self.pool).await?;
+        if !self.hears {
+            debug!("notifications do not come through, as with some connection poolers");
+        }
+        self.listener = Some(listener);
+        self.snapshot = None;
+        self.backoff.reset();
+        self.lie(bed).await
+    }
+
+    async fn lie(&mut self, bed: Bed) -> Result<(), Error> {
+        self.rise(bed.vectorizer).await?;
+        let Some(listener) = &mut self.listener else {
+            return Ok(());
+        };
+        let (way, laid) = if bed.is_notified && self.hears {
+            let lie = query(LIE).bind(LOCK).bind(bed.vectorizer);
+            match lie.fetch_one(listener).await?.try_get(0)? {
+                "asleep" => (Way::Notified { locked: true }, Laid::Asleep),
+                "beside" => (Way::Notified { locked: false }, Laid::Beside),
+                _ => return Ok(()),
+            }
+        } else {
+            self.snapshot = None;
+            (Way::Peeked(bed.peek), Laid::Asleep)
+        };
+        let laying = Laying { wake: bed.wake, way };
+        self.beds.insert(bed.vectorizer, laying);
+        // who does not wait for the answer any more is about to say so
+        bed.laid.send(laid).ok();
+        Ok(())
+    }
+
+    async fn rise(&mut self, vectorizer: i32) -> Result<(), Error> {
+        let locked = self.beds.remove(&vectorizer).map(|laying| laying.way);
+        if let (Some(Way::Notified { locked: true }), Some(listener)) = (locked, &mut self.listener) {
+            query(RISE).bind(LOCK).bind(vectorizer).execute(listener).await?;
+        }
+        Ok(())
+    }
+
+    async fn ring(&mut self, vectorizer: i32) -> Result<(), Error> {
+        if let Some(laying) = self.beds.get(&vectorizer) {
+            laying.wake.notify_one();
+        }
+        // writers need not notify any more
+        self.rise(vectorizer).await
+    }
+
+    /// Wakes those whose queues have work.
+    async fn peek(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        if let Some(listener) = &mut self.listener {
+            let snapshot: String = query(SNAPSHOT).fetch_one(&mut *listener).await?.try_get(0)?;
+            if self.snapshot.as_ref() != Some(&snapshot) {
+                self.snapshot = Some(snapshot);
+                let peeks = self.beds.iter().filter_map(|(vectorizer, laying)| match &laying.way {
+                    Way::Peeked(sql) => Some((*vectorizer, format!("select {vectorizer} where ({sql})"))),
+                    Way::Notified { .. } => None,
+                });
+                let (peeked, sql): (Vec<i32>, Vec<String>) = peeks.unzip();
+                let found = query(AssertSqlSafe(sql.join(" union all "))).fetch_all(listener).await;
+                let found: Vec<i32> = match found {
+                    Ok(rows) => rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+                    // the lane finds out what is wrong
+                    Err(Error::Database(_)) => peeked,
+                    Err(error) => return Err(error),
+                };
+                for vectorizer in found {
+                    self.ring(vectorizer).await?;
+                }
+            }
+        }
+        self.peek_at = Instant::now() + self.peek_interval.max(started.elapsed() * SHARE);
+        Ok(())
+    }
+}
+
+/// Whether what another connection notifies comes through: a pooler that shares connections by the transaction keeps it, and
+/// would keep a session's lock for whoever comes next.
+async fn hears(listener: &mut PgListener, pool: &PgPool) -> Result<bool, Error> {
+    // a payload that is no vectorizer's
+    let token = format!("hello {:?}", std::time::SystemTime::now());
+    let notify = query("select pg_notify($1, $2)").bind(CHANNEL).bind(token.clone());
+    notify.execute(pool).await?;
+    let heard = async {
+        loop {
+            match listener.try_recv().await? {
+                Some(notification) if notification.payload() == token => return Ok(true),
+                Some(_) => {}
+                None => return Err(lost()),
+            }
+        }
+    };
+    timeout(PATIENCE, heard).await.unwrap_or(Ok(false))
+}
+
+fn lost() -> Error {
+    Error::Io(std::io::ErrorKind::ConnectionAborted.into())
+}
