@@ -13,11 +13,13 @@
 //! # }
 //! ```
 //!
-//! Compared are the source table, the loaded column, the target table or column and the dimensions; provider and model, and the
-//! template, where the attribute has `embedding` and `formatting`.
+//! Compared are the source table, the loaded column, the target table with its view or the target column, and the dimensions; and
+//! what the attribute has of `embedding`, `chunking`, `formatting` and `indexing`, with the database's defaults for what such an
+//! option leaves out. What the attribute does not have may be anything.
 
 mod compare;
 mod finding;
+mod options;
 
 use sea_orm::ConnectionTrait;
 
@@ -66,10 +68,18 @@ async fn findings<C: ConnectionTrait>(
     } else if !declarations.is_empty() {
         found.push(Finding::not_installed());
     }
-    let mut places = Vec::new();
+    let mut declared = Vec::new();
     for declaration in declarations {
-        places.push(compare::place(db, declaration).await?);
+        declared.push(compare::Declared {
+            declaration,
+            schema: compare::place(db, declaration).await?,
+            options: if vectorizers.is_empty() {
+                options::Options::default()
+            } else {
+                options::as_stored(db, declaration).await?
+            },
+        });
     }
-    found.extend(compare::all(declarations, &places, &vectorizers, may_be_extra));
+    found.extend(compare::all(&declared, &vectorizers, may_be_extra));
     Ok(Findings(found))
 }

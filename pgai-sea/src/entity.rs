@@ -50,3 +50,18 @@ pub trait EmbeddingTrait: EntityTrait {
     /// From an embedding to the row it belongs to. There is no foreign key behind it.
     fn source_relation() -> RelationDef;
 }
+
+/// An entity that is searched through its companion: `blog_post::Entity` by the chunks of `content_embeddings::Entity`.
+///
+/// `#[derive(Vectorizer)]` implements it for an entity with one vectorizer, if that has a table. With several, a search is one on
+/// the companion that is meant; with `destination = "column"` the entity is searched by its own column.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not searched through one companion",
+    label = "which embeddings are to be searched?",
+    note = "an entity with exactly one `#[vectorizer(..)]`, which has a table, is searched itself: `blog_post::Entity::search(..)`",
+    note = "with several, search on the companion that is meant: `blog_post::content_embeddings::Entity::search(..)`"
+)]
+pub trait SearchedByTrait: EntityTrait {
+    /// The companion.
+    type Embeddings: EmbeddingTrait<Source = Self>;
+}

@@ -14,10 +14,12 @@ pub mod cli;
 pub mod config;
 pub mod embedder;
 pub mod entity;
+pub mod index;
 #[cfg(feature = "migration")]
 pub mod migration;
 pub mod search;
 pub mod sql;
+pub mod types;
 pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
@@ -27,7 +29,7 @@ pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
 pub use self::embedder::Embedder;
-pub use self::entity::{EmbeddingTrait, VectorizedTrait, managed_tables};
+pub use self::entity::{EmbeddingTrait, SearchedByTrait, VectorizedTrait, managed_tables};
 pub use self::search::ai;
 pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
 #[doc = include_str!("derive.md")]
@@ -37,5 +39,9 @@ pub use pgai_sea_derive::Vectorizer;
 pub mod prelude {
     pub use crate::embedder::Embedder;
     pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
-    pub use crate::search::{Hit, HitWithSource, Metric, RowHit, SearchError, SearchTrait, VectorExprTrait, ai};
+    pub use crate::search::{
+        FullText, Hit, HitWithSource, Hits, IterativeScan, Metric, PartialHit, Quantized, Ranked, Reranker, RowHit,
+        SearchError, SearchTrait, SourceSearchTrait, VectorExprTrait, ai,
+    };
+    pub use crate::types::{Bits, HalfVec, SparseVec};
 }

@@ -32,10 +32,11 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Statement,
     TransactionTrait,
 };
-use sea_orm_migration::SchemaManager;
+use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 
 use crate::catalog::{self, Installed, VectorizerRef, entities};
 use crate::config::{ConfigError, Indexing, Scheduling};
+use crate::index::{CreateVectorIndex, DropVectorIndex};
 use crate::sql::Call;
 use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 
@@ -48,6 +49,8 @@ pub mod prelude {
         Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     };
     pub use crate::entity::VectorizedTrait;
+    pub use crate::index::{CreateVectorIndex, DropVectorIndex, VectorType};
+    pub use crate::search::Metric;
     pub use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 }
 
@@ -123,6 +126,32 @@ pub trait VectorizerManagerExt {
     ///
     /// The database's.
     async fn has_vectorizer(&self, name: &str) -> Result<bool, DbErr>;
+
+    /// Creates an index over vectors.
+    ///
+    /// ```
+    /// # use pgai_sea::migration::prelude::*;
+    /// # async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    /// manager
+    ///     .create_vector_index(CreateVectorIndex::hnsw("items", "embedding").metric(Metric::L2).m(24))
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] for what the builder refuses, for [`concurrently`](CreateVectorIndex::concurrently) inside a transaction,
+    /// and where [`if_not_exists`](CreateVectorIndex::if_not_exists) finds an index that a build left unfinished. The database's error
+    /// for what the database does.
+    async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr>;
+
+    /// Drops an index over vectors.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] for what the builder refuses and for [`concurrently`](DropVectorIndex::concurrently) inside a transaction,
+    /// the database's error where there is none, unless the builder says [`if_exists`](DropVectorIndex::if_exists).
+    async fn drop_vector_index(&self, drop: DropVectorIndex) -> Result<(), DbErr>;
 }
 
 #[async_trait::async_trait]
@@ -212,6 +241,62 @@ impl VectorizerManagerExt for SchemaManager<'_> {
             .await?;
         Ok(found > 0)
     }
+
+    async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr> {
+        let sql = create.to_sql().map_err(|error| invalid(&error))?;
+        let db = self.get_connection();
+        if create.is_concurrent() {
+            check_no_transaction(db)?;
+        }
+        db.execute_unprepared(&sql).await?;
+        if create.may_exist() {
+            check_valid(db, create.regclass()).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_vector_index(&self, drop: DropVectorIndex) -> Result<(), DbErr> {
+        let sql = drop.to_sql().map_err(|error| invalid(&error))?;
+        let db = self.get_connection();
+        if drop.is_concurrent() {
+            check_no_transaction(db)?;
+        }
+        db.execute_unprepared(&sql).await?;
+        Ok(())
+    }
+}
+
+/// sea-orm-migration runs a migration in a transaction unless that says otherwise. PostgreSQL would refuse too, without saying how.
+fn check_no_transaction(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
+    match db {
+        SchemaManagerConnection::Connection(_) => Ok(()),
+        SchemaManagerConnection::Transaction(_) | SchemaManagerConnection::OwnedTransaction(_) => {
+            Err(invalid(&ConfigError::new(
+                "concurrently",
+                "PostgreSQL does it outside of transactions alone: let the migration's `use_transaction` return Some(false)",
+            )))
+        }
+    }
+}
+
+/// A concurrent build that fails or is interrupted leaves an index that serves no query, and that the next build takes for its own.
+async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), DbErr> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass($1)",
+        [index.as_str().into()],
+    );
+    let is_valid = match db.query_one_raw(statement).await? {
+        Some(row) => row.try_get_by_index(0)?,
+        None => true, // dropped meanwhile
+    };
+    if is_valid {
+        return Ok(());
+    }
+    Err(DbErr::Migration(format!(
+        "index {index} is there but invalid, since a concurrent build of it did not end: drop it with `drop_vector_index` first, \
+         unless another session is still building it"
+    )))
 }
 
 /// Calls a function on one vectorizer. Asks for it first: by name, pgai's functions accept what does not exist.

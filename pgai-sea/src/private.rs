@@ -3,5 +3,7 @@
 pub use inventory::submit as register;
 pub use sea_orm;
 
-pub use crate::entity::{Declaration, DeclaredDestination, EmbeddingTrait, Registered, VectorizedTrait, declared};
-pub use crate::search::{Rows, SearchableTrait};
+pub use crate::entity::{
+    Declaration, DeclaredDestination, EmbeddingTrait, Registered, SearchedByTrait, VectorizedTrait, declared,
+};
+pub use crate::search::{Rows, SearchableTrait, primary_key};

@@ -9,12 +9,12 @@ pub enum CatalogError {
     /// The database is not PostgreSQL.
     #[error("vectorizers need PostgreSQL with pgvector, this is a connection to {0}")]
     NotPostgres(&'static str),
-    /// The role may not create what has to be created.
-    #[error("role {role:?} may not create {what}: run `{grant}` as its owner, then try again")]
+    /// The role may not do what has to be done.
+    #[error("role {role:?} may not {what}: run `{grant}` as its owner, then try again")]
     NoPrivilege {
         /// Who is connected.
         role: String,
-        /// What it may not create: a schema, or functions and tables in the schema `ai`.
+        /// What it may not do: create a schema, say.
         what: &'static str,
         /// The statement that lets it.
         grant: String,

@@ -67,6 +67,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
             return Err(CatalogError::TooNew { found, known: VERSION });
         }
         Presence::Ours(from) => {
+            check_owners(&transaction).await?;
             run(&transaction, Some(from)).await?;
             Installed::Upgraded { from, to: VERSION }
         }
@@ -153,13 +154,13 @@ async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(),
     let (may, what, grant) = if schema {
         (
             "SELECT has_schema_privilege('ai', 'create')",
-            "functions and tables in the schema ai",
+            "create functions and tables in the schema ai",
             "SELECT format('GRANT CREATE, USAGE ON SCHEMA ai TO %I', current_user)",
         )
     } else {
         (
             "SELECT has_database_privilege(current_database(), 'create')",
-            "a schema in this database",
+            "create a schema in this database",
             "SELECT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)",
         )
     };
@@ -173,13 +174,36 @@ async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(),
     })
 }
 
+/// Making anew what is there takes its owners' rights: the schema's, and those of the tables with triggers.
+async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
+    let grant: Option<String> = scalar(
+        db,
+        r"SELECT CASE WHEN count(*) > 0
+             THEN format('GRANT %s TO %I', string_agg(DISTINCT quote_ident(r.rolname), ', '), current_user) END
+         FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+         WHERE NOT pg_has_role(r.oid, 'usage')
+         AND (c.relnamespace = 'ai'::regnamespace AND c.relname = 'pgai_sea_migration'
+             OR c.oid IN (SELECT t.tgrelid FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                 WHERE p.proname ~ '^_vectorizer_src_trg_\d+$'))",
+    )
+    .await?;
+    match grant {
+        None => Ok(()),
+        Some(grant) => Err(CatalogError::NoPrivilege {
+            role: scalar(db, "SELECT current_user::text").await?,
+            what: "upgrade the schema ai and its vectorizers' triggers",
+            grant,
+        }),
+    }
+}
+
 /// A schema `ai` of the user's own may stay, if what is in it does not collide.
 async fn check_free<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     let name = db
         .query_one_raw(sql(
             "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace('ai')
              AND relname IN ('vectorizer', 'vectorizer_status', 'vectorizer_errors', '_vectorizer_errors',
-                 'vectorizer_worker_process', 'vectorizer_worker_progress')
+                 'vectorizer_worker_process', 'vectorizer_worker_progress', 'vectorizer_worker_usage')
              UNION ALL
              SELECT proname::text FROM pg_proc WHERE pronamespace = to_regnamespace('ai')
              AND proname IN ('create_vectorizer', 'drop_vectorizer')

@@ -23,12 +23,14 @@ mod install;
 mod leftovers;
 mod presence;
 mod schema;
+mod status;
 mod uninstall;
 mod vectorizer;
 
 pub use self::error::CatalogError;
 pub use self::failed::{DeadLetter, failed, failed_count, retry_failed};
 pub use self::install::{Installed, install};
+pub use self::status::{Count, Coverage, VectorizerStatus, status};
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, VectorizerRef, vectorizer, vectorizers};
 

@@ -23,6 +23,7 @@ struct Found {
     library: bool,
     vectorizers: bool,
     extension: Option<String>,
+    unreadable: Option<String>,
 }
 
 /// Ends when no other session is installing or removing the schema; held until the transaction ends.
@@ -48,13 +49,25 @@ pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, Cat
                 EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_sea_migration') AS ours,
                 EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_lib_version') AS library,
                 EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND proname = 'create_vectorizer') AS vectorizers,
-                (SELECT extversion FROM pg_extension WHERE extname = 'ai') AS extension
+                (SELECT extversion FROM pg_extension WHERE extname = 'ai') AS extension,
+                (SELECT format('GRANT USAGE ON SCHEMA ai TO %1$I; GRANT SELECT ON %2$s TO %1$I', current_user,
+                        string_agg(format('ai.%I', relname), ', ' ORDER BY relname))
+                    FROM pg_class WHERE relnamespace = n.oid AND relname IN ('pgai_sea_migration', 'pgai_lib_version')
+                    HAVING NOT bool_and(has_schema_privilege(n.oid, 'usage') AND has_table_privilege(pg_class.oid, 'select'))
+                ) AS unreadable
          FROM (SELECT to_regnamespace('ai')::oid AS oid) n",
     ))
     .one(db)
     .await?
     .ok_or_else(|| DbErr::RecordNotFound("the state of the schema ai".to_owned()))?;
 
+    if let Some(grant) = found.unreadable {
+        return Err(CatalogError::NoPrivilege {
+            role: scalar(db, "SELECT current_user::text").await?,
+            what: "read the schema ai",
+            grant,
+        });
+    }
     if found.ours {
         let version = scalar::<C, Option<i32>>(db, "SELECT max(version) FROM ai.pgai_sea_migration").await?;
         return Ok(Presence::Ours(version.unwrap_or(0)));

@@ -48,7 +48,7 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
     transaction
         .execute_unprepared(
             "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress,
-                 ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
+                 ai.vectorizer_worker_usage, ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
         )
         .await?;
 

@@ -3,9 +3,18 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::finding::{Aspect, Finding, Problem};
+use super::options::Options;
 use crate::catalog::Vectorizer;
-use crate::config::{Destination, Formatting, Loading};
+use crate::config::{Destination, Loading};
 use crate::entity::{Declaration, DeclaredDestination};
+
+/// A declaration, with what only the database knows of it.
+pub(super) struct Declared {
+    pub(super) declaration: &'static Declaration,
+    /// See [`place`].
+    pub(super) schema: Option<String>,
+    pub(super) options: Options,
+}
 
 /// The schema that a declaration's source is in, with what it leaves to the search path resolved. `None`: there is no such table.
 pub(super) async fn place<C: ConnectionTrait>(db: &C, declaration: &Declaration) -> Result<Option<String>, DbErr> {
@@ -25,35 +34,35 @@ pub(super) async fn place<C: ConnectionTrait>(db: &C, declaration: &Declaration)
 
 /// Every difference, in the order of the declarations; vectorizers that nothing declares last.
 pub(super) fn all(
-    declarations: &[&'static Declaration],
-    schemas: &[Option<String>],
+    declared: &[Declared],
     vectorizers: &[Vectorizer],
     may_be_extra: impl Fn(&str) -> bool,
 ) -> Vec<Finding> {
-    let declared: Vec<_> = declarations
-        .iter()
-        .copied()
-        .zip(schemas.iter().map(Option::as_deref))
-        .collect();
     let mut partners: Vec<Option<&Vectorizer>> = declared
         .iter()
-        .map(|(declaration, schema)| vectorizers.iter().find(|v| fills(v, declaration, *schema)))
+        .map(|one| {
+            let schema = one.schema.as_deref();
+            vectorizers.iter().find(|v| fills(v, one.declaration, schema))
+        })
         .collect();
     // one that reads the declared column and writes elsewhere is the declared one, gone astray
-    for index in 0..declared.len() {
+    for (index, one) in declared.iter().enumerate() {
         if partners[index].is_none() {
-            let (declaration, schema) = declared[index];
+            let free = |v: &&Vectorizer| !partners.iter().flatten().any(|taken| taken.id == v.id);
+            let schema = one.schema.as_deref();
             partners[index] = vectorizers
                 .iter()
-                .find(|v| reads(v, declaration, schema) && !partners.iter().flatten().any(|taken| taken.id == v.id));
+                .filter(free)
+                .find(|v| reads(v, one.declaration, schema));
         }
     }
     let mut findings = Vec::new();
-    for ((declaration, schema), partner) in declared.iter().zip(&partners) {
+    for (one, partner) in declared.iter().zip(&partners) {
+        let declaration = one.declaration;
         match partner {
             None => findings.push(Finding::about(declaration, None, Problem::Missing)),
             Some(vectorizer) => findings.extend(
-                differences(declaration, *schema, vectorizer)
+                differences(one, vectorizer)
                     .into_iter()
                     .map(|problem| Finding::about(declaration, Some(vectorizer), problem)),
             ),
@@ -102,19 +111,21 @@ fn loaded(vectorizer: &Vectorizer) -> Option<&str> {
     vectorizer.config.loading.as_ref().and_then(Loading::column_name)
 }
 
-fn differences(declaration: &Declaration, schema: Option<&str>, vectorizer: &Vectorizer) -> Vec<Problem> {
+fn differences(declared: &Declared, vectorizer: &Vectorizer) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut compare = |aspect, declared: String, actual: String| {
-        if declared != actual {
+        let same = declared == actual;
+        if !same {
             problems.push(Problem::Differs {
                 aspect,
                 declared,
                 actual,
             });
         }
+        same
     };
-    let config = &vectorizer.config;
-    let schema = schema.unwrap_or_default();
+    let (declaration, config) = (declared.declaration, &vectorizer.config);
+    let schema = declared.schema.as_deref().unwrap_or_default();
     compare(
         Aspect::Source,
         format!("{schema}.{}", declaration.source_table),
@@ -125,33 +136,31 @@ fn differences(declaration: &Declaration, schema: Option<&str>, vectorizer: &Vec
         declaration.loading_column.to_owned(),
         loaded(vectorizer).unwrap_or("no column").to_owned(),
     );
-    compare(
-        Aspect::Destination,
-        match declaration.destination {
-            DeclaredDestination::Table {
-                target_schema,
-                target_table,
-                ..
-            } => {
-                format!("{}.{target_table}", target_schema.unwrap_or(schema))
-            }
-            DeclaredDestination::Column { embedding_column } => format!("the column {embedding_column}"),
-        },
-        destination(&config.destination),
-    );
+    let (declared_destination, declared_view) = match declaration.destination {
+        DeclaredDestination::Table {
+            target_schema,
+            target_table,
+            view_schema,
+            view_name,
+        } => (
+            format!("{}.{target_table}", target_schema.unwrap_or(schema)),
+            Some(format!("{}.{view_name}", view_schema.unwrap_or(schema))),
+        ),
+        DeclaredDestination::Column { embedding_column } => (format!("the column {embedding_column}"), None),
+    };
+    let (destination, view) = destination(&config.destination);
+    // elsewhere altogether, the view is elsewhere as well
+    if compare(Aspect::Destination, declared_destination, destination)
+        && let Some((declared, actual)) = declared_view.zip(view)
+    {
+        compare(Aspect::View, declared, actual);
+    }
     compare(
         Aspect::Dimensions,
         declaration.dimensions.to_string(),
         config.embedding.dimensions().to_string(),
     );
-    let create = (declaration.vectorizer)();
-    if let Some(embedding) = create.get_embedding() {
-        let model = |embedding: &crate::Embedding| format!("{} of {}", embedding.model(), embedding.provider());
-        compare(Aspect::Embedding, model(embedding), model(&config.embedding));
-    }
-    if let Some(formatting) = create.get_formatting() {
-        compare(Aspect::Formatting, template(formatting), template(&config.formatting));
-    }
+    problems.extend(declared.options.differences(config));
     problems
 }
 
@@ -164,21 +173,18 @@ fn refused(declaration: &Declaration) -> Result<(), crate::config::ConfigError> 
     }
 }
 
-fn destination(destination: &Destination) -> String {
+/// Where the embeddings are, and the view that joins them.
+fn destination(destination: &Destination) -> (String, Option<String>) {
+    let name = |schema: &Option<String>, name: &Option<String>| {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        format!("{}.{}", part(schema), part(name))
+    };
     match destination {
-        Destination::Table(table) => {
-            let name = |name: &Option<String>| name.clone().unwrap_or_default();
-            format!("{}.{}", name(&table.target_schema), name(&table.target_table))
-        }
-        Destination::Column(column) => format!("the column {}", column.embedding_column),
-        Destination::Other(value) => value.to_string(),
-    }
-}
-
-fn template(formatting: &Formatting) -> String {
-    match formatting {
-        // the database's default
-        Formatting::PythonTemplate(template) => template.template.clone().unwrap_or_else(|| "$chunk".to_owned()),
-        Formatting::Other(value) => value.to_string(),
+        Destination::Table(table) => (
+            name(&table.target_schema, &table.target_table),
+            Some(name(&table.view_schema, &table.view_name)),
+        ),
+        Destination::Column(column) => (format!("the column {}", column.embedding_column), None),
+        Destination::Other(value) => (value.to_string(), None),
     }
 }

@@ -103,12 +103,18 @@ pub enum Aspect {
     Loading,
     /// The table or column of the embeddings.
     Destination,
+    /// The view that joins the embeddings to their rows.
+    View,
     /// The length of the vectors.
     Dimensions,
-    /// Provider and model.
+    /// Provider, model and their options.
     Embedding,
+    /// How text is cut.
+    Chunking,
     /// The template.
     Formatting,
+    /// The index over the embeddings.
+    Indexing,
 }
 
 impl fmt::Display for Aspect {
@@ -118,8 +124,11 @@ impl fmt::Display for Aspect {
             Self::Loading => "the column that is embedded",
             Self::Destination => "the destination",
             Self::Dimensions => "the number of dimensions",
+            Self::View => "the view",
             Self::Embedding => "the model",
+            Self::Chunking => "the chunking",
             Self::Formatting => "the template",
+            Self::Indexing => "the index",
         })
     }
 }
@@ -174,6 +183,24 @@ impl Finding {
                     self.create()
                 )
             }
+            // what embeds nothing again is said as well
+            Problem::Differs {
+                aspect: Aspect::View,
+                actual,
+                ..
+            } => format!(
+                "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and `view_name`; \
+                 pgai's own schema has it beside the source",
+                self.create()
+            ),
+            Problem::Differs {
+                aspect: Aspect::Indexing,
+                ..
+            } => format!(
+                "{drop}\n{}\n// or, where the `ai` schema is pgai-sea's: manager.set_scheduling({name:?}, Scheduling::none(), ..)\
+                 .await?; with what the entity says, after dropping an index that is there already",
+                self.create()
+            ),
             Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
             Problem::Refused(_) => String::new(),
         }

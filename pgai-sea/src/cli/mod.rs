@@ -1,5 +1,6 @@
 //! The command `pgai-sea`: installs the `ai` schema, runs the worker, says what is pending.
 
+mod allowance;
 mod bar;
 mod database;
 mod error;

@@ -3,10 +3,13 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 use super::CliError;
+use super::allowance::{Allowance, budgets};
 use super::bar::Bars;
 use super::database::DatabaseArgs;
 use super::local_model::{LocalModel, with_local_models};
@@ -26,31 +29,58 @@ pub(super) struct WorkerCommand {
         visible_alias = "vectorizer",
         value_name = "ID",
         env = "PGAI_VECTORIZER_WORKER_VECTORIZER_IDS",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = names
     )]
-    vectorizers: Vec<String>,
+    vectorizers: Vec<Names>,
 
     /// Requests at once for each vectorizer, instead of what its configuration says
     #[arg(short, long, value_name = "N", env = "PGAI_VECTORIZER_WORKER_CONCURRENCY")]
     concurrency: Option<std::num::NonZeroUsize>,
 
-    /// How often to look for work when idle: 500ms, 30s, 5m
+    /// At most so many requests a minute to each provider; openai=3000 or openai/text-embedding-3-small=3000 speaks of one provider or
+    /// model, and may be given several times
+    #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
+    requests_per_minute: Vec<Allowance>,
+
+    /// At most so many tokens a minute, in the same way
+    #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
+    tokens_per_minute: Vec<Allowance>,
+
+    /// How often to look for work at least when idle: 500ms, 30s, 5m, a number of seconds
     #[arg(
         long,
         value_name = "TIME",
         default_value = "1s",
-        value_parser = humantime::parse_duration,
+        value_parser = duration,
         env = "PGAI_VECTORIZER_WORKER_POLL_INTERVAL"
     )]
     poll_interval: Duration,
 
+    /// How soon to notice a commit when idle. On pgai's catalog the database is asked so often, elsewhere it says so by itself; both
+    /// take a connection more, with 0 there is none, and work is looked for every --poll-interval
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
+    wake_interval: Duration,
+
     /// How long rows that this worker holds are kept from others if it dies
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     lease: Duration,
 
     /// Stop when nothing is left to embed; exits with 1 if something could not be
-    #[arg(long, env = "PGAI_VECTORIZER_WORKER_ONCE")]
+    #[arg(long, env = "PGAI_VECTORIZER_WORKER_ONCE", value_parser = BoolishValueParser::new())]
     once: bool,
+
+    /// Stop and exit with 1 when a provider, the database or a vectorizer's configuration fails, instead of waiting until it works
+    /// again. With --once it is the default, and says only whether the exit status is 1: the other vectorizers are served all the same
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        env = "PGAI_VECTORIZER_WORKER_EXIT_ON_ERROR"
+    )]
+    exit_on_error: Option<bool>,
 
     /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2 serves the vectorizers
     /// that name this provider and model with the model in that directory; may be given several times
@@ -58,12 +88,34 @@ pub(super) struct WorkerCommand {
     local_models: Vec<LocalModel>,
 
     /// How much to log, on standard error; RUST_LOG says it in more detail
-    #[arg(long, value_name = "LEVEL", default_value = "info", ignore_case = true)]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        ignore_case = true,
+        env = "PGAI_VECTORIZER_WORKER_LOG_LEVEL"
+    )]
     log_level: LogLevel,
 
     /// Log lines of JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What stands between commas: in its environment variable pgai's worker wants blanks there.
+type Names = Vec<String>;
+
+#[expect(clippy::unnecessary_wraps, reason = "clap's")]
+fn names(text: &str) -> Result<Names, std::convert::Infallible> {
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
+/// A time with its unit, or as pgai's worker takes it too a number of seconds.
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    match text.trim().parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text),
+    }
 }
 
 /// pgai's words for levels, and tracing's.
@@ -85,11 +137,19 @@ impl WorkerCommand {
         // a connection for each batch that is written, and some for claiming and tracking
         let db = self.database.connect(10).await?;
         let mut worker = Worker::new(db)
-            .vectorizers(self.vectorizers.iter().map(|vectorizer| reference(vectorizer)))
+            .vectorizers(self.vectorizers.iter().flatten().map(|name| reference(name)))
             .poll_interval(self.poll_interval)
+            .wake_interval(self.wake_interval)
+            .stop_on_error(!self.once && self.exit_on_error == Some(true))
             .lease(self.lease);
         if let Some(concurrency) = self.concurrency {
             worker = worker.concurrency(concurrency.get());
+        }
+        for (provider, budget) in budgets(&self.requests_per_minute, &self.tokens_per_minute) {
+            worker = match provider {
+                Some(provider) => worker.budget_of(provider, budget),
+                None => worker.budget(budget),
+            };
         }
         worker = with_local_models(worker, &self.local_models)?;
         if let Some(bars) = bars.clone() {
@@ -114,7 +174,12 @@ impl WorkerCommand {
             .map(|(vectorizer, error)| format!("{vectorizer}: {error}"))
             .collect();
         if self.once && !errors.is_empty() {
-            return Err(CliError::Unserved { errors });
+            let error = CliError::Unserved { errors };
+            if self.exit_on_error == Some(false) {
+                warn!("{error}");
+            } else {
+                return Err(error);
+            }
         }
         Ok(())
     }

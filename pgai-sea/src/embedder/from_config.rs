@@ -2,7 +2,9 @@
 
 use std::{env, sync::Arc};
 
-use super::{EmbedError, Embedder, Ollama, OpenAi};
+use serde_json::Value;
+
+use super::{EmbedError, Embedder, LiteLlm, Ollama, OpenAi, VoyageAi, voyage};
 use crate::config::{self, Embedding};
 
 /// What the environment variable `name` holds, unless it is not set or empty.
@@ -14,10 +16,10 @@ pub fn environment(name: &str) -> Option<String> {
 /// The embedder that a vectorizer's configuration asks for.
 ///
 /// `variable` answers what a name holds: `api_key_name`, of which the configuration stores only the name, and
-/// `OPENAI_BASE_URL`, `OLLAMA_HOST` and `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH`, which hold where the configuration says nothing.
-/// That is [`environment`], or a function that looks somewhere else as well.
+/// `OPENAI_BASE_URL`, `OLLAMA_HOST`, `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH` and those that [`LiteLlm`] names, which hold where
+/// the configuration says nothing. That is [`environment`], or a function that looks somewhere else as well.
 ///
-/// A key is not asked for where the address is not OpenAI's own: servers on one's own machines often need none.
+/// A key is not asked for where the address is not the provider's own: servers on one's own machines often need none.
 ///
 /// ```
 /// use pgai_sea::{config::Embedding, embedder};
@@ -38,8 +40,8 @@ pub fn from_config(
     match config {
         Embedding::OpenAi(openai) => Ok(Arc::new(self::openai(openai, &variable)?)),
         Embedding::Ollama(ollama) => Ok(Arc::new(self::ollama(ollama, &variable)?)),
-        Embedding::VoyageAi(_) => Err(unknown("voyageai")),
-        Embedding::LiteLlm(_) => Err(unknown("litellm")),
+        Embedding::VoyageAi(voyage) => Ok(Arc::new(self::voyageai(voyage, &variable)?)),
+        Embedding::LiteLlm(litellm) => self::litellm(litellm)?.build(variable),
         Embedding::Other(_) => Err(unknown(config.provider())),
     }
 }
@@ -51,15 +53,7 @@ fn openai(config: &config::OpenAi, variable: &dyn Fn(&str) -> Option<String>) ->
     match variable(key_name) {
         Some(key) => openai = openai.api_key(key),
         None if base_url.is_some() => openai = openai.missing_key(key_name),
-        None => {
-            return Err(EmbedError::Configuration {
-                provider: "openai",
-                message: format!(
-                    "`{key_name}`, which the vectorizer names as api_key_name, is not set: set this environment variable \
-                     to the API key where the worker runs"
-                ),
-            });
-        }
+        None => return Err(missing_key("openai", key_name)),
     }
     if let Some(url) = base_url {
         openai = openai.base_url(url);
@@ -82,6 +76,47 @@ fn ollama(config: &config::Ollama, variable: &dyn Fn(&str) -> Option<String>) ->
         ollama = ollama.keep_alive(keep_alive);
     }
     Ok(ollama)
+}
+
+fn voyageai(config: &config::VoyageAi, variable: &dyn Fn(&str) -> Option<String>) -> Result<VoyageAi, EmbedError> {
+    let key_name = config.api_key_name.as_deref().unwrap_or(voyage::KEY);
+    let key = variable(key_name).ok_or_else(|| missing_key("voyageai", key_name))?;
+    let mut voyage = VoyageAi::new(&config.model, dimensions("voyageai", config.dimensions)?).api_key(key);
+    if let Some(input_type) = &config.input_type {
+        voyage = voyage.input_type(input_type);
+    }
+    // arguments that pgai has learned since its last release
+    for name in ["output_dimension", "output_dtype"] {
+        if let Some(value) = config.other.get(name) {
+            voyage = voyage.field(name, value.clone());
+        }
+    }
+    Ok(voyage)
+}
+
+fn litellm(config: &config::LiteLlm) -> Result<LiteLlm, EmbedError> {
+    let mut litellm = LiteLlm::new(&config.model, dimensions("litellm", config.dimensions)?);
+    if let Some(name) = &config.api_key_name {
+        litellm = litellm.key_name(name);
+    }
+    match &config.extra_options {
+        None | Some(Value::Null) => Ok(litellm),
+        Some(Value::Object(options)) => Ok(litellm.options(options)),
+        Some(_) => Err(EmbedError::Configuration {
+            provider: "litellm",
+            message: "extra_options is not an object: it has to be one, of options by name".to_owned(),
+        }),
+    }
+}
+
+pub(super) fn missing_key(provider: &'static str, name: &str) -> EmbedError {
+    EmbedError::Configuration {
+        provider,
+        message: format!(
+            "`{name}`, which should hold the API key, is not set: set this environment variable where the worker runs, or name \
+             another one as the vectorizer's api_key_name"
+        ),
+    }
 }
 
 fn dimensions(provider: &'static str, dimensions: i32) -> Result<usize, EmbedError> {

@@ -10,12 +10,12 @@ use reqwest::{Client, Response, StatusCode, Url, header};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{EmbedError, rejection};
+use super::{EmbedError, call::report_server, rejection};
 
 /// How long a provider may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A credential. It goes into the `Authorization` header and nowhere else.
+/// A credential. It goes into the header that the provider reads it from and nowhere else.
 #[derive(Clone)]
 pub(super) struct Secret(String);
 
@@ -24,9 +24,9 @@ impl Secret {
         Self(secret.into())
     }
 
-    /// The `Authorization` header; `None` if the secret has characters that no header can carry.
-    fn bearer(&self) -> Option<header::HeaderValue> {
-        let mut value = header::HeaderValue::from_str(&format!("Bearer {}", self.0.trim())).ok()?;
+    /// The secret in a header, after `scheme`; `None` if it has characters that no header can carry.
+    fn header(&self, scheme: &str) -> Option<header::HeaderValue> {
+        let mut value = header::HeaderValue::from_str(&format!("{scheme}{}", self.0.trim())).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
@@ -55,10 +55,29 @@ impl BaseUrl {
         Self(url.into())
     }
 
+    /// The base that `change` makes of this one.
+    pub(super) fn map(&self, change: impl FnOnce(&str) -> String) -> Self {
+        Self(change(&self.0))
+    }
+
+    /// The base with a query's value, unless it has one of that name.
+    pub(super) fn with_query(&self, name: &str, value: &str) -> Self {
+        match Url::parse(self.0.trim()) {
+            Ok(mut url) if url.query_pairs().all(|(known, _)| known != name) => {
+                url.query_pairs_mut().append_pair(name, value);
+                Self(url.into())
+            }
+            // there already, or no address, which shows when it is asked
+            _ => self.clone(),
+        }
+    }
+
     /// The address of `path` below the base. A query of the base stays (Azure's `api-version`).
     fn join(&self, path: &str) -> Option<Url> {
         let mut url = Url::parse(self.0.trim()).ok().filter(Url::has_host)?;
-        url.path_segments_mut().ok()?.pop_if_empty().extend(path.split('/'));
+        if !path.is_empty() {
+            url.path_segments_mut().ok()?.pop_if_empty().extend(path.split('/'));
+        }
         matches!(url.scheme(), "http" | "https").then_some(url)
     }
 }
@@ -90,12 +109,22 @@ fn shown(mut url: Url) -> Url {
     url
 }
 
+/// Where a provider reads the key from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Auth {
+    /// `Authorization: Bearer ..`, as nearly everybody.
+    Bearer,
+    /// `api-key: ..`, as Azure.
+    ApiKey,
+}
+
 /// A provider's HTTP interface.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     /// The provider's name in configurations.
     pub(super) provider: &'static str,
     pub(super) base_url: BaseUrl,
+    pub(super) auth: Auth,
     pub(super) api_key: Option<Secret>,
     /// The variable that was looked at for a key and held none.
     pub(super) key_name: Option<String>,
@@ -104,6 +133,18 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// The interface at `base_url`, so far without a key.
+    pub(super) fn new(provider: &'static str, base_url: impl Into<String>, timeout: Duration) -> Self {
+        Self {
+            provider,
+            base_url: BaseUrl::new(base_url),
+            auth: Auth::Bearer,
+            api_key: None,
+            key_name: None,
+            timeout,
+        }
+    }
+
     /// Posts `body` to `path` and reads the whole answer, whatever its status.
     pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, EmbedError> {
         let response = self.send(path, body, Some(self.timeout)).await?;
@@ -124,12 +165,17 @@ impl Endpoint {
                 self.base_url
             ))
         })?;
+        report_server(&url);
         let mut request = client(self.provider)?.post(url.clone()).json(body);
         if let Some(key) = &self.api_key {
-            let bearer = key
-                .bearer()
+            let (name, scheme) = match self.auth {
+                Auth::Bearer => (header::AUTHORIZATION, "Bearer "),
+                Auth::ApiKey => (header::HeaderName::from_static("api-key"), ""),
+            };
+            let value = key
+                .header(scheme)
                 .ok_or_else(|| self.configuration("the API key has characters that no HTTP header can carry"))?;
-            request = request.header(header::AUTHORIZATION, bearer);
+            request = request.header(name, value);
         }
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
@@ -318,9 +364,19 @@ mod tests {
             join("https://host/v1?api-version=2024"),
             Some("https://host/v1/api/embed?api-version=2024".to_owned())
         );
+        let itself = |base: &str| BaseUrl::new(base).join("").map(String::from);
+        assert_eq!(itself("https://host/model"), Some("https://host/model".to_owned()));
         assert_eq!(join("localhost:11434"), None);
         assert_eq!(join("ftp://host"), None);
         assert_eq!(join(""), None);
+    }
+
+    #[test]
+    fn a_query_is_added_once() {
+        let azure = BaseUrl::new("https://host/").with_query("api-version", "1 2");
+        let url = |base: &BaseUrl| base.join("a").map(String::from);
+        assert_eq!(url(&azure), Some("https://host/a?api-version=1+2".to_owned()));
+        assert_eq!(url(&azure.with_query("api-version", "3")), url(&azure));
     }
 
     #[test]

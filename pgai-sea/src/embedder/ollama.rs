@@ -8,7 +8,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
-    EmbedError, Embedder, InputType, RequestLimits, environment,
+    EmbedError, Embedder, InputType, RequestLimits,
+    call::report_input_tokens,
+    environment,
     http::{Answer, BaseUrl, Endpoint},
     ollama_host,
     rejection::{self, Rejection},
@@ -41,14 +43,8 @@ impl Ollama {
     #[must_use]
     pub fn new(model: impl Into<String>, dimensions: usize) -> Self {
         Self {
-            api: Endpoint {
-                provider: PROVIDER,
-                base_url: BaseUrl::new(ollama_host::url("")),
-                api_key: None,
-                key_name: None,
-                // loading a large model alone may take five
-                timeout: Duration::from_mins(10),
-            },
+            // loading a large model alone may take five
+            api: Endpoint::new(PROVIDER, ollama_host::url(""), Duration::from_mins(10)),
             model: model.into(),
             dimensions,
             options: None,
@@ -210,6 +206,7 @@ struct Request<'a> {
 #[derive(Deserialize)]
 struct Response {
     embeddings: Vec<Vec<f32>>,
+    prompt_eval_count: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -243,6 +240,9 @@ impl Embedder for Ollama {
             return Err(self.error(rejection));
         }
         let response: Response = self.api.parse(&answer)?;
+        if let Some(tokens) = response.prompt_eval_count {
+            report_input_tokens(tokens);
+        }
         self.api
             .check(&self.model, self.dimensions, texts.len(), response.embeddings)
     }

@@ -42,17 +42,17 @@ impl Rejection {
             message: readable(&answer.body),
             code: field("code"),
             param: field("param"),
-            retry_after: answer.retry_after,
+            retry_after: answer.retry_after.or_else(|| json.as_ref().and_then(loading_time)),
         })
     }
 
-    /// The error that this is, by status: 408, 409, 425, 429 and 500 and above pass; 400, 413 and 422 are the input's fault,
+    /// The error that this is, by status: 408, 409, 424, 425, 429 and 500 and above pass; 400, 413 and 422 are the input's fault,
     /// unless the provider names another field of the request; the rest needs someone to change the configuration.
     pub(super) fn into_error(self, api: &Endpoint) -> EmbedError {
         let provider = api.provider;
         let message = api.scrub(&self.message);
         match self.status.as_u16() {
-            status @ (408 | 409 | 425 | 429 | 500..) => EmbedError::Unavailable {
+            status @ (408 | 409 | 424 | 425 | 429 | 500..) => EmbedError::Unavailable {
                 provider,
                 status,
                 message,
@@ -122,6 +122,12 @@ fn message(json: &Value) -> Option<&str> {
             .find_map(|name| message(fields.get(*name)?)),
         _ => None,
     }
+}
+
+/// How long Hugging Face says that it will be loading the model.
+fn loading_time(json: &Value) -> Option<Duration> {
+    let seconds = json.get("estimated_time")?.as_f64()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// The title of a web page, which is what proxies and load balancers answer with.

@@ -4,6 +4,8 @@
 
 mod call;
 mod quote;
+mod table;
 
 pub(crate) use self::call::{Arg, Call};
 pub use self::quote::{qualified, quote_identifier, quote_literal};
+pub(crate) use self::table::table_name;

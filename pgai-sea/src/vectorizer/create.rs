@@ -2,13 +2,13 @@
 
 mod rules;
 
-use sea_orm::sea_query::{IntoTableRef, SchemaName, TableName, TableRef};
+use sea_orm::sea_query::IntoTableRef;
 use sea_orm::{DbBackend, EntityName, Statement};
 
 use crate::config::{
     Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
-use crate::sql::{Arg, Call};
+use crate::sql::{Arg, Call, table_name};
 
 /// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not sent.
 ///
@@ -63,15 +63,8 @@ impl CreateVectorizer {
     /// [`entity`](Self::entity), which knows it.
     #[must_use]
     pub fn new(source: impl IntoTableRef) -> Self {
-        let source = match source.into_table_ref() {
-            TableRef::Table(TableName(schema, table), _) => {
-                let schema = schema.map(|SchemaName(_, schema)| schema.inner().into_owned());
-                Some((schema, table.inner().into_owned()))
-            }
-            _ => None, // a subquery: `check` says so
-        };
         Self {
-            source,
+            source: table_name(source), // none of a subquery: `check` says so
             name: None,
             destination: None,
             loading: None,
@@ -209,6 +202,14 @@ impl CreateVectorizer {
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
         self.embedding.as_ref()
+    }
+
+    pub(crate) fn get_chunking(&self) -> Option<&Chunking> {
+        self.chunking.as_ref()
+    }
+
+    pub(crate) fn get_indexing(&self) -> Option<&Indexing> {
+        self.indexing.as_ref()
     }
 
     pub(crate) fn get_formatting(&self) -> Option<&Formatting> {

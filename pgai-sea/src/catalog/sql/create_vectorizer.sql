@@ -65,9 +65,9 @@ begin
         v.name := name;
     end if;
 
-    perform ai._vectorizer_drop_leftovers(v.source_schema, v.source_table);
     -- two that create the same one at once: the second waits, and finds it
     perform pg_advisory_xact_lock('ai.vectorizer'::regclass::oid::int, hashtext(v.name));
+    perform ai._vectorizer_drop_leftovers(v.source_schema, v.source_table);
     select e.id into existing from ai.vectorizer e where e.name = v.name;
     if existing is not null then
         if not if_not_exists then
@@ -105,7 +105,8 @@ begin
     -- a worker's reports, where they are the creator's to grant
     if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
         perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
-        perform ai._vectorizer_grant('select, insert, update', 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress', grantees);
+        perform ai._vectorizer_grant('select, insert, update'
+            , 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage', grantees);
     end if;
     perform ai._vectorizer_grant('usage', format('schema %I', v.source_schema), grantees);
     perform ai._vectorizer_grant('select', source::text, grantees);

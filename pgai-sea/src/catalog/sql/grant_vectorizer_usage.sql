@@ -1,4 +1,7 @@
 -- What a role needs to create vectorizers; with admin, to look after those of others and to run workers.
+--
+-- Queues are made in the schema, so this lets the role create things there, functions among them. Whoever calls the functions of
+-- the schema trusts all who may: grant it to those who deploy, not to applications.
 create or replace function ai.grant_vectorizer_usage(to_user name, admin bool default false)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -15,7 +18,8 @@ begin
     execute format('grant all on schema ai to %I', to_user);
     foreach object in array array
     [ 'ai.vectorizer', 'ai._vectorizer_errors', 'ai.vectorizer_errors', 'ai.vectorizer_status'
-    , 'ai.vectorizer_worker_process', 'ai.vectorizer_worker_progress', 'ai.pgai_lib_version', 'ai.pgai_sea_migration'
+    , 'ai.vectorizer_worker_process', 'ai.vectorizer_worker_progress', 'ai.vectorizer_worker_usage', 'ai.pgai_lib_version'
+    , 'ai.pgai_sea_migration'
     ] loop
         execute format('grant all on %s to %I', object, to_user);
     end loop;

@@ -55,7 +55,7 @@ begin
 end
 $$;
 
--- A column that is there already is used as it is.
+-- A column that is there already is used as it is, of any of pgvector's types that numbers are assigned to.
 create or replace function ai._vectorizer_create_column(destination jsonb, source regclass, dimensions int)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -63,7 +63,7 @@ declare
     column_name name := destination ->> 'embedding_column';
     type name := ai._vectorizer_column_type(source, column_name);
 begin
-    if type = 'vector' then
+    if type in ('vector', 'halfvec', 'sparsevec') then
         raise notice '% has a column "%", which will hold the embeddings', source, column_name;
     elsif type is not null then
         raise exception 'destination: column "%" is of type % and not vector(%)', column_name, type, dimensions

@@ -55,6 +55,15 @@ create table ai.vectorizer_worker_progress
 , last_error_process_id uuid
 );
 
+-- How fast workers get on with each vectorizer, and what it takes. Only this crate's workers write it.
+create table ai.vectorizer_worker_usage
+( vectorizer_id int primary key references ai.vectorizer (id) on delete cascade
+, input_tokens bigint -- as providers count them; null until one has
+, reported_at timestamptz not null
+, working_since timestamptz not null -- the beginning of the work without a pause that the last report was a part of
+, recent_rows float8 not null -- rows since then, each counted for less the longer ago it was done
+);
+
 -- Where pgai's worker looks for the version of the interface that it finds here.
 create table ai.pgai_lib_version
 ( name text primary key

@@ -6,7 +6,8 @@
 --
 -- Inserts and deletes are seen once per statement, through transition tables: a row trigger costs several times as much.
 -- Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it calls
--- anything. In a divided table (partitions, inheritance) all are seen row by row: rows written to a partition by its own
+-- anything: transition tables would hold every row twice, with its whole text, also for an update of something else. Nor can
+-- the triggers be limited to the columns that a statement names, as another trigger may change others. In a divided table (partitions, inheritance) all are seen row by row: rows written to a partition by its own
 -- name, or moved from one to another by an update, pass no statement trigger of the parent. A table that becomes a partition
 -- or a child later needs its triggers made anew.
 
@@ -28,6 +29,12 @@ $$;
 --
 -- A delete sees what its snapshot sees, and beyond read committed that may be older than embeddings that a worker has just
 -- committed. Keys that go are queued then: a worker that finds no row for a key deletes what is left of it.
+--
+-- Who queues a row wakes a worker that sleeps. A notification has to be committed under a lock that the whole server shares, so
+-- there is none unless it is waited for: a worker that has nothing to do takes the vectorizer's advisory lock exclusively, for
+-- which it has to find nobody writing, looks into the queue once more, and sleeps; who writes tries it shared, until the transaction ends.
+-- Each of the two so sees the other, whoever comes first. 1348947831 stands for this use of such locks. A transaction that has notified
+-- cannot be prepared for a two-phase commit: where those are possible, no worker takes the lock.
 create or replace function ai._vectorizer_trigger_body(v ai.vectorizer, source regclass)
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -48,6 +55,9 @@ declare
     queue_inserted text;
     forget_old text;
     forget_deleted text;
+    wake text := format('if not pg_try_advisory_xact_lock_shared(1348947831, %1$s) then
+            perform pg_notify(''pgai_sea_wake'', ''%1$s'');
+        end if;', v.id);
 begin
     -- The names are those of queue and store; the source's are asked for in no other way than by the functions. The stars
     -- tell rows from columns that are called new, or n.
@@ -66,6 +76,9 @@ begin
     queue_old := format('insert into %s (%s) values (%s);', queue, columns, old_key);
     queue_inserted := case when divided then queue_new
         else format('insert into %s (%s) select %s from new_rows n;', queue, columns, inserted_key) end;
+    queue_inserted := concat(queue_inserted, ' ', wake);
+    queue_new := concat(queue_new, ' ', wake);
+    queue_old := concat(queue_old, ' ', wake);
 
     if v.config #>> '{destination,implementation}' = 'column' then
         return format($body$
@@ -98,10 +111,11 @@ $body$, queue_inserted, queue_new);
         end if;
         if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
             insert into %4$s (%5$s) select %6$s from old_rows o;
+            %7$s
         end if;$body$
         , store, of_deleted
         , format('delete from %s s using old_rows o where %s', store, of_deleted)
-        , queue, columns, deleted_key);
+        , queue, columns, deleted_key, wake);
     end if;
 
     return format($body$

@@ -47,3 +47,30 @@ as $$
       , last_error_process_id = coalesce(excluded.last_error_process_id, p.last_error_process_id)
       , last_error_message = coalesce(excluded.last_error_message, p.last_error_message)
 $$;
+
+-- What was done in the last seconds, and the tokens that it took, null if the provider does not say. Each row counts for e^(-age / 1 min):
+-- one number tells how fast all workers together are.
+create or replace function ai._worker_usage(worker_vectorizer_id int, num_rows int, seconds float8, num_tokens bigint)
+returns void language sql set search_path to pg_catalog, pg_temp
+as $$
+    insert into ai.vectorizer_worker_usage as u (vectorizer_id, input_tokens, reported_at, working_since, recent_rows)
+    select worker_vectorizer_id, num_tokens, now, now - make_interval(secs => seconds), num_rows
+    from clock_timestamp() this (now)
+    on conflict (vectorizer_id) do update
+    set input_tokens = coalesce(u.input_tokens + excluded.input_tokens, u.input_tokens, excluded.input_tokens)
+      , reported_at = excluded.reported_at
+      , working_since = case when excluded.working_since > u.reported_at + interval '10 seconds' then excluded.working_since
+            else least(u.working_since, excluded.working_since) end
+      , recent_rows = excluded.recent_rows + case when excluded.working_since > u.reported_at + interval '10 seconds' then 0
+            else u.recent_rows * exp(least(extract(epoch from u.reported_at - excluded.reported_at)::float8, 0) / 60) end
+$$;
+
+-- Rows in a second, of all workers together; null if none has reported in the last two minutes.
+create or replace function ai._worker_rate(u ai.vectorizer_worker_usage)
+returns float8 language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select u.recent_rows * exp(-silent / 60) / (60 * (1 - exp(-greatest(working, 0.001) / 60)))
+    from (select greatest(extract(epoch from clock_timestamp() - u.reported_at)::float8, 0)
+        , extract(epoch from clock_timestamp() - u.working_since)::float8) this (silent, working)
+    where silent < 120
+$$;

@@ -161,6 +161,11 @@ impl Embedder for Local {
             .map_err(|panic| failed(Box::new(panic)))?
     }
 
+    /// As many as there are threads: a batch of short texts does not keep all of them busy.
+    fn default_concurrency(&self) -> usize {
+        self.0.threads.current_num_threads()
+    }
+
     /// Any number works; more than this only makes progress coarser.
     fn limits(&self) -> RequestLimits {
         RequestLimits::inputs(256)

@@ -85,6 +85,9 @@ declare
     dimensions int;
 begin
     perform ai._vectorizer_implementation('embedding', embedding, 'openai', 'ollama', 'voyageai', 'litellm');
+    if coalesce(embedding ->> 'model', '') = '' then
+        raise exception 'embedding: model is missing';
+    end if;
     dimensions := ai._vectorizer_number_between('embedding', embedding, 'dimensions', 1, 16000);
     if dimensions is null then
         raise exception 'embedding: dimensions is missing, it is the length of the vectors that the model gives';

@@ -1,0 +1,123 @@
+//! The options that an attribute spells out, as the database would store them.
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::finding::{Aspect, Problem};
+use crate::catalog::CatalogError;
+use crate::config::{Chunking, Config, Embedding, Formatting, Indexing};
+use crate::entity::Declaration;
+
+/// What a declaration has of them, with the database's defaults for what it leaves out of an option.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    embedding: Option<Embedding>,
+    chunking: Option<Chunking>,
+    formatting: Option<Formatting>,
+    indexing: Option<Indexing>,
+}
+
+/// Asks the functions that `create_vectorizer` would be called with; they change nothing.
+pub(super) async fn as_stored<C: ConnectionTrait>(db: &C, declaration: &Declaration) -> Result<Options, CatalogError> {
+    let create = (declaration.vectorizer)();
+    Ok(Options {
+        embedding: stored(db, create.get_embedding().map(Embedding::to_sql)).await?,
+        chunking: stored(db, create.get_chunking().map(Chunking::to_sql)).await?,
+        formatting: stored(db, create.get_formatting().map(Formatting::to_sql)).await?,
+        indexing: stored(db, create.get_indexing().map(Indexing::to_sql)).await?,
+    })
+}
+
+async fn stored<C: ConnectionTrait, T: DeserializeOwned>(
+    db: &C,
+    call: Option<String>,
+) -> Result<Option<T>, CatalogError> {
+    let Some(call) = call else { return Ok(None) };
+    let statement = Statement::from_string(DbBackend::Postgres, format!("SELECT {call}"));
+    let Some(row) = db.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
+    let json: Option<Value> = row.try_get_by_index(0)?;
+    // what this version does not know is read as `Other`
+    Ok(json.and_then(|json| serde_json::from_value(json).ok()))
+}
+
+impl Options {
+    /// Differences from what a vectorizer has. What was not declared is not compared, and dimensions are compared by themselves.
+    pub(super) fn differences(&self, config: &Config) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(
+            self.embedding
+                .as_ref()
+                .and_then(|declared| embedding(declared, &config.embedding)),
+        );
+        let chunking = self.chunking.as_ref();
+        problems.extend(chunking.and_then(|declared| differs(Aspect::Chunking, declared, Some(&config.chunking))));
+        let formatting = self.formatting.as_ref();
+        problems
+            .extend(formatting.and_then(|declared| differs(Aspect::Formatting, declared, Some(&config.formatting))));
+        // what the database's settings said when the vectorizer was created is no longer known
+        let indexing = self
+            .indexing
+            .as_ref()
+            .filter(|declared| !matches!(declared, Indexing::Default(_)));
+        problems.extend(indexing.and_then(|declared| differs(Aspect::Indexing, declared, config.indexing.as_ref())));
+        problems
+    }
+}
+
+/// Another model is said in short; another option of the same model by its name.
+fn embedding(declared: &Embedding, actual: &Embedding) -> Option<Problem> {
+    let model = |embedding: &Embedding| format!("{} of {}", embedding.model(), embedding.provider());
+    if model(declared) != model(actual) {
+        return Some(Problem::Differs {
+            aspect: Aspect::Embedding,
+            declared: model(declared),
+            actual: model(actual),
+        });
+    }
+    differs(Aspect::Embedding, declared, Some(actual))
+}
+
+fn differs<T: Serialize>(aspect: Aspect, declared: &T, actual: Option<&T>) -> Option<Problem> {
+    let (declared, actual) = (object(Some(declared)), object(actual));
+    let mut keys: Vec<_> = declared.keys().chain(actual.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| *key != "dimensions" && declared.get(*key) != actual.get(*key));
+    // of another kind altogether: the options are not each other's
+    let kind = "implementation".to_owned();
+    if keys.contains(&&kind) {
+        keys = vec![&kind];
+    }
+    (!keys.is_empty()).then(|| Problem::Differs {
+        aspect,
+        declared: some_of(&declared, &keys),
+        actual: some_of(&actual, &keys),
+    })
+}
+
+fn object<T: Serialize>(option: Option<&T>) -> Map<String, Value> {
+    match serde_json::to_value(option) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+/// `chunk_size 800, chunk_overlap 400`; of a single text, such as a template or the name of an implementation, the text.
+fn some_of(object: &Map<String, Value>, keys: &[&String]) -> String {
+    let text = |key: &String| match object.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "not set".to_owned(),
+    };
+    match keys {
+        [key] if matches!(key.as_str(), "implementation" | "template") => text(key),
+        keys => {
+            let values: Vec<_> = keys.iter().map(|key| format!("{key} {}", text(key))).collect();
+            values.join(", ")
+        }
+    }
+}
