@@ -4,15 +4,29 @@ use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, Ident, Lit, LitStr, Meta, Path, Token};
+use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Path, Token};
 
-use crate::errors::Errors;
+use crate::errors::{Errors, quoted};
+use crate::literal;
 
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
 
-const KEYS: &str = "`dimensions`, `destination`, `loading`, `name`, `target_schema`, `target_table`, `view_schema`, \
-                    `view_name`, `embedding`, `chunking`, `formatting`, `indexing` and `derives`";
+const KEYS: [&str; 13] = [
+    "dimensions",
+    "destination",
+    "loading",
+    "name",
+    "target_schema",
+    "target_table",
+    "view_schema",
+    "view_name",
+    "embedding",
+    "chunking",
+    "formatting",
+    "indexing",
+    "derives",
+];
 
 /// One `#[vectorizer(..)]`.
 #[derive(Debug)]
@@ -63,11 +77,8 @@ impl VectorizerAttr {
             errors.ok(result);
         }
         // an unknown key is likely a misspelling of it
-        if !parsed
-            .keys
-            .iter()
-            .any(|key| key == "dimensions" || !KEYS.contains(&format!("`{key}`")))
-        {
+        let may_be_dimensions = |key: &Ident| key == "dimensions" || !KEYS.iter().any(|known| key == known);
+        if !parsed.keys.iter().any(may_be_dimensions) {
             errors.push(Error::new(
                 parsed.span,
                 "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = 768)]`",
@@ -78,7 +89,7 @@ impl VectorizerAttr {
 
     fn key(&mut self, meta: &ParseNestedMeta, errors: &mut Errors) -> syn::Result<()> {
         let Some(key) = meta.path.get_ident() else {
-            return Err(meta.error(format!("expected one of {KEYS}")));
+            return Err(meta.error(format!("expected one of {}", quoted(&KEYS))));
         };
         if self.keys.contains(key) {
             errors.push(Error::new(
@@ -104,7 +115,7 @@ impl VectorizerAttr {
             _ => {
                 errors.push(Error::new(
                     key.span(),
-                    format!("unknown key `{key}`: the keys are {KEYS}"),
+                    format!("unknown key `{key}`: the keys are {}", quoted(&KEYS)),
                 ));
                 skip_value(meta)?;
             }
@@ -116,13 +127,7 @@ impl VectorizerAttr {
 /// The outer result is a syntax error, the inner one a value that is refused.
 fn dimensions(meta: &ParseNestedMeta) -> syn::Result<syn::Result<u32>> {
     let value: Expr = meta.value()?.parse()?;
-    let number = match &value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Int(int) => int.base10_parse::<u32>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
+    let number = literal::number(&value).and_then(|number| number.base10_parse::<u32>().ok());
     Ok(number
         .filter(|number| (1..=MAX_DIMENSIONS).contains(number))
         .ok_or_else(|| {
@@ -190,7 +195,8 @@ fn paths(meta: &ParseNestedMeta) -> syn::Result<Vec<Path>> {
     Ok(paths.into_iter().collect())
 }
 
-fn skip_value(meta: &ParseNestedMeta) -> syn::Result<()> {
+/// Passes over what a key that means nothing here is given.
+pub(crate) fn skip_value(meta: &ParseNestedMeta) -> syn::Result<()> {
     if meta.input.peek(Token![=]) {
         meta.value()?.parse::<Expr>()?;
     } else if meta.input.peek(syn::token::Paren) {

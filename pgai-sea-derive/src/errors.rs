@@ -1,5 +1,7 @@
 //! Every mistake of an entity in one go, rather than one per compilation.
 
+use std::fmt::Display;
+
 use proc_macro2::TokenStream;
 use syn::Error;
 
@@ -25,4 +27,18 @@ impl Errors {
     pub(crate) fn into_compile_errors(self) -> Option<TokenStream> {
         (!self.0.is_empty()).then(|| self.0.iter().map(Error::to_compile_error).collect())
     }
+}
+
+/// `a`, `b` and `c`, for a message.
+pub(crate) fn quoted<T: Display>(names: &[T]) -> String {
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let separator = match index {
+            0 => "",
+            _ if index + 1 == names.len() => " and ",
+            _ => ", ",
+        };
+        text = format!("{text}{separator}`{name}`");
+    }
+    text
 }

@@ -14,7 +14,7 @@ pub(crate) fn entity(mut entity: Entity, messages: &TokenStream) -> TokenStream 
     if !entity.is_model || entity.has_generics || entity.table_name.is_none() {
         return messages.clone();
     }
-    entity.keys.retain(|key| valid::key(key).is_ok());
+    entity.keys.retain(valid::fits_companion);
     let mut places = Vec::new();
     entity.vectorizers.retain(|vectorizer| {
         let place = (!vectorizer.in_column()).then(|| vectorizer.module.clone());

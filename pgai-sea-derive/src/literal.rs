@@ -31,15 +31,20 @@ impl<'a> Constructor<'a> {
 
     /// The argument at `index`, if it is written as a number.
     pub(crate) fn number(&self, index: usize) -> Option<&'a LitInt> {
-        match literal(self.call.args.get(index)?)? {
-            Lit::Int(number) => Some(number),
-            _ => None,
-        }
+        number(self.call.args.get(index)?)
     }
 
     /// The argument at `index`, if it is written as text.
     pub(crate) fn text(&self, index: usize) -> Option<&'a LitStr> {
         text(self.call.args.get(index)?)
+    }
+}
+
+/// The number, if `expr` is an integer literal.
+pub(crate) fn number(expr: &Expr) -> Option<&LitInt> {
+    match literal(expr)? {
+        Lit::Int(number) => Some(number),
+        _ => None,
     }
 }
 
@@ -51,6 +56,7 @@ pub(crate) fn text(expr: &Expr) -> Option<&LitStr> {
     }
 }
 
+/// Also inside of the parentheses that nobody sees, around what a macro was given.
 fn literal(expr: &Expr) -> Option<&Lit> {
     match expr {
         Expr::Lit(literal) => Some(&literal.lit),

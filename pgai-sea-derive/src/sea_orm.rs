@@ -6,7 +6,9 @@
 use heck::{ToKebabCase, ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToTitleCase, ToUpperCamelCase};
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Expr, GenericArgument, Ident, LitStr, PathArguments, Type};
+use syn::{Attribute, GenericArgument, Ident, LitStr, PathArguments, Type};
+
+use crate::attr::skip_value;
 
 /// `#[sea_orm(..)]` on the struct.
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ impl StructAttr {
                 parsed.rename_all = CaseStyle::named(&meta.value()?.parse::<LitStr>()?.value());
             } else {
                 parsed.model_ex |= meta.path.is_ident("model_ex");
-                skip_value(meta);
+                skip_value(meta)?;
             }
             Ok(())
         });
@@ -56,8 +58,7 @@ impl FieldAttr {
         let mut parsed = Self::default();
         for_each_key(attrs, |meta| {
             let Some(key) = meta.path.get_ident() else {
-                skip_value(meta);
-                return Ok(());
+                return skip_value(meta);
             };
             match key.to_string().as_str() {
                 "column_name" => parsed.column_name = Some(meta.value()?.parse()?),
@@ -69,7 +70,7 @@ impl FieldAttr {
                     parsed.primary_key |= other == "primary_key";
                     parsed.ignore |= other == "ignore";
                     parsed.relates |= other == "has_many" || other == "has_one";
-                    skip_value(meta);
+                    skip_value(meta)?;
                 }
             }
             Ok(())
@@ -106,14 +107,6 @@ impl FieldAttr {
 fn for_each_key(attrs: &[Attribute], mut read: impl FnMut(&ParseNestedMeta) -> syn::Result<()>) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("sea_orm")) {
         let _ = attr.parse_nested_meta(|meta| read(&meta));
-    }
-}
-
-fn skip_value(meta: &ParseNestedMeta) {
-    if let Ok(value) = meta.value() {
-        let _ = value.parse::<Expr>();
-    } else if meta.input.peek(syn::token::Paren) {
-        let _ = meta.input.parse::<proc_macro2::Group>();
     }
 }
 

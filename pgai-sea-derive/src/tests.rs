@@ -1,8 +1,10 @@
-//! What is best seen without a compiler: which pass writes, and what stands beside an error.
+//! What is best seen without a compiler: which pass writes, what it writes, and what stands beside an error.
+
+use std::path::Path;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::parse_quote;
+use syn::{DeriveInput, Item, parse_quote};
 
 use crate::derive;
 
@@ -88,4 +90,24 @@ fn several_mistakes_are_said_at_once() {
         }
     }));
     assert_eq!(code.matches("compile_error!").count(), 5, "{code}");
+}
+
+/// The code itself, in `tests/expansions`, beside the structs that it is written for. `UPDATE_EXPECT=1` writes it anew.
+#[test]
+fn the_code_is_the_expected_code() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expansions");
+    for name in ["column", "compact", "dense", "refused", "several"] {
+        let input = std::fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap();
+        let code: TokenStream = syn::parse_file(&input)
+            .unwrap()
+            .items
+            .into_iter()
+            .map(|item| match item {
+                Item::Struct(item) => derive(&DeriveInput::from(item)),
+                other => panic!("{name} has other items than structs: {}", quote!(#other)),
+            })
+            .collect();
+        let code = prettyplease::unparse(&syn::parse2(code).unwrap());
+        expect_test::expect_file![folder.join(format!("{name}.expanded.rs"))].assert_eq(&code);
+    }
 }

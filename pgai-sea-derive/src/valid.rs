@@ -1,20 +1,17 @@
 //! What cannot work, said before PostgreSQL or a trait bound would say it.
 
 mod destination;
+mod names;
 mod options;
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{Error, Ident, LitStr, Type};
 
-use crate::ast::{Entity, Key, Vectorizer};
+pub(crate) use self::names::fits_companion;
+
+use crate::ast::{Entity, Vectorizer};
 use crate::errors::Errors;
-
-/// The columns that every target table has, and the companion's fields of the same names.
-const STORE_COLUMNS: [&str; 4] = ["embedding_uuid", "chunk_seq", "chunk", "embedding"];
-
-/// The companion's field for the row that an embedding belongs to.
-const SOURCE_FIELD: &str = "source";
 
 /// Refuses what [`crate::expand`] could not write, or what the database would refuse.
 pub(crate) fn check(entity: &Entity) -> Errors {
@@ -40,8 +37,8 @@ pub(crate) fn check(entity: &Entity) -> Errors {
     } else if entity.keys.is_empty() {
         refuse("no primary key, by which embeddings find their row: write `#[sea_orm(primary_key)]` on it");
     }
-    for one in &entity.keys {
-        errors.ok(key(one));
+    if !entity.vectorizers.is_empty() {
+        names::check(entity, &mut errors);
     }
     for (index, vectorizer) in entity.vectorizers.iter().enumerate() {
         column(vectorizer, &mut errors);
@@ -52,29 +49,6 @@ pub(crate) fn check(entity: &Entity) -> Errors {
         }
     }
     errors
-}
-
-/// A key column must leave the target table's own columns, and the companion's fields, their names.
-pub(crate) fn key(key: &Key) -> syn::Result<()> {
-    let (field, column) = (&key.field, &key.column);
-    if STORE_COLUMNS.contains(&column.as_str()) {
-        return Err(Error::new(
-            field.span(),
-            format!(
-                "the key column `{column}` has the name of a column of the target table: rename it in the database"
-            ),
-        ));
-    }
-    if STORE_COLUMNS.iter().any(|name| field == name) || field == SOURCE_FIELD {
-        return Err(Error::new(
-            field.span(),
-            format!(
-                "the companion has a field `{field}` of its own: rename this one and write \
-                 `#[sea_orm(column_name = \"{column}\")]` on it"
-            ),
-        ));
-    }
-    Ok(())
 }
 
 fn column(vectorizer: &Vectorizer, errors: &mut Errors) {
@@ -136,9 +110,13 @@ fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors:
     let mut refuse = |key: Option<Span>, message: String| errors.push(Error::new(key.unwrap_or(attr.span), message));
     match (twin.in_column(), vectorizer.in_column()) {
         (true, true) => {
-            let message = "an entity is searched by one column of its own: let this vectorizer have a table, without \
-                           `destination = \"column\"`";
-            return refuse(attr.column_destination, message.to_owned());
+            let message = format!(
+                "an entity is searched by one column of its own: let this vectorizer have a table, without \
+                 `destination = \"column\"`, or leave the attribute out, create the vectorizer in a migration and order by \
+                 `Column::{}.cosine_distance(..)`",
+                vectorizer.variant
+            );
+            return refuse(attr.column_destination, message);
         }
         (false, false) => {}
         _ => return,

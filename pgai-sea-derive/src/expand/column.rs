@@ -18,11 +18,16 @@ pub(super) fn searchable(vectorizer: &Vectorizer) -> TokenStream {
         #[automatically_derived]
         impl ::pgai_sea::__private::SearchableTrait for Entity {
             type Found = ::pgai_sea::__private::Rows;
+            type Source = Self;
 
             const DIMENSIONS: usize = #dimensions;
 
             fn embedding_column() -> <Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column {
                 #column
+            }
+
+            fn source_key() -> ::std::vec::Vec<<Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column> {
+                ::pgai_sea::__private::primary_key::<Self>()
             }
         }
     }

@@ -6,7 +6,7 @@ mod column;
 mod companion;
 mod declared;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Ident;
 
@@ -19,9 +19,11 @@ pub(crate) fn entity(entity: &Entity) -> TokenStream {
         .vectorizers
         .iter()
         .map(|vectorizer| self::vectorizer(entity, vectorizer));
+    let searched_by = searched_by(entity);
     quote! {
         #(#aliases)*
         #(#vectorizers)*
+        #searched_by
     }
 }
 
@@ -34,8 +36,9 @@ fn key_alias(key: &Key) -> TokenStream {
     }
 }
 
+/// Not of the field's span: lints about its name are for the field's own places.
 fn alias_ident(key: &Key) -> Ident {
-    format_ident!("__PgaiSea{}Key", key.variant)
+    format_ident!("__PgaiSea{}Key", key.variant, span = Span::call_site())
 }
 
 fn vectorizer(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
@@ -47,6 +50,22 @@ fn vectorizer(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let companion = companion::module(entity, vectorizer);
     let related = (!entity.relates_already(vectorizer)).then(|| related_to_companion(entity, vectorizer));
     quote!(#companion #related #declared)
+}
+
+/// The one companion through which the model's entity is searched. Of several, only its user knows which.
+fn searched_by(entity: &Entity) -> Option<TokenStream> {
+    let [vectorizer] = entity.vectorizers.as_slice() else {
+        return None;
+    };
+    let module = &vectorizer.module;
+    (!vectorizer.in_column()).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl ::pgai_sea::__private::SearchedByTrait for Entity {
+                type Embeddings = #module::Entity;
+            }
+        }
+    })
 }
 
 /// `Related<companion>` for the model's entity.

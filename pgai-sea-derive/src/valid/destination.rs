@@ -6,7 +6,7 @@ use syn::{Error, Type};
 
 use super::{certainly_not_text, inner_of_option};
 use crate::ast::{Entity, Vectorizer};
-use crate::errors::Errors;
+use crate::errors::{Errors, quoted};
 
 /// Keys that name or shape what a column destination does not have.
 const OF_TABLES: [&str; 7] = [
@@ -50,14 +50,14 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
                 .columns
                 .iter()
                 .filter(|column| certainly_not_text(&column.ty).is_none())
-                .map(|column| format!("`{}`", column.field.unraw()))
+                .map(|column| column.field.unraw())
                 .collect();
             errors.push(Error::new(
                 loading.span(),
                 format!(
                     "there is no field `{}`: the fields that may hold text are {}",
                     loading.value(),
-                    fields.join(", ")
+                    quoted(&fields)
                 ),
             ));
         }

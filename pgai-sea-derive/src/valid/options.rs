@@ -3,7 +3,7 @@
 use syn::{Error, Expr, LitStr};
 
 use crate::ast::{Entity, Vectorizer};
-use crate::errors::Errors;
+use crate::errors::{Errors, quoted};
 use crate::literal::{Constructor, text};
 use crate::template::{Placeholder, placeholders};
 
@@ -65,15 +65,12 @@ fn formats(entity: &Entity, template: &LitStr, errors: &mut Errors) {
             Placeholder::Named(name) | Placeholder::Braced(name) if name == "chunk" => {}
             Placeholder::Named(name) | Placeholder::Braced(name) => {
                 if !entity.columns.iter().any(|column| column.name == *name) {
-                    let columns: Vec<_> = entity
-                        .columns
-                        .iter()
-                        .map(|column| format!("`{}`", column.name))
-                        .collect();
+                    let mut names: Vec<_> = entity.columns.iter().map(|column| &*column.name).collect();
+                    names.push("$chunk");
                     refuse(format!(
-                        "`${name}` is no column of `{}`: there are {} and `$chunk`, named as in the database",
+                        "`${name}` is no column of `{}`: there are {}, named as in the database",
                         entity.table(),
-                        columns.join(", ")
+                        quoted(&names)
                     ));
                 }
             }

@@ -114,7 +114,7 @@ fn an_entity_with_a_vector_is_searched_itself() {
     let statement = tag::Entity::search([1.0, 0.0, 0.0]).limit(2).statement().unwrap();
     assert_eq!(
         statement.to_string(),
-        r#"SELECT "tags"."id" AS "s_id", "tags"."tag" AS "s_tag", NULL AS "s_embedding", "tags"."embedding" <=> '[1,0,0]' AS "distance" FROM "tags" WHERE "tags"."embedding" IS NOT NULL ORDER BY "tags"."embedding" <=> '[1,0,0]' ASC LIMIT 2"#
+        r#"SELECT "tags"."id" AS "s_id", "tags"."tag" AS "s_tag", NULL AS "s_embedding", "tags"."embedding" <=> '[1,0,0]' AS "distance" FROM "tags" WHERE "tags"."embedding" IS NOT NULL ORDER BY "distance" ASC LIMIT 2"#
     );
     let with_vectors = tag::Entity::search([1.0, 0.0, 0.0]).with_vectors().statement().unwrap();
     assert!(

@@ -26,6 +26,7 @@ pub mod blog_post {
 }
 
 use blog_post::content_embeddings;
+use pgai_sea::SearchedByTrait;
 use pgai_sea::prelude::EmbeddingTrait;
 use sea_orm::{EntityName, EntityTrait, JoinType, QuerySelect, RelationTrait, RelationType};
 
@@ -41,6 +42,14 @@ fn the_companion_knows_its_table_and_its_source() {
         content_embeddings::Entity::source_column(),
         blog_post::Column::Content
     ));
+}
+
+#[test]
+fn the_source_knows_its_one_companion() {
+    fn companion<E: SearchedByTrait>(_: E) -> &'static str {
+        E::Embeddings::VIEW_NAME
+    }
+    assert_eq!(companion(blog_post::Entity), "blog_posts_embedding");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Entities that the derive accepts, and what their companions are; compiled as strictly as a user may.
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
 
+pub mod api;
 pub mod compact;
 pub mod declared;
 pub mod dense;

@@ -7,7 +7,7 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i32,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub chunk: i32,
+    pub chunk_seq: i32,
     #[vectorizer(dimensions = 3)]
     pub body: String,
 }

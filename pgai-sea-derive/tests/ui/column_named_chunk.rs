@@ -1,0 +1,22 @@
+use pgai_sea::Vectorizer;
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+#[sea_orm(table_name = "posts")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i32,
+    #[sea_orm(column_name = "chunk")]
+    pub piece: i32,
+    #[vectorizer(dimensions = 3)]
+    pub body: String,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+fn main() {
+    let _ = body_embeddings::Entity::find();
+}
