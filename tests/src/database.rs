@@ -1,13 +1,16 @@
 //! A test's database.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement, TryGetable};
+use tokio::process::Command;
 use uuid::Uuid;
 
 use real_parts::Postgres;
 
 use crate::Catalog;
+use crate::server::chain;
 use crate::template::template;
 
 /// A database that belongs to one test.
@@ -20,7 +23,8 @@ pub struct TestDatabase {
     /// What it had at the beginning.
     pub catalog: Catalog,
     pub(crate) name: String,
-    pub(crate) server: &'static Postgres,
+    /// The server that many tests share; none on one of its own.
+    pub(crate) server: Option<&'static Postgres>,
 }
 
 impl TestDatabase {
@@ -46,6 +50,44 @@ impl TestDatabase {
         Statement::from_string(self.db.get_database_backend(), sql)
     }
 
+    /// The path of a client program of PostgreSQL's that goes with the server, such as `pg_dump`.
+    pub fn program(&self, name: &str) -> Result<PathBuf, DbErr> {
+        self.shared()?
+            .program(name)
+            .map_err(|error| DbErr::Custom(chain(&error)))
+    }
+
+    fn shared(&self) -> Result<&'static Postgres, DbErr> {
+        let none = || DbErr::Custom("only a test on the shared server can do that".to_owned());
+        self.server.ok_or_else(none)
+    }
+
+    /// What `pg_dump` writes of this database, brought into a new one by `pg_restore`, which stops at the first error. It is the
+    /// caller's to [drop](Self::drop).
+    pub async fn restored(&self) -> Result<Self, DbErr> {
+        let name = name("restored", self.catalog);
+        let server = self.shared()?;
+        on_maintenance(server, &format!(r#"create database "{name}""#)).await?;
+        let url = server.database_url(&name);
+        let dump = std::env::temp_dir().join(&name);
+        let run = async {
+            let mut write = Command::new(self.program("pg_dump")?);
+            run(write.arg("--format=custom").arg("--file").arg(&dump).arg(&self.url)).await?;
+            let mut read = Command::new(self.program("pg_restore")?);
+            run(read.arg("--exit-on-error").arg("--dbname").arg(&url).arg(&dump)).await
+        };
+        let outcome = run.await;
+        std::fs::remove_file(&dump).ok(); // there is none if it failed
+        outcome?;
+        Ok(Self {
+            db: Self::connect(url.clone()).await?,
+            url,
+            catalog: self.catalog,
+            name,
+            server: self.server,
+        })
+    }
+
     /// Creates the database of the test called `test`.
     pub(crate) async fn create(server: &'static Postgres, test: &str, catalog: Catalog) -> Result<Self, DbErr> {
         let name = name(test, catalog);
@@ -57,15 +99,38 @@ impl TestDatabase {
             url,
             catalog,
             name,
-            server,
+            server: Some(server),
+        })
+    }
+
+    /// Creates a database on the server at `url`, with nobody to drop it.
+    pub(crate) async fn made_at(url: &str, name: &str, catalog: Catalog) -> Result<Self, DbErr> {
+        let maintenance = Self::connect(url.to_owned()).await?;
+        maintenance
+            .execute_unprepared(&format!(r#"create database "{name}""#))
+            .await?;
+        maintenance.close().await?;
+        let (server, _) = url.rsplit_once('/').unwrap_or((url, ""));
+        let url = format!("{server}/{name}");
+        let db = Self::connect(url.clone()).await?;
+        catalog.install(&db).await?;
+        Ok(Self {
+            db,
+            url,
+            catalog,
+            name: name.to_owned(),
+            server: None,
         })
     }
 
     /// Drops it, whoever is still connected.
-    pub(crate) async fn drop(self) -> Result<(), DbErr> {
+    pub async fn drop(self) -> Result<(), DbErr> {
         // a task that the test left behind may hold on to a connection for longer
         tokio::time::timeout(Duration::from_secs(2), self.db.close()).await.ok();
-        on_maintenance(self.server, &format!(r#"drop database "{}" with (force)"#, self.name)).await
+        match self.server {
+            Some(server) => on_maintenance(server, &format!(r#"drop database "{}" with (force)"#, self.name)).await,
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn connect(url: String) -> Result<DatabaseConnection, DbErr> {
@@ -75,6 +140,17 @@ impl TestDatabase {
             .sqlx_logging(false)
             .to_owned();
         Database::connect(options).await
+    }
+}
+
+async fn run(command: &mut Command) -> Result<(), DbErr> {
+    let program = command.as_std().get_program().to_owned();
+    let failed = |what: String| DbErr::Custom(format!("{}: {what}", program.display()));
+    let output = command.output().await.map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 }
 

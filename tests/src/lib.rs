@@ -18,7 +18,9 @@
 #![allow(clippy::missing_panics_doc)] // panicking is how a harness says that something is wrong
 
 mod catalog;
+pub mod corpus;
 mod database;
+mod own_server;
 pub mod providers;
 mod random;
 mod run;
@@ -28,6 +30,7 @@ mod template;
 
 pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
+pub use self::own_server::{OwnServer, on_own_server};
 pub use self::random::Random;
 pub use self::run::{TestResult, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;

@@ -114,39 +114,53 @@ pub enum Error {
         /// The directory.
         dir: PathBuf,
     },
-    /// The server that `DATABASE_URL` names does not answer, or refuses.
-    #[error("the server at {url} cannot be used: check DATABASE_URL, or unset it to have one fetched and started")]
+    /// The server that was named does not answer, or refuses.
+    #[error("the server at {url} cannot be used: check {named}, or do without it to have one fetched and started")]
     Database {
         /// Its address, without the password.
         url: String,
+        /// What named it: `DATABASE_URL`, say.
+        named: &'static str,
         /// What it, or the way to it, said.
         source: sea_orm::DbErr,
     },
-    /// `DATABASE_URL` is no URL.
-    #[error("DATABASE_URL should be like postgres://user:password@host:5432/database: {reason}")]
+    /// A server's address is no URL.
+    #[error("{named} should be like postgres://user:password@host:5432/database: {reason}")]
     Url {
+        /// Where the address is from: `DATABASE_URL`, say.
+        named: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// The server that `DATABASE_URL` names has no pgvector.
+    /// The server that was named has no pgvector.
     #[error(
-        "the server at {url} does not have pgvector: install it there (https://github.com/pgvector/pgvector), or unset DATABASE_URL to have a server fetched and started"
+        "the server at {url} does not have pgvector: install it there (https://github.com/pgvector/pgvector), or do without {named} to have a server fetched and started"
     )]
     NoPgvector {
         /// Its address, without the password.
         url: String,
+        /// What named it: `DATABASE_URL`, say.
+        named: &'static str,
     },
-    /// The server that `DATABASE_URL` names is of another major version than was asked for.
+    /// The server that was named is of another major version than was asked for.
     #[error(
-        "the server at {url} is PostgreSQL {found}, and {wanted} is needed: name another in DATABASE_URL, or unset it to have one fetched and started"
+        "the server at {url} is PostgreSQL {found}, and {wanted} is needed: name another in {named}, or do without it to have one fetched and started"
     )]
     ServerVersion {
         /// Its address, without the password.
         url: String,
+        /// What named it: `DATABASE_URL`, say.
+        named: &'static str,
         /// Its major version.
         found: i32,
         /// The version that was asked for.
         wanted: Version,
+    },
+    /// `PGAI_SEA_POSTGRES` is no version that can be started.
+    #[error("PGAI_SEA_POSTGRES is {found:?}, and PostgreSQL can be fetched in versions 16 and 18")]
+    UnknownVersion {
+        /// What it says.
+        found: String,
     },
     /// `PGAI_SEA_MODEL_DIR` lacks a file of the model.
     #[error("{} is missing: PGAI_SEA_MODEL_DIR has to name a directory with {}, or be unset to have all-MiniLM-L6-v2 fetched", file.display(), crate::minilm::FILES.join(", "))]

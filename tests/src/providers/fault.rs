@@ -23,20 +23,37 @@ pub enum Fault {
     Truncated,
 }
 
-/// The answer cut in half, with the length of the whole promised: what a connection that breaks looks like.
-pub(super) fn truncated(json: &serde_json::Value) -> Response {
-    let whole = json.to_string().into_bytes();
+/// What a garbled number is in a JSON value, which has no room for what some servers write.
+const GARBLED: &str = "garbled number: ";
+
+/// A place in a vector where `raw` will be written in the place of a number.
+pub(super) fn garbled(raw: &str) -> serde_json::Value {
+    format!("{GARBLED}{raw}").into()
+}
+
+/// The answer, or half of it with the length of the whole promised, which is what a connection that breaks looks like.
+pub(super) fn answer(fault: Option<&Fault>, json: &serde_json::Value) -> Response {
+    let whole = json.to_string();
+    let begin = format!("\"{GARBLED}");
+    let mut parts = whole.split(&begin);
+    let mut written = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let quoted = format!("\"{part}");
+        let mut strings = serde_json::Deserializer::from_str(&quoted).into_iter::<String>();
+        let raw = strings.next().expect("a string").expect("its end");
+        written.extend([raw.as_str(), &quoted[strings.byte_offset()..]]);
+    }
+    let whole = written.into_bytes();
+    let headers = [
+        (CONTENT_TYPE, "application/json".to_owned()),
+        (CONTENT_LENGTH, whole.len().to_string()),
+    ];
+    if fault != Some(&Fault::Truncated) {
+        return (headers, whole).into_response();
+    }
     let half = whole[..whole.len() / 2].to_vec();
     let broken = stream::iter([Ok(half), Err(std::io::Error::other("a fault on demand"))]);
-    (
-        StatusCode::OK,
-        [
-            (CONTENT_TYPE, "application/json".to_owned()),
-            (CONTENT_LENGTH, whole.len().to_string()),
-        ],
-        Body::from_stream(broken),
-    )
-        .into_response()
+    (headers, Body::from_stream(broken)).into_response()
 }
 
 /// An error as a provider answers it.

@@ -1,10 +1,11 @@
-//! Providers' HTTP APIs, for real: a server on the loopback interface that speaks OpenAI's `/v1/embeddings` and Ollama's
-//! `/api/embed` and `/api/pull`.
+//! Providers' HTTP APIs, for real: a server on the loopback interface that speaks OpenAI's `/v1/embeddings`, Ollama's
+//! `/api/embed` and `/api/pull`, and the like of Voyage AI, Cohere, Mistral, Azure and Hugging Face, each below a path of its own.
 //!
 //! Its vectors are made from the text alone ([`embedding_of`]), so that a test can say which vector any text has to have.
 //! It keeps every request, and does on demand what providers do on bad days ([`Fault`]).
 
 mod fault;
+mod hosted;
 mod models;
 mod ollama;
 mod openai;
@@ -38,13 +39,18 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// The API key that the OpenAI side accepts.
+    /// The API key that all but Ollama want.
     pub const API_KEY: &str = "sk-a-key-for-tests";
 
     /// A server on a free port. Its OpenAI side knows OpenAI's three models, its Ollama side none until
     /// [`install`](Self::install) or [`publish`](Self::publish).
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_on(0)
+    }
+
+    /// The same on a port of one's own, which may be that of a server that is gone.
+    pub fn start_on(port: u16) -> Self {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
         listener.set_nonblocking(true).expect("a listener for tokio");
         let address = listener.local_addr().expect("its address");
         let state = Arc::new(State::default());
@@ -52,6 +58,11 @@ impl Provider {
             .route("/v1/embeddings", post(openai::embeddings))
             .route("/api/embed", post(ollama::embed))
             .route("/api/pull", post(ollama::pull))
+            .route("/voyage/v1/embeddings", post(hosted::voyage))
+            .route("/cohere/v2/embed", post(hosted::cohere))
+            .route("/mistral/v1/embeddings", post(hosted::mistral))
+            .route("/azure/openai/deployments/{deployment}/embeddings", post(hosted::azure))
+            .route("/huggingface", post(hosted::huggingface))
             .with_state(Arc::clone(&state));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {
@@ -79,6 +90,17 @@ impl Provider {
     /// What goes into an OpenAI `base_url`: the address up to `/embeddings`.
     pub fn openai_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What goes into the others' `api_base`: the address of `below`, which is `voyage/v1`, `cohere`, `mistral/v1`, `azure` or
+    /// `huggingface`.
+    pub fn url(&self, below: &str) -> String {
+        format!("http://{}/{below}", self.address)
     }
 
     /// What goes into an Ollama `base_url`.
@@ -114,6 +136,11 @@ impl Provider {
     /// Texts that contain `part` get vectors of so many dimensions, whatever was asked for.
     pub fn misfit(&self, part: impl Into<String>, dimensions: usize) {
         self.state.lock().misfits.push((part.into(), dimensions));
+    }
+
+    /// Texts that contain `part` get a vector that begins with `raw`, as it stands, in the place of a number: `NaN`, `null`.
+    pub fn garble(&self, part: impl Into<String>, raw: impl Into<String>) {
+        self.state.lock().garbled.push((part.into(), raw.into()));
     }
 
     /// Embedding requests that arrive from now on wait for [`release`](Self::release), with everything already counted and kept.

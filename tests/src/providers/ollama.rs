@@ -35,13 +35,7 @@ pub(super) async fn embed(Shared(state): Shared<Arc<State>>, Json(body): Json<Va
         Input::One(text) => vec![text],
         Input::Many(texts) => texts,
     };
-    let request = Request {
-        api: Api::Ollama,
-        model: model.clone(),
-        texts: texts.clone(),
-        body,
-    };
-    let fault = state.arrival(request).await;
+    let fault = state.arrival(Request::new(Api::Ollama, &model, &texts, body)).await;
 
     let Some(mut dimensions) = state.lock().models.dimensions(&model) else {
         let message = format!(r#"model "{model}" not found, try pulling it first"#);
@@ -81,10 +75,7 @@ pub(super) async fn embed(Shared(state): Shared<Arc<State>>, Json(body): Json<Va
         "load_duration": 1_000,
         "prompt_eval_count": tokens,
     });
-    match fault {
-        Some(Fault::Truncated) => fault::truncated(&answer),
-        _ => Json(answer).into_response(),
-    }
+    fault::answer(fault.as_ref(), &answer)
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -49,13 +49,7 @@ pub(super) async fn embeddings(
         Input::One(text) => vec![text],
         Input::Many(texts) => texts,
     };
-    let request = Request {
-        api: Api::OpenAi,
-        model: model.clone(),
-        texts: texts.clone(),
-        body,
-    };
-    let fault = state.arrival(request).await;
+    let fault = state.arrival(Request::new(Api::OpenAi, &model, &texts, body)).await;
 
     let key = format!("Bearer {}", Provider::API_KEY);
     if headers.get(AUTHORIZATION).is_none_or(|given| given != key.as_str()) {
@@ -131,10 +125,7 @@ pub(super) async fn embeddings(
     let tokens: usize = texts.iter().map(|text| text.len().div_ceil(4)).sum();
     let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
     let answer = json!({ "object": "list", "data": data, "model": model, "usage": usage });
-    match fault {
-        Some(Fault::Truncated) => fault::truncated(&answer),
-        _ => Json(answer).into_response(),
-    }
+    fault::answer(fault.as_ref(), &answer)
 }
 
 fn own_dimensions(model: &str) -> Option<usize> {

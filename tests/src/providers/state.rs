@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::models::Models;
 use super::vector::embedding_of;
 
@@ -16,6 +18,16 @@ pub enum Api {
     OpenAi,
     /// `POST /api/embed`
     Ollama,
+    /// `POST /voyage/v1/embeddings`
+    Voyage,
+    /// `POST /cohere/v2/embed`
+    Cohere,
+    /// `POST /mistral/v1/embeddings`
+    Mistral,
+    /// `POST /azure/openai/deployments/{name}/embeddings`
+    Azure,
+    /// `POST /huggingface`
+    HuggingFace,
 }
 
 /// An embedding request as it arrived.
@@ -28,7 +40,21 @@ pub struct Request {
     /// The texts that it wants embedded.
     pub texts: Vec<String>,
     /// All of its body.
-    pub body: serde_json::Value,
+    pub body: Value,
+    /// When it came.
+    pub at: Instant,
+}
+
+impl Request {
+    pub(super) fn new(api: Api, model: &str, texts: &[String], body: Value) -> Self {
+        Self {
+            api,
+            model: model.to_owned(),
+            texts: texts.to_vec(),
+            body,
+            at: Instant::now(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +64,7 @@ pub(super) struct Told {
     pub(super) always: Option<Fault>,
     pub(super) refused: Vec<String>,
     pub(super) misfits: Vec<(String, usize)>,
+    pub(super) garbled: Vec<(String, String)>,
     pub(super) requests: Vec<Request>,
     pub(super) pulled: Vec<String>,
 }
@@ -81,17 +108,23 @@ impl State {
         let _ = count.wait_for(|_| wanted(&self.lock().requests)).await; // the sender is `self`
     }
 
-    /// The vectors of `texts`, of so many dimensions but for those that are to have others.
-    pub(super) fn embeddings(&self, model: &str, texts: &[String], dimensions: usize) -> Vec<Vec<f32>> {
+    /// The vectors of `texts`, of so many dimensions but for those that are to have others, and with a number that is none where that is
+    /// wanted.
+    pub(super) fn embeddings(&self, model: &str, texts: &[String], dimensions: usize) -> Vec<Value> {
         let told = self.lock();
-        let dimensions_of = |text: &String| {
+        let embedding = |text: &String| {
             let misfit = told.misfits.iter().find(|(part, _)| text.contains(part));
-            misfit.map_or(dimensions, |(_, other)| *other)
+            let mut vector = json!(embedding_of(
+                model,
+                text,
+                misfit.map_or(dimensions, |(_, other)| *other)
+            ));
+            if let Some((_, raw)) = told.garbled.iter().find(|(part, _)| text.contains(part)) {
+                vector[0] = fault::garbled(raw);
+            }
+            vector
         };
-        texts
-            .iter()
-            .map(|text| embedding_of(model, text, dimensions_of(text)))
-            .collect()
+        texts.iter().map(embedding).collect()
     }
 
     /// The first text that is refused.

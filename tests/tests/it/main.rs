@@ -12,4 +12,5 @@ mod harness;
 mod migrate;
 mod readme;
 mod search;
+mod splitters;
 mod worker;

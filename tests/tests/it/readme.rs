@@ -96,9 +96,21 @@ async fn queries(db: DatabaseConnection, query_vector: Vec<f32>, embedder: Model
         println!("{:.3} {} {}", hit.distance, hit.source.title, hit.embedding.chunk);
     }
 
-    let answers = content_embeddings::Entity::search_text(&embedder, "how do I index a column?")
+    // whole posts, ranked by the best of their chunks
+    let question = "how do I index a column?";
+    let answers = blog_post::Entity::search_text(&embedder, question)
+        .limit(10)
         .all(&db)
         .await?;
+
+    // what is near and also has the words comes first: reciprocal rank fusion with PostgreSQL's full-text search
+    let both = blog_post::Entity::search_text(&embedder, question)
+        .hybrid(FullText::websearch(question))
+        .all(&db)
+        .await?;
+
+    // posts like this one
+    let related = blog_post::Entity::search_like(1).limit(3).all(&db).await?;
 
     let posts = blog_post::Entity::load()
         .with(content_embeddings::Entity)
@@ -113,6 +125,8 @@ async fn queries(db: DatabaseConnection, query_vector: Vec<f32>, embedder: Model
     assert_eq!((hits.len(), hits[0].source.id), (1, 1));
     assert!(hits[0].distance.abs() < 1e-6);
     assert_eq!(answers.len(), 2);
+    assert!(both[0].text_rank.is_none_or(|rank| rank == 1) && both.len() == 2);
+    assert_eq!(related.iter().map(|hit| hit.source.id).collect::<Vec<_>>(), [2]);
     assert_eq!(posts.len(), 2);
     assert!(posts.iter().all(|post| post.content_embeddings.len() == 1));
     assert_eq!(
@@ -157,21 +171,22 @@ async fn worker(db: DatabaseConnection) -> TestResult {
     Ok(())
 }
 
+/// The README's blocks of Rust: the entity, the migration, the worker, the query.
+pub(crate) fn blocks() -> impl Iterator<Item = &'static str> {
+    let readme = include_str!("../../../README.md");
+    let fenced = readme.split("```").skip(1).step_by(2);
+    fenced
+        .filter(|block| block.starts_with("rust"))
+        .filter_map(|block| Some(block.split_once('\n')?.1))
+}
+
 #[test]
 fn the_readmes_blocks_are_the_code_of_this_file() {
     // rustfmt breaks lines by their indentation, which is another here
     let words = |text: &str| text.split_whitespace().collect::<String>();
-    let readme = include_str!("../../../README.md");
     let here = words(include_str!("readme.rs"));
-    let blocks: Vec<&str> = readme
-        .split("```")
-        .skip(1)
-        .step_by(2)
-        .filter(|block| block.starts_with("rust"))
-        .collect();
-    assert_eq!(blocks.len(), 4, "the README's blocks of Rust");
-    for block in blocks {
-        let code = block.split_once('\n').map_or("", |(_language, code)| code);
+    assert_eq!(blocks().count(), 4, "the README's blocks of Rust");
+    for code in blocks() {
         assert!(here.contains(&words(code)), "not in this file:\n{code}");
     }
 }

@@ -11,39 +11,47 @@ use crate::{Error, Result};
 
 /// `DATABASE_URL`, if it is set.
 pub(crate) fn database_url() -> Option<String> {
-    std::env::var("DATABASE_URL").ok().filter(|url| !url.trim().is_empty())
+    std::env::var(DATABASE_URL).ok().filter(|url| !url.trim().is_empty())
 }
 
-pub(crate) fn parse(url: &str) -> Result<Url> {
+/// What names a server without the caller doing anything.
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+
+pub(crate) fn parse(url: &str, named: &'static str) -> Result<Url> {
     let parsed = Url::parse(url).map_err(|error| Error::Url {
+        named,
         reason: error.to_string(),
     })?;
     match parsed.scheme() {
         "postgres" | "postgresql" => Ok(parsed),
         other => Err(Error::Url {
+            named,
             reason: format!("`{other}` is not the scheme of a PostgreSQL"),
         }),
     }
 }
 
-/// Asks the server whether it has what is needed.
-pub(crate) fn check(url: &Url, wanted: Option<Version>) -> Result<()> {
+/// Asks the server whether it has what is needed; answers its major version.
+pub(crate) fn check(url: &Url, named: &'static str, wanted: Option<Version>) -> Result<i32> {
     let (found, has_pgvector) = ask(url).map_err(|source| Error::Database {
         url: without_password(url),
+        named,
         source,
     })?;
     if let Some(wanted) = wanted.filter(|wanted| wanted.major() != found) {
         return Err(Error::ServerVersion {
             url: without_password(url),
+            named,
             found,
             wanted,
         });
     }
     if has_pgvector {
-        Ok(())
+        Ok(found)
     } else {
         Err(Error::NoPgvector {
             url: without_password(url),
+            named,
         })
     }
 }

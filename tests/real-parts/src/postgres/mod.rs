@@ -7,7 +7,7 @@ mod installation;
 mod server;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -15,7 +15,7 @@ use self::account::Account;
 use self::cluster::Cluster;
 use self::installation::Installation;
 use self::server::Server;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The versions of PostgreSQL that can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -34,6 +34,30 @@ impl Version {
         match self {
             Self::V16 => 16,
             Self::V18 => 18,
+        }
+    }
+
+    /// What `PGAI_SEA_POSTGRES` says, 16 if it is not set.
+    fn preferred() -> Result<Self> {
+        match std::env::var("PGAI_SEA_POSTGRES")
+            .ok()
+            .filter(|version| !version.is_empty())
+        {
+            None => Ok(Self::default()),
+            Some(version) => match &*version {
+                "16" => Ok(Self::V16),
+                "18" => Ok(Self::V18),
+                _ => Err(Error::UnknownVersion { found: version }),
+            },
+        }
+    }
+
+    /// The fetched version whose client programs go with a server of this major version.
+    fn of_clients(major: i32) -> Self {
+        if major > Self::V16.major() {
+            Self::V18
+        } else {
+            Self::V16
         }
     }
 
@@ -58,12 +82,14 @@ impl fmt::Display for Version {
 #[derive(Debug)]
 pub struct Postgres {
     url: Url,
+    /// Of its client programs.
+    version: Version,
     server: Option<Server>,
 }
 
 impl Postgres {
-    /// The server that `DATABASE_URL` names, else PostgreSQL 16, fetched (25 MB) at the first call and started on a free
-    /// port with an empty data directory, which goes when the server does.
+    /// The server that `DATABASE_URL` names, else PostgreSQL 16, or 18 if `PGAI_SEA_POSTGRES` says so, fetched (25 MB) at the
+    /// first call and started on a free port with an empty data directory, which goes when the server does.
     ///
     /// # Errors
     ///
@@ -71,8 +97,8 @@ impl Postgres {
     /// fetched or started. Each says what to do instead.
     pub fn start() -> Result<Self> {
         match external::database_url() {
-            Some(url) => Self::at(&url),
-            None => Self::throw_away(Version::default()),
+            Some(url) => Self::at(&url, external::DATABASE_URL),
+            None => Self::throw_away(Version::preferred()?),
         }
     }
 
@@ -83,18 +109,19 @@ impl Postgres {
     /// As [`start`](Self::start), and [`Error::ServerVersion`](crate::Error::ServerVersion).
     pub fn start_version(version: Version) -> Result<Self> {
         match external::database_url() {
-            Some(url) => Self::external(&url, Some(version)),
+            Some(url) => Self::external(&url, external::DATABASE_URL, Some(version)),
             None => Self::throw_away(version),
         }
     }
 
-    /// The running server at `url`, `postgres://user:password@host:5432/database`. It is never stopped.
+    /// The running server at `url`, `postgres://user:password@host:5432/database`. It is never stopped. Errors tell people to
+    /// look at what `named` it: an option of the command line, a variable of the environment.
     ///
     /// # Errors
     ///
     /// That it does not answer, or has no pgvector.
-    pub fn at(url: &str) -> Result<Self> {
-        Self::external(url, None)
+    pub fn at(url: &str, named: &'static str) -> Result<Self> {
+        Self::external(url, named, None)
     }
 
     /// PostgreSQL 16 on a data directory that stays: `dir` is made if it is not there, and found as it was left if it is.
@@ -126,10 +153,24 @@ impl Postgres {
         self.server.is_some()
     }
 
-    fn external(url: &str, wanted: Option<Version>) -> Result<Self> {
-        let url = external::parse(url)?;
-        external::check(&url, wanted)?;
-        Ok(Self { url, server: None })
+    /// The path of a client program of PostgreSQL's that goes with this server, such as `pg_dump` or `pgbench`. It is one of
+    /// those that are fetched, also with `DATABASE_URL`.
+    ///
+    /// # Errors
+    ///
+    /// That it could not be fetched.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        Ok(Installation::fetched(self.version)?.program(name))
+    }
+
+    fn external(url: &str, named: &'static str, wanted: Option<Version>) -> Result<Self> {
+        let url = external::parse(url, named)?;
+        let version = Version::of_clients(external::check(&url, named, wanted)?);
+        Ok(Self {
+            url,
+            version,
+            server: None,
+        })
     }
 
     fn throw_away(version: Version) -> Result<Self> {
@@ -146,7 +187,8 @@ impl Postgres {
             server.port
         );
         Ok(Self {
-            url: external::parse(&url)?,
+            url: external::parse(&url, external::DATABASE_URL)?,
+            version: installation.version,
             server: Some(server),
         })
     }
@@ -176,20 +218,22 @@ mod tests {
             "postgresql:///x?host=%2Ftmp",
         ] {
             let postgres = Postgres {
-                url: external::parse(server)?,
+                url: external::parse(server, "a test")?,
+                version: Version::default(),
                 server: None,
             };
-            let url = external::parse(&postgres.database_url("a/b 100%?#é"))?;
+            let url = external::parse(&postgres.database_url("a/b 100%?#é"), "a test")?;
             assert_eq!(url.path(), "/a%2Fb%20100%25%3F%23%C3%A9");
-            assert_eq!(url.query(), external::parse(server)?.query());
+            assert_eq!(url.query(), external::parse(server, "a test")?.query());
         }
         Ok(())
     }
 
     #[test]
     fn what_is_no_postgresql_is_refused() {
-        let error = external::parse("mysql://localhost/x").expect_err("another database");
+        let error = external::parse("mysql://localhost/x", "--url").expect_err("another database");
+        assert!(error.to_string().starts_with("--url should be like"), "{error}");
         assert!(error.to_string().contains("mysql"), "{error}");
-        external::parse("localhost:5432").expect_err("no scheme");
+        external::parse("localhost:5432", "--url").expect_err("no scheme");
     }
 }

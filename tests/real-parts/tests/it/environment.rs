@@ -1,6 +1,8 @@
 //! `DATABASE_URL` and `PGAI_SEA_MODEL_DIR`.
 
-use crate::process::{Holder, program, refusal};
+use real_parts::Postgres;
+
+use crate::process::{Holder, program, refusal, value};
 
 #[test]
 fn with_database_url_nothing_is_started() {
@@ -11,7 +13,7 @@ fn with_database_url_nothing_is_started() {
     // and what was not started is not stopped
     let next = Holder::start(program().env("DATABASE_URL", &server.url));
     assert_eq!(next.url, server.url);
-    next.kill("INT");
+    next.kill("TERM");
     server.kill("KILL");
 }
 
@@ -20,8 +22,21 @@ fn a_server_that_does_not_answer_is_named_without_its_password() {
     let url = "postgres://me:secret@127.0.0.1:1/postgres";
     let said = refusal(program().env("DATABASE_URL", url));
     assert!(said.contains("postgres://me@127.0.0.1:1/postgres"), "{said}");
-    assert!(said.contains("DATABASE_URL"), "{said}");
+    assert!(said.contains("check DATABASE_URL"), "{said}");
     assert!(!said.contains("secret"), "{said}");
+    let error = Postgres::at(url, "--database-url").unwrap_err().to_string();
+    assert!(error.contains("check --database-url"), "{error}");
+    assert!(!error.contains("DATABASE_URL"), "{error}");
+}
+
+#[tokio::test]
+async fn the_version_can_be_chosen() {
+    let holder = Holder::start(program().env("PGAI_SEA_POSTGRES", "18"));
+    let number = value::<String>(&holder.url, "show server_version_num").await;
+    assert!(number.starts_with("18"), "{number}");
+    holder.kill("KILL");
+    let said = refusal(program().env("PGAI_SEA_POSTGRES", "12"));
+    assert!(said.contains("PGAI_SEA_POSTGRES is \"12\""), "{said}");
 }
 
 #[test]

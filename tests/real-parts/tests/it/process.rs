@@ -15,8 +15,28 @@ pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_real-postgres"));
     command
         .env_remove("DATABASE_URL")
+        .env_remove("PGAI_SEA_POSTGRES")
         .env_remove("PIP_FIND_LINKS")
         .stdin(Stdio::null());
+    command
+}
+
+/// The program as a terminal starts it: what runs in a script's background ignores ctrl-c, and so would all that it starts.
+pub(crate) fn interruptible_program() -> Command {
+    const RUN: &str =
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])";
+    let program = program();
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", RUN])
+        .arg(program.get_program())
+        .stdin(Stdio::null());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command
 }
 
@@ -61,7 +81,14 @@ impl Holder {
         let group = format!("-{}", self.process.id());
         let sent = Command::new("kill").args(["-s", signal, "--", &group]).status();
         assert!(sent.unwrap().success());
-        self.process.wait().unwrap();
+        let started = Instant::now();
+        while self.process.try_wait().unwrap().is_none() {
+            if started.elapsed() > Duration::from_secs(30) {
+                self.process.kill().unwrap();
+                panic!("the signal {signal} did not end the process");
+            }
+            sleep(Duration::from_millis(10));
+        }
     }
 }
 

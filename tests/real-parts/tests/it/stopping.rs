@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use real_parts::Postgres;
 
-use crate::process::{Holder, Traces, open_dir, program};
+use crate::process::{Holder, Traces, interruptible_program, open_dir, program};
 
 #[tokio::test]
 async fn a_process_killed_with_sigkill_leaves_no_server_and_no_directory() {
@@ -17,7 +17,7 @@ async fn a_process_killed_with_sigkill_leaves_no_server_and_no_directory() {
 
 #[tokio::test]
 async fn nor_does_one_interrupted_with_ctrl_c() {
-    let holder = Holder::start(&mut program());
+    let holder = Holder::start(&mut interruptible_program());
     let server = Traces::of(&holder.url).await;
     holder.kill("INT");
     server.wait_until_gone();

@@ -15,6 +15,9 @@ struct Asked {
     schema: String,
     table: String,
     column: String,
+    queue: String,
+    grant_to: Vec<String>,
+    loading: Loading,
     embedding: Embedding,
     chunking: Chunking,
     formatting: Formatting,
@@ -61,7 +64,30 @@ fn embedding() -> impl Strategy<Value = Embedding> {
             .keep_alive(keep_alive)
             .into()
     });
-    prop_oneof![openai, ollama]
+    let voyageai = (1..2000_i32, any::<bool>(), text()).prop_map(|(dimensions, query, key)| {
+        Embedding::voyageai("m", dimensions)
+            .input_type(if query { "query" } else { "document" })
+            .api_key_name(key)
+            .into()
+    });
+    let litellm = (1..2000_i32, text(), text(), text()).prop_map(|(dimensions, key, name, value)| {
+        Embedding::litellm("m", dimensions)
+            .api_key_name(key)
+            .extra_options(serde_json::json!({ name: [value] }))
+            .into()
+    });
+    prop_oneof![openai, ollama, voyageai, litellm]
+}
+
+fn loading(column: String) -> impl Strategy<Value = Loading> {
+    (any::<bool>(), 0..100_i32).prop_map(move |(uri, retries)| {
+        if uri {
+            let role = "arn:aws:iam::123456789012:role/reader";
+            Loading::uri(&column).retries(retries).aws_role_arn(role).into()
+        } else {
+            Loading::column(&column).retries(retries).into()
+        }
+    })
 }
 
 fn chunking() -> impl Strategy<Value = Chunking> {
@@ -87,14 +113,28 @@ fn chunking() -> impl Strategy<Value = Chunking> {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let names = (identifier(), identifier(), identifier(), identifier());
+    let names = (identifier(), identifier(), identifier(), identifier(), identifier());
     let processing = (1..=2048_i32, 1..=50_i32);
-    (names, embedding(), chunking(), text(), processing).prop_map(
-        |((schema, table, column, store), embedding, chunking, template, (batch_size, concurrency))| {
+    // a source column called `chunk` is refused, which is another test
+    let column = identifier()
+        .prop_map(|column| format!("c_{column}"))
+        .prop_flat_map(|column| (Just(column.clone()), loading(column)));
+    (names, column, embedding(), chunking(), text(), processing).prop_map(
+        |(
+            (schema, table, store, queue, role),
+            (column, loading),
+            embedding,
+            chunking,
+            template,
+            (batch_size, concurrency),
+        )| {
             let schema = format!("s{schema}"); // pg_ is reserved
             Asked {
-                // a source column called `chunk` is refused, which is another test
-                column: format!("c{column}"),
+                column,
+                loading,
+                queue: format!("queue{queue}"),
+                // that there is no such role is a warning
+                grant_to: vec![format!("role{role}")],
                 destination: Destination::table()
                     .target_schema(&schema)
                     .target_table(format!("store{store}"))
@@ -130,7 +170,10 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn st
     let create = CreateVectorizer::new((asked.schema.clone(), asked.table.clone()))
         .name("asked")
         .destination(asked.destination.clone())
-        .loading(Loading::column(&asked.column).retries(3))
+        .loading(asked.loading.clone())
+        .queue_schema(&asked.schema)
+        .queue_table(&asked.queue)
+        .grant_to(asked.grant_to.clone())
         .embedding(asked.embedding.clone())
         .chunking(asked.chunking.clone())
         .formatting(asked.formatting.clone())
@@ -146,9 +189,11 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn st
         savepoint.execute_raw(statement).await?;
         let config = Statement::from_string(
             DbBackend::Postgres,
-            "select config from ai.vectorizer where name = 'asked'",
+            "select config, queue_schema, queue_table from ai.vectorizer where name = 'asked'",
         );
         let row = savepoint.query_one_raw(config).await?.ok_or("nothing was stored")?;
+        let queue: (String, String) = (row.try_get("", "queue_schema")?, row.try_get("", "queue_table")?);
+        assert_eq!(queue, (asked.schema.clone(), asked.queue.clone()));
         configs.push(row.try_get::<serde_json::Value>("", "config")?);
         savepoint.rollback().await?;
     }
@@ -166,7 +211,7 @@ async fn compare(test: &TestDatabase, asked: Asked) -> TestResult {
     assert_eq!(config.formatting, asked.formatting);
     assert_eq!(config.processing, asked.processing);
     assert_eq!(config.indexing, Some(asked.indexing));
-    assert_eq!(config.loading, Some(Loading::column(&asked.column).retries(3).into()));
+    assert_eq!(config.loading, Some(asked.loading));
     assert_eq!(config.destination, asked.destination);
     Ok(())
 }

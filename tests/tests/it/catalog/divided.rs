@@ -139,3 +139,29 @@ async fn a_child_as_the_source() {
     })
     .await;
 }
+
+/// Its triggers are those of a table of its own until they are made anew.
+#[tokio::test]
+async fn a_table_that_becomes_a_partition() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table blog (id int primary key, title text, content text); insert into blog values (1, 't', 'c'), (2, 't', 'c')",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        take(&test, id).await?;
+        embed(&test).await?;
+        test.execute(&format!(
+            "create table whole (id int primary key, title text, content text) partition by range (id);
+             alter table whole attach partition blog for values from (0) to (100);
+             select ai.refresh_vectorizer({id});
+             insert into whole values (3, 't', 'c'); insert into blog values (4, 't', 'c');
+             update whole set content = 'd' where id = 1; delete from whole where id = 2"
+        ))
+        .await?;
+        assert_eq!(take(&test, id).await?, [1, 3, 4]);
+        assert_eq!(embedded(&test).await?, [1]);
+        Ok(())
+    })
+    .await;
+}

@@ -1,5 +1,7 @@
 //! Installing the schema, and removing it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pgai_sea::catalog::{self, CatalogError, Installed};
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_catalog};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait};
@@ -137,6 +139,85 @@ async fn pgai_is_left_as_it_is() {
     .await;
 }
 
+/// pgai's extension, which owned the schema until 0.10, and has no vectorizers of its own since.
+#[tokio::test]
+async fn the_extension_ai_is_left_as_it_is() {
+    on_catalog(Catalog::Bare, async |test| {
+        // its control file is on no server here: what matters is that PostgreSQL believes it to be there
+        test.execute(
+            "set allow_system_table_mods = on;
+             insert into pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+             select 99999, 'ai', nspowner, oid, false, '0.9.1' from pg_namespace where nspname = 'public';
+             reset allow_system_table_mods",
+        )
+        .await?;
+        let before = Snapshot::of(&test.db).await?;
+        let error = catalog::install(&test.db).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this database has pgai 0.9.1, and pgai-sea works with 0.10 to 0.12: upgrade with `pip install pgai==0.12.1` and `pgai install`"
+        );
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+
+        test.execute(
+            "set allow_system_table_mods = on; update pg_extension set extversion = '0.11.2' where extname = 'ai';
+             reset allow_system_table_mods",
+        )
+        .await?;
+        let before = Snapshot::of(&test.db).await?;
+        let error = catalog::install(&test.db).await.unwrap_err().to_string();
+        assert!(error.starts_with("the extension ai 0.11.2 owns the schema ai, which has no vectorizers"), "{error}");
+        assert!(matches!(catalog::uninstall(&test.db).await, Err(CatalogError::NoVectorizers { .. })));
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+        Ok(())
+    })
+    .await;
+}
+
+/// The schema is there, and the role may not look into it; then it may, and would have to change what is another's.
+#[tokio::test]
+async fn a_role_is_told_whose_schema_it_is() {
+    for which in [Catalog::Ours, Catalog::Pgai] {
+        on_catalog(which, async |test| {
+            test.execute(BLOG).await?;
+            vectorize(&test, "blog", "").await?;
+            let (nobody, role) = as_nobody(&test).await?;
+            let error = catalog::install(&nobody).await.unwrap_err().to_string();
+            let tables = match which {
+                Catalog::Ours => "ai.pgai_lib_version, ai.pgai_sea_migration",
+                _ => "ai.pgai_lib_version",
+            };
+            let grant = format!("GRANT USAGE ON SCHEMA ai TO {role}; GRANT SELECT ON {tables} TO {role}");
+            assert_eq!(
+                error,
+                format!("role \"{role}\" may not read the schema ai: run `{grant}` as its owner, then try again")
+            );
+            test.execute(&grant).await?;
+            let installed = catalog::install(&nobody).await?;
+            assert!(
+                matches!(installed, Installed::AlreadyInstalled { .. } | Installed::PgaiPresent { .. }),
+                "{installed:?}"
+            );
+            if which == Catalog::Ours {
+                test.execute("update ai.pgai_sea_migration set version = 0").await?;
+                let owner: String = test.value("select current_user::text").await?;
+                let error = catalog::install(&nobody).await.unwrap_err().to_string();
+                assert_eq!(
+                    error,
+                    format!(
+                        "role \"{role}\" may not upgrade the schema ai and its vectorizers' triggers: run `GRANT {owner} TO {role}` \
+                         as its owner, then try again"
+                    )
+                );
+            }
+            nobody.close().await?;
+            test.execute(&format!("drop owned by {role} cascade; drop role {role}")).await?;
+            Ok(())
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn a_role_without_rights_is_told_what_to_grant() {
     on_catalog(Catalog::Bare, async |test| {
@@ -265,6 +346,64 @@ async fn an_earlier_version_is_brought_up() {
             error,
             "the schema ai is of version 99, and this pgai-sea knows 1 at most: upgrade pgai-sea"
         );
+        Ok(())
+    })
+    .await;
+}
+
+/// Neither they nor two that upgrade at once come to harm, and no write is missed.
+#[tokio::test]
+async fn an_upgrade_while_rows_are_written() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        let id = vectorize(&test, "blog", "").await?;
+        let writing = AtomicBool::new(true);
+        let writers = futures::future::try_join_all((0..3).map(|writer| {
+            let (test, writing) = (&test, &writing);
+            async move {
+                let mut row = writer;
+                while writing.load(Ordering::Relaxed) {
+                    test.execute(&format!("insert into blog values ({row}, 't', 'c')"))
+                        .await?;
+                    test.execute(&format!("update blog set content = 'd' where id = {row}"))
+                        .await?;
+                    row += 3;
+                }
+                Ok::<i32, sea_orm::DbErr>((row - writer) / 3)
+            }
+        }));
+        let upgrading = async {
+            for _ in 0..5 {
+                test.execute(
+                    "delete from ai.pgai_sea_migration where version = 0; update ai.pgai_sea_migration set version = 0",
+                )
+                .await?;
+                let (one, other) = tokio::join!(catalog::install(&test.db), catalog::install(&test.db));
+                let mut outcomes = [one?.to_string(), other?.to_string()];
+                outcomes.sort();
+                assert_eq!(
+                    outcomes,
+                    [
+                        "the schema ai is there already, version 1",
+                        "upgraded the schema ai from version 0 to 1"
+                    ]
+                );
+            }
+            Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+        };
+        let upgrades = async {
+            let outcome = upgrading.await;
+            writing.store(false, Ordering::Relaxed);
+            outcome
+        };
+        let (written, upgraded) = tokio::join!(writers, upgrades);
+        upgraded?;
+        let written: i32 = written?.into_iter().sum();
+        assert!(written > 15, "{written}");
+        let mut queued = take(&test, id).await?;
+        assert_eq!(queued.len(), 2 * usize::try_from(written)?);
+        queued.dedup();
+        assert_eq!(queued, test.values::<i32>("select id from blog order by id").await?);
         Ok(())
     })
     .await;

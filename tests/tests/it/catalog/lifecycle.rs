@@ -223,6 +223,24 @@ async fn leftovers_of_a_dropped_table_make_way() {
     .await;
 }
 
+/// Two deployments at once that both find what is left of a table.
+#[tokio::test]
+async fn leftovers_make_way_for_two_at_once() {
+    on_catalog(Catalog::Ours, async |test| {
+        for _ in 0..5 {
+            test.execute(BLOG).await?;
+            let (one, other) = tokio::join!(
+                vectorize(&test, "blog", ", if_not_exists => true"),
+                vectorize(&test, "blog", ", if_not_exists => true"),
+            );
+            assert_eq!(one?, other?);
+            test.execute("drop table blog cascade").await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// A table that was renamed is no left-over: its triggers went with it.
 #[tokio::test]
 async fn a_renamed_table_keeps_its_vectorizer() {

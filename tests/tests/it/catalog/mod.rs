@@ -3,6 +3,7 @@
 mod configuration;
 mod destinations;
 mod divided;
+mod dump;
 mod install;
 mod lifecycle;
 mod migrations;
@@ -11,6 +12,7 @@ mod privileges;
 mod reading;
 mod refusals;
 mod renames;
+mod status;
 mod tracking;
 mod triggers;
 

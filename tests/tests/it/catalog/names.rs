@@ -26,19 +26,23 @@ async fn tables_columns_and_schemas_of_any_name() {
             let name = &name[..name.floor_char_boundary(63)];
             let quoted = quote(name);
             let literal = name.replace('\'', "''");
+            let other = |letter: char| name.chars().skip(1).chain([letter]).collect::<String>();
+            let (text, queue) = (other('t'), other('q'));
+            let loaded = quote(&text);
             let source = format!("{quoted}.{quoted}");
             test.execute(&format!(
                 "create schema {quoted};
-                 create table {source} ({quoted} text, id int, other text, primary key (id, {quoted}), content text);
+                 create table {source} ({quoted} text, id int, other text, primary key (id, {quoted}), {loaded} text);
                  insert into {source} values ('a', 1, 'o', 'c')"
             ))
             .await?;
             let id: i32 = test
                 .value(&format!(
-                    "select ai.create_vectorizer('{}', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
+                    "select ai.create_vectorizer('{}', loading => ai.loading_column('{}'), embedding => ai.embedding_openai('m', 3),
                          queue_schema => '{literal}', queue_table => '{}', grant_to => ai.grant_to('pg_monitor'))",
                     source.replace('\'', "''"),
-                    format!("{literal}q").chars().skip(1).collect::<String>(),
+                    text.replace('\'', "''"),
+                    queue.replace('\'', "''"),
                 ))
                 .await
                 .map_err(|error| format!("{name}: {error}"))?;
@@ -51,7 +55,8 @@ async fn tables_columns_and_schemas_of_any_name() {
                 "insert into {store} (id, {quoted}, chunk_seq, chunk, embedding) values (1, 'a', 0, '', '[1,2,3]');
                  truncate {queue};
                  insert into {source} values ('b', 2, 'o', 'c');
-                 update {source} set content = 'd' where id = 2;
+                 update {source} set other = 'p' where id = 2;
+                 update {source} set {loaded} = 'd' where id = 2;
                  update {source} set {quoted} = 'z' where id = 1;
                  delete from {source}"
             ))

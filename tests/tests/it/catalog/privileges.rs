@@ -59,6 +59,39 @@ async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
     .await;
 }
 
+/// In a database where functions are nobody's unless granted.
+#[tokio::test]
+async fn writers_need_no_right_on_any_function() {
+    on_catalog(Catalog::Bare, async |test| {
+        let writer = role(&test, "writer").await?;
+        test.execute("alter default privileges revoke execute on functions from public")
+            .await?;
+        pgai_sea::catalog::install(&test.db).await?;
+        test.execute(BLOG).await?;
+        test.execute(&format!(
+            "grant select, insert, update, delete, truncate on blog to {writer}"
+        ))
+        .await?;
+        let id = vectorize(
+            &test,
+            "blog",
+            ", formatting => ai.formatting_python_template('$title $chunk')",
+        )
+        .await?;
+        test.execute(&as_role(
+            &writer,
+            "insert into blog values (1, 't', 'c'), (2, 't', 'c'); update blog set title = 'd' where id = 1;
+             update blog set id = 9 where id = 2; delete from blog where id = 1",
+        ))
+        .await?;
+        assert_eq!(take(&test, id).await?, [1, 1, 2, 9]);
+        test.execute(&as_role(&writer, "truncate blog")).await?;
+        forget(&test, &writer).await?;
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn only_the_owner_creates_and_with_the_usage_granted_does() {
     on_both_catalogs(async |test| {

@@ -193,6 +193,14 @@ const OURS: &[(&str, &str)] = &[
         "P0001 chunking: chunk_size is 0, it must be a whole number from 1 to 2147483647",
     ),
     (
+        "embedding => ai.embedding_openai(null, 3)",
+        "P0001 embedding: model is missing",
+    ),
+    (
+        "embedding => ai.embedding_ollama('', 3)",
+        "P0001 embedding: model is missing",
+    ),
+    (
         "embedding => ai.embedding_openai('m', 16001)",
         "P0001 embedding: dimensions is 16001, it must be a whole number from 1 to 16000",
     ),

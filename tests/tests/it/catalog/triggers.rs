@@ -106,6 +106,34 @@ async fn an_edit_by_a_trigger_queues_the_row() {
     .await;
 }
 
+/// Columns that no statement names: one that is computed, and a key that follows another table's.
+#[tokio::test]
+async fn computed_columns_and_cascading_keys() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table author (name text primary key); insert into author values ('a'), ('b');
+             create table blog (author text references author on update cascade, id int, first text, last text, views int default 0,
+                 content text generated always as (first || last) stored, primary key (author, id));
+             insert into blog values ('a', 1, 'x', 'y'), ('b', 2, 'x', 'y')",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        take(&test, id).await?;
+        test.execute(
+            "insert into blog_embedding_store (author, id, chunk_seq, chunk, embedding) select author, id, 0, '', '[1,2,3]' from blog;
+             update blog set last = 'z' where id = 2; update author set name = 'c' where name = 'a'",
+        )
+        .await?;
+        assert_eq!(embedded(&test).await?, [2]);
+        let queued: Vec<String> = test
+            .values(&format!("delete from ai._vectorizer_q_{id} returning author || id"))
+            .await?;
+        assert_eq!(queued, ["b2", "c1"]);
+        Ok(())
+    })
+    .await;
+}
+
 /// What a type calls equal, or cannot compare, may still be another text once it is in the template.
 #[tokio::test]
 async fn a_change_that_the_type_s_own_equality_does_not_see_queues_the_row() {

@@ -5,3 +5,4 @@ mod commands;
 mod follow;
 mod killed;
 mod migrations;
+mod worker_command;

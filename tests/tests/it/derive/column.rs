@@ -9,7 +9,7 @@ use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
 use pgai_sea_tests::{Snapshot, TestDatabase, TestResult, on_both_catalogs};
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Schema};
 
 mod product {
     use pgai_sea::Vectorizer;
@@ -203,6 +203,58 @@ async fn schema_sync_and_check_know_the_column() {
             ),
             "{findings}"
         );
+        Ok(())
+    })
+    .await;
+}
+
+mod halved {
+    use pgai_sea::Vectorizer;
+    use pgai_sea::types::HalfVec;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "halved_products")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: String,
+        #[vectorizer(dimensions = 8, destination = "column", loading = "name", embedding = Embedding::ollama("m", 8))]
+        #[sea_orm(column_type = r#"custom("halfvec(8)")"#, nullable)]
+        pub embedding: Option<HalfVec>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[tokio::test]
+async fn the_column_may_be_a_halfvec_that_is_there_already() {
+    on_both_catalogs(async |test| {
+        let table = Schema::new(test.db.get_database_backend()).create_table_from_entity(halved::Entity);
+        test.db.execute(&table).await?;
+        SchemaManager::new(&test.db)
+            .create_vectorizer(halved::Entity::vectorizer())
+            .await?;
+        for name in ["lamp", "chair", "desk"] {
+            let product = halved::ActiveModel {
+                name: Set(name.to_owned()),
+                ..Default::default()
+            };
+            assert_eq!(product.insert(&test.db).await?.embedding, None);
+        }
+        work(&test).await?;
+
+        let of = |name| embedding_of("m", name, 8);
+        let lamp = halved::Entity::find_by_id(1).one(&test.db).await?.ok_or("no lamp")?;
+        assert_eq!(lamp.embedding, Some(HalfVec::from(of("lamp"))));
+        let hit = halved::Entity::search(of("desk"))
+            .with_vectors()
+            .one(&test.db)
+            .await?
+            .ok_or("no hit")?;
+        assert_eq!((&*hit.source.name, hit.distance.abs() < 1e-3), ("desk", true));
+        assert_eq!(hit.source.embedding, Some(HalfVec::from(of("desk"))));
         Ok(())
     })
     .await;

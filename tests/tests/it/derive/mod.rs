@@ -6,5 +6,6 @@ mod columns;
 mod declared;
 mod keys;
 mod loaders;
+mod names;
 mod relations;
 mod schema_sync;

@@ -2,15 +2,23 @@
 //! sentence-transformers computed.
 
 mod answers;
+mod litellm;
 mod local;
 mod ollama;
 mod openai;
+mod voyage;
 
 use pgai_sea::embedder::{EmbedError, Embedder, InputType};
 
 async fn embed(embedder: &dyn Embedder, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
     let texts: Vec<String> = texts.iter().copied().map(str::to_owned).collect();
     embedder.embed(&texts, InputType::Document).await
+}
+
+/// A request's body.
+fn body(request: &str) -> serde_json::Value {
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
 }
 
 /// Everything that an error shows anywhere.

@@ -25,7 +25,7 @@ mod note {
             embedding = Embedding::ollama("m2", 2)
         )]
         #[sea_orm(column_type = "Vector(Some(2))", nullable)]
-        pub embedding: Option<PgVector>,
+        pub vector: Option<PgVector>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}
@@ -77,12 +77,12 @@ async fn declared_created_searched_checked_and_dropped() -> TestResult {
     manager
         .disable_vectorizer_schedule("public_notes_embedding_store")
         .await?;
-    for target in ["public_notes_embedding_store", "public_notes_embedding"] {
+    for target in ["public_notes_embedding_store", "public_notes_vector"] {
         manager
             .drop_vectorizer(DropVectorizer::name(target).drop_all(true))
             .await?;
     }
-    db.execute_unprepared("alter table notes drop column embedding").await?;
+    db.execute_unprepared("alter table notes drop column vector").await?;
     manager.uninstall_pgai().await?;
     let after = Snapshot::of(&db).await?;
     assert_eq!(after.added_since(&before).to_string(), "");

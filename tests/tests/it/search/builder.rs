@@ -11,7 +11,7 @@ use super::notes::{NOTES, create, note, vector};
 
 const QUERY: [f32; 3] = [0.25, -3.0, 1.5];
 
-fn distance(metric: Metric, a: [f32; 3], b: [f32; 3]) -> f64 {
+pub(super) fn distance(metric: Metric, a: [f32; 3], b: [f32; 3]) -> f64 {
     let (a, b) = (a.map(f64::from), b.map(f64::from));
     let dot = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let sum = |f: fn(f64) -> f64| a.iter().zip(b).map(|(a, b)| f(a - b)).sum::<f64>();

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use pgai_sea::catalog;
 use pgai_sea::config::{Formatting, Loading};
 use pgai_sea::embedder::{EmbedError, Embedder, InputType, RequestLimits};
-use pgai_sea::worker::{Report, Worker};
+use pgai_sea::worker::{Report, Worker, WorkerError};
 use pgai_sea_tests::TestDatabase;
 use pgai_sea_tests::providers::embedding_of;
 use sea_orm::{ConnectionTrait, Statement};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 pub(super) const DIMENSIONS: usize = 8;
 
@@ -138,6 +139,34 @@ pub(super) fn worker(test: &TestDatabase, gate: &Arc<Gate>) -> Worker {
         .embedder("ollama", "gate", Arc::clone(gate) as Arc<dyn Embedder>)
         .poll_interval(Duration::from_millis(50))
         .retry_delay(Duration::from_millis(1))
+}
+
+/// A worker that runs until it is stopped.
+#[derive(Debug)]
+pub(super) struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<Report, WorkerError>>,
+}
+
+/// Starts a worker.
+pub(super) fn start(worker: Worker) -> Running {
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move { worker.run_until(stopped).await });
+    Running { stop, task }
+}
+
+impl Running {
+    /// Stops it after the batches in hand.
+    pub(super) async fn stop(self) -> Report {
+        self.stop.send(()).ok();
+        self.task.await.unwrap().unwrap()
+    }
+
+    /// Drops it where it stands.
+    pub(super) async fn abort(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
 }
 
 /// Runs a worker until nothing is left.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{TestDatabase, on_both_catalogs};
 
-use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, queued, run, soon, worker};
+use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, queued, run, soon, start, worker};
 use pgai_sea::worker::Worker;
 
 async fn dead_letters(test: &TestDatabase) -> Vec<String> {
@@ -121,17 +121,14 @@ async fn one_vectorizers_trouble_is_not_anothers() {
             .await?;
         provider.always(Fault::TooManyRequests(Some(1)));
         let gate = Gate::new();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let running = worker(&test, &gate);
-        let running = tokio::spawn(async move { running.run_until(stopped).await });
+        let running = start(worker(&test, &gate));
         soon(async || queued(&test).await == 0).await;
         assert_in_sync(&test).await;
         // it recovers without being started again
         provider.always(None);
         let stored = "select count(*) from broken_embedding_store";
         soon(async || test.value::<i64>(stored).await.unwrap() == 10).await;
-        stop.send(()).ok();
-        let report = running.await??;
+        let report = running.stop().await;
         assert_eq!(report.rows(), 20, "{report:?}");
         assert_eq!(
             report
@@ -257,9 +254,7 @@ async fn a_database_that_is_restarted_is_waited_for() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         let gate = Gate::new();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let running = worker(&test, &gate);
-        let running = tokio::spawn(async move { running.run_until(stopped).await });
+        let running = start(worker(&test, &gate));
         for round in 0..5 {
             test.execute(&format!("insert into posts select i, 'T', 'text ' || i from generate_series({round}0, {round}9) i")).await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -268,8 +263,7 @@ async fn a_database_that_is_restarted_is_waited_for() {
                 .await?;
         }
         soon(async || queued(&test).await == 0).await;
-        stop.send(()).ok();
-        running.await??;
+        running.stop().await;
         assert_in_sync(&test).await;
         Ok(())
     })

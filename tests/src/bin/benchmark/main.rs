@@ -1,0 +1,140 @@
+//! What a vectorizer costs who writes to its source, and how claiming work fares with a long queue.
+//!
+//! `cargo run -p pgai-sea-tests --bin benchmark [rows] [rounds] [characters]`: by default 100,000 rows with texts of 320 characters, and 5
+//! rounds. Everything is done to a table without a vectorizer, to one with ours and to one with pgai's, on one server, which is a
+//! PostgreSQL 16 that waits for no disk, unless `DATABASE_URL` names another; its settings are printed. Each round compares the three
+//! within seconds of one another, in an order that changes, and its ratios are its own: what is printed is their median. No vacuum comes in
+//! between, and no checkpoint where the log has room.
+//!
+//! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how soon it wakes;
+//! `.. local [rounds]` how the worker fares with a model in its own process.
+
+#![allow(clippy::print_stdout)] // a program whose output is a table
+
+mod claims;
+mod clients;
+mod local;
+mod table;
+mod waking;
+mod writes;
+
+use std::time::Duration;
+
+use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+
+/// What is compared: without a vectorizer, with ours, with pgai's.
+type Variants<'t> = [&'t TestDatabase; 3];
+
+/// What to do, and how often.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    rows: u32,
+    rounds: usize,
+    characters: u32,
+}
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if let Some(subject) = arguments.next_if(|argument| ["waking", "local"].contains(&argument.as_str())) {
+        let rounds = arguments
+            .next()
+            .map_or(5, |rounds| rounds.parse().expect("a number of rounds"));
+        return match subject.as_str() {
+            "waking" => waking::waking(rounds).await,
+            _ => local::local(rounds).await,
+        };
+    }
+    let mut arguments = arguments.map(|argument| argument.parse::<u32>());
+    let mut next = |default| arguments.next().map_or(default, |number| number.expect("a number"));
+    let plan = Plan {
+        rows: next(100_000),
+        rounds: next(5) as usize,
+        characters: next(320),
+    };
+    on_catalog(Catalog::Bare, async |none| {
+        on_catalog(Catalog::Ours, async |ours| {
+            on_catalog(Catalog::Pgai, async |pgai| {
+                let variants = [&none, &ours, &pgai];
+                if std::env::var_os("DATABASE_URL").is_none() {
+                    // a server of our own, whose little log would be full in the middle of a statement
+                    none.execute("alter system set max_wal_size = '2GB'").await?;
+                    none.execute("select pg_reload_conf()").await?;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                println!("{}\n", settings(&none).await?);
+                for variant in variants {
+                    prepare(variant).await?;
+                }
+                writes::run(variants, plan).await?;
+                clients::run(variants, plan).await
+            })
+            .await;
+            claims::run(&ours).await
+        })
+        .await;
+        Ok(())
+    })
+    .await;
+}
+
+/// What the figures depend on.
+async fn settings(test: &TestDatabase) -> Result<String, DbErr> {
+    test.value(
+        "select 'PostgreSQL ' || current_setting('server_version') || string_agg(', ' || name || ' ' || current_setting(name), '' order by place)
+         from unnest(array['fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'work_mem', 'max_wal_size'])
+             with ordinality s (name, place)",
+    )
+    .await
+}
+
+async fn prepare(test: &TestDatabase) -> Result<(), DbErr> {
+    // texts that are too long for a row are moved out of it as they are: real ones do not compress like these
+    test.execute(
+        "create table posts (id int primary key, title text, body text, views int not null default 0) with (autovacuum_enabled = off);
+         alter table posts alter body set storage external",
+    )
+    .await?;
+    if test.catalog != Catalog::Bare {
+        test.execute(
+            "select ai.create_vectorizer('posts', name => 'posts', loading => ai.loading_column('body'),
+                 embedding => ai.embedding_ollama('none', 3), chunking => ai.chunking_none(),
+                 formatting => ai.formatting_python_template('$title: $chunk'));
+             alter table posts_embedding_store set (autovacuum_enabled = off);
+             alter table ai._vectorizer_q_1 set (autovacuum_enabled = off)",
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// SQL for the text of row `i`.
+fn text(characters: u32) -> String {
+    format!("left(repeat(md5(i::text), {}), {characters})", characters.div_ceil(32))
+}
+
+/// As if a worker had been here: every row has an embedding, and the queue is empty.
+async fn embed(test: &TestDatabase) -> Result<(), DbErr> {
+    if test.catalog != Catalog::Bare {
+        test.execute(
+            "truncate ai._vectorizer_q_1, posts_embedding_store;
+             insert into posts_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, title, '[1,2,3]' from posts",
+        )
+        .await?;
+        test.execute("vacuum analyze posts_embedding_store").await?;
+        test.execute("vacuum analyze ai._vectorizer_q_1").await?;
+    }
+    test.execute("vacuum analyze posts").await?;
+    test.execute("checkpoint").await
+}
+
+/// With one connection a session's plans are those of an application's.
+async fn connect(test: &TestDatabase, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(test.url.clone());
+    options
+        .max_connections(connections)
+        .min_connections(connections)
+        .sqlx_logging(false);
+    Database::connect(options).await
+}

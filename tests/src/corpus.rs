@@ -1,0 +1,162 @@
+//! Many rows with vectors that are distributed as a model's are, without a model.
+//!
+//! A model's vectors have hundreds of numbers and far fewer degrees of freedom: texts lie in topics, topics vary along a few dozen
+//! directions, some of which matter more than others, and all vectors share a common part. So a vector here is
+//! `normalize(common + directions · (topic + text) + noise)`: 32 directions whose strength decreases with the square root of their
+//! number, 1,000 topics that are normally distributed along them, texts that differ from their topic half as much as topics differ from
+//! each other, a common part as long as a topic, and a tenth of noise in all dimensions. Noise alone would be another matter: it has no
+//! near and far, which no index can do anything about.
+
+use std::fmt::Write as _;
+
+use pgai_sea::migration::prelude::*;
+
+use crate::{Random, TestDatabase, TestResult};
+
+/// The length of the vectors.
+pub const DIMENSIONS: usize = 384;
+const DIRECTIONS: usize = 32;
+const TOPICS: usize = 1_000;
+/// One in so many articles belongs to a tenant.
+pub const TENANTS: i32 = 100;
+
+/// The source; its companion has one chunk for each article.
+pub mod article {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// An article of a tenant.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "articles")]
+    pub struct Model {
+        /// From 1.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// From 0.
+        pub tenant: i32,
+        /// A few words.
+        pub title: String,
+        /// About two hundred characters.
+        #[vectorizer(dimensions = 384, name = "embeddings")]
+        pub body: String,
+    }
+
+    /// None but to its embeddings.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Vectors as described above, the same in every run.
+#[derive(Debug)]
+pub struct Corpus {
+    random: Random,
+    common: Vec<f32>,
+    directions: Vec<Vec<f32>>,
+    topics: Vec<Vec<f32>>,
+}
+
+impl Corpus {
+    /// The vectors that belong to this seed.
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let directions = normals(&mut random, DIRECTIONS, DIMENSIONS);
+        let mut topics = normals(&mut random, TOPICS, DIRECTIONS);
+        for topic in &mut topics {
+            for (place, strength) in (1_u16..).zip(topic) {
+                *strength /= f32::from(place).sqrt();
+            }
+        }
+        let common = normals(&mut random, 1, DIMENSIONS).remove(0);
+        Self {
+            random,
+            common: common.into_iter().map(|x| x * 2.0).collect(),
+            directions,
+            topics,
+        }
+    }
+
+    /// Another text's vector, of length 1.
+    pub fn vector(&mut self) -> Vec<f32> {
+        let topic = &self.topics[below(&mut self.random, TOPICS)];
+        let mut vector: Vec<f32> = self.common.iter().map(|x| x + 0.2 * normal(&mut self.random)).collect();
+        for (place, (strength, direction)) in (1_u16..).zip(topic.iter().zip(&self.directions)) {
+            let strength = strength + 0.5 * normal(&mut self.random) / f32::from(place).sqrt();
+            for (x, along) in vector.iter_mut().zip(direction) {
+                *x += strength * along;
+            }
+        }
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.into_iter().map(|x| x / length).collect()
+    }
+
+    /// Creates the vectorizer and `rows` articles with their vectors, as if a worker had been here. There is no index yet.
+    pub async fn fill(&mut self, test: &TestDatabase, rows: i32) -> TestResult {
+        test.execute(
+            "create table articles (id int primary key, tenant int not null, title text not null, body text not null)",
+        )
+        .await?;
+        SchemaManager::new(&test.db)
+            .create_vectorizer(
+                CreateVectorizer::new("articles")
+                    .loading(Loading::column("body"))
+                    .embedding(Embedding::ollama("none", 384)),
+            )
+            .await?;
+        test.execute(&format!(
+            "insert into articles select i, i % {TENANTS}, 'title ' || i, repeat(md5(i::text), 6) from generate_series(1, {rows}) i"
+        ))
+        .await?;
+        for from in (1..=rows).step_by(500) {
+            let mut values = String::new();
+            for id in from..=Ord::min(rows, from + 499) {
+                let comma = if values.is_empty() { "" } else { "," };
+                write!(values, "{comma}({id},0,repeat(md5('{id}'),6),'[")?;
+                for (i, x) in self.vector().into_iter().enumerate() {
+                    write!(values, "{}{x:.5}", if i == 0 { "" } else { "," })?;
+                }
+                values.push_str("]')");
+            }
+            test.execute(&format!(
+                "insert into articles_embedding_store (id, chunk_seq, chunk, embedding) values {values}"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// An HNSW index for the cosine, with pgvector's default options.
+    pub async fn index(test: &TestDatabase) -> TestResult {
+        test.execute(
+            "set maintenance_work_mem = '512MB';
+             create index articles_hnsw on articles_embedding_store using hnsw (embedding vector_cosine_ops);
+             reset maintenance_work_mem",
+        )
+        .await?;
+        test.execute("vacuum analyze articles").await?;
+        test.execute("vacuum analyze articles_embedding_store").await?;
+        Ok(())
+    }
+}
+
+fn normals(random: &mut Random, count: usize, length: usize) -> Vec<Vec<f32>> {
+    (0..count)
+        .map(|_| (0..length).map(|_| normal(random)).collect())
+        .collect()
+}
+
+/// Normally distributed, nearly: the sum of eight numbers from -1/2 to 1/2, stretched to a deviation of 1.
+fn normal(random: &mut Random) -> f32 {
+    let sum: f32 = random
+        .bits()
+        .to_le_bytes()
+        .map(|byte| f32::from(byte) / 255.0 - 0.5)
+        .iter()
+        .sum();
+    sum * 1.5_f32.sqrt()
+}
+
+fn below(random: &mut Random, end: usize) -> usize {
+    usize::try_from(random.below(end as u64)).unwrap_or_default()
+}

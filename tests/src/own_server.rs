@@ -1,0 +1,169 @@
+//! A server that a test may stop and start again, at an address that stays.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use real_parts::Postgres;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, watch};
+use tokio::task::{AbortHandle, spawn_blocking};
+
+use crate::{Catalog, TestDatabase, TestResult};
+
+/// PostgreSQL with its usual settings for durability, reached through a port that stays when the server is another.
+#[derive(Debug)]
+pub struct OwnServer {
+    dir: TempDir,
+    postgres: Mutex<Option<Postgres>>,
+    /// The server's port, while it may be reached.
+    target: watch::Sender<Option<u16>>,
+    port: u16,
+    proxy: AbortHandle,
+    counts: Arc<Counts>,
+}
+
+/// What went through the port.
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicU64,
+    messages: AtomicU64,
+}
+
+/// Runs `body` on one catalog, in a database on a server of its own, whatever `DATABASE_URL` says.
+pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
+    let server = OwnServer::new().await;
+    let test = server.database("own", catalog).await;
+    if let Err(error) = body(test, &server).await {
+        panic!("failed on {catalog}: {error}");
+    }
+}
+
+impl OwnServer {
+    async fn new() -> Self {
+        let dir = tempfile::Builder::new()
+            // the server may be another user's
+            .permissions(std::fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .expect("a directory");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let port = listener.local_addr().expect("its number").port();
+        let (target, _) = watch::channel(None);
+        let counts = Arc::<Counts>::default();
+        let proxy = tokio::spawn(serve(listener, target.subscribe(), Arc::clone(&counts))).abort_handle();
+        let server = Self {
+            dir,
+            postgres: Mutex::new(None),
+            target,
+            port,
+            proxy,
+            counts,
+        };
+        server.start().await;
+        server
+    }
+
+    /// Starts the server on the data that is there.
+    pub async fn start(&self) {
+        let data = self.dir.path().join("data");
+        let started = spawn_blocking(move || Postgres::with_data_dir(data)).await;
+        let postgres = started.expect("no panic").expect("a server");
+        let port = port_of(postgres.url());
+        *self.postgres.lock().await = Some(postgres);
+        self.target.send_replace(Some(port));
+    }
+
+    /// Stops the server as a restart does: everyone is disconnected.
+    pub async fn stop(&self) {
+        self.cut();
+        let postgres = self.postgres.lock().await.take();
+        spawn_blocking(|| drop(postgres)).await.expect("no panic");
+    }
+
+    /// Breaks all connections while the server runs on, and lets no new ones through until [`mend`](Self::mend).
+    pub fn cut(&self) {
+        self.target.send_replace(None);
+    }
+
+    /// Lets connections through again.
+    pub async fn mend(&self) {
+        let postgres = self.postgres.lock().await;
+        self.target
+            .send_replace(postgres.as_ref().map(|postgres| port_of(postgres.url())));
+    }
+
+    /// How often someone connected, or tried to.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// What was sent to the server, in pieces as they came: about one for each statement.
+    pub fn messages(&self) -> u64 {
+        self.counts.messages.load(Ordering::Relaxed)
+    }
+
+    /// Makes a database.
+    pub async fn database(&self, name: &str, catalog: Catalog) -> TestDatabase {
+        let url = {
+            let postgres = self.postgres.lock().await;
+            postgres.as_ref().expect("a running server").url().to_owned()
+        };
+        let url = url.replace(&format!(":{}/", port_of(&url)), &format!(":{}/", self.port));
+        let made = TestDatabase::made_at(&url, name, catalog).await;
+        made.unwrap_or_else(|error| panic!("no database with {catalog}: {error}"))
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.proxy.abort();
+    }
+}
+
+/// Passes connections on to wherever the server is.
+async fn serve(listener: TcpListener, target: watch::Receiver<Option<u16>>, counts: Arc<Counts>) {
+    while let Ok((client, _)) = listener.accept().await {
+        counts.connections.fetch_add(1, Ordering::Relaxed);
+        let (mut target, counts) = (target.clone(), Arc::clone(&counts));
+        tokio::spawn(async move {
+            let Some(port) = *target.borrow_and_update() else {
+                return;
+            };
+            if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+                // as clients and servers set it, so that nothing is held back for more
+                let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                let (mut questions, mut to_client) = client.into_split();
+                let (mut answers, mut to_server) = server.into_split();
+                tokio::select! {
+                    _ = pass_on(&mut questions, &mut to_server, &counts.messages) => {}
+                    _ = copy(&mut answers, &mut to_client) => {}
+                    _ = target.changed() => {}
+                }
+            }
+        });
+    }
+}
+
+async fn pass_on(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, count: &AtomicU64) -> io::Result<()> {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        to.write_all(&piece[..length]).await?;
+    }
+}
+
+/// `5432` of `postgres://user:password@127.0.0.1:5432/postgres`.
+fn port_of(url: &str) -> u16 {
+    let host = url.rsplit('@').next().unwrap_or(url);
+    let port = host.split(['/', '?']).next().and_then(|host| host.rsplit(':').next());
+    port.and_then(|port| port.parse().ok()).expect("an address with a port")
+}

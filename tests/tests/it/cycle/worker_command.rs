@@ -1,0 +1,254 @@
+//! `pgai-sea worker` as a process: pgai's flags and environment variables, logs, signals.
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use pgai_sea_tests::providers::{Fault, Provider};
+use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
+use sea_orm::DbErr;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// More than any of this takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn pgai_sea() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
+    command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn worker(test: &TestDatabase, arguments: &[&str]) -> Command {
+    let mut command = pgai_sea();
+    command.args(["worker", "-d", &test.url]).args(arguments);
+    command
+}
+
+async fn ended(child: Child) -> Output {
+    timeout(PATIENCE, child.wait_with_output())
+        .await
+        .expect("it does not end")
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Two tables of three rows, each with a vectorizer, and the provider of both.
+async fn tables(test: &TestDatabase) -> Result<Provider, DbErr> {
+    let provider = Provider::start();
+    provider.install("model", 8);
+    for table in ["one", "other"] {
+        test.execute(&format!(
+            "create table {table} (id int primary key, body text);
+             insert into {table} select i, 'text ' || i from generate_series(1, 3) i;
+             select ai.create_vectorizer('{table}', name => '{table}', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('model', 8, base_url => '{}'))",
+            provider.ollama_url()
+        ))
+        .await?;
+    }
+    Ok(provider)
+}
+
+async fn embedded(test: &TestDatabase) -> Result<(i64, i64), DbErr> {
+    let rows = async |table: &str| {
+        test.value(&format!("select count(*) from {table}_embedding_store"))
+            .await
+    };
+    Ok((rows("one").await?, rows("other").await?))
+}
+
+#[tokio::test]
+async fn pgai_s_environment_variables_say_it_all() {
+    on_both_catalogs(async |test| -> TestResult {
+        let _provider = tables(&test).await?;
+        let id: i32 = test.value("select id from ai.vectorizer where name = 'other'").await?;
+        let run = async |ids: &str| {
+            let mut command = pgai_sea();
+            command
+                .arg("worker")
+                .env("PGAI_VECTORIZER_WORKER_DB_URL", &test.url)
+                .env("PGAI_VECTORIZER_WORKER_VECTORIZER_IDS", ids)
+                .env("PGAI_VECTORIZER_WORKER_POLL_INTERVAL", "300")
+                .env("PGAI_VECTORIZER_WORKER_CONCURRENCY", "2")
+                .env("PGAI_VECTORIZER_WORKER_ONCE", "1")
+                .env("PGAI_VECTORIZER_WORKER_LOG_LEVEL", "WARNING");
+            ended(command.spawn().unwrap()).await
+        };
+        let output = run(&id.to_string()).await;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(embedded(&test).await?, (0, 3));
+        // several, as click and as people separate them
+        test.execute("update other set body = 'new'").await?;
+        let output = run(&format!("{id} one")).await;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(embedded(&test).await?, (3, 3));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_goes_on_after_an_error_or_exits_as_told() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        provider.always(Fault::ServerError);
+        let stopped = ended(worker(&test, &["--exit-on-error"]).spawn()?).await;
+        assert_eq!(stopped.status.code(), Some(1), "{stopped:?}");
+        let reason = said(&stopped);
+        assert!(reason.contains("pgai-sea: vectorizer one") || reason.contains("pgai-sea: vectorizer other"), "{reason}");
+        assert!(reason.contains("500"), "{reason}");
+        // nothing is charged, and nothing is held back
+        let due = "select count(*) from ai._vectorizer_q_1 where loading_retries = 0 and coalesce(loading_retry_after, now()) <= clock_timestamp()";
+        assert_eq!(test.value::<i64>(due).await?, 3);
+
+        let mut patient = worker(&test, &["--exit-on-error", "false"]).spawn()?;
+        let asked = provider.requests().len();
+        provider.wait_for_requests(asked + 3).await;
+        assert!(patient.try_wait()?.is_none(), "it ended by itself");
+        provider.always(None);
+        timeout(PATIENCE, async {
+            while embedded(&test).await.unwrap() != (3, 3) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await?;
+        patient.kill().await?;
+
+        // a configuration that cannot work
+        test.execute("update one set body = 'new'; update ai.vectorizer set config = config - 'embedding' where name = 'one'")
+            .await?;
+        for (arguments, code) in [
+            (["--once"].as_slice(), 1),
+            (&["--once", "--exit-on-error=true"], 1),
+            (&["--once", "--exit-on-error", "false"], 0),
+            (&["--exit-on-error", "true"], 1),
+        ] {
+            let output = ended(worker(&test, arguments).spawn()?).await;
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+            assert!(said(&output).contains("one"), "{arguments:?}: {output:?}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn logs_are_lines_of_json_if_wanted() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        provider.next(Fault::ServerError);
+        let output = ended(worker(&test, &["--once", "--json", "--log-level", "DEBUG"]).spawn()?).await;
+        assert!(output.status.success(), "{output:?}");
+        let logs: Vec<serde_json::Value> = said(&output)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect();
+        let warning = logs.iter().find(|log| log["level"] == "WARN").expect("a warning");
+        assert!(
+            warning["fields"]["trouble"]
+                .as_str()
+                .is_some_and(|trouble| trouble.contains("500")),
+            "{warning}"
+        );
+        assert!(
+            logs.iter()
+                .any(|log| log["level"] == "DEBUG" && log["span"]["vectorizer"] == "one"),
+            "{logs:?}"
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_ends_it_after_the_batches_in_hand() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        provider.hold();
+        let running = worker(&test, &[]).spawn()?;
+        provider.wait_for_requests(2).await;
+        let pid = running.id().expect("a process").to_string();
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()?
+                .success()
+        );
+        sleep(Duration::from_millis(300)).await;
+        test.execute("insert into one values (4, 'later')").await?;
+        provider.release();
+        let output = ended(running).await;
+        assert!(output.status.success(), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("6 rows in sync"),
+            "{output:?}"
+        );
+        assert_eq!(embedded(&test).await?, (3, 3));
+        let left: Vec<String> = test
+            .values("select concat_ws(' ', id, loading_retries, loading_retry_after) from ai._vectorizer_q_1")
+            .await?;
+        assert_eq!(left, ["4 0"]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn status_is_a_table_or_json() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        let run = async |arguments: &[&str]| {
+            let output = pgai_sea()
+                .args(["status", "-d", &test.url])
+                .args(arguments)
+                .output()
+                .await
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let worked = ended(worker(&test, &["--once", "-i", "one"]).spawn()?).await;
+        assert!(worked.status.success(), "{worked:?}");
+        let table = run(&[]).await;
+        let line = |name: &str| {
+            table
+                .lines()
+                .find(|line| line.split_whitespace().nth(1) == Some(name))
+                .map(str::to_owned)
+        };
+        let one = line("one").expect(&table);
+        assert!(one.contains("3/3, 100%") && one.ends_with("in sync"), "{table}");
+        let other = line("other").expect(&table);
+        assert!(
+            other.contains("0/3, 0%") && other.ends_with("pending") && other.contains("unknown"),
+            "{table}"
+        );
+        let json: Vec<serde_json::Value> = run(&["--json"])
+            .await
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(
+            json[0]["coverage"]["embedded"],
+            serde_json::json!({"rows": 3, "exact": true})
+        );
+        assert_eq!(json[1]["pending"], serde_json::json!({"rows": 3, "exact": true}));
+        assert!(
+            json[1]["oldest_pending"].is_string() && json[1]["seconds_left"].is_null(),
+            "{json:?}"
+        );
+        // 8 dimensions cost nothing, tokens do
+        let tokens: usize = provider.texts().iter().map(|text| text.len().div_ceil(4)).sum();
+        let counted = match test.catalog {
+            pgai_sea_tests::Catalog::Ours => serde_json::json!(tokens),
+            _ => serde_json::Value::Null,
+        };
+        assert_eq!(json[0]["input_tokens"], counted);
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,147 @@
+//! What a search says about itself: counts, plans, recall.
+
+use pgai_sea::prelude::*;
+use pgai_sea::search::RecallReport;
+use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
+
+use super::notes::{NOTES, create, note};
+
+const QUERY: [f32; 3] = [1.0, 2.0, -0.5];
+const INDEX: &str = "notes_embedding_store_embedding_idx";
+
+async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = test.db.begin().await?;
+    transaction
+        .execute_unprepared(
+            "set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off",
+        )
+        .await?;
+    Ok(transaction)
+}
+
+#[tokio::test]
+async fn a_count_is_of_all_pages() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        let search = || note::embeddings::Entity::search(QUERY);
+        let all = u64::try_from(NOTES)?;
+        assert_eq!(search().limit(3).offset(7).count(&test.db).await?, all);
+        assert_eq!(search().with_source().best_per_source().count(&test.db).await?, all);
+        assert_eq!(search().filter(note::Column::Author.eq("rare")).count(&test.db).await?, all / 100);
+        test.execute("insert into notes_embedding_store (id, chunk_seq, chunk, embedding) select id, 1, 'b', embedding from notes_embedding_store")
+            .await?;
+        assert_eq!(search().count(&test.db).await?, 2 * all);
+        assert_eq!(search().best_per_source().count(&test.db).await?, all);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_names_the_index_that_finds_the_nearest_and_no_other() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        let search = || note::embeddings::Entity::search(QUERY);
+        assert_eq!(search().explain(&test.db).await?.index(), None);
+        test.execute("create index on notes_embedding_store using hnsw (embedding vector_cosine_ops); analyze")
+            .await?;
+        let transaction = with_index(&test).await?;
+        let rare = || search().filter(note::Column::Author.eq("rare"));
+        for served in [
+            search(),
+            search().ef_search(99),
+            rare(),
+            rare().best_per_source(),
+            rare().limit(500),
+        ] {
+            let explained = served.with_source().explain(&transaction).await?;
+            assert_eq!(explained.index(), Some(INDEX), "{explained}");
+            assert!(explained.plan().contains(&format!("Index Scan using {INDEX}")));
+            assert_eq!(explained.to_string(), explained.plan());
+        }
+        for other in [
+            search().exact(),
+            search().exact().best_per_source(),
+            search().metric(Metric::L2),
+            search().quantized(Quantized::binary()),
+            // finds rows by their key, and puts them in order
+            search().exact().filter(note::embeddings::Column::Id.eq(7)),
+        ] {
+            let explained = other.explain(&transaction).await?;
+            assert_eq!(explained.index(), None, "{explained}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+fn plausible(report: &RecallReport, settings: &[(&'static str, u32)]) {
+    assert_eq!(
+        (report.k, report.sample, report.index.as_deref()),
+        (10, 25, Some(INDEX))
+    );
+    let tried: Vec<_> = report.at.iter().filter_map(|at| at.setting).collect();
+    assert_eq!(tried, settings);
+    assert_eq!(report.default.setting, None);
+    for at in std::iter::once(&report.default).chain(&report.at) {
+        assert!((0.0..=1.0).contains(&at.recall), "{report}");
+        assert!(!at.median.is_zero());
+    }
+    assert!(!report.exact.is_zero());
+    let printed = report.to_string();
+    for (setting, value) in settings {
+        assert!(printed.contains(&format!("{setting} = {value}")), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn recall_is_all_without_an_index_and_grows_with_what_is_looked_at() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        let recall = || note::embeddings::Entity::recall(10, 25);
+        let report = recall().run(&test.db).await?;
+        assert_eq!((report.index.as_deref(), report.at.len()), (None, 0));
+        assert!((report.default.recall - 1.0).abs() < 1e-9, "{report}");
+
+        // a graph with hardly any edges
+        test.execute("create index on notes_embedding_store using hnsw (embedding vector_cosine_ops) with (m = 2, ef_construction = 4); analyze")
+            .await?;
+        let transaction = with_index(&test).await?;
+        let report = recall().settings([1, 10, 1_000]).run(&transaction).await?;
+        plausible(&report, &[("ef_search", 1), ("ef_search", 10), ("ef_search", 1_000)]);
+        assert!(report.at[0].recall < report.at[2].recall, "{report}");
+        plausible(
+            &recall().run(&transaction).await?,
+            &[20, 40, 80, 160, 320].map(|value| ("ef_search", value)),
+        );
+        let refused = recall().settings([1_001]).run(&transaction).await.unwrap_err();
+        assert!(matches!(refused, SearchError::Setting { setter: "ef_search", .. }), "{refused}");
+        transaction.rollback().await?;
+
+        test.execute(&format!("drop index {INDEX}; create index on notes_embedding_store using ivfflat (embedding vector_l2_ops) with (lists = 40); analyze"))
+            .await?;
+        let transaction = with_index(&test).await?;
+        let report = recall().metric(Metric::L2).settings([1, 40]).run(&transaction).await?;
+        plausible(&report, &[("probes", 1), ("probes", 40)]);
+        assert!(report.at[0].recall < 0.999 && report.at[1].recall > 0.999, "{report}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_recall_in_an_empty_table() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        for (k, sample) in [(0, 5), (5, 0), (u64::MAX, 1)] {
+            let report = note::embeddings::Entity::recall(k, sample).run(&test.db).await?;
+            assert!((report.default.recall - 1.0).abs() < 1e-9, "{report}");
+        }
+        test.execute("truncate notes").await?;
+        let report = note::embeddings::Entity::recall(5, 5).run(&test.db).await?;
+        assert_eq!((report.sample, report.index), (0, None));
+        Ok(())
+    })
+    .await;
+}

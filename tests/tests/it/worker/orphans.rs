@@ -1,0 +1,127 @@
+//! Embeddings whose row was deleted by a transaction that did not see them. On pgai's catalog its triggers leave them.
+
+use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
+
+use super::support::{Gate, assert_in_sync, posts, run, soon, start, worker};
+
+/// A transaction whose snapshot is older than whatever is committed from now on.
+async fn old_snapshot(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
+    let writer = test
+        .db
+        .begin_with_config(Some(IsolationLevel::RepeatableRead), None)
+        .await?;
+    writer.execute_unprepared("select * from posts").await?;
+    Ok(writer)
+}
+
+const STORED: &str = "select count(distinct id) from posts_embedding_store";
+
+#[tokio::test]
+async fn a_single_run_removes_them() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 5) i")
+            .await?;
+        let gate = Gate::new();
+        let writer = old_snapshot(&test).await?;
+        run(&test, &gate).await;
+        writer
+            .execute_unprepared("delete from posts where id = 1; update posts set id = 6 where id = 2")
+            .await?;
+        writer.commit().await?;
+        let sent = gate.texts().len();
+        run(&test, &gate).await;
+        assert_in_sync(&test).await;
+        // the others were left alone
+        assert!(gate.texts().len() <= sent + 1, "{:?}", &gate.texts()[sent..]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_that_runs_on_removes_them() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts values (1, 'T', 'text'), (2, 'T', 'other')")
+            .await?;
+        let gate = Gate::new();
+        let writer = old_snapshot(&test).await?;
+        run(&test, &gate).await;
+        writer.execute_unprepared("delete from posts where id = 1").await?;
+        writer.commit().await?;
+        let running = start(worker(&test, &gate));
+        soon(async || test.value::<i64>(STORED).await.unwrap() == 1).await;
+        running.stop().await;
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// Several slices, and from anywhere in the store.
+#[tokio::test]
+async fn they_are_found_wherever_they_are() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute(
+            "insert into posts select i, 'T', 'text ' || i from generate_series(1, 2500) i;
+             insert into posts_embedding_store (id, chunk_seq, chunk, embedding)
+             select i, 0, 'T: text ' || i, array_fill(1, array[8])::vector from generate_series(1, 2500) i",
+        )
+        .await?;
+        let queue: String = test
+            .value("select format('ai._vectorizer_q_%s', id) from ai.vectorizer")
+            .await?;
+        test.execute(&format!(
+            "truncate {queue}; alter table posts disable trigger user; delete from posts where id % 100 = 0"
+        ))
+        .await?;
+        let gate = Gate::new();
+        let found = match test.catalog {
+            // here nothing leaves any
+            pgai_sea_tests::Catalog::Ours => 2500,
+            _ => 2475,
+        };
+        run(&test, &gate).await;
+        assert_eq!(test.value::<i64>(STORED).await?, found);
+        assert!(gate.texts().is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_role_does_not_see_is_not_gone() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts values (1, 'T', 'text'), (2, 'T', 'other')")
+            .await?;
+        let gate = Gate::new();
+        run(&test, &gate).await;
+        let database: String = test.value("select current_database()::text").await?;
+        let role = format!("blind_{}", &database[database.len() - 13..]);
+        test.execute(&format!(
+            "create role {role};
+             grant usage on schema ai, public to {role};
+             grant all on all tables in schema ai, public to {role};
+             grant execute on all functions in schema ai to {role};
+             alter table posts enable row level security;
+             create policy visible on posts using (id = 1)"
+        ))
+        .await?;
+        let separator = if test.url.contains('?') { '&' } else { '?' };
+        let mut options = sea_orm::ConnectOptions::new(format!("{}{separator}options[role]={role}", test.url));
+        options.max_connections(4).sqlx_logging(false);
+        let db = sea_orm::Database::connect(options).await?;
+        let limited = pgai_sea::worker::Worker::new(db.clone()).embedder("ollama", "gate", gate.clone());
+        limited.run_once().await?;
+        assert_eq!(test.value::<i64>(STORED).await?, 2);
+        db.close().await?;
+        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
+            .await?;
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,170 @@
+//! An idle worker learns of what is committed at once. It polls every ten minutes here: whatever is embedded was not found by polling.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgai_sea::worker::Worker;
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
+
+use super::support::{Gate, Running, assert_in_sync, posts, queued, soon, start, worker};
+
+/// A worker that nothing but a commit brings to work.
+fn sleepy(test: &TestDatabase, gate: &Arc<Gate>) -> Worker {
+    worker(test, gate).poll_interval(Duration::from_mins(10))
+}
+
+/// Starts a worker and waits until it sleeps.
+async fn asleep(test: &TestDatabase, gate: &Arc<Gate>) -> Result<Running, DbErr> {
+    let before = sleepers(test).await?;
+    let running = start(sleepy(test, gate));
+    match test.catalog {
+        Catalog::Ours => soon(async || sleepers(test).await.unwrap() > before).await,
+        _ => tokio::time::sleep(Duration::from_secs(1)).await,
+    }
+    Ok(running)
+}
+
+/// Sessions that wait for notifications, or have the lock that makes writers notify.
+async fn sleepers(test: &TestDatabase) -> Result<i64, DbErr> {
+    test.value("select count(*) from pg_stat_activity where datname = current_database() and query ~ 'pg_try_advisory_lock[(]'")
+        .await
+}
+
+async fn insert(test: &TestDatabase, id: i32) -> Result<(), DbErr> {
+    test.execute(&format!("insert into posts values ({id}, 'T', 'text {id}')"))
+        .await
+}
+
+async fn embedded(test: &TestDatabase) {
+    soon(async || queued(test).await == 0).await;
+    assert_in_sync(test).await;
+}
+
+#[tokio::test]
+async fn a_commit_wakes_it() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        let gate = Gate::new();
+        let running = asleep(&test, &gate).await?;
+        for id in 1..=3 {
+            insert(&test, id).await?;
+            embedded(&test).await;
+            // until it sleeps again, or before
+            tokio::time::sleep(Duration::from_millis(u64::from(id.unsigned_abs() % 2) * 400)).await;
+        }
+        test.execute("update posts set body = 'new ' || id").await?;
+        embedded(&test).await;
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_open_when_it_lay_down_wakes_it() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        let gate = Gate::new();
+        let writer = test.db.begin().await?;
+        writer
+            .execute_unprepared("insert into posts values (1, 'T', 'text')")
+            .await?;
+        let running = start(sleepy(&test, &gate));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        writer.commit().await?;
+        embedded(&test).await;
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_wakes_after_its_connections_broke() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        let gate = Gate::new();
+        let running = asleep(&test, &gate).await?;
+        test.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+            .await?;
+        insert(&test, 1).await?;
+        embedded(&test).await;
+        // and not only because its sleep was broken
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        insert(&test, 2).await?;
+        embedded(&test).await;
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+/// Every notification is committed under a lock that the whole server shares.
+#[tokio::test]
+async fn who_writes_notifies_only_a_worker_that_sleeps() {
+    on_catalog(Catalog::Ours, async |test| {
+        posts(&test).await?;
+        let mut listener = PgListener::connect(&test.url).await?;
+        listener.listen("pgai_sea_wake").await?;
+        let mut heard = async || -> Result<Vec<String>, DbErr> {
+            let mut payloads = Vec::new();
+            while let Ok(notification) = tokio::time::timeout(Duration::from_millis(300), listener.recv()).await {
+                payloads.push(
+                    notification
+                        .map_err(|error| DbErr::Custom(error.to_string()))?
+                        .payload()
+                        .to_owned(),
+                );
+            }
+            Ok(payloads)
+        };
+        insert(&test, 1).await?;
+        assert!(heard().await?.is_empty());
+
+        let gate = Gate::new();
+        let running = asleep(&test, &gate).await?;
+        heard().await?;
+        let id: i32 = test.value("select id from ai.vectorizer").await?;
+        test.execute(
+            "insert into posts select i, 'T', 'text' from generate_series(2, 9) i; update posts set body = 'new'",
+        )
+        .await?;
+        assert_eq!(heard().await?, [id.to_string()]);
+        // where there is always something to do it needs no waking
+        for id in 10..110 {
+            insert(&test, id).await?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let notifications = heard().await?.len();
+        assert!(notifications < 20, "{notifications} of 100 commits notified");
+        embedded(&test).await;
+        running.stop().await;
+        heard().await?;
+        test.execute("update posts set body = 'newer'").await?;
+        assert!(heard().await?.is_empty(), "a worker that is gone left its lock");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_of_two_that_sleep_may_go() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        let gate = Gate::new();
+        let first = asleep(&test, &gate).await?;
+        // the second sleeps for as long as the first does, and looks itself after that
+        let second = start(worker(&test, &gate).poll_interval(Duration::from_secs(2)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        insert(&test, 1).await?;
+        embedded(&test).await;
+        first.abort().await;
+        insert(&test, 2).await?;
+        embedded(&test).await;
+        second.stop().await;
+        Ok(())
+    })
+    .await;
+}
