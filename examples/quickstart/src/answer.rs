@@ -8,10 +8,7 @@ use pgai_sea::{
 };
 use sea_orm::DatabaseConnection;
 
-use crate::{
-    entity::{self, readme_embeddings},
-    error::Error,
-};
+use crate::{entity, error::Error};
 
 /// How many crates answer a question.
 pub(crate) const HITS: usize = 5;
@@ -46,33 +43,17 @@ pub(crate) async fn ask(
     let embedding_took = start.elapsed();
 
     let start = Instant::now();
-    let mut limit = 8 * wanted as u64;
-    let hits = loop {
-        let chunks = readme_embeddings::Entity::search(vector.clone())
-            .limit(limit)
-            .with_source()
-            .all(db)
-            .await?;
-        let all = (chunks.len() as u64) < limit;
-        let mut hits: Vec<Found> = Vec::new();
-        for hit in chunks {
-            // a README has many chunks; its nearest one speaks for the crate
-            if hits.iter().all(|known| known.crate_.name != hit.source.name) {
-                let heading = hit.source.heading();
-                let chunk = hit.embedding.chunk;
-                hits.push(Found {
-                    distance: hit.distance,
-                    chunk: chunk.strip_prefix(&heading).unwrap_or(&chunk).to_owned(),
-                    crate_: hit.source,
-                });
-            }
+    let hits = entity::Entity::search(vector).limit(wanted as u64).all(db).await?;
+    let found = |hit: HitWithSource<String, entity::Model>| {
+        let heading = hit.source.heading();
+        let chunk = hit.embedding.chunk;
+        Found {
+            distance: hit.distance,
+            chunk: chunk.strip_prefix(&heading).unwrap_or(&chunk).to_owned(),
+            crate_: hit.source,
         }
-        if all || hits.len() >= wanted {
-            hits.truncate(wanted);
-            break hits;
-        }
-        limit *= 4;
     };
+    let hits = hits.into_iter().map(found).collect();
     Ok(Answer {
         question: question.to_owned(),
         hits,

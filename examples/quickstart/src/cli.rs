@@ -1,8 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
-
-use clap::{Parser, value_parser};
+use clap::Parser;
 
 /// Semantic search over the crates on this machine.
 ///
@@ -23,17 +21,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
     pub(crate) crates: usize,
 
-    /// A server to use instead of one that is fetched and started; its role may create databases
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    pub(crate) database_url: Option<String>,
-
-    /// A directory with all-MiniLM-L6-v2 to use instead of fetching it: config.json, tokenizer.json, model.safetensors
-    #[arg(long, value_name = "DIR", env = "PGAI_SEA_MODEL_DIR", value_parser = value_parser!(PathBuf))]
-    pub(crate) model_dir: Option<PathBuf>,
-
-    /// Keep the database, so that the next run with this option embeds only what is new
-    #[arg(long)]
-    pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) parts: examples_shared::Options,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

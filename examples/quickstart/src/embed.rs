@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use examples_shared::MODEL;
 use indicatif::{ProgressBar, ProgressStyle};
 use pgai_sea::{
     embedder::Local,
@@ -18,9 +19,6 @@ use pgai_sea::{
 use sea_orm::DatabaseConnection;
 
 use crate::error::Error;
-
-/// Ollama's name for the model. The vectorizer says Ollama, so any worker can serve it; this one brings the model along.
-pub(crate) const MODEL: &str = "all-minilm";
 
 /// How often a line says how far it is where there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -12,14 +12,8 @@ pub(crate) enum Error {
     NoCrates(PathBuf),
     #[error("there is no home directory to look for Cargo's registry in: set CARGO_HOME")]
     NoHome,
-    #[error("the PostgreSQL server cannot be used")]
-    Server(#[source] real_parts::Error),
-    #[error("the database `{name}` cannot be opened: the role needs `createdb`, or someone has to create it")]
-    Open { name: &'static str, source: sea_orm::DbErr },
     #[error(transparent)]
-    Parts(#[from] real_parts::Error),
-    #[error("the model cannot be loaded")]
-    Model(#[from] pgai_sea::embedder::LocalError),
+    Shared(#[from] examples_shared::Error),
     #[error("the database failed")]
     Database(#[from] sea_orm::DbErr),
     #[error("the worker stopped")]
@@ -32,6 +26,4 @@ pub(crate) enum Error {
     Embed(#[from] pgai_sea::embedder::EmbedError),
     #[error("interrupted; what was embedded so far is kept if the database is")]
     Interrupted,
-    #[error("a thread panicked")]
-    Thread(#[from] tokio::task::JoinError),
 }

@@ -6,7 +6,6 @@
 mod answer;
 mod cli;
 mod crates;
-mod database;
 mod embed;
 mod entity;
 mod error;
@@ -15,28 +14,18 @@ mod migration;
 mod print;
 mod store;
 
-use std::{error::Error as _, process::ExitCode, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
+use examples_shared::{Database, exit_code};
 use pgai_sea::embedder::Local;
 use sea_orm_migration::MigratorTrait;
 
-use self::{cli::Cli, database::Database, error::Error, print::Printer};
+use self::{cli::Cli, error::Error, print::Printer};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Cli::parse()).await)
 }
 
 async fn run(cli: Cli) -> Result<(), Error> {
@@ -48,11 +37,11 @@ async fn run(cli: Cli) -> Result<(), Error> {
     printer.stage(&found.to_string(), start);
 
     let start = Instant::now();
-    let model = load_model(cli.model_dir).await?;
+    let model = cli.parts.model().await?;
     printer.stage("loaded all-MiniLM-L6-v2", start);
 
     let start = Instant::now();
-    let database = Database::open(cli.database_url, cli.keep).await?;
+    let database = cli.parts.database("quickstart").await?;
     printer.stage(&format!("opened {}", database.what()), start);
     let outcome = tokio::select! {
         outcome = search(&database, &model, found.crates, &cli.questions, &printer) => outcome,
@@ -90,13 +79,4 @@ async fn search(
         printer.answer(&answer);
     }
     follow::follow(db, model, &questions[0], printer).await
-}
-
-/// Loads the model from `dir`, or from where it is fetched to.
-async fn load_model(dir: Option<std::path::PathBuf>) -> Result<Local, Error> {
-    let load = move || -> Result<Local, Error> {
-        let dir = dir.map_or_else(real_parts::minilm_dir, Ok)?;
-        Ok(Local::from_dir(dir)?)
-    };
-    tokio::task::spawn_blocking(load).await?
 }

@@ -1,9 +1,10 @@
 //! The table and its vectorizer.
 
+use examples_shared::{DIMENSIONS, MODEL};
 use pgai_sea::migration::prelude::*;
 use sea_orm_migration::schema::text;
 
-use crate::{embed, entity};
+use crate::entity;
 
 /// The one migration of the quickstart.
 pub(crate) struct Migrator;
@@ -42,7 +43,7 @@ impl MigrationTrait for CreateCrates {
             .create_vectorizer(
                 CreateVectorizer::new("crates")
                     .loading(Loading::column("readme"))
-                    .embedding(Embedding::ollama(embed::MODEL, 384))
+                    .embedding(Embedding::ollama(MODEL, DIMENSIONS))
                     // with the heading within the 256 tokens that the model reads
                     .chunking(
                         Chunking::recursive_character_text_splitter()

@@ -46,6 +46,8 @@ pub(super) fn plain(markdown: &str) -> String {
 struct Plain {
     paragraphs: Vec<String>,
     paragraph: String,
+    /// A block of tags and text so far: it comes by the line, and a tag may go on in the next.
+    html: String,
     /// How many elements are open whose text is not for reading.
     skipped: usize,
 }
@@ -57,8 +59,7 @@ impl Plain {
             Event::End(TagEnd::Image | TagEnd::CodeBlock | TagEnd::MetadataBlock(_)) => self.skipped -= 1,
             _ if self.skipped > 0 => {}
             Event::Text(text) | Event::Code(text) => self.paragraph += &text,
-            // a tag each, or a block of tags and text
-            Event::Html(html) => self.paragraph += &without_tags(&html),
+            Event::Html(html) => self.html += &html,
             Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::TableCell) => self.paragraph.push(' '),
             Event::Start(Tag::Item) => {
                 self.end_paragraph();
@@ -77,6 +78,7 @@ impl Plain {
     }
 
     fn end_paragraph(&mut self) {
+        self.paragraph += &without_tags(&std::mem::take(&mut self.html));
         let text = one_line(&std::mem::take(&mut self.paragraph));
         if text.chars().any(char::is_alphanumeric) {
             self.paragraphs.push(text);
@@ -114,7 +116,8 @@ mod tests {
         let markdown = "\
 <!-- a comment -->
 <p align=\"center\">
-  <img src=\"logo.svg\" alt=\"logo\">
+  <img src=\"logo.svg\"
+    alt=\"logo\">
   Fast &amp; <b>small</b>
 </p>
 

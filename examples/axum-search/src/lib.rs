@@ -1,0 +1,17 @@
+//! Search by meaning in an axum service.
+//!
+//! Articles are written over HTTP (`POST`, `PUT` and `DELETE` on `/articles`), a worker in the same process keeps their embeddings
+//! those of their text, and `GET /search?q=` finds them by what they say. `/` is a page to type into.
+
+pub mod article;
+mod articles;
+mod indexing;
+pub mod migration;
+mod page;
+mod passage;
+mod problem;
+mod search;
+pub mod seed;
+mod service;
+
+pub use self::service::{App, Error, router, run};

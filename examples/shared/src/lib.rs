@@ -1,0 +1,15 @@
+//! What the examples run on: a database and a model, one's own or fetched.
+
+mod database;
+mod error;
+mod options;
+
+pub use self::database::Database;
+pub use self::error::{Error, exit_code};
+pub use self::options::Options;
+
+/// Ollama's name for all-MiniLM-L6-v2. A vectorizer that says Ollama can be served by any worker; the examples' bring the model
+/// along.
+pub const MODEL: &str = "all-minilm";
+/// The dimensions of its vectors.
+pub const DIMENSIONS: i32 = 384;
