@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use uuid::Uuid;
 
 use super::{Cluster, Installation};
 use crate::error::last_lines;
@@ -21,8 +23,13 @@ pub(crate) struct Server {
     watchdog: Child,
     /// Held open: when it closes, the watchdog stops the server.
     life: Option<ChildStdin>,
+    /// There as soon as the server is not. Of this start alone: a kept directory's last server may still be stopping.
+    ended: PathBuf,
     cluster: Cluster,
 }
+
+/// A kept directory's last server may have to write what it holds, and the next one to recover.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a start ended.
 enum Start {
@@ -35,9 +42,9 @@ enum Start {
 impl Server {
     /// Starts a server on what `cluster` gives, on a free port of the loopback interface.
     pub(crate) fn start(installation: &Installation, mut cluster: impl FnMut() -> Result<Cluster>) -> Result<Self> {
-        const ATTEMPTS: usize = 20;
+        let started = Instant::now();
         let mut last = String::new();
-        for _ in 0..ATTEMPTS {
+        while started.elapsed() < PATIENCE {
             let mut server = Self::spawn(installation, cluster()?)?;
             match server.wait()? {
                 Start::Ready => return Ok(server),
@@ -72,10 +79,7 @@ impl Server {
             action: "find a free port on 127.0.0.1".to_owned(),
             source,
         })?;
-        let ended = cluster.dir.join("ended");
-        if ended.exists() {
-            fs::remove_file(&ended).map_err(Error::io("remove", &ended))?;
-        }
+        let ended = cluster.dir.join(format!("ended-{}", Uuid::new_v4().simple()));
         // SIGINT disconnects everyone and writes a checkpoint, SIGQUIT leaves at once
         let signal = if cluster.kept { "INT" } else { "QUIT" };
         let mut command = installation.command(Path::new("/bin/sh"), &cluster.dir);
@@ -83,6 +87,7 @@ impl Server {
             .args(["-c", include_str!("watchdog.sh"), "watchdog", signal])
             .arg(&cluster.dir)
             .arg(cluster.kept.to_string())
+            .arg(&ended)
             .arg(installation.program("postgres"))
             .arg("-D")
             .arg(cluster.data())
@@ -100,13 +105,12 @@ impl Server {
             port,
             life: watchdog.stdin.take(),
             watchdog,
+            ended,
             cluster,
         })
     }
 
     fn wait(&mut self) -> Result<Start> {
-        /// A kept directory may have to recover first.
-        const PATIENCE: Duration = Duration::from_mins(1);
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             if self.is_ready() {
@@ -116,7 +120,7 @@ impl Server {
                 .watchdog
                 .try_wait()
                 .map_err(Error::io("watch", &self.cluster.dir))?;
-            if watching.is_some() || self.cluster.dir.join("ended").exists() {
+            if watching.is_some() || self.ended.exists() {
                 let log = self.log();
                 let again = log.contains("Address already in use")
                     || log.contains(r#"lock file "postmaster.pid" already exists"#);
@@ -127,10 +131,15 @@ impl Server {
         Ok(Start::Failed(self.log()))
     }
 
-    /// Whether the server says so, in the eighth line of its lock file, as `pg_ctl` has it.
+    /// Whether the server says so, in the eighth line of its lock file, as `pg_ctl` has it. Before there is one, the file may
+    /// be that of the directory's last server, which listened on another port: the fourth line has it.
     fn is_ready(&self) -> bool {
-        fs::read_to_string(self.cluster.data().join("postmaster.pid"))
-            .is_ok_and(|file| file.lines().nth(7).is_some_and(|status| status.trim() == "ready"))
+        let Ok(file) = fs::read_to_string(self.cluster.data().join("postmaster.pid")) else {
+            return false;
+        };
+        let mut lines = file.lines().map(str::trim);
+        let ours = lines.nth(3).is_some_and(|port| port == self.port.to_string());
+        ours && lines.nth(3).is_some_and(|status| status == "ready")
     }
 
     fn log(&self) -> String {

@@ -3,7 +3,7 @@
 use real_parts::{Error, Postgres};
 use sea_orm::ConnectionTrait;
 
-use crate::process::{Holder, Traces, connect, open_dir, program, value};
+use crate::process::{Holder, Traces, connect, open_dir, program, send, value};
 
 #[tokio::test]
 async fn what_was_written_is_there_at_the_next_start_even_after_sigkill() {
@@ -19,8 +19,29 @@ async fn what_was_written_is_there_at_the_next_start_even_after_sigkill() {
     holder.kill("KILL");
 
     let again = Postgres::with_data_dir(&path).unwrap();
-    assert!(!server.is_running());
+    server.wait_until_stopped();
     assert_eq!(value::<i32>(again.url(), "select n from written").await, 42);
+}
+
+/// A server whose holder is gone may end while the next one is at its start.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_end_of_a_directory_s_last_server_is_not_the_next_one_s() {
+    let dir = open_dir();
+    let path = dir.path().join("kept");
+    let holder = Holder::start(program().arg(&path));
+    let last = Traces::of(&holder.url).await;
+    let watchdog = last.watchdog();
+    assert!(send("STOP", &watchdog), "no watchdog");
+    holder.kill("KILL");
+
+    let next = Holder::start(program().arg(&path));
+    let server = Traces::of(&next.url).await;
+    assert!(send("CONT", &watchdog), "the watchdog is gone");
+    last.wait_until_stopped();
+    assert!(server.is_running());
+    next.kill("KILL");
+    server.wait_until_stopped();
 }
 
 #[test]

@@ -84,11 +84,18 @@ impl Holder {
         let started = Instant::now();
         while self.process.try_wait().unwrap().is_none() {
             if started.elapsed() > Duration::from_secs(30) {
-                self.process.kill().unwrap();
                 panic!("the signal {signal} did not end the process");
             }
             sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// A test that failed leaves no process behind.
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _gone = self.process.kill();
+        let _status = self.process.wait();
     }
 }
 
@@ -104,6 +111,15 @@ pub(crate) async fn value<T: TryGetable>(url: &str, sql: &str) -> T {
     let value = row.try_get_by_index(0).unwrap();
     db.close().await.unwrap();
     value
+}
+
+/// Sends a signal to a process; says whether it was there.
+pub(crate) fn send(signal: &str, process: &str) -> bool {
+    let status = Command::new("kill")
+        .args(["-s", signal, process])
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap().success()
 }
 
 /// A server as the operating system sees it.
@@ -123,11 +139,15 @@ impl Traces {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        let status = Command::new("kill")
-            .args(["-0", &self.id])
-            .stderr(Stdio::null())
-            .status();
-        status.unwrap().success()
+        send("0", &self.id)
+    }
+
+    /// The process that sees to the server's end.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn watchdog(&self) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.unwrap().trim().to_owned()
     }
 
     /// The directory around the data directory, with everything that belongs to the server.
@@ -137,11 +157,20 @@ impl Traces {
 
     /// Waits until server and directory are gone.
     pub(crate) fn wait_until_gone(&self) {
+        self.wait_while(|| self.is_running() || self.dir().exists());
+    }
+
+    /// Waits until the server has stopped, whose directory stays.
+    pub(crate) fn wait_until_stopped(&self) {
+        self.wait_while(|| self.is_running());
+    }
+
+    fn wait_while(&self, condition: impl Fn() -> bool) {
         let started = Instant::now();
-        while self.is_running() || self.dir().exists() {
+        while condition() {
             let waited = started.elapsed();
             assert!(
-                waited < Duration::from_secs(10),
+                waited < Duration::from_secs(30),
                 "after {waited:?} the server runs: {}, its directory {} exists: {}",
                 self.is_running(),
                 self.dir().display(),
