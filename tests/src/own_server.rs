@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 
+use crate::run::in_time;
 use crate::{Catalog, TestDatabase, TestResult};
 
 /// PostgreSQL with its usual settings for durability, reached through a port that stays when the server is another.
@@ -39,7 +40,7 @@ struct Counts {
 pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
     let server = OwnServer::new().await;
     let test = server.database("own", catalog).await;
-    if let Err(error) = body(test, &server).await {
+    if let Err(error) = in_time(body(test, &server)).await {
         panic!("failed on {catalog}: {error}");
     }
 }

@@ -3,8 +3,10 @@
 use std::any::{Any, type_name_of_val};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::time::timeout;
 
 use real_parts::{Postgres, Version};
 
@@ -13,6 +15,16 @@ use crate::{Catalog, TestDatabase};
 
 /// What a test's body returns: any error fails the test.
 pub type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// More than any test's body takes: one that waits for what never comes fails, and the others go on.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// The outcome of a test's body, which may be that it did not end.
+pub(crate) async fn in_time(body: impl Future<Output = TestResult>) -> TestResult {
+    timeout(PATIENCE, body)
+        .await
+        .unwrap_or_else(|_| Err(format!("it still ran after {PATIENCE:?}").into()))
+}
 
 /// Runs `body` on our own catalog, then on pgai's, each in a new database. A failure says on which one it was.
 pub async fn on_both_catalogs(body: impl AsyncFn(TestDatabase) -> TestResult) {
@@ -42,7 +54,7 @@ async fn run<F: AsyncFn(TestDatabase) -> TestResult>(server: &'static Postgres, 
         Ok(database) => database,
         Err(error) => panic!("{test}: no database with {catalog}: {}", chain(&error)),
     };
-    let outcome = AssertUnwindSafe(body(database.clone())).catch_unwind().await;
+    let outcome = AssertUnwindSafe(in_time(body(database.clone()))).catch_unwind().await;
     let failure = match outcome {
         Ok(Ok(())) => {
             if let Err(error) = database.drop().await {
@@ -54,8 +66,8 @@ async fn run<F: AsyncFn(TestDatabase) -> TestResult>(server: &'static Postgres, 
         Err(panic) => Failure::Panic(panic),
     };
     let url = database.url.clone();
-    // what the test has open should not hold up who looks into the database
-    database.db.close().await.ok();
+    // what the test has open should not hold up who looks into the database; nor is it waited for
+    timeout(Duration::from_secs(2), database.db.close()).await.ok();
     let kept = if server.is_started() {
         "to look into its database, run it with DATABASE_URL set to what `cargo run -p real-parts` prints".to_owned()
     } else {

@@ -1,7 +1,9 @@
 //! The program, as one starts and stops it.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,6 +20,19 @@ impl Drop for Program {
     }
 }
 
+/// What it prints, which can be waited for with a bound.
+fn lines(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
 #[tokio::test]
 async fn one_command_starts_it_and_sigterm_ends_it_in_order() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_axum-search"))
@@ -28,13 +43,13 @@ async fn one_command_starts_it_and_sigterm_ends_it_in_order() {
         .spawn()
         .map(Program)
         .unwrap();
-    let mut lines = BufReader::new(program.0.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let line = lines
-        .by_ref()
-        .find(|line| line.starts_with("search at "))
-        .expect("an address");
+    let lines = lines(program.0.stdout.take().unwrap());
+    let line = loop {
+        let line = lines.recv_timeout(Duration::from_mins(2)).expect("an address");
+        if line.starts_with("search at ") {
+            break line;
+        }
+    };
     let url = line.split(' ').nth(2).unwrap().to_owned();
 
     let client = client();
@@ -67,11 +82,20 @@ async fn one_command_starts_it_and_sigterm_ends_it_in_order() {
             .unwrap()
             .success()
     );
-    let said: Vec<String> = lines.collect();
-    assert!(program.0.wait().unwrap().success());
-    assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
+    let mut last = None;
+    while let Ok(line) = lines.recv_timeout(Duration::from_mins(1)) {
+        last = Some(line);
+    }
+    let status = loop {
+        if let Some(status) = program.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(stopped.elapsed() < Duration::from_mins(1), "it does not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert!(status.success());
     assert_eq!(
-        said.last().map(String::as_str),
+        last.as_deref(),
         Some("The database is gone with its server; --keep keeps it.")
     );
 }

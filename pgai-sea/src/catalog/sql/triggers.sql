@@ -14,13 +14,34 @@
 -- True where a column that the vectorizer reads differs, byte for byte: 'Title' and 'title' are two texts, whatever the
 -- column's collation says of them, and 1.0 and 1.00 two numbers. As a function: the operator *<> between rows does not
 -- survive a dump.
-create or replace function ai._vectorizer_update_condition(v ai.vectorizer)
+--
+-- A value that is too long for its row is kept in a table of its own, and comparing two of them reads both, which costs
+-- several times what an update of something else does. Such an update leaves the value where it is, and from PostgreSQL 17
+-- one can ask where that is. The numbers of such places are drawn from one counter for all tables; the sizes are compared
+-- because it begins anew one day.
+create or replace function ai._vectorizer_update_condition(v ai.vectorizer, source regclass)
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
-    select format('record_image_ne(row(%s), row(%s))'
-        , string_agg(format('old.%I', c.attname), ', ' order by c.attnum)
-        , string_agg(format('new.%I', c.attname), ', ' order by c.attnum))
-    from ai._vectorizer_columns(v) c
+    with columns as
+    ( select quote_ident(c.attname) as name, c.attnum
+           , a.attlen = -1 and a.attstorage <> 'p' and to_regproc('pg_column_toast_chunk_id') is not null as has_place
+      from ai._vectorizer_columns(v) c
+      join pg_attribute a on a.attrelid = source and a.attnum = c.attnum
+    )
+    , compared as
+    ( select min(attnum) as attnum, has_place, min(name) as name
+           , format('record_image_ne(row(%s), row(%s))'
+                , string_agg('old.' || name, ', ' order by attnum)
+                , string_agg('new.' || name, ', ' order by attnum)) as differs
+      from columns
+      group by has_place, case when has_place then attnum end
+    )
+    select string_agg(case when has_place then format
+            ( 'case when pg_column_toast_chunk_id(old.%1$s) = pg_column_toast_chunk_id(new.%1$s)
+               and pg_column_size(old.%1$s) = pg_column_size(new.%1$s) then false else %2$s end', name, differs)
+            else differs end
+        , ' or ' order by attnum)
+    from compared
 $$;
 
 -- The body of the trigger function, which all the triggers of a vectorizer share.
@@ -49,7 +70,8 @@ declare
     deleted_key text; -- f1(o.*), f2(o.*)
     same_key text; -- f1(old.*) = f1(new.*) and f2(old.*) = f2(new.*)
     of_old_key text; -- s.a = f1(old.*) and s.b = f2(old.*)
-    of_deleted text; -- s.a = f1(o.*) and s.b = f2(o.*)
+    of_deleted text; -- s.a = o.a and s.b = o.b
+    deleted_keys text; -- f1(o.*) as a, f2(o.*) as b
     queue_new text;
     queue_old text;
     queue_inserted text;
@@ -68,8 +90,9 @@ begin
          , string_agg(format('%s(o.*)', function), ', ' order by attnum)
          , string_agg(format('%1$s(old.*) %2$s %1$s(new.*)', function, equals), ' and ' order by attnum)
          , string_agg(format('s.%I %s %s(old.*)', name, equals, function), ' and ' order by attnum)
-         , string_agg(format('s.%I %s %s(o.*)', name, equals, function), ' and ' order by attnum)
-    into columns, new_key, old_key, inserted_key, deleted_key, same_key, of_old_key, of_deleted
+         , string_agg(format('s.%1$I %2$s o.%1$I', name, equals), ' and ' order by attnum)
+         , string_agg(format('%s(o.*) as %I', function, name), ', ' order by attnum)
+    into columns, new_key, old_key, inserted_key, deleted_key, same_key, of_old_key, of_deleted, deleted_keys
     from ai._vectorizer_columns(v)
     where pknum is not null;
     queue_new := format('insert into %s (%s) values (%s);', queue, columns, new_key);
@@ -102,19 +125,19 @@ $body$, queue_inserted, queue_new);
             %s
         end if;$body$, forget_old, queue_old);
     else
-        -- The plan for a few rows would be remembered and used for many, or the other way round: many are planned anew.
+        -- The plan for a few rows would be remembered and used for many, or the other way round: many are planned anew. The keys
+        -- are taken from the rows first: a join carries whole rows along, and reads for it what is kept outside of them.
         forget_deleted := format($body$
         if (select count(*) from (select from old_rows limit 100) few) < 100 then
-            delete from %1$s s using old_rows o where %2$s;
+            %1$s;
         else
-            execute %3$L;
+            execute %1$L;
         end if;
         if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-            insert into %4$s (%5$s) select %6$s from old_rows o;
-            %7$s
+            insert into %2$s (%3$s) select %4$s from old_rows o;
+            %5$s
         end if;$body$
-        , store, of_deleted
-        , format('delete from %s s using old_rows o where %s', store, of_deleted)
+        , format('delete from %s s using (select %s from old_rows o offset 0) o where %s', store, deleted_keys, of_deleted)
         , queue, columns, deleted_key, wake);
     end if;
 
@@ -169,7 +192,7 @@ begin
         , v.trigger_name || '_insert', source
         , case when divided then 'for each row' else 'referencing new table as new_rows for each statement' end, function);
     execute format('create or replace trigger %I after update on %s for each row when (%s) execute function %s'
-        , v.trigger_name || '_update', source, ai._vectorizer_update_condition(v), function);
+        , v.trigger_name || '_update', source, ai._vectorizer_update_condition(v, source), function);
     if v.config #>> '{destination,implementation}' = 'table' then
         execute format('create or replace trigger %I after delete on %s %s execute function %s'
             , v.trigger_name || '_delete', source

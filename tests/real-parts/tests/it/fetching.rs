@@ -51,6 +51,8 @@ fn a_failed_download_is_told_in_pip_s_words() {
     let target = open_dir();
     let mut unreachable = elsewhere(target.path());
     unreachable
+        .env("PIP_CONFIG_FILE", "/dev/null") // may name another index
+        .env_remove("PIP_EXTRA_INDEX_URL")
         .env("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
         .env("PIP_RETRIES", "0");
     let said = refusal(&mut unreachable);

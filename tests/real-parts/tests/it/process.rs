@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TryGetable};
@@ -42,9 +43,10 @@ pub(crate) fn interruptible_program() -> Command {
 
 /// Runs it where it is bound to fail, and gives back what it said.
 pub(crate) fn refusal(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    assert!(!status.success(), "it started: {}", String::from_utf8_lossy(&stdout));
-    String::from_utf8(stderr).unwrap()
+    match Holder::launch(command) {
+        Ok(holder) => panic!("it started: {}", holder.url),
+        Err(said) => said,
+    }
 }
 
 /// The running program.
@@ -55,25 +57,44 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::launch(command).unwrap_or_else(|said| panic!("no server: {said}"))
+    }
+
+    /// Waits for its address, or for its end: that is what it said then.
+    fn launch(command: &mut Command) -> Result<Self, String> {
+        /// It may have to fetch a server first.
+        const PATIENCE: Duration = Duration::from_mins(10);
         let mut process = command
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut url = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut url)
-            .unwrap();
-        if url.is_empty() {
-            let mut said = String::new();
-            process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("no server: {said}");
-        }
-        Self {
+        let (stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+        let mut holder = Self {
             process,
-            url: url.trim().to_owned(),
+            url: String::new(),
+        };
+        let errors = thread::spawn(move || {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).unwrap();
+            said
+        });
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).unwrap();
+            sender.send(line.trim().to_owned()).ok();
+        });
+        holder.url = lines.recv_timeout(PATIENCE).expect("neither an address nor an end");
+        if !holder.url.is_empty() {
+            return Ok(holder);
         }
+        assert!(
+            !holder.process.wait().unwrap().success(),
+            "it ended well, without a word"
+        );
+        Err(errors.join().unwrap())
     }
 
     /// Ends it with a signal to its process group, which is what ctrl-c in a terminal does.

@@ -88,6 +88,38 @@ async fn an_edit_of_another_column_queues_nothing() {
     .await;
 }
 
+/// Where such a text is kept tells that it stayed, and nothing else.
+#[tokio::test]
+async fn an_edit_of_a_text_that_is_too_long_for_its_row_queues_the_row() {
+    on_both_catalogs(async |test| {
+        let id = blog(&test).await?;
+        test.execute(
+            "alter table blog alter content set storage external;
+             create table other (like blog including storage);
+             update blog set content = repeat('a', 9000);
+             insert into other select * from blog;
+             update other set content = repeat('b', 9000)",
+        )
+        .await?;
+        take(&test, id).await?;
+        if test.catalog == Catalog::Ours {
+            test.execute("update blog set views = views + 1").await?;
+            test.execute("update blog set content = content || ''").await?;
+            assert!(take(&test, id).await?.is_empty());
+        }
+        // as long as before: by a value of its own, by one that is kept for another table, and by one that is short
+        test.execute("update blog set content = repeat('c', 9000) where id = 1").await?;
+        test.execute("update blog b set content = o.content from other o where b.id = 2 and o.id = 2")
+            .await?;
+        test.execute("update blog set content = 'd' where id = 3").await?;
+        assert_eq!(take(&test, id).await?, [1, 2, 3]);
+        test.execute("update blog set content = repeat('e', 9000) where id = 3").await?;
+        assert_eq!(take(&test, id).await?, [3]);
+        Ok(())
+    })
+    .await;
+}
+
 /// A trigger may change what the statement does not name.
 #[tokio::test]
 async fn an_edit_by_a_trigger_queues_the_row() {

@@ -1,10 +1,12 @@
 //! A server that gives the answers it was told, byte for byte, one after the other.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// The running server; what it was sent is known once all answers are given.
 pub(super) struct Answers {
@@ -32,7 +34,10 @@ impl Answers {
 
     /// The requests, head and body, after all answers are given.
     pub(super) async fn requests(self) -> Vec<String> {
-        self.requests.await.unwrap()
+        timeout(Duration::from_secs(30), self.requests)
+            .await
+            .expect("fewer requests than answers")
+            .unwrap()
     }
 }
 

@@ -2,14 +2,16 @@
 //! blocks are its entity, its migration and its query, and sea-orm-cli runs it up and down with data in the tables.
 
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgai_sea::embedder::{EmbedError, Embedder, InputType};
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::readme;
 
@@ -152,21 +154,23 @@ impl Outside {
 
     async fn sea_orm_cli(&self, arguments: &[&str], db: Option<&TestDatabase>) -> Result<String, Error> {
         let mut command = self.command(env!("CARGO_BIN_EXE_sea-orm-cli-under-test"), db);
-        let output = command
-            .arg("migrate")
-            .args(arguments)
-            .args(["-d", "migration"])
-            .output()
-            .await?;
-        said(&output, arguments)
+        command.arg("migrate").args(arguments).args(["-d", "migration"]);
+        said(command, arguments).await
     }
 
     async fn cargo(&self, arguments: &[&str], db: Option<&TestDatabase>) -> Result<String, Error> {
-        said(&self.command("cargo", db).args(arguments).output().await?, arguments)
+        let mut command = self.command("cargo", db);
+        command.args(arguments);
+        said(command, arguments).await
     }
 }
 
-fn said(output: &Output, arguments: &[&str]) -> Result<String, Error> {
+async fn said(mut command: Command, arguments: &[&str]) -> Result<String, Error> {
+    /// It compiles, and may have to wait until another cargo is done with the folder of compiled crates.
+    const PATIENCE: Duration = Duration::from_mins(20);
+    let output = timeout(PATIENCE, command.output())
+        .await
+        .map_err(|_| format!("{arguments:?} still ran after {PATIENCE:?}"))??;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() {
         return Ok(text(&output.stdout));
