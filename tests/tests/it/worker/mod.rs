@@ -4,6 +4,7 @@ mod basics;
 mod beside;
 mod budget;
 mod failed;
+mod hidden;
 mod indexing;
 mod interleaving;
 mod killed;
