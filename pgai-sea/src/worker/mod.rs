@@ -124,6 +124,8 @@ mod wake;
 
 pub use self::budget::Budget;
 pub use self::builder::Worker;
+#[cfg(feature = "cli")]
+pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
 pub use self::error::WorkerError;
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
