@@ -3,6 +3,7 @@
 mod basics;
 mod beside;
 mod budget;
+mod configured;
 mod failed;
 mod hidden;
 mod indexing;

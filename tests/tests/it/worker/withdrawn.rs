@@ -66,7 +66,7 @@ async fn a_vectorizer_that_is_disabled_rests_after_the_batch_in_hand() {
         gate.wait_for(1).await;
         test.execute("update ai.vectorizer set disabled = true").await?;
         // until the worker has noticed
-        tokio::time::sleep(Duration::from_secs(6)).await;
+        tokio::time::sleep(Duration::from_secs(12)).await;
         gate.release();
         soon(async || queued(&test).await == 0).await;
         test.execute("update posts set body = 'new'").await?;
