@@ -234,7 +234,7 @@ async fn sigterm_ends_a_single_run_after_the_batches_in_hand() {
         assert!((50..300).contains(&one) && other == 3, "{one} {other}");
         assert_eq!(
             one + other,
-            provider.texts().len() as i64,
+            i64::try_from(provider.texts().len())?,
             "something was paid for and lost"
         );
         let free =
