@@ -50,6 +50,30 @@ impl TestDatabase {
         Statement::from_string(self.db.get_database_backend(), sql)
     }
 
+    /// A new role of this test's own, without rights: roles belong to the server, databases do not.
+    pub async fn role(&self, kind: &str) -> Result<String, DbErr> {
+        let name: String = self.value("select current_database()::text").await?;
+        let role = format!("{kind}_{}", &name[name.len().saturating_sub(13)..]);
+        self.execute(&format!("create role {role}")).await?;
+        Ok(role)
+    }
+
+    /// Drops a role, with what it has and was granted.
+    pub async fn drop_role(&self, role: &str) -> Result<(), DbErr> {
+        self.execute(&format!("drop owned by {role} cascade; drop role {role}"))
+            .await
+    }
+
+    /// A few connections as the superuser who has become `role`.
+    pub async fn connect_as(&self, role: &str) -> Result<DatabaseConnection, DbErr> {
+        let join = if self.url.contains('?') { '&' } else { '?' };
+        let options = ConnectOptions::new(format!("{}{join}options[role]={role}", self.url))
+            .max_connections(4)
+            .sqlx_logging(false)
+            .to_owned();
+        Database::connect(options).await
+    }
+
     /// The path of a client program of PostgreSQL's that goes with the server, such as `pg_dump`.
     pub fn program(&self, name: &str) -> Result<PathBuf, DbErr> {
         self.shared()?

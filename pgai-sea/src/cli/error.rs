@@ -30,7 +30,7 @@ pub enum CliError {
     /// The worker gave up.
     #[error(transparent)]
     Worker(#[from] WorkerError),
-    /// The worker ran, and some vectorizers could not be served.
+    /// The worker ran, and not everything was done.
     #[error("not everything could be embedded:{}", errors.iter().map(|e| format!("\n  {e}")).collect::<String>())]
     Unserved {
         /// The vectorizer's name and what went wrong, one line each.

@@ -14,7 +14,7 @@ use super::bar::Bars;
 use super::database::DatabaseArgs;
 use super::local_model::{LocalModel, with_local_models};
 use crate::catalog::VectorizerRef;
-use crate::worker::{Report, Worker};
+use crate::worker::{Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
 
 /// Options have the names of pgai's worker's.
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub(super) struct WorkerCommand {
         long,
         value_name = "TIME",
         default_value = "1s",
-        value_parser = duration,
+        value_parser = poll_interval,
         env = "PGAI_VECTORIZER_WORKER_POLL_INTERVAL"
     )]
     poll_interval: Duration,
@@ -63,10 +63,11 @@ pub(super) struct WorkerCommand {
     wake_interval: Duration,
 
     /// How long rows that this worker holds are kept from others if it dies
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
     lease: Duration,
 
-    /// Stop when nothing is left to embed; exits with 1 if something could not be
+    /// Stop when nothing is left to embed; exits with 1 if something could not be: a vectorizer failed, rows wait for another attempt
+    /// or were given up, or a signal came first
     #[arg(long, env = "PGAI_VECTORIZER_WORKER_ONCE", value_parser = BoolishValueParser::new())]
     once: bool,
 
@@ -118,6 +119,23 @@ fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     }
 }
 
+/// A time of which there has to be some.
+fn at_least(least: Duration, text: &str) -> Result<Duration, String> {
+    let time = duration(text).map_err(|error| error.to_string())?;
+    if time < least {
+        return Err(format!("it takes {} at least", humantime::format_duration(least)));
+    }
+    Ok(time)
+}
+
+fn poll_interval(text: &str) -> Result<Duration, String> {
+    at_least(SHORTEST_POLL_INTERVAL, text)
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    at_least(SHORTEST_LEASE, text)
+}
+
 /// pgai's words for levels, and tracing's.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogLevel {
@@ -157,11 +175,7 @@ impl WorkerCommand {
         }
 
         let report = if self.once {
-            tokio::select! {
-                report = worker.run_once() => report?,
-                // what is leased becomes free again when the lease ends
-                () = told_to_stop() => return Ok(()),
-            }
+            worker.run_once_until(told_to_stop()).await?
         } else {
             worker.run_until(told_to_stop()).await?
         };
@@ -169,10 +183,7 @@ impl WorkerCommand {
             bars.finish();
         }
         writeln!(std::io::stdout(), "{}", summary(&report))?;
-        let errors: Vec<String> = report
-            .errors()
-            .map(|(vectorizer, error)| format!("{vectorizer}: {error}"))
-            .collect();
+        let errors = left(&report);
         if self.once && !errors.is_empty() {
             let error = CliError::Unserved { errors };
             if self.exit_on_error == Some(false) {
@@ -220,10 +231,38 @@ fn summary(report: &Report) -> String {
         format!("{} chunks embedded", report.chunks_written()),
         format!("{} unchanged", report.chunks_kept()),
     ];
+    if report.waiting() > 0 {
+        parts.push(format!("{} rows wait for their next attempt", report.waiting()));
+    }
     if report.dead_letters() > 0 {
         parts.push(format!("{} rows given up", report.dead_letters()));
     }
     parts.join(", ")
+}
+
+/// What a single run could not do, a line each.
+fn left(report: &Report) -> Vec<String> {
+    let mut left = Vec::new();
+    for vectorizer in &report.vectorizers {
+        let mut say = |what: String| left.push(format!("{}: {what}", vectorizer.name));
+        vectorizer.errors.iter().cloned().for_each(&mut say);
+        if vectorizer.waiting > 0 {
+            say(format!(
+                "{} rows failed and wait for their next attempt, the reasons are in ai.vectorizer_errors",
+                vectorizer.waiting
+            ));
+        }
+        if vectorizer.dead_letters > 0 {
+            say(format!(
+                "{} rows were given up, see `pgai-sea failed list`",
+                vectorizer.dead_letters
+            ));
+        }
+        if vectorizer.is_unfinished {
+            say("stopped with rows left in the queue".to_owned());
+        }
+    }
+    left
 }
 
 /// Ctrl-c, or SIGTERM, by which service managers stop a process.

@@ -188,6 +188,9 @@ impl Endpoint {
         let status = response.status();
         let retry_after = retry_after(response.headers(), SystemTime::now());
         let url = response.url().clone();
+        let location = response.headers().get(header::LOCATION);
+        // relative to what was asked, mostly
+        let location = location.and_then(|location| url.join(location.to_str().ok()?).ok());
         let body = response.bytes().await.map_err(|error| self.unreachable(url, error))?;
         tracing::debug!(
             provider = self.provider,
@@ -198,6 +201,7 @@ impl Endpoint {
         Ok(Answer {
             status,
             retry_after,
+            location: location.map(|location| shown(location).into()),
             body: body.into(),
         })
     }
@@ -206,10 +210,16 @@ impl Endpoint {
     pub(super) fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, EmbedError> {
         serde_json::from_slice(&answer.body).map_err(|error| {
             self.answer(format!(
-                "not the JSON that was expected ({error}): {}",
-                self.scrub(&rejection::readable(&answer.body))
+                "not the JSON that was expected ({}): {}",
+                self.scrub(&error.to_string()),
+                self.readable(&answer.body)
             ))
         })
+    }
+
+    /// What a server said, in one short line without the API key.
+    pub(super) fn readable(&self, body: &[u8]) -> String {
+        rejection::short(&self.scrub(&rejection::line(body)))
     }
 
     /// `text` without the API key.
@@ -274,6 +284,8 @@ impl Endpoint {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
+    /// Where a redirection leads, without what may be secret in it.
+    pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -300,6 +312,8 @@ fn build() -> Result<Client, Box<dyn std::error::Error>> {
     Ok(Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIMEOUT)
+        // of the headers that lead elsewhere too only `Authorization` is taken out
+        .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("pgai-sea/", env!("CARGO_PKG_VERSION")))
         .build()?)
 }

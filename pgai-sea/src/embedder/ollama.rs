@@ -160,7 +160,7 @@ impl Ollama {
             return Err(self.api.configuration(format!(
                 "the model `{}` cannot be pulled: {}",
                 self.model,
-                rejection::readable(error.as_bytes())
+                self.api.readable(error.as_bytes())
             )));
         }
         tracing::debug!(model = self.model, status = progress.status, "pulling");
@@ -181,7 +181,7 @@ impl Ollama {
             return EmbedError::Refused {
                 provider: PROVIDER,
                 status: rejection.status.as_u16(),
-                message: rejection.message,
+                message: rejection::short(&self.api.scrub(&rejection.message)),
             };
         }
         rejection.into_error(&self.api)

@@ -17,13 +17,15 @@ const MESSAGE_LENGTH: usize = 300;
 #[derive(Debug)]
 pub(super) struct Rejection {
     pub(super) status: StatusCode,
-    /// What the provider said, in one short line.
+    /// What the provider said, in one line, the API key included if it repeats that.
     pub(super) message: String,
     /// OpenAI's machine-readable reason.
     code: Option<String>,
     /// The request's field that OpenAI complains of.
     param: Option<String>,
     retry_after: Option<Duration>,
+    /// Where it sends whoever asks.
+    location: Option<String>,
 }
 
 impl Rejection {
@@ -39,18 +41,20 @@ impl Rejection {
         };
         Some(Self {
             status: answer.status,
-            message: readable(&answer.body),
+            message: line(&answer.body),
             code: field("code"),
             param: field("param"),
             retry_after: answer.retry_after.or_else(|| json.as_ref().and_then(loading_time)),
+            location: answer.location.clone(),
         })
     }
 
     /// The error that this is, by status: 408, 409, 424, 425, 429 and 500 and above pass; 400, 413 and 422 are the input's fault,
-    /// unless the provider names another field of the request; the rest needs someone to change the configuration.
+    /// unless the provider names another field of the request; a redirection, which is not followed as it may lead the key to another
+    /// host, and the rest need someone to change the configuration.
     pub(super) fn into_error(self, api: &Endpoint) -> EmbedError {
         let provider = api.provider;
-        let message = api.scrub(&self.message);
+        let message = short(&api.scrub(&self.message));
         match self.status.as_u16() {
             status @ (408 | 409 | 424 | 425 | 429 | 500..) => EmbedError::Unavailable {
                 provider,
@@ -76,6 +80,14 @@ impl Rejection {
                 api.base_url
             )),
             status @ 400..500 => api.configuration(format!("{} answered {status}: {message}", api.base_url)),
+            status @ 300..400 => api.configuration(match self.location {
+                Some(location) => format!(
+                    "{} redirects ({status}) to {}: set the base URL that leads there",
+                    api.base_url,
+                    api.scrub(&location)
+                ),
+                None => format!("{} answered {status}: {message}", api.base_url),
+            }),
             status => api.answer(format!("status {status}: {message}")),
         }
     }
@@ -92,23 +104,26 @@ impl Rejection {
     }
 }
 
-/// An error's body as one short line: the message inside the JSON of OpenAI, Ollama and their kin, a web page's title, else the
-/// text as it is.
-pub(super) fn readable(body: &[u8]) -> String {
+/// An error's body as one line: the message inside the JSON of OpenAI, Ollama and their kin, a web page's title, else the text as it is.
+pub(super) fn line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let message = match serde_json::from_str::<Value>(&text) {
         Ok(json) => message(&json).map_or_else(|| json.to_string(), str::to_owned),
         Err(_) => title(&text).unwrap_or(&text).to_owned(),
     };
-    let line = message
+    message
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
-        .join(" ");
+        .join(" ")
+}
+
+/// As much of a line as goes into an error. What is secret has to be out of it already: half a key is not recognised.
+pub(super) fn short(line: &str) -> String {
     match line.char_indices().nth(MESSAGE_LENGTH) {
         Some((end, _)) => format!("{}…", line[..end].trim_end()),
         None if line.is_empty() => "(no message)".to_owned(),
-        None => line,
+        None => line.to_owned(),
     }
 }
 
@@ -161,15 +176,15 @@ mod tests {
             ("upstream\tfailed\r\n\u{1b}[31m", "upstream failed [31m"),
             ("", "(no message)"),
         ] {
-            assert_eq!(readable(body.as_bytes()), expected, "{body}");
+            assert_eq!(short(&line(body.as_bytes())), expected, "{body}");
         }
-        assert_eq!(readable(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(line(b"\xff\xfe"), "\u{fffd}\u{fffd}");
     }
 
     #[test]
     fn long_messages_are_cut_between_characters() {
         let long = "ä".repeat(1000);
-        let message = readable(long.as_bytes());
+        let message = short(&line(long.as_bytes()));
         assert_eq!(message.chars().count(), MESSAGE_LENGTH + 1);
         assert!(message.ends_with('…'));
     }

@@ -110,6 +110,9 @@ impl Assignment {
             .collect::<Result<_, _>>()?;
         let names = names(&columns, key_order)?;
         rights::check(pool, &wanted(&columns, &names)).await?;
+        if let Some(reason) = rights::hidden(pool, &names.source).await? {
+            return Err(unsupported(reason));
+        }
         // this crate's triggers leave none, and its catalog has a view
         let orphans = match &config.destination {
             DestinationConfig::Table(table) if !columns.relation.is_view => orphans(table, &names),
@@ -308,11 +311,11 @@ fn wanted(columns: &Columns<'_>, names: &Names) -> Vec<Right> {
         wanted.extend(
             queue.flat_map(|table| ["select", "update", "delete"].map(|privilege| Right::on(schema, table, privilege))),
         );
+        // a row that is embedded after all is no dead letter any more
+        let failed = vectorizer.queue_failed_table.iter();
         wanted.extend(
-            vectorizer
-                .queue_failed_table
-                .iter()
-                .map(|table| Right::on(schema, table, "insert")),
+            failed
+                .flat_map(|table| ["select", "insert", "delete"].map(|privilege| Right::on(schema, table, privilege))),
         );
     }
     wanted

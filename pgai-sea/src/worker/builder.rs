@@ -14,6 +14,11 @@ use super::progress::{Hook, Progress};
 use crate::catalog::VectorizerRef;
 use crate::embedder::Embedder;
 
+/// Less would be a spin.
+pub(crate) const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Less is over before it can be extended.
+pub(crate) const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
 /// Keeps embeddings those of their rows' current text.
 ///
 /// It serves every vectorizer of a database that is not disabled, in the runtime that it is awaited in. Any number of workers may run
@@ -78,17 +83,19 @@ impl Worker {
         self
     }
 
-    /// Serves only these vectorizers, by id or name. By default all.
+    /// Serves only these vectorizers, by id or name. By default all. One that there is not (yet) is waited for by
+    /// [`run_until`](Self::run_until), with a warning.
     #[must_use]
     pub fn vectorizers(mut self, vectorizers: impl IntoIterator<Item = impl Into<VectorizerRef>>) -> Self {
         self.only = vectorizers.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How often an idle worker looks for work at least, woken or not; by default every second.
+    /// How often an idle worker looks for work at least, woken or not; by default every second. Less than 10 milliseconds are taken for
+    /// 10.
     #[must_use]
     pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
-        self.poll_interval = poll_interval;
+        self.poll_interval = poll_interval.max(SHORTEST_POLL_INTERVAL);
         self
     }
 
@@ -105,10 +112,11 @@ impl Worker {
         self
     }
 
-    /// How long claimed rows are kept from other workers if this one dies; by default 30 seconds. A living worker extends it.
+    /// How long claimed rows are kept from other workers if this one dies; by default 30 seconds. A living worker extends it. Less than a
+    /// second is taken for a second.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.terms.lease = lease;
+        self.terms.lease = lease.max(SHORTEST_LEASE);
         self
     }
 
@@ -128,7 +136,8 @@ impl Worker {
     }
 
     /// Makes [`run_until`](Self::run_until) end with the first trouble that it would otherwise wait for to pass: a provider or database that
-    /// fails, a configuration that cannot work. A row that fails is no such trouble.
+    /// fails, a configuration that cannot work, a name in [`vectorizers`](Self::vectorizers) that there is not at the beginning. A row that
+    /// fails is no such trouble.
     #[must_use]
     pub fn stop_on_error(mut self, stop_on_error: bool) -> Self {
         self.stops_on_error = stop_on_error;
@@ -173,5 +182,19 @@ impl Worker {
         } else {
             Err(WorkerError::NotPostgres)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_spins() {
+        let worker = Worker::new(DatabaseConnection::default())
+            .lease(Duration::ZERO)
+            .poll_interval(Duration::ZERO);
+        assert_eq!(worker.terms.lease, Duration::from_secs(1));
+        assert_eq!(worker.poll_interval, Duration::from_millis(10));
     }
 }

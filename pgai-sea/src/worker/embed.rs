@@ -7,6 +7,7 @@ mod tests;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -23,6 +24,9 @@ const REFUSED_IN_A_ROW: usize = 3;
 /// The most bytes of texts in one request, if it has more than one: proxies in front of servers refuse what is larger (nginx does), some
 /// by hanging up, which cannot be told from a server that is down.
 const MOST_BYTES: usize = 1_000_000;
+
+/// A provider that wants to be left alone for longer is asked again after this.
+const LONGEST_SILENCE: Duration = Duration::from_hours(1);
 
 /// An [`Embedder`] for one vectorizer.
 #[derive(Debug)]
@@ -276,7 +280,7 @@ impl From<EmbedError> for Answer {
             EmbedError::Answer { .. } => Self::Unusable(describe(&error)),
             _ if error.is_transient() => Self::Trouble(Trouble::Provider {
                 message: describe(&error),
-                retry_after: error.retry_after(),
+                retry_after: error.retry_after().map(|wait| wait.min(LONGEST_SILENCE)),
             }),
             _ => Self::Trouble(Trouble::Configuration(describe(&error))),
         }

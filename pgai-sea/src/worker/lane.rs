@@ -1,6 +1,7 @@
 //! One vectorizer being worked on: batches are claimed while there is something to claim, several at once as configured, and trouble
 //! makes this vectorizer wait and no other.
 
+mod recorded;
 mod tell;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
+use self::recorded::Recorded;
 use super::assignment::{Assignment, Terms};
 use super::embedders::Embedders;
 use super::error::WorkerError;
@@ -35,6 +37,9 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CHANCES: u32 = 5;
 /// How often a single run looks whether other workers are done.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What is recorded of a provider's trouble.
+const PROVIDER_FAILED: &str = "embedding provider failed";
 
 /// Whether a lane ends with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +75,7 @@ pub(crate) struct Lane {
     indexer: Indexer,
     sweeper: Sweeper,
     has_swept: bool,
-    /// The last trouble that was recorded, and when.
-    recorded: Option<(String, Instant)>,
+    recorded: Recorded,
     /// What was done that the catalog has not been told of.
     untold: Done,
     told: Option<Instant>,
@@ -96,7 +100,7 @@ impl Lane {
             indexer: Indexer::new(),
             sweeper: Sweeper::new(),
             has_swept: false,
-            recorded: None,
+            recorded: Recorded::default(),
             untold: Done::default(),
             told: None,
             busy: None,
@@ -113,6 +117,8 @@ impl Lane {
         let mut prepared: Option<Arc<Assignment>> = None;
         let error = loop {
             if self.is_stopped() {
+                // before its first row, or waiting because of trouble
+                self.report.is_unfinished = self.is_once();
                 break None;
             }
             let ready = match prepared.take() {
@@ -184,8 +190,13 @@ impl Lane {
             if batches.is_empty() {
                 self.tell(&assignment, true).await;
                 self.busy = None;
-                if trouble.is_some() || self.is_stopped() {
+                if trouble.is_some() {
                     return trouble;
+                }
+                if self.is_stopped() {
+                    self.report.is_unfinished =
+                        self.is_once() && !matches!(assignment.queue.pending(&pool, 1).await, Ok(0));
+                    return None;
                 }
                 assignment.forget();
                 self.tend_store(&assignment, true).await;
@@ -230,15 +241,11 @@ impl Lane {
         let outlook = assignment.queue.outlook(&self.shared.pool).await?;
         self.report.waiting = u64::try_from(outlook.deferred).unwrap_or_default();
         if outlook.locked + outlook.leased == 0 {
-            if !self.has_swept {
-                self.has_swept = true;
-                if self.sweeper.finish(&self.shared.pool, assignment).await {
-                    return Ok(false);
-                }
-            }
-            let looked = self.indexer.finish(&self.shared.pool, assignment).await;
-            self.index_ended(looked).await;
-            return Ok(true);
+            let mut stop = self.stop.clone();
+            return Ok(tokio::select! {
+                is_over = self.end(assignment) => is_over,
+                _ = stop.wait_for(|stopped| *stopped) => true,
+            });
         }
         debug!(
             vectorizer = assignment.name,
@@ -248,6 +255,19 @@ impl Lane {
         );
         self.rest(LOOK_AGAIN).await;
         Ok(false)
+    }
+
+    /// What is left to do when the queue is empty; answers whether that put nothing into it.
+    async fn end(&mut self, assignment: &Arc<Assignment>) -> bool {
+        if !self.has_swept {
+            self.has_swept = true;
+            if self.sweeper.finish(&self.shared.pool, assignment).await {
+                return false;
+            }
+        }
+        let looked = self.indexer.finish(&self.shared.pool, assignment).await;
+        self.index_ended(looked).await;
+        true
     }
 
     /// Looks after index and orphans, in the background; a run that ends with the queue does so at its end.
@@ -279,17 +299,17 @@ impl Lane {
             self.report.error(trouble.to_string());
             return Next::End;
         }
-        let is_once = self.shared.mode == Mode::Once;
+        let is_once = self.is_once();
         let gives_up = is_once && self.backoff.failures() + 1 >= CHANCES;
         match trouble {
             Trouble::Database(error) if is_once => return Next::Fail(error.into()),
             // nothing can be recorded where there is no database
             Trouble::Database(_) => return Next::Wait(self.backoff.next(None)),
             Trouble::Provider { retry_after, .. } if !gives_up => {
-                self.record("embedding provider failed", &message).await;
+                self.record(PROVIDER_FAILED, &message).await;
                 return Next::Wait(self.backoff.next(retry_after));
             }
-            Trouble::Provider { .. } => self.record("embedding provider failed", &message).await,
+            Trouble::Provider { .. } => self.record(PROVIDER_FAILED, &message).await,
             Trouble::Configuration(_) | Trouble::Refused(_) => {
                 self.record("vectorizer cannot be worked on", &message).await;
             }
@@ -307,6 +327,10 @@ impl Lane {
         let is_served = "select exists (select from ai.vectorizer where id = $1 and not disabled)";
         let is_served = query(is_served).bind(self.report.id).fetch_one(&self.shared.pool).await;
         matches!(is_served.and_then(|row| row.try_get(0)), Ok(false))
+    }
+
+    fn is_once(&self) -> bool {
+        self.shared.mode == Mode::Once
     }
 
     fn is_stopped(&self) -> bool {

@@ -85,6 +85,9 @@
 //! catalog it needs more than pgai grants, because locking a row takes the right to update some column of its table: what is missing is
 //! looked for before anything is claimed, and the statements that grant it are in the vectorizer's error.
 //! Building an index takes the store's owner.
+//!
+//! A worker has to see every row: one that row-level security hides looks deleted. Where a policy may hide some from its role, on this crate's
+//! catalog from the owner of that view, it does nothing and says which policy to create.
 
 mod assignment;
 mod budget;
@@ -121,6 +124,8 @@ mod wake;
 
 pub use self::budget::Budget;
 pub use self::builder::Worker;
+#[cfg(feature = "cli")]
+pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
 pub use self::error::WorkerError;
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};

@@ -1,5 +1,8 @@
 //! What a run did.
 
+/// A worker may run for months.
+const MOST_ERRORS: usize = 20;
+
 /// What [`Worker::run_once`](super::Worker::run_once) or [`Worker::run_until`](super::Worker::run_until) did, vectorizer by vectorizer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,9 +37,11 @@ pub struct VectorizerReport {
     pub dead_letters: u64,
     /// Rows that the run left in the queue because it is not yet time for their next attempt.
     pub waiting: u64,
+    /// Whether the run was stopped ([`Worker::run_once_until`](super::Worker::run_once_until)) while rows were left in the queue.
+    pub is_unfinished: bool,
     /// Whether the index over its embeddings was built.
     pub index_built: bool,
-    /// What kept the vectorizer from being worked on, each once.
+    /// What kept the vectorizer from being worked on, each once; the first twenty.
     pub errors: Vec<String>,
 }
 
@@ -68,6 +73,12 @@ impl Report {
         self.vectorizers.iter().map(|vectorizer| vectorizer.dead_letters).sum()
     }
 
+    /// Rows that were left in the queue because it is not yet time for their next attempt.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.vectorizers.iter().map(|vectorizer| vectorizer.waiting).sum()
+    }
+
     /// What went wrong, with the vectorizer's name.
     pub fn errors(&self) -> impl Iterator<Item = (&str, &str)> {
         self.vectorizers.iter().flat_map(|vectorizer| {
@@ -96,7 +107,7 @@ impl VectorizerReport {
     }
 
     pub(crate) fn error(&mut self, error: String) {
-        if !self.errors.contains(&error) {
+        if self.errors.len() < MOST_ERRORS && !self.errors.contains(&error) {
             self.errors.push(error);
         }
     }
@@ -114,7 +125,23 @@ impl VectorizerReport {
         self.deferred += later.deferred;
         self.dead_letters += later.dead_letters;
         self.waiting = later.waiting;
+        self.is_unfinished = later.is_unfinished;
         self.index_built |= later.index_built;
         later.errors.into_iter().for_each(|error| self.error(error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_kept_once_and_not_without_end() {
+        let mut report = VectorizerReport::new(1, "v");
+        for number in 0..1_000 {
+            report.error(format!("error {}", number / 2));
+        }
+        assert_eq!(report.errors.len(), MOST_ERRORS);
+        assert_eq!(report.errors[1], "error 1");
     }
 }

@@ -1,9 +1,10 @@
-//! What the role may not do that the worker will: said before anything is claimed or paid for, with what to grant.
+//! What the role may not do that the worker will, or may not see: said before anything is claimed or paid for, with what to grant.
 
-use sea_orm::sqlx::{PgPool, Row};
+use sea_orm::sqlx::{Error, PgExecutor, PgPool, Row};
 
 use super::names::{Sql, statement};
 use super::trouble::Trouble;
+use crate::sql::quote_identifier;
 
 /// A right on a table, or on a column of it.
 #[derive(Debug)]
@@ -78,5 +79,62 @@ pub(crate) async fn check(pool: &PgPool, wanted: &[Right]) -> Result<(), Trouble
     let (role, grants): (String, String) = (missing.try_get(0)?, missing.try_get(1)?);
     Err(Trouble::Configuration(format!(
         "role {role} may not do what a worker does: run `{grants}` as the owner"
+    )))
+}
+
+// A table's policies hold for who asks, a table behind a view has them asked of the view's owner. A policy is known to hide nothing if
+// it says `true`; locking a row takes those for updates too.
+const HIDDEN: &str = "
+with wanted as (select c.oid, c.relkind, c.relowner from pg_catalog.pg_class c where c.oid = $1::regclass),
+read as (
+    select w.oid as relation, r.oid as role from wanted w join pg_catalog.pg_roles r on r.rolname = current_user
+    where w.relkind <> 'v'
+    union
+    select d.refobjid, w.relowner
+    from wanted w
+    join pg_catalog.pg_rewrite e on e.ev_class = w.oid
+    join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = e.oid
+        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid <> w.oid
+    where w.relkind = 'v'
+), policies as (
+    select read.relation, p.polcmd, p.polpermissive, pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition
+    from read
+    join pg_catalog.pg_policy p on p.polrelid = read.relation and p.polcmd in ('*', 'r', 'w')
+    where exists (select from unnest(p.polroles) as p (role)
+        where p.role = 0 or pg_catalog.pg_has_role(read.role, p.role, 'usage'))
+), restricted as (
+    select relation from policies where not polpermissive and condition <> 'true'
+)
+select r.rolname::text, format('%I.%I', n.nspname, c.relname), c.oid in (select relation from restricted)
+from read
+join pg_catalog.pg_roles r on r.oid = read.role
+join pg_catalog.pg_class c on c.oid = read.relation
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
+and (c.relforcerowsecurity or not pg_catalog.pg_has_role(r.oid, c.relowner, 'usage'))
+and (  c.oid in (select relation from restricted)
+    or not (select coalesce(bool_or(polcmd in ('*', 'r')) and bool_or(polcmd in ('*', 'w')), false)
+        from policies p where p.relation = c.oid and p.polpermissive and p.condition = 'true'))
+limit 1";
+
+/// Why rows of `source`, a quoted name, may be hidden from the worker by row-level security, and what to do. What is hidden looks as
+/// if it was deleted.
+pub(crate) async fn hidden(executor: impl PgExecutor<'_>, source: &str) -> Result<Option<String>, Error> {
+    let hidden = statement(&Sql::from(HIDDEN))
+        .bind(source)
+        .fetch_optional(executor)
+        .await?;
+    let Some(hidden) = hidden else { return Ok(None) };
+    let (role, table, is_restricted): (String, String, bool) =
+        (hidden.try_get(0)?, hidden.try_get(1)?, hidden.try_get(2)?);
+    let quoted = quote_identifier(&role);
+    let policy = if is_restricted {
+        String::new()
+    } else {
+        format!("`create policy pgai_sea_worker on {table} to {quoted} using (true)` as the owner, or ")
+    };
+    Ok(Some(format!(
+        "row-level security may hide rows of {table} from role {role}, and a worker would take them for deleted: run {policy}\
+         `alter role {quoted} bypassrls`"
     )))
 }

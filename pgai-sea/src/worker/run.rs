@@ -30,14 +30,25 @@ impl Worker {
     /// whose next attempt is not due yet.
     ///
     /// Dropping the future stops at once; what was claimed is another worker's when the lease has run out.
+    /// [`run_once_until`](Self::run_once_until) can be stopped without a loss.
     ///
     /// # Errors
     ///
     /// The database is not there, has no catalog, or has no vectorizer of a name that was asked for. What goes wrong with
     /// single vectorizers is in the [`Report`].
     pub async fn run_once(&self) -> Result<Report, WorkerError> {
+        self.run_once_until(std::future::pending::<()>()).await
+    }
+
+    /// As [`run_once`](Self::run_once), but stops early when `stop` completes, after the batches in hand. What of the queue is left then
+    /// is free for any worker, and [`VectorizerReport::is_unfinished`] says so.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run_once`](Self::run_once).
+    pub async fn run_once_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
         let shared = self.shared(Mode::Once).await?;
-        let (_stop, stopped) = watch::channel(false);
+        let (stop_lanes, stopped) = watch::channel(false);
         let mut report = Report::default();
         let mut lanes: JoinSet<Ended> = JoinSet::new();
         let models = self.models().await?;
@@ -52,13 +63,25 @@ impl Worker {
             }
         }
         let mut failed = None;
-        while let Some(ended) = lanes.join_next().await {
+        let mut stop = std::pin::pin!(stop);
+        let mut is_stopped = false;
+        loop {
+            let ended = tokio::select! {
+                ended = lanes.join_next() => ended,
+                _ = &mut stop, if !is_stopped => {
+                    info!("stopping after the batches in hand");
+                    stop_lanes.send_replace(true);
+                    is_stopped = true;
+                    continue;
+                }
+            };
             match ended {
-                Ok((vectorizer, error)) => {
+                Some(Ok((vectorizer, error))) => {
                     report.add(vectorizer);
                     failed = failed.or(error);
                 }
-                Err(error) => resume_panic(error),
+                Some(Err(error)) => resume_panic(error),
+                None => break,
             }
         }
         shared.tracking.heartbeat().await;
@@ -91,6 +114,7 @@ impl Worker {
             heart.spawn(watch);
         }
         let mut lanes = Lanes::default();
+        let mut unknown = None;
         let (failed, mut failures) = mpsc::unbounded_channel();
         if self.stops_on_error {
             shared.failed = Some(failed.clone());
@@ -102,6 +126,14 @@ impl Worker {
             let wait = match self.models().await {
                 Ok(models) => {
                     backoff.reset();
+                    if self.stops_on_error
+                        && unknown.is_none()
+                        && let Err(error) = self.check_names(&models)
+                    {
+                        failure = Some(error);
+                        break;
+                    }
+                    self.warn_of_unknown(&models, unknown.get_or_insert_default());
                     lanes.follow(self.served(models), &shared);
                     LOOK_FOR_VECTORIZERS
                 }
@@ -163,12 +195,24 @@ impl Worker {
         Ok(Entity::find().all(&self.db).await.map_err(CatalogError::from)?)
     }
 
+    /// The vectorizers that were asked for and are not there.
+    fn unknown<'w>(&'w self, models: &[Model]) -> impl Iterator<Item = &'w VectorizerRef> {
+        let is_there = |wanted: &VectorizerRef| models.iter().any(|model| is_meant(wanted, model));
+        self.only.iter().filter(move |wanted| !is_there(wanted))
+    }
+
+    /// Says once of each name that nothing has it; `known` are those of which it was said.
+    fn warn_of_unknown(&self, models: &[Model], known: &mut Vec<String>) {
+        for unknown in self.unknown(models).map(ToString::to_string) {
+            if !known.contains(&unknown) {
+                warn!("there is no vectorizer {unknown}; it is worked on as soon as there is");
+                known.push(unknown);
+            }
+        }
+    }
+
     fn check_names(&self, models: &[Model]) -> Result<(), WorkerError> {
-        match self
-            .only
-            .iter()
-            .find(|wanted| !models.iter().any(|model| is_meant(wanted, model)))
-        {
+        match self.unknown(models).next() {
             Some(unknown) => Err(WorkerError::UnknownVectorizer(unknown.to_string())),
             None => Ok(()),
         }

@@ -222,6 +222,9 @@ async fn verdicts(
     }
     let doubtful_keys: Vec<&Key> = doubtful.iter().map(|&place| keys[place]).collect();
     let rows = assignment.source.read(&mut *connection, &doubtful_keys).await?;
+    if rows.iter().any(Option::is_none) {
+        assignment.source.check_sight(&mut *connection).await?;
+    }
     for (place, row) in doubtful.into_iter().zip(rows) {
         verdicts[place] = match (&row, &items[place].seen) {
             (None, _) => Verdict::Gone,

@@ -5,6 +5,7 @@ use sea_orm::sqlx::{Error, PgExecutor, Row};
 
 use super::names::{Key, Names, Sql, with_keys};
 use super::queue::ordinal;
+use super::rights;
 use crate::sql::quote_identifier;
 
 /// What of a source row is embedded.
@@ -28,6 +29,8 @@ impl SourceRow {
 /// The statements on one source table.
 #[derive(Debug)]
 pub(crate) struct Source {
+    /// Its quoted name.
+    name: String,
     columns: usize,
     values: usize,
     read: Sql,
@@ -59,6 +62,7 @@ impl Source {
         let strength = if updates { "no key update" } else { "key share" };
         let lock = names.try_lock(&names.typed());
         Self {
+            name: source.clone(),
             columns: names.keys.len(),
             values: template.len(),
             read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
@@ -88,6 +92,14 @@ impl Source {
             }
         }
         Ok(found)
+    }
+
+    /// Makes sure that a row that was not found is not merely hidden. What was read before is locked against a change of that.
+    pub(crate) async fn check_sight(&self, executor: impl PgExecutor<'_>) -> Result<(), Error> {
+        match rights::hidden(executor, &self.name).await? {
+            Some(reason) => Err(Error::Configuration(reason.into())),
+            None => Ok(()),
+        }
     }
 
     fn source_row(&self, row: &PgRow) -> Result<SourceRow, Error> {

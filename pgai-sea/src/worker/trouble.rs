@@ -28,6 +28,8 @@ impl From<Error> for Trouble {
             Error::Database(refusal) if class_is(&error, &["42", "22", "23", "3F"]) => {
                 Self::Refused(refusal.message().to_owned())
             }
+            // no connection's: what the settling transaction found
+            Error::Configuration(reason) => Self::Configuration(reason.to_string()),
             Error::ColumnDecode { .. } | Error::Decode(_) | Error::Encode(_) | Error::TypeNotFound { .. } => {
                 Self::Refused(error.to_string())
             }

@@ -8,6 +8,8 @@
 //! connection for all lanes peeks: first whether any transaction of the server has ended since, which is one small number to compare, and only then
 //! into the queues of those that sleep.
 
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;
@@ -68,8 +70,10 @@ enum Laid {
     Asleep,
     /// The same for as long as another worker sleeps.
     Beside,
-    /// Somebody is writing; or nothing can wake anyone at the moment.
+    /// Somebody is writing.
     NotYet,
+    /// Nothing can wake anyone for so long, after which it is worth asking again.
+    Deaf(Duration),
 }
 
 impl Alarm {
@@ -167,11 +171,16 @@ impl Sleeper {
         if let Some(more) = self.vain.checked_sub(2) {
             sleep(AGAIN.saturating_mul(2_u32.saturating_pow(more)).min(longest)).await;
         }
-        self.laid = timeout(longest, self.lie()).await.unwrap_or(Laid::NotYet);
-        if self.laid == Laid::NotYet {
-            self.leave();
-            sleep(AGAIN.min(longest)).await;
-        }
+        let wait = match timeout(longest, self.lie()).await.unwrap_or(Laid::NotYet) {
+            Laid::NotYet => AGAIN,
+            Laid::Deaf(wait) => wait.max(AGAIN),
+            laid => {
+                self.laid = laid;
+                return;
+            }
+        };
+        self.leave();
+        sleep(wait.min(longest)).await;
     }
 
     async fn lie(&self) -> Laid {

@@ -69,6 +69,41 @@ async fn where_nothing_ever_worked_the_texts_are_not_blamed() {
     }
 }
 
+/// Wants to be left alone for longer than there are instants.
+#[derive(Debug)]
+struct Asleep;
+
+#[async_trait]
+impl Embedder for Asleep {
+    async fn embed(&self, _: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Err(EmbedError::Unavailable {
+            provider: "asleep",
+            status: 429,
+            message: "not before the sun burns out".into(),
+            retry_after: Some(Duration::MAX),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_ever_is_asked_again_after_an_hour() {
+    let (_running, stop) = watch::channel(false);
+    let requests = Requests::new(Arc::new(Asleep), "v", "p", "m", 2, 1, (None, stop));
+    // the second is not even sent
+    for sent in [true, false] {
+        let embedded = requests.embed(&["a".to_owned()], vec![None]).await;
+        let Some(Trouble::Provider {
+            retry_after: Some(wait),
+            ..
+        }) = embedded.trouble
+        else {
+            panic!("{embedded:?}")
+        };
+        assert!(wait > Duration::from_mins(59) && wait <= LONGEST_SILENCE, "{wait:?}");
+        assert_eq!(wait == LONGEST_SILENCE, sent);
+    }
+}
+
 /// Takes so much.
 #[derive(Debug)]
 struct Limited(RequestLimits);

@@ -18,8 +18,6 @@ use crate::worker::trouble::Trouble;
 
 /// How often progress is told and counted at most.
 const TELL: Duration = Duration::from_millis(250);
-/// The same trouble is recorded again after this.
-const RECORD_AGAIN: Duration = Duration::from_mins(10);
 
 impl Lane {
     pub(super) fn count(&mut self, batch: Batch) -> Option<Trouble> {
@@ -55,16 +53,10 @@ impl Lane {
         }
     }
 
-    pub(super) async fn record(&mut self, what: &str, message: &str) {
-        let now = Instant::now();
-        if self
-            .recorded
-            .as_ref()
-            .is_some_and(|(last, when)| last == message && now - *when < RECORD_AGAIN)
-        {
+    pub(super) async fn record(&mut self, what: &'static str, message: &str) {
+        if !self.recorded.is_news(what, message, Instant::now()) {
             return;
         }
-        self.recorded = Some((message.to_owned(), now));
         self.shared.tracking.error(self.report.id, message).await;
         let details = json!({"error_reason": message.replace('\0', "")});
         let recorded = record_trouble(&self.shared.pool, self.report.id, what, &details).await;

@@ -109,8 +109,12 @@ impl Watch {
             } else {
                 match self.requests.recv().await {
                     Some(Request::Lie(bed)) if Instant::now() >= self.connect_at => self.connect(bed).await,
-                    // an answer is missed: not yet
-                    Some(_) => Ok(()),
+                    Some(Request::Lie(bed)) => {
+                        let wait = self.connect_at.saturating_duration_since(Instant::now());
+                        bed.laid.send(Laid::Deaf(wait)).ok();
+                        Ok(())
+                    }
+                    Some(Request::Rise(_)) => Ok(()),
                     None => break,
                 }
             };
@@ -152,6 +156,7 @@ impl Watch {
             match lie.fetch_one(listener).await?.try_get(0)? {
                 "asleep" => (Way::Notified { locked: true }, Laid::Asleep),
                 "beside" => (Way::Notified { locked: false }, Laid::Beside),
+                // an answer is missed: not yet
                 _ => return Ok(()),
             }
         } else {

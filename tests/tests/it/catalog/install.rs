@@ -10,9 +10,7 @@ use super::{BLOG, embed, take, vectorize};
 
 /// Connected as a role of no rights.
 async fn as_nobody(test: &TestDatabase) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
-    let database: String = test.value("select current_database()::text").await?;
-    let role = format!("nobody_{}", &database[database.len() - 13..]);
-    test.execute(&format!("create role {role}")).await?;
+    let role = test.role("nobody").await?;
     let mut options = ConnectOptions::new(test.url.clone());
     options.max_connections(1).sqlx_logging(false);
     let db = Database::connect(options).await?;
@@ -211,7 +209,7 @@ async fn a_role_is_told_whose_schema_it_is() {
                 );
             }
             nobody.close().await?;
-            test.execute(&format!("drop owned by {role} cascade; drop role {role}")).await?;
+            test.drop_role(&role).await?;
             Ok(())
         })
         .await;
@@ -255,8 +253,7 @@ async fn a_role_without_rights_is_told_what_to_grant() {
         test.execute("drop schema ai").await?;
         catalog::install(&nobody).await?;
         nobody.close().await?;
-        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
-            .await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;

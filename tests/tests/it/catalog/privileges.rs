@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 
 use super::{BLOG, refusal, take, vectorize};
 
@@ -9,23 +9,10 @@ fn as_role(role: &str, sql: &str) -> String {
     format!("begin; set local role {role}; {sql}; commit")
 }
 
-/// A role of this test's own: roles belong to the server, databases do not.
-async fn role(test: &TestDatabase, kind: &str) -> Result<String, sea_orm::DbErr> {
-    let database: String = test.value("select current_database()::text").await?;
-    let role = format!("{kind}_{}", &database[database.len() - 13..]);
-    test.execute(&format!("create role {role}")).await?;
-    Ok(role)
-}
-
-async fn forget(test: &TestDatabase, role: &str) -> Result<(), sea_orm::DbErr> {
-    test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
-        .await
-}
-
 #[tokio::test]
 async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
     on_both_catalogs(async |test| {
-        let writer = role(&test, "writer").await?;
+        let writer = test.role("writer").await?;
         test.execute(BLOG).await?;
         test.execute(&format!("grant select, insert, update, delete, truncate on blog to {writer}")).await?;
         let id = vectorize(&test, "blog", "").await?;
@@ -53,7 +40,7 @@ async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
             let refused = refusal(&test, &format!("set local role {writer}; {sql}")).await?;
             assert!(refused.starts_with("42501 "), "{sql}: {refused}");
         }
-        forget(&test, &writer).await?;
+        test.drop_role(&writer).await?;
         Ok(())
     })
     .await;
@@ -63,7 +50,7 @@ async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
 #[tokio::test]
 async fn writers_need_no_right_on_any_function() {
     on_catalog(Catalog::Bare, async |test| {
-        let writer = role(&test, "writer").await?;
+        let writer = test.role("writer").await?;
         test.execute("alter default privileges revoke execute on functions from public")
             .await?;
         pgai_sea::catalog::install(&test.db).await?;
@@ -86,7 +73,7 @@ async fn writers_need_no_right_on_any_function() {
         .await?;
         assert_eq!(take(&test, id).await?, [1, 1, 2, 9]);
         test.execute(&as_role(&writer, "truncate blog")).await?;
-        forget(&test, &writer).await?;
+        test.drop_role(&writer).await?;
         Ok(())
     })
     .await;
@@ -95,8 +82,8 @@ async fn writers_need_no_right_on_any_function() {
 #[tokio::test]
 async fn only_the_owner_creates_and_with_the_usage_granted_does() {
     on_both_catalogs(async |test| {
-        let owner = role(&test, "owner").await?;
-        let stranger = role(&test, "stranger").await?;
+        let owner = test.role("owner").await?;
+        let stranger = test.role("stranger").await?;
         test.execute(&format!(
             "create schema {owner} authorization {owner};
              grant usage on schema {owner} to {stranger};
@@ -129,8 +116,8 @@ async fn only_the_owner_creates_and_with_the_usage_granted_does() {
         .await?;
         test.execute(&as_role(&owner, &format!("delete from {owner}.blog; select ai.drop_vectorizer(1, drop_all => true)")))
             .await?;
-        forget(&test, &owner).await?;
-        forget(&test, &stranger).await?;
+        test.drop_role(&owner).await?;
+        test.drop_role(&stranger).await?;
         Ok(())
     })
     .await;
@@ -139,7 +126,7 @@ async fn only_the_owner_creates_and_with_the_usage_granted_does() {
 #[tokio::test]
 async fn a_name_that_is_sql_is_a_name() {
     on_catalog(Catalog::Ours, async |test| {
-        let attacker = role(&test, "attacker").await?;
+        let attacker = test.role("attacker").await?;
         let refused = refusal(
             &test,
             &format!("select ai.grant_vectorizer_usage('{attacker}; drop table ai.vectorizer')"),
@@ -150,7 +137,7 @@ async fn a_name_that_is_sql_is_a_name() {
             format!("42704 role \"{attacker}; drop table ai.vectorizer\" does not exist")
         );
         test.execute("select * from ai.vectorizer").await?;
-        forget(&test, &attacker).await?;
+        test.drop_role(&attacker).await?;
         Ok(())
     })
     .await;
@@ -159,7 +146,7 @@ async fn a_name_that_is_sql_is_a_name() {
 #[tokio::test]
 async fn roles_of_the_setting_and_public_are_granted_to_and_missing_ones_warned_of() {
     on_both_catalogs(async |test| {
-        let reader = role(&test, "reader").await?;
+        let reader = test.role("reader").await?;
         test.execute(BLOG).await?;
         test.execute(&format!(
             "set ai.grant_to_default = '{reader}, public, no_such_role';
@@ -175,7 +162,7 @@ async fn roles_of_the_setting_and_public_are_granted_to_and_missing_ones_warned_
             ))
             .await?;
         assert_eq!(grants, 4);
-        forget(&test, &reader).await?;
+        test.drop_role(&reader).await?;
         Ok(())
     })
     .await;

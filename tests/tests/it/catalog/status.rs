@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgai_sea::catalog::{self, VectorizerStatus};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
-use sea_orm::{ConnectOptions, Database, DbErr};
+use sea_orm::DbErr;
 
 use super::{BLOG, vectorize};
 
@@ -146,16 +146,12 @@ async fn what_a_role_may_not_see_is_not_guessed() {
         test.execute(BLOG).await?;
         test.execute("insert into blog values (1, 't', 'c')").await?;
         let id = vectorize(&test, "blog", "").await?;
-        let database: String = test.value("select current_database()::text").await?;
-        let role = format!("guest_{}", &database[database.len() - 13..]);
+        let role = test.role("guest").await?;
         test.execute(&format!(
-            "create role {role}; grant usage on schema ai to {role}; grant select on ai.vectorizer to {role}"
+            "grant usage on schema ai to {role}; grant select on ai.vectorizer to {role}"
         ))
         .await?;
-        let mut options = ConnectOptions::new(test.url.clone());
-        options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await?;
-        sea_orm::ConnectionTrait::execute_unprepared(&db, &format!("set role {role}")).await?;
+        let db = test.connect_as(&role).await?;
         let found = catalog::status(&db, &catalog::vectorizer(&db, id).await?).await?;
         assert_eq!((found.pending, found.oldest_pending, found.failed), (None, None, None));
         assert_eq!(
@@ -163,7 +159,7 @@ async fn what_a_role_may_not_see_is_not_guessed() {
             (None, None, None)
         );
         db.close().await?;
-        test.execute(&format!("drop owned by {role}; drop role {role}")).await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;

@@ -37,7 +37,7 @@ async fn another_worker_ends_with_exactly_the_right_embeddings_after_kill_9() {
             .await?;
 
         // as slow as a provider is, so that there is a middle
-        blog.provider.always(Fault::Delay(Duration::from_millis(50)));
+        blog.provider.always(Fault::Delay(Duration::from_millis(250)));
         let worker = ["worker", "-d", &blog.test.url];
         let mut first = pgai_sea(&blog).args(worker).spawn()?;
         let embedded = || {

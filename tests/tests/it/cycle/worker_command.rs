@@ -6,6 +6,7 @@ use std::time::Duration;
 use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
 use sea_orm::DbErr;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -163,22 +164,36 @@ async fn logs_are_lines_of_json_if_wanted() {
     .await;
 }
 
+/// Sends SIGTERM, and waits until it is understood.
+#[cfg(unix)]
+async fn terminate(running: &mut Child) -> std::io::Result<()> {
+    let pid = running.id().expect("a process").to_string();
+    let kill = std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
+    assert!(kill.success());
+    let mut said = BufReader::new(running.stderr.take().expect("a pipe")).lines();
+    let understood = async {
+        while let Some(line) = said.next_line().await? {
+            if line.contains("stopping after the batches in hand") {
+                return Ok(());
+            }
+        }
+        Err(std::io::Error::other("it ended without a word"))
+    };
+    timeout(PATIENCE, understood).await.expect("it does not listen")?;
+    // it writes on
+    tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+    Ok(())
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn sigterm_ends_it_after_the_batches_in_hand() {
     on_both_catalogs(async |test| -> TestResult {
         let provider = tables(&test).await?;
         provider.hold();
-        let running = worker(&test, &[]).spawn()?;
+        let mut running = worker(&test, &[]).spawn()?;
         provider.wait_for_requests(2).await;
-        let pid = running.id().expect("a process").to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()?
-                .success()
-        );
-        sleep(Duration::from_millis(300)).await;
+        terminate(&mut running).await?;
         test.execute("insert into one values (4, 'later')").await?;
         provider.release();
         let output = ended(running).await;
@@ -195,6 +210,124 @@ async fn sigterm_ends_it_after_the_batches_in_hand() {
         Ok(())
     })
     .await;
+}
+
+/// What is paid for is kept, and nothing stays leased; that rows are left is an error, as somebody waits for them.
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_ends_a_single_run_after_the_batches_in_hand() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        test.execute("insert into one select i, 'text ' || i from generate_series(4, 300) i")
+            .await?;
+        for (arguments, code) in [(["--once", "-i", "one"].as_slice(), 1), (&["--once", "-i", "other"], 0)] {
+            let asked = provider.requests().len();
+            provider.hold();
+            let mut running = worker(&test, arguments).spawn()?;
+            provider.wait_for_requests(asked + 1).await;
+            terminate(&mut running).await?;
+            provider.release();
+            let output = ended(running).await;
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        }
+        let (one, other) = embedded(&test).await?;
+        assert!((50..300).contains(&one) && other == 3, "{one} {other}");
+        assert_eq!(
+            one + other,
+            i64::try_from(provider.texts().len())?,
+            "something was paid for and lost"
+        );
+        let free =
+            "select count(*) from ai._vectorizer_q_1 where coalesce(loading_retry_after, now()) <= clock_timestamp()";
+        assert_eq!(test.value::<i64>(free).await?, 300 - one);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_single_run_that_leaves_rows_is_no_success() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        assert!(ended(worker(&test, &["--once"]).spawn()?).await.status.success());
+        provider.refuse("poison");
+        test.execute("update one set body = 'poison' where id = 2").await?;
+        for (arguments, code) in [
+            (["--once", "--exit-on-error", "false"].as_slice(), 0),
+            // and while it is not time for the next attempt
+            (&["--once"], 1),
+        ] {
+            let output = ended(worker(&test, arguments).spawn()?).await;
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+            let summary = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(summary.contains("1 rows wait for their next attempt"), "{summary}");
+            assert!(said(&output).contains("one: 1 rows failed and wait"), "{output:?}");
+        }
+        test.execute("update ai._vectorizer_q_1 set loading_retries = 100, loading_retry_after = null")
+            .await?;
+        let output = ended(worker(&test, &["--once"]).spawn()?).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("1 rows given up"),
+            "{output:?}"
+        );
+        assert!(said(&output).contains("pgai-sea failed list"), "{output:?}");
+        // nothing is left to do
+        let output = ended(worker(&test, &["--once"]).spawn()?).await;
+        assert!(output.status.success(), "{output:?}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_vectorizer_that_there_is_not_is_said() {
+    on_both_catalogs(async |test| -> TestResult {
+        let _provider = tables(&test).await?;
+        for arguments in [["--once", "-i", "oen"].as_slice(), &["--exit-on-error", "-i", "oen"]] {
+            let output = ended(worker(&test, arguments).spawn()?).await;
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(said(&output).contains("there is no vectorizer \"oen\""), "{output:?}");
+        }
+        let mut patient = worker(&test, &["-i", "oen", "-i", "one"]).spawn()?;
+        let mut lines = BufReader::new(patient.stderr.take().expect("a pipe")).lines();
+        let warned = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains("WARN") && line.contains("there is no vectorizer \"oen\"") {
+                    return;
+                }
+            }
+            panic!("it said nothing");
+        };
+        timeout(PATIENCE, warned).await?;
+        // it serves what there is
+        timeout(PATIENCE, async {
+            while embedded(&test).await.unwrap() != (3, 0) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await?;
+        patient.kill().await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn times_that_would_make_it_spin_are_refused() {
+    for (arguments, least) in [
+        (["--lease", "0"], "1s"),
+        (["--lease", "500ms"], "1s"),
+        (["--poll-interval", "0"], "10ms"),
+    ] {
+        let output = pgai_sea().arg("worker").args(arguments).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = said(&output);
+        assert!(
+            said.contains(arguments[0]) && said.contains(&format!("{least} at least")),
+            "{said}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -32,6 +32,11 @@ impl Answers {
         Self { url, requests }
     }
 
+    /// Whether some answers are still to be given.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.requests.is_finished()
+    }
+
     /// The requests, head and body, after all answers are given.
     pub(super) async fn requests(self) -> Vec<String> {
         timeout(Duration::from_secs(30), self.requests)

@@ -133,6 +133,29 @@ async fn azure() {
     assert!(error.to_string().contains("`AZURE_API_BASE`"), "{error}");
 }
 
+/// Of a redirected request's headers HTTP clients take `Authorization` out, and know of no other.
+#[tokio::test]
+async fn a_redirection_does_not_lead_the_key_to_another_host() {
+    let other = Answers::start(vec![answer("200 OK", &[], &openais().to_string())]).await;
+    let location = format!("location: {}/elsewhere?token=hunter2", other.url);
+    for status in ["307 Temporary Redirect", "308 Permanent Redirect", "302 Found"] {
+        let server = Answers::start(vec![answer(status, &[&location], "")]).await;
+        let variables = [("AZURE_API_KEY", KEY), ("AZURE_API_BASE", server.url.as_str())];
+        let azure = build("azure/ours", &json!({}), &variables).unwrap();
+        let error = embed(&*azure, &["a", "b"]).await.unwrap_err();
+        assert!(matches!(error, EmbedError::Configuration { .. }), "{error:?}");
+        let shown = everything(&error);
+        let says = format!(
+            "redirects ({}) to {}/elsewhere: set the base URL",
+            &status[..3],
+            other.url
+        );
+        assert!(shown.contains(&server.url) && shown.contains(&says), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(other.is_waiting());
+    }
+}
+
 #[tokio::test]
 async fn huggingface() {
     let vectors = json!([[0, 1], [1, 0]]);

@@ -170,6 +170,22 @@ async fn a_silent_server_is_given_up() {
 }
 
 #[tokio::test]
+async fn no_part_of_a_key_is_left_where_a_message_is_cut() {
+    let said = format!("{} {KEY} is no key of ours", "x".repeat(290));
+    for body in [said.clone(), json!({ "error": { "message": said } }).to_string()] {
+        for status in ["401 Unauthorized", "200 OK"] {
+            let error = outcome(answer(status, &[], &body), &["a text"]).await.unwrap_err();
+            let shown = everything(&error);
+            assert!(!shown.contains(&KEY[..4]), "{status}: {shown}");
+        }
+    }
+    // neither where the reader of the JSON repeats it
+    let error = outcome(answer("200 OK", &[], &json!({ "data": KEY }).to_string()), &["a text"]).await;
+    let shown = everything(&error.unwrap_err());
+    assert!(!shown.contains(&KEY[..4]) && shown.contains("[api key]"), "{shown}");
+}
+
+#[tokio::test]
 async fn secrets_are_nowhere_to_be_read() {
     // some servers repeat the key that they refuse
     let refusal = json!({ "error": { "message": format!("{KEY} is no key of ours") } }).to_string();

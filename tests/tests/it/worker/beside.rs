@@ -6,7 +6,7 @@ use pgai_sea_tests::on_both_catalogs;
 use pgai_sea_tests::providers::embedding_of;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, worker};
+use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, soon, worker};
 
 #[tokio::test]
 async fn what_pgais_worker_holds_is_left_alone() {
@@ -33,12 +33,9 @@ async fn what_pgais_worker_holds_is_left_alone() {
         let gate = Gate::new();
         let ours = worker(&test, &gate);
         let ours = tokio::spawn(async move { ours.run_once().await });
-        for _ in 0..200 {
-            if test.value::<i64>("select count(*) from posts_embedding_store").await? == 7 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        soon(async || gate.texts().len() == 7).await;
+        let stored = "select count(*) from posts_embedding_store";
+        soon(async || test.value::<i64>(stored).await.unwrap() == 7).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         let mut sent = gate.texts();
         sent.sort();

@@ -1,7 +1,7 @@
 //! What others do while a text is being embedded.
 
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
-use sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
+use sea_orm::{ConnectionTrait, IsolationLevel, SqlErr, TransactionTrait};
 use tokio::task::JoinHandle;
 
 use super::support::{Gate, assert_exact, assert_in_sync, posts, queued, run, worker};
@@ -20,9 +20,10 @@ async fn while_embedding(meanwhile: impl AsyncFn(&TestDatabase) -> TestResult) {
         run(&test, &gate).await;
         test.execute("update posts set body = 'a new text for row ' || id")
             .await?;
+        let before = gate.calls().len();
         gate.hold();
         let working = start(&test, &gate);
-        gate.wait_for(2).await;
+        gate.wait_for(before + 1).await;
         meanwhile(&test).await?;
         gate.release();
         working.await?;
@@ -100,7 +101,7 @@ async fn a_delete_and_an_insert_of_the_same_key() {
 async fn no_transaction_is_open() {
     while_embedding(async |test| {
         let open: i64 = test
-            .value("select count(*) from pg_stat_activity where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()")
+            .value("select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'")
             .await?;
         assert_eq!(open, 0);
         Ok(())
@@ -169,7 +170,7 @@ async fn a_worker_that_dies_while_embedding() {
         gate.release();
         let started = std::time::Instant::now();
         run(&test, &gate).await;
-        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        assert!(started.elapsed() < std::time::Duration::from_mins(1));
         assert_in_sync(&test).await;
         Ok(())
     })
@@ -184,11 +185,11 @@ async fn a_lease_is_kept_while_a_request_takes_long() {
             .await?;
         let gate = Gate::new();
         gate.hold();
-        let slow = worker(&test, &gate).lease(std::time::Duration::from_secs(1));
+        let slow = worker(&test, &gate).lease(std::time::Duration::from_secs(3));
         let slow = tokio::spawn(async move { slow.run_once().await });
         gate.wait_for(1).await;
         let other = start(&test, &gate);
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        tokio::time::sleep(std::time::Duration::from_secs(7)).await;
         assert_eq!(gate.calls().len(), 1, "another worker took what was leased");
         gate.release();
         assert_eq!(slow.await??.rows(), 5);
@@ -238,7 +239,10 @@ async fn several_workers_and_steady_writers() {
                 _ => format!("insert into posts values ({id}, 'New', 'round {round}') on conflict (id) do update set title = 'Upserted'"),
             };
             // moving onto a taken key is the writer's own mistake
-            test.execute(&sql).await.ok();
+            match test.execute(&sql).await {
+                Err(error) if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => return Err(error.into()),
+                _ => {}
+            }
         }
         for worker in workers {
             worker.await?;

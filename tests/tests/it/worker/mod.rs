@@ -3,7 +3,9 @@
 mod basics;
 mod beside;
 mod budget;
+mod configured;
 mod failed;
+mod hidden;
 mod indexing;
 mod interleaving;
 mod killed;

@@ -91,37 +91,3 @@ async fn they_are_found_wherever_they_are() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn what_a_role_does_not_see_is_not_gone() {
-    on_both_catalogs(async |test| {
-        posts(&test).await?;
-        test.execute("insert into posts values (1, 'T', 'text'), (2, 'T', 'other')")
-            .await?;
-        let gate = Gate::new();
-        run(&test, &gate).await;
-        let database: String = test.value("select current_database()::text").await?;
-        let role = format!("blind_{}", &database[database.len() - 13..]);
-        test.execute(&format!(
-            "create role {role};
-             grant usage on schema ai, public to {role};
-             grant all on all tables in schema ai, public to {role};
-             grant execute on all functions in schema ai to {role};
-             alter table posts enable row level security;
-             create policy visible on posts using (id = 1)"
-        ))
-        .await?;
-        let separator = if test.url.contains('?') { '&' } else { '?' };
-        let mut options = sea_orm::ConnectOptions::new(format!("{}{separator}options[role]={role}", test.url));
-        options.max_connections(4).sqlx_logging(false);
-        let db = sea_orm::Database::connect(options).await?;
-        let limited = pgai_sea::worker::Worker::new(db.clone()).embedder("ollama", "gate", gate.clone());
-        limited.run_once().await?;
-        assert_eq!(test.value::<i64>(STORED).await?, 2);
-        db.close().await?;
-        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
-            .await?;
-        Ok(())
-    })
-    .await;
-}

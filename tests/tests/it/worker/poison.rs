@@ -65,7 +65,7 @@ async fn what_is_no_vector_is_its_own_rows_fault() {
         assert_eq!(embedded, 112);
         for ((id, step, reason), says) in dead.iter().zip([
             "not the JSON that was expected",
-            "not",
+            "a vector with a number that is not finite",
             "not the JSON that was expected (invalid type: null",
             "not the JSON that was expected (invalid type: string",
             "not the JSON that was expected",

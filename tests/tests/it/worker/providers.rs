@@ -206,12 +206,17 @@ async fn a_provider_that_is_gone_or_silent_is_waited_for() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let port = provider.port();
         drop(provider);
+        // taken, and nobody listens
+        let taken = tokio::net::TcpSocket::new_v4()?;
+        taken.set_reuseaddr(true)?;
+        taken.bind((std::net::Ipv4Addr::LOCALHOST, port).into())?;
         let refused = "select exists (select from ai.vectorizer_errors where details::text like '%cannot be reached%')";
         soon(async || test.value(refused).await.unwrap()).await;
         let charged = "select count(*) from ai._vectorizer_q_1 where loading_retries > 0";
         assert_eq!(test.value::<i64>(charged).await?, 0);
 
         let _back = Provider::start_on(port);
+        drop(taken);
         let stored = "select count(*) from texts_embedding_store";
         soon(async || test.value::<i64>(stored).await.unwrap() == 30).await;
         stop.send(()).ok();

@@ -162,6 +162,7 @@ async fn what_cannot_work_is_not_tried_without_end() {
                 assert!(messages < 4 * 60, "{messages} messages in 4 s after {stage}");
             }
             let report = running.stop().await;
+            assert!(report.errors().next().is_some(), "nothing was ever in its way");
             assert!(report.errors().all(|(name, _)| name == "tested"), "{report:?}");
             Ok(())
         })

@@ -2,23 +2,12 @@
 
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 
-use super::support::{Gate, assert_in_sync, vectorizer, worker};
+use super::support::{Gate, assert_in_sync, posts, vectorizer, worker};
 
 /// What workers read of the source, on our catalog.
 const VIEW: &str = "view _vectorizer_src_1";
-
-/// A new role, and connections as that role.
-async fn connected_as(test: &TestDatabase, kind: &str) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
-    let database: String = test.value("select current_database()::text").await?;
-    let role = format!("{kind}_{}", &database[database.len() - 13..]);
-    test.execute(&format!("create role {role}")).await?;
-    let join = if test.url.contains('?') { '&' } else { '?' };
-    let mut options = ConnectOptions::new(format!("{}{join}options=-c%20role%3D{role}", test.url));
-    options.max_connections(4).sqlx_logging(false);
-    Ok((Database::connect(options).await?, role))
-}
 
 fn worker_of(db: &DatabaseConnection, test: &TestDatabase, gate: &std::sync::Arc<Gate>) -> Worker {
     let mut test = test.clone();
@@ -57,7 +46,8 @@ async fn granted(
 #[tokio::test]
 async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
     on_both_catalogs(async |test| {
-        let (db, role) = connected_as(&test, "embedder").await?;
+        let role = test.role("embedder").await?;
+        let db = test.connect_as(&role).await?;
         test.execute("create table posts (id int primary key, title text, body text, likes int not null default 0)")
             .await?;
         let grant = format!(", grant_to => ai.grant_to('{role}')");
@@ -99,7 +89,7 @@ async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
             refused(&db, VIEW, "delete from ai._vectorizer_src_1").await;
         }
         db.close().await?;
-        test.execute(&format!("drop owned by {role} cascade; drop role {role}")).await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;
@@ -108,7 +98,8 @@ async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
 #[tokio::test]
 async fn of_a_column_destination_only_the_embedding_may_be_changed() {
     on_both_catalogs(async |test| {
-        let (db, role) = connected_as(&test, "embedder").await?;
+        let role = test.role("embedder").await?;
+        let db = test.connect_as(&role).await?;
         test.execute(&format!(
             "create table notes (id int primary key, body text); insert into notes values (1, 'one'), (2, 'two');
              select ai.create_vectorizer('notes', name => 'tested', loading => ai.loading_column('body'),
@@ -135,8 +126,45 @@ async fn of_a_column_destination_only_the_embedding_may_be_changed() {
             refused(&db, "table notes", "update notes set embedding = null").await;
         }
         db.close().await?;
-        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
-            .await?;
+        test.drop_role(&role).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// A row that is embedded after all is taken from the dead letters.
+#[tokio::test]
+async fn what_the_dead_letters_take_is_asked_for_beforehand() {
+    on_both_catalogs(async |test| {
+        let role = test.role("embedder").await?;
+        let db = test.connect_as(&role).await?;
+        posts(&test).await?;
+        test.execute(&format!(
+            "insert into posts values (1, 'T', 'text');
+             grant usage on schema ai, public to {role};
+             grant all on all tables in schema ai, public to {role};
+             grant execute on all functions in schema ai to {role};
+             revoke select, delete on ai._vectorizer_q_failed_1 from {role}"
+        ))
+        .await?;
+        let gate = Gate::new();
+        let report = worker_of(&db, &test, &gate).run_once().await?;
+        let errors: Vec<_> = report.errors().collect();
+        let [(_, error)] = errors.as_slice() else {
+            panic!("{errors:?}")
+        };
+        let grant = error.split('`').nth(1).unwrap_or_default();
+        let rights = grant.strip_suffix(&format!(" on ai._vectorizer_q_failed_1 to {role}"));
+        assert!(
+            matches!(rights, Some("grant select, delete" | "grant delete, select")),
+            "{error}"
+        );
+        assert!(gate.texts().is_empty(), "it was paid for all the same");
+        test.execute(grant).await?;
+        let report = worker_of(&db, &test, &gate).run_once().await?;
+        assert_eq!((report.rows(), report.errors().count()), (1, 0), "{report:?}");
+        db.close().await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;

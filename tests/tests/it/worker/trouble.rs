@@ -36,11 +36,12 @@ async fn a_refused_text_holds_up_no_other_and_becomes_a_dead_letter() {
         run(&test, &gate).await;
         gate.refuse("poison");
         test.execute("update posts set body = case id when 13 then 'poison' else 'new ' || id end").await?;
-        let patient = worker(&test, &gate).retry_delay(Duration::from_secs(2));
+        let patient = worker(&test, &gate).retry_delay(Duration::from_secs(20));
         let report = patient.run_once().await?;
         assert_eq!((report.rows(), report.vectorizers[0].deferred), (49, 1), "{report:?}");
         assert_eq!(report.vectorizers[0].waiting, 1);
 
+        test.execute("update ai._vectorizer_q_1 set loading_retry_after = null").await?;
         run_out(&test, &worker(&test, &gate)).await;
         assert_eq!(dead_letters(&test).await, ["13 embedding"]);
         // nobody finds it by the text that it had

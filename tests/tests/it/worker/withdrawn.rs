@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, worker};
 
@@ -67,7 +66,7 @@ async fn a_vectorizer_that_is_disabled_rests_after_the_batch_in_hand() {
         gate.wait_for(1).await;
         test.execute("update ai.vectorizer set disabled = true").await?;
         // until the worker has noticed
-        tokio::time::sleep(Duration::from_secs(6)).await;
+        tokio::time::sleep(Duration::from_secs(12)).await;
         gate.release();
         soon(async || queued(&test).await == 0).await;
         test.execute("update posts set body = 'new'").await?;
@@ -83,17 +82,6 @@ async fn a_vectorizer_that_is_disabled_rests_after_the_batch_in_hand() {
     .await;
 }
 
-/// Connected as the superuser and then this role.
-async fn connect_as(test: &TestDatabase, role: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
-    let separator = if test.url.contains('?') { '&' } else { '?' };
-    let url = format!("{}{separator}options[role]={role}", test.url);
-    let options = ConnectOptions::new(url)
-        .max_connections(4)
-        .sqlx_logging(false)
-        .to_owned();
-    Database::connect(options).await
-}
-
 /// What the worker says before it claims anything.
 fn needs(role: &str, right: &str, object: &str) -> String {
     format!("role {role} may not do what a worker does: run `grant {right} on {object} to {role}` as the owner")
@@ -104,16 +92,14 @@ async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         others(&test).await?;
-        let database: String = test.value("select current_database()::text").await?;
-        let role = format!("worker_{}", &database[database.len() - 13..]);
+        let role = test.role("worker").await?;
         test.execute(&format!(
-            "create role {role};
-             grant usage on schema ai, public to {role};
+            "grant usage on schema ai, public to {role};
              grant all on all tables in schema ai, public to {role};
              grant execute on all functions in schema ai to {role}"
         ))
         .await?;
-        let db = connect_as(&test, &role).await?;
+        let db = test.connect_as(&role).await?;
         let gate = Gate::new();
         let limited = || {
             Worker::new(db.clone())
@@ -175,8 +161,7 @@ async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
         db.close().await?;
         run(&test, &gate).await;
         assert_in_sync(&test).await;
-        test.execute(&format!("drop owned by {role} cascade; drop role {role}"))
-            .await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;
