@@ -2,6 +2,7 @@
 
 mod basics;
 mod beside;
+mod blame;
 mod budget;
 mod failed;
 mod indexing;
