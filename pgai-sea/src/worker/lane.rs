@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
+use self::tell::Counted;
 use super::assignment::{Assignment, Terms};
 use super::embedders::Embedders;
 use super::error::WorkerError;
@@ -75,6 +76,8 @@ pub(crate) struct Lane {
     /// What was done that the catalog has not been told of.
     untold: Done,
     told: Option<Instant>,
+    /// What was in the queue when it was counted, if it was.
+    counted: Option<Counted>,
     /// Since when there is work without a pause.
     busy: Option<Instant>,
 }
@@ -99,6 +102,7 @@ impl Lane {
             recorded: None,
             untold: Done::default(),
             told: None,
+            counted: None,
             busy: None,
         }
     }
@@ -187,7 +191,9 @@ impl Lane {
                 if trouble.is_some() || self.is_stopped() {
                     return trouble;
                 }
-                assignment.forget();
+                if let Err(error) = assignment.forget(&pool).await {
+                    return Some(error.into());
+                }
                 self.tend_store(&assignment, true).await;
                 match self.idle(&assignment, &mut sleeper).await {
                     Ok(true) => return None,
@@ -266,7 +272,8 @@ impl Lane {
     /// Says what is wrong, once, and decides what to do.
     async fn after(&mut self, trouble: Trouble) -> Next {
         let message = trouble.to_string();
-        if matches!(trouble, Trouble::Refused(_)) && self.is_withdrawn().await {
+        let may_be_withdrawn = matches!(trouble, Trouble::Refused(_) | Trouble::Configuration(_));
+        if may_be_withdrawn && self.is_withdrawn().await {
             info!(vectorizer = self.report.name, "the vectorizer was dropped or disabled");
             return Next::End;
         }
