@@ -339,9 +339,11 @@ async fn write(
             }
         }
     }
-    let is_alike = refused.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    // by a batch in which others were written
+    let was_blamed = refused.iter().all(|(place, _)| items[*place].attempts > 0);
+    let is_alike = refused.len() > 1 && refused.windows(2).all(|pair| pair[0].1 == pair[1].1);
     let has_written = assignment.has_written.load(Ordering::Relaxed);
-    if settled.written == 0 && (!has_written || (refused.len() > 1 && is_alike)) {
+    if settled.written == 0 && !was_blamed && (!has_written || is_alike) {
         // nothing can be written, and nothing ever was or all for the same reason: it is not the rows
         let refused = refused.into_iter().map(|(place, _)| place);
         return (settled, Some((refused.collect(), together.into())));
