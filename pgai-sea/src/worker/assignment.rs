@@ -1,10 +1,10 @@
 //! One vectorizer, made ready to be worked on: its configuration understood, its statements written.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sea_orm::sqlx::PgPool;
+use sea_orm::sqlx::{Error, PgPool};
 use tokio::sync::watch;
 
 use super::budget::Budgets;
@@ -14,6 +14,7 @@ use super::embed::Requests;
 use super::embedders::Embedders;
 use super::failure::Failures;
 use super::index::Index;
+use super::memory::Memory;
 use super::names::{KeyColumn, Names};
 use super::queue::Queue;
 use super::rights::{self, Right};
@@ -32,8 +33,6 @@ use crate::sql::qualified;
 const DEFAULT_BATCH_SIZE: i32 = 50;
 /// Attempts of a row where the configuration does not say, as in pgai.
 const DEFAULT_RETRIES: i32 = 6;
-/// Vectors that are remembered for texts whose rows went back to the queue.
-const REMEMBERED: usize = 1_024;
 
 /// Where embeddings go.
 #[derive(Debug)]
@@ -68,7 +67,9 @@ pub(crate) struct Assignment {
     pub(crate) retry_delay: Option<Duration>,
     attempts: i32,
     /// Vectors of texts whose rows went back to the queue, so that a busy row is not paid for twice.
-    remembered: Mutex<HashMap<String, Vec<f32>>>,
+    pub(crate) memory: Memory,
+    /// Whether embeddings were ever written: if so, rows of which none can be are not written for their own sake.
+    pub(crate) has_written: AtomicBool,
 }
 
 /// What the worker says about all vectorizers.
@@ -120,7 +121,8 @@ impl Assignment {
         };
         let destination = destination(&config.destination, &names)?;
         let updates = matches!(destination, Destination::Column(_));
-        let source = Source::new(&names, &loaded.column_name, &template_columns, updates);
+        let loaded_type = &columns.loaded(&loaded.column_name)?.base_type;
+        let source = Source::new(&names, (&loaded.column_name, loaded_type), &template_columns, updates);
         let (batch_size, concurrency) = match &config.processing {
             Processing::Default(processing) => (processing.batch_size, processing.concurrency),
             Processing::Other(_) => (None, None),
@@ -158,7 +160,8 @@ impl Assignment {
             lease: terms.lease,
             retry_delay: terms.retry_delay,
             attempts: loaded.retries.unwrap_or(DEFAULT_RETRIES),
-            remembered: Mutex::default(),
+            memory: Memory::new(concurrency + 1),
+            has_written: AtomicBool::new(false),
         })
     }
 
@@ -167,26 +170,12 @@ impl Assignment {
         item.attempts.saturating_add(1) < self.attempts || !self.failures.can_bury()
     }
 
-    /// The remembered vectors of `texts`.
-    pub(crate) fn recall(&self, texts: &[String]) -> Vec<Option<Vec<f32>>> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.iter().map(|text| remembered.get(text).cloned()).collect()
-    }
-
-    /// Keeps vectors that were not written.
-    pub(crate) fn remember(&self, vectors: impl IntoIterator<Item = (String, Vec<f32>)>) {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        for (text, vector) in vectors {
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(text, vector);
+    /// Forgets vectors that were not written, once the queue is empty.
+    pub(crate) async fn forget(&self, pool: &PgPool) -> Result<(), Error> {
+        if !self.memory.is_empty() && self.queue.pending(pool, 1).await? == 0 {
+            self.memory.clear();
         }
-    }
-
-    /// Forgets them, once the queue is empty.
-    pub(crate) fn forget(&self) {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use self::recorded::Recorded;
+use self::tell::Counted;
 use super::assignment::{Assignment, Terms};
 use super::embedders::Embedders;
 use super::error::WorkerError;
@@ -79,6 +80,8 @@ pub(crate) struct Lane {
     /// What was done that the catalog has not been told of.
     untold: Done,
     told: Option<Instant>,
+    /// What was in the queue when it was counted, if it was.
+    counted: Option<Counted>,
     /// Since when there is work without a pause.
     busy: Option<Instant>,
 }
@@ -103,6 +106,7 @@ impl Lane {
             recorded: Recorded::default(),
             untold: Done::default(),
             told: None,
+            counted: None,
             busy: None,
         }
     }
@@ -198,7 +202,9 @@ impl Lane {
                         self.is_once() && !matches!(assignment.queue.pending(&pool, 1).await, Ok(0));
                     return None;
                 }
-                assignment.forget();
+                if let Err(error) = assignment.forget(&pool).await {
+                    return Some(error.into());
+                }
                 self.tend_store(&assignment, true).await;
                 match self.idle(&assignment, &mut sleeper).await {
                     Ok(true) => return None,
@@ -286,7 +292,8 @@ impl Lane {
     /// Says what is wrong, once, and decides what to do.
     async fn after(&mut self, trouble: Trouble) -> Next {
         let message = trouble.to_string();
-        if matches!(trouble, Trouble::Refused(_)) && self.is_withdrawn().await {
+        let may_be_withdrawn = matches!(trouble, Trouble::Refused(_) | Trouble::Configuration(_));
+        if may_be_withdrawn && self.is_withdrawn().await {
             info!(vectorizer = self.report.name, "the vectorizer was dropped or disabled");
             return Next::End;
         }

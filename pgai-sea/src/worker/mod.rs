@@ -70,8 +70,23 @@
 //! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`,
 //! until an edit is embedded or it is [retried](crate::catalog::retry_failed).
 //!
+//! No text is blamed before the provider has vouched for itself by embedding another one beside it: one of the batch, or else the words
+//! `hello world`, which it is asked for once. An answer that is none (a gateway's page, JSON cut short) is therefore the provider's trouble, and
+//! nobody's attempt, for as long as no text gets a better one. Requests that go on failing become smaller, down to one text, and grow
+//! again with success: for a provider whose minute has fewer tokens than a batch, or that takes longer for it than the timeout. A text that
+//! fails alone while others are embedded waits, and the third time that is counted as its attempt: it breaks what should embed it.
+//!
+//! A row that the database refuses to write, by a constraint, a limit or a trigger of one's own, is found one by one; it is charged if other rows
+//! are or were written.
+//!
 //! A [`Budget`] keeps a provider from being asked more than it allows in a minute. What has to wait for it stays leased, and no row is
 //! charged.
+//!
+//! # Memory
+//!
+//! A batch is read up to 16 MB of the loaded column and 4,096 new chunks, but at least one row; the rest of what was claimed goes back to the queue.
+//! Vectors that could not be written yet, since their row is held or has more chunks than the provider's minute allows, are remembered until the
+//! queue is empty.
 //!
 //! # Indexes
 //!
@@ -102,6 +117,7 @@ mod index;
 mod indexer;
 mod lane;
 mod lease;
+mod memory;
 mod names;
 mod pipeline;
 mod progress;

@@ -1,7 +1,8 @@
 //! A batch from claim to store: rows, chunks, vectors, one write.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sea_orm::sqlx::PgPool;
@@ -12,11 +13,16 @@ use super::embed::Embedded;
 use super::failure::Failure;
 use super::lease::Keeper;
 use super::names::Key;
-use super::queue::{Claim, Stamp};
+use super::queue::{Claim, ClaimedKey, Stamp};
 use super::settle::{Item, Outcome, Settled, Vectors, settle};
-use super::source::SourceRow;
+use super::source::{Rows, SourceRow};
 use super::store::{Change, StoredChunk};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, may_be_a_rows};
+
+/// A batch has no more texts than this, unless they are one row's: their vectors are in memory together ..
+const MOST_TEXTS: usize = 4_096;
+/// .. and not many more bytes of the loaded column. What is left out goes back to the queue.
+const MOST_BYTES: i64 = 16 << 20;
 
 /// What a batch did.
 #[derive(Debug, Default)]
@@ -48,7 +54,7 @@ pub(crate) async fn run(pool: PgPool, assignment: Arc<Assignment>, claim: Claim)
         let prepared = prepare(&pool, &assignment, claim, &keys).await;
         let outcome = match prepared {
             Ok(prepared) => {
-                let known = assignment.recall(&prepared.texts);
+                let known = assignment.memory.recall(&prepared.texts);
                 let embedded = assignment.requests.embed(&prepared.texts, known).await;
                 batch.requests = embedded.requests;
                 batch.texts = embedded.texts;
@@ -87,6 +93,8 @@ pub(crate) async fn run(pool: PgPool, assignment: Arc<Assignment>, claim: Claim)
 struct Prepared {
     texts: Vec<String>,
     drafts: Vec<Draft>,
+    /// Keys for which there was no room.
+    left_out: Vec<Key>,
 }
 
 /// A key before its texts are embedded.
@@ -98,7 +106,9 @@ struct Draft {
 
 async fn prepare(pool: &PgPool, assignment: &Arc<Assignment>, claim: Claim, keys: &[Key]) -> Result<Prepared, Trouble> {
     let keys: Vec<&Key> = keys.iter().collect();
-    let rows = assignment.source.read(pool, &keys).await?;
+    let Rows { mut rows, left_out } = assignment.source.read_within(pool, &keys, MOST_BYTES).await?;
+    let mut claimed = claim.keys;
+    let (left_out, keys) = leave_out(left_out, &mut claimed, &mut rows, keys);
     let stored = match &assignment.destination {
         Destination::Table(store) => store.read(pool, &keys).await?,
         Destination::Column(_) => keys.iter().map(|_| Vec::new()).collect(),
@@ -107,27 +117,54 @@ async fn prepare(pool: &PgPool, assignment: &Arc<Assignment>, claim: Claim, keys
     // cutting a long text, or any with a costly expression, must not hold up the runtime
     let prepared = tokio::task::spawn_blocking(move || {
         let mut texts = Texts::default();
-        let claimed = claim.keys.into_iter().zip(rows).zip(stored);
-        let drafts = claimed
-            .map(|((claimed, row), stored)| {
-                let (outcome, needs) = draft(&assignment, row.as_ref(), &stored, &mut texts);
-                let item = Item {
-                    key: claimed.key,
-                    attempts: claimed.attempts,
-                    seen: row,
-                    outcome,
-                };
-                Draft { item, needs }
-            })
-            .collect();
+        let (mut drafts, mut left_out) = (Vec::with_capacity(claimed.len()), left_out);
+        for ((claimed, row), stored) in claimed.into_iter().zip(rows).zip(stored) {
+            if texts.texts.len() >= MOST_TEXTS {
+                left_out.push(claimed.key);
+                continue;
+            }
+            let (outcome, needs) = draft(&assignment, row.as_ref(), &stored, &mut texts);
+            let item = Item {
+                key: claimed.key,
+                attempts: claimed.attempts,
+                seen: row,
+                outcome,
+            };
+            drafts.push(Draft { item, needs });
+        }
         Prepared {
             texts: texts.texts,
             drafts,
+            left_out,
         }
     });
     prepared
         .await
         .map_err(|error| Trouble::Refused(format!("preparing a batch failed: {error}")))
+}
+
+/// Takes the keys at these places out of a batch; answers them and those that stay.
+fn leave_out<'k>(
+    places: Vec<usize>,
+    claimed: &mut Vec<ClaimedKey>,
+    rows: &mut Vec<Option<SourceRow>>,
+    keys: Vec<&'k Key>,
+) -> (Vec<Key>, Vec<&'k Key>) {
+    if places.is_empty() {
+        return (Vec::new(), keys);
+    }
+    let places: HashSet<usize> = places.into_iter().collect();
+    let stays = |place: &usize| !places.contains(place);
+    let mut place = 0..;
+    rows.retain(|_| place.next().is_some_and(|place| stays(&place)));
+    let mut place = 0..;
+    let out = claimed.extract_if(.., |_| place.next().is_some_and(|place| !stays(&place)));
+    let out = out.map(|claimed| claimed.key).collect();
+    let mut place = 0..;
+    let keys = keys
+        .into_iter()
+        .filter(|_| place.next().is_some_and(|place| stays(&place)));
+    (out, keys.collect())
 }
 
 /// The batch's texts, numbered.
@@ -214,9 +251,14 @@ async fn finish(
     stamp: Stamp,
     batch: &mut Batch,
 ) {
-    let Prepared { texts, drafts } = prepared;
-    let (mut items, mut undone) = (Vec::new(), Vec::new());
-    let mut has_failed = false;
+    let Prepared {
+        texts,
+        drafts,
+        left_out: mut undone,
+    } = prepared;
+    let (mut items, mut needs_of) = (Vec::new(), Vec::new());
+    // texts whose vectors, if there are any, are not written
+    let mut unwritten = Vec::new();
     for Draft { mut item, needs } in drafts {
         if let Some(reason) = needs.iter().find_map(|&text| embedded.refusals[text].clone()) {
             item.outcome = Outcome::Failed(Failure {
@@ -224,11 +266,14 @@ async fn finish(
                 reason,
             });
             items.push(item);
-            has_failed = true;
+            unwritten.extend(needs);
+            needs_of.push(Vec::new());
         } else if needs.iter().any(|&text| embedded.vectors[text].is_none()) {
             undone.push(item.key);
+            unwritten.extend(needs);
         } else {
             items.push(item);
+            needs_of.push(needs);
         }
     }
     let vectors = Vectors {
@@ -236,63 +281,91 @@ async fn finish(
         vectors: &embedded.vectors,
     };
     batch.trouble = embedded.trouble;
-    let mut is_unwritten = has_failed || !undone.is_empty();
-    match write(pool, assignment, &mut items, stamp, vectors).await {
-        Ok(settled) => {
-            is_unwritten |= !settled.released.is_empty();
-            batch.settled = settled;
-        }
-        Err(trouble) => {
-            batch.trouble = Some(trouble);
-            is_unwritten = true;
-            undone.extend(items.into_iter().map(|item| item.key));
+    let (settled, rest) = write(pool, assignment, &mut items, stamp, vectors).await;
+    for &place in settled.released.iter().chain(&settled.failed) {
+        unwritten.append(&mut needs_of[place]);
+    }
+    if let Some((unsettled, trouble)) = rest {
+        batch.trouble = Some(trouble);
+        for place in unsettled {
+            unwritten.append(&mut needs_of[place]);
+            undone.push(items[place].key.clone());
         }
     }
+    if settled.written > 0 {
+        assignment.has_written.store(true, Ordering::Relaxed);
+    }
+    batch.settled = settled;
     release(pool, assignment, &undone.iter().collect::<Vec<_>>(), stamp).await;
-    if is_unwritten {
-        let vectors = texts.into_iter().zip(embedded.vectors);
-        assignment.remember(vectors.filter_map(|(text, vector)| Some((text, vector?))));
+    if !unwritten.is_empty() {
+        let (mut texts, mut vectors) = (texts, embedded.vectors);
+        let vectors = unwritten
+            .into_iter()
+            .filter_map(|text| Some((std::mem::take(&mut texts[text]), vectors[text].take()?)));
+        assignment.memory.remember(vectors);
     }
 }
 
-/// Settles all items together, or, if the database refuses the data, one by one to find the row whose they are.
+/// Settles all items together, or, if the database refuses what may be a row of them, one by one to find it. Answers besides what is
+/// settled the places of the items that are not, and why.
 async fn write(
     pool: &PgPool,
     assignment: &Assignment,
     items: &mut [Item],
     stamp: Stamp,
     vectors: Vectors<'_>,
-) -> Result<Settled, Trouble> {
+) -> (Settled, Option<(Vec<usize>, Trouble)>) {
     if items.is_empty() {
-        return Ok(Settled::default());
+        return (Settled::default(), None);
     }
     let all: Vec<&Item> = items.iter().collect();
     let together = match settle(pool, assignment, &all, stamp, vectors).await {
-        Err(error) if super::trouble::class_is(&error, &["22", "23"]) => error,
-        result => return Ok(result?),
+        Ok(settled) => return (settled, None),
+        Err(error) if may_be_a_rows(&error) => error,
+        Err(error) => return (Settled::default(), Some(((0..items.len()).collect(), error.into()))),
     };
     let mut settled = Settled::default();
     let mut refused = Vec::new();
     for (place, item) in items.iter().enumerate() {
         match settle(pool, assignment, &[item], stamp, vectors).await {
             Ok(one) => settled.add(&one, place),
-            Err(error) if super::trouble::class_is(&error, &["22", "23"]) => refused.push((place, error.to_string())),
-            Err(error) => return Err(error.into()),
+            Err(error) if may_be_a_rows(&error) => refused.push((place, error.to_string())),
+            Err(error) => {
+                let refused = refused.into_iter().map(|(place, _)| place);
+                return (
+                    settled,
+                    Some((refused.chain(place..items.len()).collect(), error.into())),
+                );
+            }
         }
     }
-    if refused.len() == items.len() {
-        // not one row can be written: it is not the rows
-        return Err(together.into());
+    // by a batch in which others were written
+    let was_blamed = refused.iter().all(|(place, _)| items[*place].attempts > 0);
+    let is_alike = refused.len() > 1 && refused.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    let has_written = assignment.has_written.load(Ordering::Relaxed);
+    if settled.written == 0 && !was_blamed && (!has_written || is_alike) {
+        // nothing can be written, and nothing ever was or all for the same reason: it is not the rows
+        let refused = refused.into_iter().map(|(place, _)| place);
+        return (settled, Some((refused.collect(), together.into())));
     }
-    for (place, reason) in refused {
+    let mut refused = refused.into_iter();
+    while let Some((place, reason)) = refused.next() {
         items[place].outcome = Outcome::Failed(Failure {
             step: "writing",
             reason,
         });
-        let one = settle(pool, assignment, &[&items[place]], stamp, vectors).await?;
-        settled.add(&one, place);
+        match settle(pool, assignment, &[&items[place]], stamp, vectors).await {
+            Ok(one) => {
+                settled.add(&one, place);
+                settled.failed.push(place);
+            }
+            Err(error) => {
+                let rest = refused.map(|(place, _)| place);
+                return (settled, Some(([place].into_iter().chain(rest).collect(), error.into())));
+            }
+        }
     }
-    Ok(settled)
+    (settled, None)
 }
 
 /// Gives keys back at once. If that fails, their lease runs out.

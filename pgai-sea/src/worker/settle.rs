@@ -63,6 +63,8 @@ pub(crate) struct Settled {
     pub(crate) overtaken: u64,
     /// Items (from 0) that changed meanwhile or were busy: back in the queue.
     pub(crate) released: Vec<usize>,
+    /// Items (from 0) that could not be written, and were charged for it.
+    pub(crate) failed: Vec<usize>,
     /// Keys whose lease another worker had taken over.
     pub(crate) lost: u64,
 }

@@ -34,7 +34,17 @@ pub(crate) struct Source {
     columns: usize,
     values: usize,
     read: Sql,
+    read_within: Sql,
     lock: Sql,
+}
+
+/// What a batch is made of.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// The rows of the keys, in their order; `None` where there is none, or it was left out.
+    pub(crate) rows: Vec<Option<SourceRow>>,
+    /// The keys (from 0) whose rows were left out.
+    pub(crate) left_out: Vec<usize>,
 }
 
 /// A key under the locks that a write needs.
@@ -50,8 +60,8 @@ pub(crate) struct Locked {
 const VERSION: &str = "concat_ws('/', s.tableoid, s.ctid, s.xmin)";
 
 impl Source {
-    /// `loaded` is the loaded column, `template` the columns that the template names; `updates` if the rows are updated at the end.
-    pub(crate) fn new(names: &Names, loaded: &str, template: &[&str], updates: bool) -> Self {
+    /// `loaded` is the loaded column and its type, `template` the columns that the template names; `updates` if the rows are updated at the end.
+    pub(crate) fn new(names: &Names, (loaded, loaded_type): (&str, &str), template: &[&str], updates: bool) -> Self {
         // the output functions' text, which a cast to text is not: of `bool` and `char(n)`
         let text = |name: &str| {
             let column = quote_identifier(name);
@@ -61,11 +71,32 @@ impl Source {
         let (given, source, matches) = (names.given(), &names.source, names.matches("s"));
         let strength = if updates { "no key update" } else { "key share" };
         let lock = names.try_lock(&names.typed());
+        // Neither unpacks a text that is stored out of line, but only the first knows how long it is then.
+        let size = match loaded_type {
+            "text" | "varchar" => "octet_length",
+            _ => "pg_column_size",
+        };
+        let within = names.parameter(1);
+        let all = || [loaded].into_iter().chain(template.iter().copied()).enumerate();
+        let raw: String = all()
+            .map(|(i, name)| format!(", s.{} as c{i}", quote_identifier(name)))
+            .collect();
+        let fitting: String = all()
+            .map(|(i, _)| format!(", case when w.fits and w.c{i} is not null then concat(w.c{i}) end"))
+            .collect();
         Self {
             name: source.clone(),
             columns: names.keys.len(),
             values: template.len(),
             read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
+            // a window's rows carry texts that are stored out of line as they are: only those that fit are unpacked
+            read_within: format!(
+                "select w.n, w.version{fitting}, w.fits from (select k.n, {VERSION} as version{raw}, \
+                 coalesce(sum({size}(s.{})) over (order by k.n rows between unbounded preceding and 1 preceding) < ${within}::bigint, true) as fits \
+                 from {given} join {source} s on {matches}) w",
+                quote_identifier(loaded),
+            )
+            .into(),
             // The key's lock comes before the row's: a worker that had it until then wrote after an edit that the row's lock,
             // which goes to the newest version, sees.
             lock: format!(
@@ -100,6 +131,27 @@ impl Source {
             Some(reason) => Err(Error::Configuration(reason.into())),
             None => Ok(()),
         }
+    }
+
+    /// The rows of `keys` until they have so many bytes, at least one: a batch of large texts is none that fits into memory.
+    pub(crate) async fn read_within(
+        &self,
+        executor: impl PgExecutor<'_>,
+        keys: &[&Key],
+        bytes: i64,
+    ) -> Result<Rows, Error> {
+        let mut rows: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
+        let mut left_out = Vec::new();
+        let read = with_keys(&self.read_within, self.columns, keys).bind(bytes);
+        for row in read.fetch_all(executor).await? {
+            let place = ordinal(row.try_get(0)?)?;
+            if !row.try_get(3 + self.values)? {
+                left_out.push(place);
+            } else if let Some(slot) = rows.get_mut(place) {
+                *slot = Some(self.source_row(&row)?);
+            }
+        }
+        Ok(Rows { rows, left_out })
     }
 
     fn source_row(&self, row: &PgRow) -> Result<SourceRow, Error> {

@@ -9,6 +9,9 @@ use super::names::{Key, Names, Sql, statement, with_keys};
 use super::queue::ordinal;
 use super::settle::Vectors;
 
+/// The most chunks that one statement inserts: their vectors are one parameter, and no message has more than a gigabyte.
+const CHUNKS: usize = 1_024;
+
 /// A chunk that stands in the store, with an embedding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredChunk {
@@ -191,33 +194,48 @@ impl Store {
         changes: &[(&Key, &Change)],
         vectors: Vectors<'_>,
     ) -> Result<(), Error> {
+        let chunks = (1_i32..).zip(changes);
+        let chunks = chunks.flat_map(|(number, (_, change))| change.new.iter().map(move |chunk| (number, chunk)));
+        let chunks: Vec<(i32, &NewChunk)> = chunks.collect();
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&Key> = changes.iter().map(|(key, _)| *key).collect();
+        for chunks in chunks.chunks(CHUNKS) {
+            self.insert_some(connection, &keys, chunks, vectors).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts chunks of the keys with these numbers (from 1).
+    async fn insert_some(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+        new: &[(i32, &NewChunk)],
+        vectors: Vectors<'_>,
+    ) -> Result<(), Error> {
         let (mut numbers, mut seqs, mut chunks, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut flat: Vec<f32> = Vec::new();
         // equal texts share a vector
         let mut place_of: HashMap<usize, i32> = HashMap::new();
         let mut length = 0;
-        for (number, (_, change)) in (1_i32..).zip(changes) {
-            for chunk in &change.new {
-                let (Some(text), Some(Some(vector))) = (vectors.texts.get(chunk.text), vectors.vectors.get(chunk.text))
-                else {
-                    return Err(Error::Encode("a chunk is to be written that was not embedded".into()));
-                };
-                length = vector.len();
-                let next = i32::try_from(place_of.len()).unwrap_or(i32::MAX);
-                places.push(*place_of.entry(chunk.text).or_insert_with(|| {
-                    flat.extend(vector);
-                    next
-                }));
-                numbers.push(number);
-                seqs.push(chunk.seq);
-                chunks.push(text.as_str());
-            }
+        for (number, chunk) in new {
+            let (Some(text), Some(Some(vector))) = (vectors.texts.get(chunk.text), vectors.vectors.get(chunk.text))
+            else {
+                return Err(Error::Encode("a chunk is to be written that was not embedded".into()));
+            };
+            length = vector.len();
+            let next = i32::try_from(place_of.len()).unwrap_or(i32::MAX);
+            places.push(*place_of.entry(chunk.text).or_insert_with(|| {
+                flat.extend(vector);
+                next
+            }));
+            numbers.push(*number);
+            seqs.push(chunk.seq);
+            chunks.push(text.as_str());
         }
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<&Key> = changes.iter().map(|(key, _)| *key).collect();
-        let insert = with_keys(&self.insert, self.columns, &keys)
+        let insert = with_keys(&self.insert, self.columns, keys)
             .bind(numbers)
             .bind(seqs)
             .bind(chunks)

@@ -21,11 +21,19 @@ pub(crate) enum Trouble {
     Database(Error),
 }
 
+/// Connection, transaction state, authorization, serialization, resources, object state, intervention, system: the database is not there,
+/// or not as it should be, whatever the rows.
+const NOT_THERE: [&str; 8] = ["08", "25", "28", "40", "53", "55", "57", "58"];
+/// The statement is wrong, or not allowed, whatever the rows.
+const NOT_ALLOWED: [&str; 2] = ["3F", "42"];
+/// What should never be, and may be over later.
+const INTERNAL: [&str; 1] = ["XX"];
+
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         match &error {
-            // syntax error or access rule violation, data and integrity: asking again changes nothing
-            Error::Database(refusal) if class_is(&error, &["42", "22", "23", "3F"]) => {
+            // asking again changes nothing
+            Error::Database(refusal) if !class_is(&error, &NOT_THERE) && !class_is(&error, &INTERNAL) => {
                 Self::Refused(refusal.message().to_owned())
             }
             // no connection's: what the settling transaction found
@@ -36,6 +44,11 @@ impl From<Error> for Trouble {
             _ => Self::Database(error),
         }
     }
+}
+
+/// Whether the database may have refused to write for one row's sake: its data, what a trigger says of it, a limit that it exceeds.
+pub(crate) fn may_be_a_rows(error: &Error) -> bool {
+    matches!(error, Error::Database(_)) && !class_is(error, &NOT_THERE) && !class_is(error, &NOT_ALLOWED)
 }
 
 impl std::fmt::Display for Trouble {

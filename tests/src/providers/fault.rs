@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use futures::stream;
 
 /// What an embedding request is met with instead of its answer, or before it.
@@ -21,6 +21,10 @@ pub enum Fault {
     Dimensions(usize),
     /// An answer that breaks off halfway.
     Truncated,
+    /// An answer of which half is missing, with the length of that half: a gateway has cut it.
+    Cut,
+    /// A page for people, with 200: a gateway's, which says that it is closed for maintenance.
+    Page,
 }
 
 /// What a garbled number is in a JSON value, which has no room for what some servers write.
@@ -31,7 +35,7 @@ pub(super) fn garbled(raw: &str) -> serde_json::Value {
     format!("{GARBLED}{raw}").into()
 }
 
-/// The answer, or half of it with the length of the whole promised, which is what a connection that breaks looks like.
+/// The answer or what there is instead of it. Half of it with the length of the whole promised is what a connection that breaks looks like.
 pub(super) fn answer(fault: Option<&Fault>, json: &serde_json::Value) -> Response {
     let whole = json.to_string();
     let begin = format!("\"{GARBLED}");
@@ -48,10 +52,13 @@ pub(super) fn answer(fault: Option<&Fault>, json: &serde_json::Value) -> Respons
         (CONTENT_TYPE, "application/json".to_owned()),
         (CONTENT_LENGTH, whole.len().to_string()),
     ];
-    if fault != Some(&Fault::Truncated) {
-        return (headers, whole).into_response();
-    }
     let half = whole[..whole.len() / 2].to_vec();
+    match fault {
+        Some(Fault::Truncated) => {}
+        Some(Fault::Cut) => return ([(CONTENT_TYPE, "application/json")], half).into_response(),
+        Some(Fault::Page) => return Html("<html>We will be back soon.</html>").into_response(),
+        _ => return (headers, whole).into_response(),
+    }
     let broken = stream::iter([Ok(half), Err(std::io::Error::other("a fault on demand"))]);
     (headers, Body::from_stream(broken)).into_response()
 }

@@ -133,6 +133,11 @@ impl Provider {
         self.state.lock().refused.push(part.into());
     }
 
+    /// Texts that contain `part` bring the model's runner down: every request with one is answered with 500.
+    pub fn crash(&self, part: impl Into<String>) {
+        self.state.lock().crashing.push(part.into());
+    }
+
     /// Texts that contain `part` get vectors of so many dimensions, whatever was asked for.
     pub fn misfit(&self, part: impl Into<String>, dimensions: usize) {
         self.state.lock().misfits.push((part.into(), dimensions));

@@ -63,6 +63,7 @@ pub(super) struct Told {
     pub(super) next: VecDeque<Fault>,
     pub(super) always: Option<Fault>,
     pub(super) refused: Vec<String>,
+    pub(super) crashing: Vec<String>,
     pub(super) misfits: Vec<(String, usize)>,
     pub(super) garbled: Vec<(String, String)>,
     pub(super) requests: Vec<Request>,
@@ -83,7 +84,13 @@ impl State {
 
     /// Keeps a request, waits while requests are held, and takes the fault that is meant for it.
     pub(super) async fn arrival(&self, request: Request) -> Option<Fault> {
-        self.lock().requests.push(request);
+        let crashes = {
+            let mut told = self.lock();
+            let has = |part: &String| request.texts.iter().any(|text| text.contains(part));
+            let crashes = told.crashing.iter().any(has);
+            told.requests.push(request);
+            crashes
+        };
         self.count.send_modify(|count| *count += 1);
         let _ = self.held.subscribe().wait_for(|held| !held).await; // the sender is `self`
         let fault = {
@@ -95,7 +102,7 @@ impl State {
             tokio::time::sleep(time).await;
             return None;
         }
-        fault
+        if crashes { Some(Fault::ServerError) } else { fault }
     }
 
     pub(super) fn hold(&self, hold: bool) {

@@ -1,23 +1,71 @@
-//! With embedders that refuse, lie and are bounded.
+//! With embedders that refuse, lie, break and are bounded.
+
+use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
 
+use super::cut::{MOST_BYTES, requests};
 use super::*;
-use crate::embedder::RequestLimits;
+use crate::embedder::{EmbedError, RequestLimits};
 
-/// Refuses texts that contain `bad`, gives wrong vectors for some others.
-#[derive(Debug)]
-struct Picky;
+/// What it is with all texts at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Good,
+    /// An answer that is none.
+    Page,
+    /// A refusal.
+    No,
+    /// No answer.
+    Down,
+}
+
+/// Refuses texts that contain `bad`, gives wrong vectors for some others, breaks on those that contain `crash`.
+#[derive(Debug, Default)]
+struct Picky {
+    mood: Mutex<Mood>,
+    asked: Mutex<Vec<Vec<String>>>,
+    /// Requests until it is in a good mood again; 0 for never.
+    passes: AtomicU32,
+}
 
 #[async_trait]
 impl Embedder for Picky {
     async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
         assert!(texts.len() <= 4);
-        if texts.iter().any(|text| text.contains("bad")) {
+        self.asked.lock().unwrap().push(texts.to_vec());
+        let provider = "picky";
+        let has = |part| texts.iter().any(|text: &String| text.contains(part));
+        let mood = *self.mood.lock().unwrap();
+        if self.passes.load(Ordering::Relaxed) > 0 && self.passes.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.feel(Mood::Good);
+        }
+        if mood == Mood::No || has("bad") {
             return Err(EmbedError::Refused {
-                provider: "picky",
+                provider,
                 status: 400,
                 message: "no".into(),
+            });
+        }
+        if mood == Mood::Page || has("odd") {
+            return Err(EmbedError::Answer {
+                provider,
+                message: "<html>".into(),
+            });
+        }
+        if mood == Mood::Down || has("crash") {
+            return Err(EmbedError::Unavailable {
+                provider,
+                status: 500,
+                message: "EOF".into(),
+                retry_after: None,
+            });
+        }
+        if has("fail") {
+            return Err(EmbedError::Failed {
+                provider,
+                source: "no such token".into(),
             });
         }
         Ok(texts
@@ -35,19 +83,51 @@ impl Embedder for Picky {
     }
 }
 
-async fn embed(texts: &[&str]) -> Embedded {
+impl Picky {
+    fn feel(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn asked(&self) -> Vec<Vec<String>> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+/// A new one, and what makes requests of it.
+fn picky() -> (Arc<Picky>, Requests, watch::Sender<bool>) {
+    let picky = Arc::new(Picky::default());
+    let (running, stop) = watch::channel(false);
+    let requests = Requests::new(Arc::clone(&picky) as _, "v", "p", "m", 2, 1, (None, stop));
+    (picky, requests, running)
+}
+
+async fn ask(requests: &Requests, texts: &[&str]) -> Embedded {
     let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-    let (_running, stop) = watch::channel(false);
-    let requests = Requests::new(Arc::new(Picky), "v", "p", "m", 2, 1, (None, stop));
     let known = vec![None; texts.len()];
     requests.embed(&texts, known).await
+}
+
+async fn embed(texts: &[&str]) -> Embedded {
+    let (_, requests, _running) = picky();
+    ask(&requests, texts).await
+}
+
+/// The numbers of the texts that were refused.
+fn refused(embedded: &Embedded) -> Vec<usize> {
+    let refusals = embedded.refusals.iter().enumerate();
+    refusals
+        .filter_map(|(text, refusal)| refusal.as_ref().map(|_| text))
+        .collect()
+}
+
+fn is_provider(embedded: &Embedded) -> bool {
+    matches!(embedded.trouble, Some(Trouble::Provider { .. }))
 }
 
 #[tokio::test]
 async fn the_refused_text_is_found() {
     let embedded = embed(&["a", "b", "c", "bad", "d", "e", "nan", "long"]).await;
-    let refused: Vec<usize> = (0..8).filter(|&text| embedded.refusals[text].is_some()).collect();
-    assert_eq!(refused, [3, 6, 7]);
+    assert_eq!(refused(&embedded), [3, 6, 7]);
     assert!((0..8).all(|text| embedded.vectors[text].is_some() != embedded.refusals[text].is_some()));
     assert!(embedded.trouble.is_none());
     let wrong = embedded.refusals[7].as_deref().unwrap();
@@ -58,14 +138,129 @@ async fn the_refused_text_is_found() {
 }
 
 #[tokio::test]
+async fn one_text_that_breaks_an_embedder_is_found() {
+    let embedded = embed(&["a", "fail", "b"]).await;
+    assert_eq!(refused(&embedded), [1], "{embedded:?}");
+    assert!(embedded.trouble.is_none());
+    assert_eq!(embedded.refusals[1].as_deref(), Some("picky failed: no such token"));
+}
+
+#[tokio::test]
 async fn where_nothing_ever_worked_the_texts_are_not_blamed() {
-    for texts in [["long", "long"].as_slice(), &["bad 1", "bad 2", "bad 3", "bad 4"]] {
-        let embedded = embed(texts).await;
-        assert!(
-            matches!(embedded.trouble, Some(Trouble::Configuration(_))),
-            "{embedded:?}"
-        );
-        assert!(embedded.refusals.iter().all(Option::is_none));
+    for mood in [Mood::No, Mood::Page] {
+        let (picky, requests, _running) = picky();
+        picky.feel(mood);
+        for texts in [["1"].as_slice(), &["1", "2", "3", "4", "5", "6"]] {
+            let embedded = ask(&requests, texts).await;
+            assert!(
+                matches!(embedded.trouble, Some(Trouble::Configuration(_))),
+                "{embedded:?}"
+            );
+            assert!(refused(&embedded).is_empty());
+            assert!(picky.asked().len() <= 6, "it is not asked for every text");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refused_texts_in_front_are_blamed_though_nothing_has_worked_yet() {
+    let embedded = embed(&["bad 1", "bad 2", "bad 3", "bad 4", "long", "a"]).await;
+    assert_eq!(refused(&embedded), [0, 1, 2, 3, 4], "{embedded:?}");
+    assert!(embedded.trouble.is_none());
+    assert_eq!((embedded.vectors[5].as_ref().unwrap().len(), embedded.texts), (2, 1));
+    let embedded = embed(&["long", "nan"]).await;
+    assert_eq!(refused(&embedded), [0, 1], "{embedded:?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_worked_and_answers_nonsense_charges_no_text() {
+    let (picky, requests, _running) = picky();
+    assert!(ask(&requests, &["a"]).await.trouble.is_none());
+    picky.feel(Mood::Page);
+    for texts in [["b"].as_slice(), &["c", "d", "e", "f", "g"]] {
+        let embedded = ask(&requests, texts).await;
+        assert!(refused(&embedded).is_empty() && is_provider(&embedded), "{embedded:?}");
+    }
+    picky.feel(Mood::No);
+    let embedded = ask(&requests, &["h", "i"]).await;
+    assert!(refused(&embedded).is_empty(), "{embedded:?}");
+    assert!(matches!(embedded.trouble, Some(Trouble::Configuration(_))));
+}
+
+#[tokio::test]
+async fn only_texts_that_nobody_vouches_for_cost_a_request_more() {
+    let (picky, requests, _running) = picky();
+    ask(&requests, &["a", "b", "c", "d", "e"]).await;
+    assert_eq!(picky.asked().len(), 2);
+    // a text of the batch vouches for the provider
+    ask(&requests, &["odd", "b", "c", "d"]).await;
+    assert_eq!(
+        picky.asked().concat(),
+        ["odd", "b", "c", "d", "odd", "b", "odd", "b", "c", "d"]
+    );
+    ask(&requests, &["bad"]).await;
+    assert_eq!(picky.asked(), [["bad"], ["hello world"]]);
+}
+
+#[tokio::test]
+async fn one_text_that_breaks_the_provider_holds_up_no_other() {
+    let (picky, requests, _running) = picky();
+    let texts = ["a", "b", "crash", "c"];
+    // a request that fails may find it down
+    for _ in 0..3 {
+        let embedded = ask(&requests, &texts).await;
+        assert!(embedded.texts == 0 && is_provider(&embedded), "{embedded:?}");
+    }
+    assert_eq!(picky.asked(), [texts; 3]);
+    let embedded = ask(&requests, &texts).await;
+    assert!(is_provider(&embedded), "{embedded:?}");
+    assert_eq!((embedded.texts, refused(&embedded).len()), (3, 0));
+    picky.asked();
+    // from then on it is asked for alone, after the others, and at last found guilty
+    let embedded = ask(&requests, &["crash", "d"]).await;
+    assert_eq!(picky.asked(), [["d"], ["crash"]]);
+    assert!(refused(&embedded).is_empty() && is_provider(&embedded), "{embedded:?}");
+    let embedded = ask(&requests, &["crash", "e", "f"]).await;
+    assert!(embedded.trouble.is_none(), "{embedded:?}");
+    assert_eq!((embedded.texts, refused(&embedded)), (2, vec![0]));
+}
+
+#[tokio::test]
+async fn a_text_that_breaks_the_provider_is_found_where_it_is_alone() {
+    let (picky, requests, _running) = picky();
+    for _ in 0..4 {
+        let embedded = ask(&requests, &["crash"]).await;
+        assert!(refused(&embedded).is_empty() && is_provider(&embedded), "{embedded:?}");
+    }
+    let embedded = ask(&requests, &["crash"]).await;
+    assert!(embedded.trouble.is_none() && refused(&embedded) == [0], "{embedded:?}");
+    assert_eq!(picky.asked().len(), 5 + 3);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_no_texts_fault_however_long() {
+    let (picky, requests, _running) = picky();
+    assert!(ask(&requests, &["a"]).await.trouble.is_none());
+    picky.feel(Mood::Down);
+    picky.asked();
+    for round in 0..30 {
+        let texts = [["a", "b", "c", "d", "e"].as_slice(), &["a"]][round % 2];
+        let embedded = ask(&requests, texts).await;
+        assert!(refused(&embedded).is_empty() && is_provider(&embedded), "{embedded:?}");
+        assert!(picky.asked().len() <= 3, "round {round}");
+    }
+    picky.feel(Mood::Good);
+    for requests_made in [[5, 2].as_slice(), &[2]] {
+        let embedded = ask(&requests, &["a", "b", "c", "d", "e"]).await;
+        assert!(embedded.texts == 5 && embedded.trouble.is_none(), "{embedded:?}");
+        assert!(requests_made.contains(&picky.asked().len()));
+    }
+    // and one that comes and goes
+    for passes in 1..20 {
+        picky.passes.store(passes % 3 + 1, Ordering::Relaxed);
+        picky.feel(Mood::Down);
+        let embedded = ask(&requests, &["a", "b", "c", "d", "e"]).await;
+        assert!(refused(&embedded).is_empty(), "{embedded:?}");
     }
 }
 
@@ -126,16 +321,16 @@ fn requests_are_cut_to_the_limits() {
     // one text may exceed the limit by itself; that is for the provider to say
     assert_eq!(
         cut(&[0, 1, 2], RequestLimits::inputs(10).tokens(100)),
-        [2..3, 1..2, 0..1]
+        [0..1, 1..2, 2..3]
     );
-    assert_eq!(cut(&[0, 1, 2], RequestLimits::inputs(10).tokens(101)), [2..3, 0..2]);
+    assert_eq!(cut(&[0, 1, 2], RequestLimits::inputs(10).tokens(101)), [0..2, 2..3]);
     let bounded = Limited(RequestLimits::inputs(10).tokens(101));
-    assert_eq!(requests(&[0, 1], &texts, &bounded, Some(100)), [1..2, 0..1]);
-    assert_eq!(cut(&[0, 1, 2], RequestLimits::inputs(2)), [2..3, 0..2]);
+    assert_eq!(requests(&[0, 1], &texts, &bounded, Some(100)), [0..1, 1..2]);
+    assert_eq!(cut(&[0, 1, 2], RequestLimits::inputs(2)), [0..2, 2..3]);
     assert!(cut(&[], RequestLimits::inputs(2)).is_empty());
     let large: Vec<String> = [MOST_BYTES / 2, MOST_BYTES / 2, 1, 2 * MOST_BYTES]
         .map(|bytes| "x".repeat(bytes))
         .into();
     let unlimited = Limited(RequestLimits::inputs(10));
-    assert_eq!(requests(&[0, 1, 2, 3], &large, &unlimited, None), [3..4, 2..3, 0..2]);
+    assert_eq!(requests(&[0, 1, 2, 3], &large, &unlimited, None), [0..2, 2..3, 3..4]);
 }

@@ -18,6 +18,19 @@ use crate::worker::trouble::Trouble;
 
 /// How often progress is told and counted at most.
 const TELL: Duration = Duration::from_millis(250);
+/// How often the queue is counted; what is done in between is taken off.
+const COUNT: Duration = Duration::from_secs(10);
+/// The most rows of it that are counted.
+const MOST_COUNTED: i64 = 1_000_000;
+
+/// A queue when it was counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    at: Instant,
+    pending: u64,
+    /// Rows of the report that were done by then.
+    done: u64,
+}
 
 impl Lane {
     pub(super) fn count(&mut self, batch: Batch) -> Option<Trouble> {
@@ -77,18 +90,27 @@ impl Lane {
         self.told = Some(now);
         self.tell_catalog().await;
         if self.shared.hook.is_set() {
-            let pending = assignment
-                .queue
-                .pending(&self.shared.pool, 1_000_000)
-                .await
-                .unwrap_or_default();
+            let pending = self.pending(assignment, is_end).await;
             self.shared.hook.call(&Progress {
                 vectorizer: self.report.name.clone(),
                 rows: self.report.rows,
                 chunks: self.report.chunks_written,
-                pending: u64::try_from(pending).unwrap_or_default(),
+                pending,
             });
         }
+    }
+
+    /// Rows in the queue: counted now and then, and at the end.
+    async fn pending(&mut self, assignment: &Assignment, is_end: bool) -> u64 {
+        let done = self.report.rows + self.report.dead_letters;
+        if let Some(counted) = self.counted.filter(|counted| !is_end && counted.at.elapsed() < COUNT) {
+            return counted.pending.saturating_sub(done - counted.done);
+        }
+        let pending = assignment.queue.pending(&self.shared.pool, MOST_COUNTED).await;
+        let pending = u64::try_from(pending.unwrap_or_default()).unwrap_or_default();
+        let at = Instant::now();
+        self.counted = Some(Counted { at, pending, done });
+        pending
     }
 
     pub(super) async fn tell_catalog(&mut self) {

@@ -1,7 +1,7 @@
 //! LangChain's `CharacterTextSplitter`: cut at one separator, then merge.
 
 use super::error::SplitError;
-use super::merge::merge;
+use super::merge::Merger;
 use super::separator::Separator;
 use super::size::Size;
 
@@ -27,11 +27,12 @@ impl CharacterSplitter {
     }
 
     pub(super) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
-        Ok(merge(
-            self.separator.split(text)?,
-            &self.glue,
-            self.size.chunk,
-            self.size.overlap,
-        ))
+        let mut chunks = Vec::new();
+        let mut merger = Merger::new(&self.glue, self.size);
+        for piece in self.separator.split(text)? {
+            merger.push(piece, &mut chunks);
+        }
+        merger.finish(&mut chunks);
+        Ok(chunks)
     }
 }

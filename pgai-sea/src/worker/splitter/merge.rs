@@ -3,62 +3,82 @@
 use std::collections::VecDeque;
 
 use super::piece::{Piece, strip};
+use super::size::Size;
 
-/// Merges `pieces` into chunks of at most `chunk_size` characters, joined with `separator`, that overlap by up to
-/// `chunk_overlap` characters. A piece that is longer by itself becomes a longer chunk.
-pub(super) fn merge<'t>(
-    pieces: impl IntoIterator<Item = Piece<'t>>,
-    separator: &str,
-    chunk_size: usize,
-    chunk_overlap: usize,
-) -> Vec<String> {
-    let separator_length = separator.chars().count();
-    let mut chunks = Vec::new();
-    let mut current: VecDeque<Piece<'t>> = VecDeque::new();
-    // characters in `current`, separators included
-    let mut total = 0;
+/// Merges pieces into chunks of at most `size.chunk` characters, joined with `separator`, that overlap by up to
+/// `size.overlap` characters. A piece that is longer by itself becomes a longer chunk.
+#[derive(Debug)]
+pub(super) struct Merger<'t, 's> {
+    separator: &'s str,
+    separator_length: usize,
+    size: Size,
+    current: VecDeque<Piece<'t>>,
+    /// Characters in `current`, separators included.
+    total: usize,
+}
 
-    for piece in pieces {
-        let length = piece.length;
-        let joined = |total: usize, current: &VecDeque<Piece<'t>>| {
-            total + length + if current.is_empty() { 0 } else { separator_length }
+impl<'t, 's> Merger<'t, 's> {
+    pub(super) fn new(separator: &'s str, size: Size) -> Self {
+        Self {
+            separator,
+            separator_length: separator.chars().count(),
+            size,
+            current: VecDeque::new(),
+            total: 0,
+        }
+    }
+
+    /// The length with one piece more.
+    fn joined(&self, piece: &Piece<'t>) -> usize {
+        let separator = if self.current.is_empty() {
+            0
+        } else {
+            self.separator_length
         };
-        if joined(total, &current) > chunk_size && !current.is_empty() {
-            chunks.extend(join(&current, separator));
+        self.total + piece.length + separator
+    }
+
+    /// Adds a piece, before which a chunk may be full.
+    pub(super) fn push(&mut self, piece: Piece<'t>, chunks: &mut Vec<String>) {
+        if self.joined(&piece) > self.size.chunk && !self.current.is_empty() {
+            chunks.extend(self.join());
             // What stays is the overlap: short enough itself, and leaving room for the next piece.
-            while total > chunk_overlap || (joined(total, &current) > chunk_size && total > 0) {
-                let Some(first) = current.pop_front() else {
+            while self.total > self.size.overlap || (self.joined(&piece) > self.size.chunk && self.total > 0) {
+                let Some(first) = self.current.pop_front() else {
                     break;
                 };
-                total -= first.length;
-                if !current.is_empty() {
-                    total -= separator_length;
+                self.total -= first.length;
+                if !self.current.is_empty() {
+                    self.total -= self.separator_length;
                 }
             }
         }
-        if !current.is_empty() {
-            total += separator_length;
-        }
-        total += length;
-        current.push_back(piece);
+        self.total = self.joined(&piece);
+        self.current.push_back(piece);
     }
-    chunks.extend(join(&current, separator));
-    chunks
-}
 
-/// The pieces as one text without the whitespace around it; nothing if that leaves nothing.
-fn join(pieces: &VecDeque<Piece<'_>>, separator: &str) -> Option<String> {
-    let bytes: usize = pieces.iter().map(|piece| piece.text.len() + separator.len()).sum();
-    let mut text = String::with_capacity(bytes);
-    for (index, piece) in pieces.iter().enumerate() {
-        if index > 0 {
-            text.push_str(separator);
-        }
-        text.push_str(&piece.text);
+    /// Ends the last chunk and forgets its pieces.
+    pub(super) fn finish(&mut self, chunks: &mut Vec<String>) {
+        chunks.extend(self.join());
+        self.current.clear();
+        self.total = 0;
     }
-    match strip(&text) {
-        "" => None,
-        stripped if stripped.len() == text.len() => Some(text),
-        stripped => Some(stripped.to_owned()),
+
+    /// The pieces as one text without the whitespace around it; nothing if that leaves nothing.
+    fn join(&self) -> Option<String> {
+        let separator = self.separator;
+        let bytes = self.current.iter().map(|piece| piece.text.len() + separator.len());
+        let mut text = String::with_capacity(bytes.sum());
+        for (index, piece) in self.current.iter().enumerate() {
+            if index > 0 {
+                text.push_str(separator);
+            }
+            text.push_str(&piece.text);
+        }
+        match strip(&text) {
+            "" => None,
+            stripped if stripped.len() == text.len() => Some(text),
+            stripped => Some(stripped.to_owned()),
+        }
     }
 }

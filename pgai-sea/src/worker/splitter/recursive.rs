@@ -2,8 +2,7 @@
 //! at the next ones.
 
 use super::error::SplitError;
-use super::merge::merge;
-use super::piece::Piece;
+use super::merge::Merger;
 use super::separator::Separator;
 use super::size::Size;
 
@@ -42,14 +41,14 @@ impl RecursiveSplitter {
         let Some((separator, finer)) = choose(separators, text)? else {
             return Ok(());
         };
-        // short pieces in a row, to be merged
-        let mut short: Vec<Piece<'_>> = Vec::new();
+        // short pieces in a row
+        let mut short = Merger::new("", self.size);
         for piece in separator.split_keeping(text)? {
             if piece.length < self.size.chunk {
-                short.push(piece);
+                short.push(piece, chunks);
                 continue;
             }
-            chunks.extend(self.merge(&mut short));
+            short.finish(chunks);
             if finer.is_empty() {
                 // nothing left to cut it with, and LangChain does not strip it either
                 chunks.push(piece.text.into_owned());
@@ -57,12 +56,8 @@ impl RecursiveSplitter {
                 self.split_at(finer, &piece.text, chunks)?;
             }
         }
-        chunks.extend(self.merge(&mut short));
+        short.finish(chunks);
         Ok(())
-    }
-
-    fn merge(&self, pieces: &mut Vec<Piece<'_>>) -> Vec<String> {
-        merge(pieces.drain(..), "", self.size.chunk, self.size.overlap)
     }
 }
 

@@ -44,7 +44,7 @@ impl Separator {
     }
 
     /// The parts between separators, without empty ones.
-    pub(super) fn split<'t>(&self, text: &'t str) -> Result<Vec<Piece<'t>>, SplitError> {
+    pub(super) fn split<'t>(&'t self, text: &'t str) -> Result<Pieces<'t>, SplitError> {
         Ok(match self {
             Self::Characters => characters(text),
             Self::Literal(literal) => non_empty(text.split(literal.as_str()).map(Cow::from)),
@@ -56,15 +56,17 @@ impl Separator {
     }
 
     /// The parts, each with the separator before it, without empty ones.
-    pub(super) fn split_keeping<'t>(&self, text: &'t str) -> Result<Vec<Piece<'t>>, SplitError> {
+    pub(super) fn split_keeping<'t>(&'t self, text: &'t str) -> Result<Pieces<'t>, SplitError> {
         match self {
             Self::Characters => Ok(characters(text)),
             Self::Literal(literal) => {
-                let starts: Vec<usize> = text.match_indices(literal.as_str()).map(|m| m.0).collect();
-                let ends = starts.iter().copied().skip(1).chain([text.len()]);
-                let first = starts.first().map_or(text, |&start| &text[..start]);
-                let rest = starts.iter().zip(ends).map(|(&start, end)| &text[start..end]);
-                Ok(non_empty([first].into_iter().chain(rest).map(Cow::from)))
+                let mut ends = text.match_indices(literal.as_str()).map(|found| found.0);
+                let mut start = Some(0);
+                Ok(non_empty(std::iter::from_fn(move || {
+                    let from = start?;
+                    start = ends.next();
+                    Some(text[from..start.unwrap_or(text.len())].into())
+                })))
             }
             Self::Regex { kept, source, .. } => pairs(&kept.as_ref().map_err(Clone::clone)?.split(text)?)
                 .map(non_empty)
@@ -75,25 +77,24 @@ impl Separator {
     }
 }
 
-fn characters(text: &str) -> Vec<Piece<'_>> {
+/// The pieces of a text, made as they are wanted: there may be as many as characters.
+pub(super) type Pieces<'t> = Box<dyn Iterator<Item = Piece<'t>> + 't>;
+
+fn characters(text: &str) -> Pieces<'_> {
     let mut rest = text;
-    std::iter::from_fn(|| {
+    Box::new(std::iter::from_fn(move || {
         let (one, others) = rest.split_at(rest.chars().next()?.len_utf8());
         rest = others;
         Some(Piece {
             text: one.into(),
             length: 1,
         })
-    })
-    .collect()
+    }))
 }
 
-fn non_empty<'t>(parts: impl IntoIterator<Item = Cow<'t, str>>) -> Vec<Piece<'t>> {
-    parts
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .map(Piece::new)
-        .collect()
+fn non_empty<'t>(parts: impl IntoIterator<Item = Cow<'t, str>, IntoIter: 't>) -> Pieces<'t> {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    Box::new(parts.map(Piece::new))
 }
 
 /// The first part, then the others two by two: separator and text. `LangChain` pairs blindly, so a group inside

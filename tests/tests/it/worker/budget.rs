@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgai_sea::worker::{Budget, Worker};
-use pgai_sea_tests::providers::{Provider, Request};
+use pgai_sea_tests::providers::{Fault, Provider, Request};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
 use super::support::queued;
@@ -126,6 +126,26 @@ async fn leases_hold_as_long_as_the_budget_makes_wait() {
         let mut texts = provider.texts();
         texts.sort();
         assert_eq!(texts, ["one 1", "one 2", "one 3"], "each was paid once");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_spent_when_it_is_made() {
+    on_catalog(Catalog::Ours, async |test| {
+        let provider = Provider::start();
+        one_by_one(&test, &provider, "one", "a", 6).await?;
+        // Two in two seconds; the first takes most of that, and the others wait for it.
+        let window = Duration::from_secs(2);
+        provider.next(Fault::Delay(window.mul_f32(0.9)));
+        let worker = Worker::new(test.db.clone())
+            .concurrency(1)
+            .budget(Budget::new().requests_per_minute(60).window(window));
+        let report = worker.run_once().await?;
+        assert_eq!((report.rows(), report.errors().count()), (6, 0), "{report:?}");
+        let most = most_within(&provider.requests(), window.mul_f32(0.9));
+        assert!(most <= 2, "{most}");
         Ok(())
     })
     .await;

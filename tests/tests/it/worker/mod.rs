@@ -2,6 +2,7 @@
 
 mod basics;
 mod beside;
+mod blame;
 mod budget;
 mod configured;
 mod failed;
@@ -9,6 +10,7 @@ mod hidden;
 mod indexing;
 mod interleaving;
 mod killed;
+mod large;
 mod model;
 mod orphans;
 mod overtaken;
@@ -26,3 +28,4 @@ mod trouble;
 mod versions;
 mod waking;
 mod withdrawn;
+mod writing;

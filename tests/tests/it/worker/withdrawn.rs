@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pgai_sea::worker::Worker;
+use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
 
 use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, worker};
@@ -53,6 +54,38 @@ async fn a_vectorizer_that_is_dropped_is_no_error() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_vectorizer_that_is_dropped_while_it_waits_is_no_error() {
+    on_both_catalogs(async |test| {
+        let provider = Provider::start();
+        provider.install("m", 8);
+        provider.always(Fault::Dimensions(5));
+        test.execute(&format!(
+            "create table texts (id int primary key, body text);
+             insert into texts values (1, 'text');
+             select ai.create_vectorizer('texts', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('m', 8, base_url => '{}'))",
+            provider.ollama_url()
+        ))
+        .await?;
+        let running = start(Worker::new(test.db.clone()));
+        // it will look at everything anew, in a second at most
+        let waits = "select exists (select from ai.vectorizer_errors where details::text like '%5 dimensions%')";
+        soon(async || test.value(waits).await.unwrap()).await;
+        test.execute("select ai.drop_vectorizer('tested', drop_all => true); drop table texts")
+            .await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let report = running.stop().await;
+        let errors: Vec<_> = report.errors().collect();
+        assert!(
+            errors.iter().all(|(_, error)| error.contains("5 dimensions")),
+            "{errors:?}"
+        );
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! Batches of large texts: a part of them at a time, so that they fit into memory and into a message.
+
+use std::time::Duration;
+
+use pgai_sea_tests::{Catalog, on_catalog};
+use sea_orm::{ConnectionTrait, TransactionTrait};
+
+use super::support::{Gate, assert_in_sync, posts, queued, soon, start, vectorizer, worker};
+
+#[tokio::test]
+async fn a_batch_ends_before_its_texts_are_too_large() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute("create table posts (id int primary key, body text)")
+            .await?;
+        test.execute(
+            "select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('gate', 8), chunking => ai.chunking_none())",
+        )
+        .await?;
+        // a megabyte each, and a request each
+        test.execute("insert into posts select i, repeat(md5(i::text), 32768) from generate_series(1, 40) i")
+            .await?;
+        let gate = Gate::new();
+        gate.hold();
+        for _ in 0..20 {
+            gate.admit();
+        }
+        let running = start(worker(&test, &gate));
+        // what is written is no longer in memory
+        let stored = "select count(*) from posts_embedding_store";
+        soon(async || test.value::<i64>(stored).await.unwrap() >= 16).await;
+        gate.release();
+        soon(async || queued(&test).await == 0).await;
+        assert_eq!(running.stop().await.rows(), 40);
+        assert_eq!(gate.texts().len(), 40);
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_ends_before_its_chunks_are_too_many() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute("create table posts (id int primary key, body text)").await?;
+        vectorizer(&test, "posts", "body", "$chunk", "").await?;
+        // 3,000 chunks each
+        test.execute(
+            "insert into posts select i, string_agg(rpad(i || '-' || j, 15, 'x'), ' ') from generate_series(1, 4) i, generate_series(1, 3000) j
+             group by i",
+        )
+        .await?;
+        let gate = Gate::new();
+        gate.hold();
+        for _ in 0..3 {
+            gate.admit();
+        }
+        let running = start(worker(&test, &gate));
+        let stored = "select count(distinct id) from posts_embedding_store";
+        soon(async || test.value::<i64>(stored).await.unwrap() == 2).await;
+        gate.release();
+        soon(async || queued(&test).await == 0).await;
+        running.stop().await;
+        assert_eq!(gate.texts().len(), 12_000);
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_held_is_paid_for_once() {
+    on_catalog(Catalog::Ours, async |test| {
+        posts(&test).await?;
+        let gate = Gate::new();
+        gate.hold();
+        let running = start(worker(&test, &gate));
+        test.execute("insert into posts values (1, 'T', 'text')").await?;
+        gate.wait_for(1).await;
+        let holder = test.db.begin().await?;
+        holder
+            .execute_unprepared("select from posts where id = 1 for update")
+            .await?;
+        gate.release();
+        // it is tried again every second
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(queued(&test).await, 1);
+        holder.commit().await?;
+        soon(async || queued(&test).await == 0).await;
+        running.stop().await;
+        assert_eq!(gate.texts().len(), 1);
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
