@@ -61,6 +61,11 @@ pub mod prelude {
 pub trait VectorizerManagerExt {
     /// Brings the `ai` schema: see [`catalog::install`]. A database that has pgai's own is left as it is.
     ///
+    /// Its vectorizers follow what happens to rows, and renames. Rows that come or go with a whole partition pass no trigger: embeddings
+    /// of a partition that was dropped, detached or truncated by its own name are removed by a worker's sweep, which comes every hour, and
+    /// after an `ATTACH PARTITION` of one that has rows [`refresh_vectorizer`](Self::refresh_vectorizer) queues them; it does the
+    /// other at once as well.
+    ///
     /// # Errors
     ///
     /// [`DbErr::Migration`] with what to do: rights that are missing, pgvector missing, a pgai that does not serve.
