@@ -18,8 +18,7 @@
 //! option leaves out. What the attribute does not have may be anything.
 //!
 //! A source whose table or columns were renamed is the same source, and nothing has to be embedded again for it: where the catalog follows
-//! renames, the finding is [`Problem::Renamed`], and
-//! [`refresh_vectorizer`](crate::migration::VectorizerManagerExt::refresh_vectorizer) mends it.
+//! renames, the finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
 
 mod compare;
 mod finding;

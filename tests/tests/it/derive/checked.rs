@@ -179,7 +179,7 @@ async fn from_a_table_to_a_column_and_back() {
                         }
                     )
                 })
-                .map(|finding| finding.mending())
+                .map(pgai_sea::check::Finding::mending)
                 .unwrap();
             assert_eq!(
                 mending.lines().next().unwrap(),
