@@ -83,9 +83,10 @@ impl Holder {
         assert!(sent.unwrap().success());
         let started = Instant::now();
         while self.process.try_wait().unwrap().is_none() {
-            if started.elapsed() > Duration::from_secs(30) {
-                panic!("the signal {signal} did not end the process");
-            }
+            assert!(
+                started.elapsed() <= Duration::from_secs(30),
+                "the signal {signal} did not end the process"
+            );
             sleep(Duration::from_millis(10));
         }
     }
