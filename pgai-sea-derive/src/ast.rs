@@ -202,7 +202,7 @@ impl Vectorizer {
         let table = self.attr.target_table.as_ref().map(LitStr::value);
         (
             schema.map(LitStr::value),
-            table.unwrap_or_else(|| format!("{}_embedding_store", entity.table())),
+            table.unwrap_or_else(|| with_suffix(&entity.table(), "_embedding_store")),
         )
     }
 
@@ -212,7 +212,13 @@ impl Vectorizer {
         let view = self.attr.view_name.as_ref().map(LitStr::value);
         (
             schema.map(LitStr::value),
-            view.unwrap_or_else(|| format!("{}_embedding", entity.table())),
+            view.unwrap_or_else(|| with_suffix(&entity.table(), "_embedding")),
         )
     }
+}
+
+/// A name and its suffix within PostgreSQL's 63 bytes: the name is cut, so that it is not the suffix that tells two apart.
+fn with_suffix(name: &str, suffix: &str) -> String {
+    let kept = name.floor_char_boundary(63 - suffix.len());
+    format!("{}{suffix}", &name[..kept])
 }

@@ -16,10 +16,14 @@
 //! Compared are the source table, the loaded column, the target table with its view or the target column, and the dimensions; and
 //! what the attribute has of `embedding`, `chunking`, `formatting` and `indexing`, with the database's defaults for what such an
 //! option leaves out. What the attribute does not have may be anything.
+//!
+//! A source whose table or columns were renamed is the same source, and nothing has to be embedded again for it: where the catalog follows
+//! renames, the finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
 
 mod compare;
 mod finding;
 mod options;
+mod renames;
 
 use sea_orm::ConnectionTrait;
 
@@ -35,11 +39,11 @@ use crate::entity::{Declaration, declarations};
 /// The database's, and [`CatalogError::Unreadable`] for a vectorizer that this version does not understand. A database that has
 /// no vectorizers at all is no error, but a finding.
 pub async fn check<C: ConnectionTrait>(db: &C) -> Result<Findings, CatalogError> {
-    findings(db, &declarations(), |_| true).await
+    findings(db, &declarations(), Scope::Database).await
 }
 
-/// As [`check`], for the entities in `module` alone, a path as of `module_path!()`; vectorizers of other tables are none of its
-/// business.
+/// As [`check`], for the entities in `module` alone, a path as of `module_path!()`; vectorizers of other tables, be they called the same
+/// in another schema, are none of its business.
 ///
 /// # Errors
 ///
@@ -50,21 +54,30 @@ pub async fn check_module<C: ConnectionTrait>(db: &C, module: &str) -> Result<Fi
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
     let declarations: Vec<_> = declarations().into_iter().filter(inside).collect();
-    findings(db, &declarations, |table| {
-        declarations.iter().any(|declaration| declaration.source_table == table)
-    })
-    .await
+    findings(db, &declarations, Scope::DeclaredTables).await
+}
+
+/// Whose undeclared vectorizers are findings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Database,
+    DeclaredTables,
 }
 
 async fn findings<C: ConnectionTrait>(
     db: &C,
     declarations: &[&'static Declaration],
-    may_be_extra: impl Fn(&str) -> bool,
+    scope: Scope,
 ) -> Result<Findings, CatalogError> {
     let mut found = Vec::new();
     let mut vectorizers = Vec::new();
     if catalog::has_catalog(db).await? {
-        vectorizers = catalog::vectorizers(db).await?;
+        let mut names = renames::of_today(db).await?;
+        let present = catalog::vectorizers(db).await?.into_iter();
+        vectorizers.extend(present.map(|vectorizer| compare::Present {
+            today: names.remove(&vectorizer.id),
+            vectorizer,
+        }));
     } else if !declarations.is_empty() {
         found.push(Finding::not_installed());
     }
@@ -80,6 +93,6 @@ async fn findings<C: ConnectionTrait>(
             },
         });
     }
-    found.extend(compare::all(&declared, &vectorizers, may_be_extra));
+    found.extend(compare::all(&declared, &vectorizers, scope));
     Ok(Findings(found))
 }

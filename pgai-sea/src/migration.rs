@@ -29,8 +29,8 @@
 //! ```
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Statement,
-    TransactionTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect,
+    Statement, TransactionTrait,
 };
 use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 
@@ -61,6 +61,11 @@ pub mod prelude {
 pub trait VectorizerManagerExt {
     /// Brings the `ai` schema: see [`catalog::install`]. A database that has pgai's own is left as it is.
     ///
+    /// Its vectorizers follow what happens to rows, and renames. Rows that come or go with a whole partition pass no trigger: embeddings
+    /// of a partition that was dropped, detached or truncated by its own name are removed by a worker's sweep, which comes every hour, and
+    /// after an `ATTACH PARTITION` of one that has rows [`refresh_vectorizer`](Self::refresh_vectorizer) queues them; it does the
+    /// other at once as well.
+    ///
     /// # Errors
     ///
     /// [`DbErr::Migration`] with what to do: rights that are missing, pgvector missing, a pgai that does not serve.
@@ -85,7 +90,8 @@ pub trait VectorizerManagerExt {
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists).
+    /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists), and where several
+    /// have the target table's name: none is dropped then.
     async fn drop_vectorizer(&self, drop: DropVectorizer) -> Result<(), DbErr>;
 
     /// Lets workers serve a vectorizer again, by its name or id.
@@ -119,6 +125,20 @@ pub trait VectorizerManagerExt {
         V: Into<VectorizerRef> + Send,
         S: Into<Scheduling> + Send,
         I: Into<Indexing> + Send;
+
+    /// Writes a renamed source's names into a vectorizer, by its name or id, and into its queue and store; and queues rows that came or
+    /// went with a partition. Nothing is embedded again for a new name.
+    ///
+    /// Triggers and workers follow a rename by themselves. This is for those who go by names: [`check`](crate::check()), queries on the store's
+    /// key, and pgai's worker.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where there is none, and on pgai's own schema, which has no such function; the database's where the source
+    /// was dropped.
+    async fn refresh_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
 
     /// Whether there is a vectorizer of this name. There is none without an `ai` schema either.
     ///
@@ -175,6 +195,12 @@ impl VectorizerManagerExt for SchemaManager<'_> {
     async fn create_vectorizer(&self, create: CreateVectorizer) -> Result<i32, DbErr> {
         let statement = create.statement().map_err(|error| invalid(&error))?;
         let transaction = self.get_connection().begin().await?;
+        if !catalog::has_catalog(&transaction).await? {
+            return Err(DbErr::Migration(
+                "the database has no `ai` schema with vectorizers: call `manager.install_pgai().await?` first, in this migration or an earlier one"
+                    .to_owned(),
+            ));
+        }
         catalog::drop_leftovers(&transaction).await?;
         let id = transaction
             .query_one_raw(statement)
@@ -187,18 +213,45 @@ impl VectorizerManagerExt for SchemaManager<'_> {
 
     async fn drop_vectorizer(&self, drop: DropVectorizer) -> Result<(), DbErr> {
         let statement = drop.statement().map_err(|error| invalid(&error))?;
-        let db = self.get_connection();
-        if drop.may_be_missing() && !catalog::has_catalog(db).await? {
-            return Ok(());
+        let candidates = drop.candidates().map_err(|error| invalid(&error))?;
+        let transaction = self.get_connection().begin().await?;
+        let found = if catalog::has_catalog(&transaction).await? {
+            transaction.query_all_raw(candidates).await?
+        } else {
+            Vec::new()
+        };
+        match found.len() {
+            0 if drop.may_be_missing() => return transaction.commit().await,
+            0 => {
+                return Err(DbErr::Migration(format!(
+                    "there is no vectorizer {}: if that is fine, say `.if_exists(true)`",
+                    drop.describe()
+                )));
+            }
+            1 => {}
+            _ => return Err(ambiguous(&drop, &found)?),
         }
-        let dropped = db.query_all_raw(statement).await?;
-        if dropped.is_empty() && !drop.may_be_missing() {
-            return Err(DbErr::Migration(format!(
-                "there is no vectorizer {}: if that is fine, say `.if_exists(true)`",
-                drop.describe()
-            )));
+        transaction.query_all_raw(statement).await?;
+        transaction.commit().await
+    }
+
+    async fn refresh_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        let has_function = Statement::from_string(
+            DbBackend::Postgres,
+            "SELECT to_regprocedure('ai.refresh_vectorizer(integer)') IS NOT NULL OR to_regnamespace('ai') IS NULL",
+        );
+        let row = self.get_connection().query_one_raw(has_function).await?;
+        if !row.is_some_and(|row| row.try_get_by_index(0).unwrap_or_default()) {
+            return Err(DbErr::Migration(
+                "only the `ai` schema of pgai-sea has refresh_vectorizer, and this database has pgai's own: rename back what was \
+                 renamed, or drop the vectorizer and create it anew"
+                    .to_owned(),
+            ));
         }
-        Ok(())
+        alter(self, vectorizer.into(), Call::new("refresh_vectorizer")).await
     }
 
     async fn enable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
@@ -264,6 +317,21 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         db.execute_unprepared(&sql).await?;
         Ok(())
     }
+}
+
+/// Several vectorizers have what one was to be dropped by.
+fn ambiguous(drop: &DropVectorizer, found: &[QueryResult]) -> Result<DbErr, DbErr> {
+    let mut each = Vec::new();
+    for row in found {
+        let (name, schema): (String, Option<String>) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        each.push(format!("{name:?} (schema {:?})", schema.unwrap_or_default()));
+    }
+    Ok(DbErr::Migration(format!(
+        "{} vectorizers are there {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`",
+        found.len(),
+        drop.describe(),
+        each.join(", ")
+    )))
 }
 
 /// sea-orm-migration runs a migration in a transaction unless that says otherwise. PostgreSQL would refuse too, without saying how.

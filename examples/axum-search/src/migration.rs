@@ -66,6 +66,7 @@ impl MigrationTrait for CreateArticles {
         manager
             .drop_vectorizer(DropVectorizer::name(VECTORIZER).drop_all(true))
             .await?;
-        manager.drop_table(Table::drop().table("articles").to_owned()).await
+        manager.drop_table(Table::drop().table("articles").to_owned()).await?;
+        manager.uninstall_pgai().await
     }
 }

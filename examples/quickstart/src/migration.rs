@@ -61,6 +61,33 @@ impl MigrationTrait for CreateCrates {
         manager
             .drop_vectorizer(DropVectorizer::target_table("crates_embedding_store").drop_all(true))
             .await?;
-        manager.drop_table(Table::drop().table(entity::Entity).to_owned()).await
+        manager
+            .drop_table(Table::drop().table(entity::Entity).to_owned())
+            .await?;
+        manager.uninstall_pgai().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pgai_sea_tests::{Catalog, Snapshot, TestResult, on_catalog};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn down_takes_back_what_up_brought() {
+        for catalog in [Catalog::Bare, Catalog::Pgai] {
+            on_catalog(catalog, async |test| -> TestResult {
+                let before = Snapshot::of(&test.db).await?;
+                Migrator::up(&test.db, None).await?;
+                Migrator::down(&test.db, None).await?;
+                let after = Snapshot::of(&test.db).await?;
+                let lasting = |object: &str| !object.contains("seaql_migrations"); // SeaORM's own, which stays
+                assert_eq!(after.added_since(&before).only(lasting).to_string(), "");
+                assert_eq!(after.removed_since(&before).only(lasting).to_string(), "");
+                Ok(())
+            })
+            .await;
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn implementation(entity: &Entity, vectorizer: &Vectorizer) -> TokenS
         .unwrap_or_default();
     let dimensions = vectorizer.attr.dimensions;
     let destination = destination(entity, vectorizer);
-    let vectorizer_fn = builder(vectorizer);
+    let vectorizer_fn = builder(entity, vectorizer);
     quote! {
         #[automatically_derived]
         impl ::pgai_sea::__private::VectorizedTrait for #searched {
@@ -67,18 +67,26 @@ fn destination(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     }
 }
 
-/// `fn vectorizer`: what is declared, and nothing that the database's defaults say.
-fn builder(vectorizer: &Vectorizer) -> TokenStream {
+/// `fn vectorizer`: what is declared, and nothing that the database's defaults say. Those for names that are too long are not the same
+/// in every catalog: such a name is said.
+fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let attr = &vectorizer.attr;
+    let value = |name: &Option<syn::LitStr>| name.as_ref().map(syn::LitStr::value);
+    let table = entity.table();
+    let (target_table, view_name) = (vectorizer.target(entity).1, vectorizer.view(entity).1);
+    let is_cut = |name: &String, suffix: &str| *name != format!("{table}{suffix}");
     let mut setters = TokenStream::new();
     for (setter, schema_or_table) in [
-        ("target_schema", &attr.target_schema),
-        ("target_table", &attr.target_table),
-        ("view_schema", &attr.view_schema),
-        ("view_name", &attr.view_name),
+        ("target_schema", value(&attr.target_schema)),
+        (
+            "target_table",
+            Some(target_table).filter(|name| is_cut(name, "_embedding_store")),
+        ),
+        ("view_schema", value(&attr.view_schema)),
+        ("view_name", Some(view_name).filter(|name| is_cut(name, "_embedding"))),
     ] {
         let setter = Ident::new(setter, Span::call_site());
-        setters.extend(schema_or_table.as_ref().map(|value| quote!(.#setter(#value))));
+        setters.extend(schema_or_table.map(|value| quote!(.#setter(#value))));
     }
     let destination = if vectorizer.in_column() {
         let column = &vectorizer.column;

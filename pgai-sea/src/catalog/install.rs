@@ -174,17 +174,22 @@ async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(),
     })
 }
 
-/// Making anew what is there takes its owners' rights: the schema's, and those of the tables with triggers.
+/// Making anew what is there takes its owners' rights: the schema's, and those of the tables with triggers and of the functions
+/// that these call.
 async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     let grant: Option<String> = scalar(
         db,
         r"SELECT CASE WHEN count(*) > 0
              THEN format('GRANT %s TO %I', string_agg(DISTINCT quote_ident(r.rolname), ', '), current_user) END
-         FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-         WHERE NOT pg_has_role(r.oid, 'usage')
-         AND (c.relnamespace = 'ai'::regnamespace AND c.relname = 'pgai_sea_migration'
-             OR c.oid IN (SELECT t.tgrelid FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-                 WHERE p.proname ~ '^_vectorizer_src_trg_\d+$'))",
+         FROM (
+             SELECT c.relowner FROM pg_class c WHERE c.relnamespace = 'ai'::regnamespace AND c.relname = 'pgai_sea_migration'
+             UNION ALL
+             SELECT o.owner FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid
+             CROSS JOIN LATERAL (VALUES (c.relowner), (p.proowner)) o (owner)
+             WHERE p.proname ~ '^_vectorizer_src_trg_\d+$'
+         ) o (owner)
+         JOIN pg_roles r ON r.oid = o.owner
+         WHERE NOT pg_has_role(r.oid, 'usage')",
     )
     .await?;
     match grant {

@@ -52,7 +52,7 @@ pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, Cat
                 (SELECT extversion FROM pg_extension WHERE extname = 'ai') AS extension,
                 (SELECT format('GRANT USAGE ON SCHEMA ai TO %1$I; GRANT SELECT ON %2$s TO %1$I', current_user,
                         string_agg(format('ai.%I', relname), ', ' ORDER BY relname))
-                    FROM pg_class WHERE relnamespace = n.oid AND relname IN ('pgai_sea_migration', 'pgai_lib_version')
+                    FROM pg_class WHERE relnamespace = n.oid AND relname IN ('pgai_sea_migration', 'pgai_lib_version', 'vectorizer')
                     HAVING NOT bool_and(has_schema_privilege(n.oid, 'usage') AND has_table_privilege(pg_class.oid, 'select'))
                 ) AS unreadable
          FROM (SELECT to_regnamespace('ai')::oid AS oid) n",

@@ -35,6 +35,8 @@ pub(super) const FUNCTIONS: &[&str] = &[
     include_str!("sql/grant_vectorizer_usage.sql"),
 ];
 
-/// Triggers and their functions are written out per vectorizer: a new version writes them anew.
-pub(super) const REFRESH: &str = "SELECT ai._vectorizer_create_triggers(v, s.source) \
-     FROM ai.vectorizer v CROSS JOIN ai._vectorizer_source(v) s (source) WHERE s.source IS NOT NULL";
+/// Triggers and their functions are written out per vectorizer: a new version writes the functions anew, and those triggers that it has
+/// otherwise, which locks their tables, in the same order whoever does it.
+pub(super) const REFRESH: &str = "SELECT ai._vectorizer_create_triggers(s.v, s.source) \
+     FROM (SELECT v, s.source FROM ai.vectorizer v CROSS JOIN ai._vectorizer_source(v) s (source) \
+         WHERE s.source IS NOT NULL ORDER BY s.source, v.id OFFSET 0) s";

@@ -5,10 +5,12 @@ mod sample;
 use std::time::Duration;
 
 use sea_orm::prelude::DateTimeWithTimeZone;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, Statement, Value};
 use serde::Serialize;
 
 use self::sample::{Relation, relation};
+use super::entities::vectorizer_worker_usage;
 use super::{Vectorizer, failed_count};
 use crate::config::{Destination, Loading};
 use crate::sql::{qualified, quote_identifier};
@@ -238,13 +240,15 @@ async fn usage<C: ConnectionTrait>(db: &C, vectorizer: i32) -> Result<(Option<f6
     if relation(db, "ai", "vectorizer_worker_usage").await?.is_none() {
         return Ok((None, None));
     }
-    let sql = "SELECT ai._worker_rate(u), u.input_tokens FROM ai.vectorizer_worker_usage u WHERE u.vectorizer_id = $1";
-    let usage = Statement::from_sql_and_values(DbBackend::Postgres, sql, [vectorizer.into()]);
-    let Some(row) = db.query_one_raw(usage).await? else {
-        return Ok((None, None));
-    };
-    let tokens: Option<i64> = row.try_get_by_index(1)?;
-    Ok((row.try_get_by_index(0)?, tokens.map(natural)))
+    let usage: Option<(Option<f64>, Option<i64>)> = vectorizer_worker_usage::Entity::find_by_id(vectorizer)
+        .select_only()
+        .expr(Expr::cust("ai._worker_rate(vectorizer_worker_usage)")) // the row
+        .column(vectorizer_worker_usage::Column::InputTokens)
+        .into_tuple()
+        .one(db)
+        .await?;
+    let (rate, tokens) = usage.unwrap_or_default();
+    Ok((rate, tokens.map(natural)))
 }
 
 async fn one<C: ConnectionTrait>(

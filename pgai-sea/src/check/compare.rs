@@ -2,8 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
+use super::Scope;
 use super::finding::{Aspect, Finding, Problem};
 use super::options::Options;
+use super::renames::Names;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination, Loading};
 use crate::entity::{Declaration, DeclaredDestination};
@@ -14,6 +16,34 @@ pub(super) struct Declared {
     /// See [`place`].
     pub(super) schema: Option<String>,
     pub(super) options: Options,
+}
+
+/// A vectorizer of the database.
+pub(super) struct Present {
+    pub(super) vectorizer: Vectorizer,
+    /// What its source is called by now, where the catalog follows renames.
+    pub(super) today: Option<Names>,
+}
+
+impl Present {
+    /// Schema and name of the source, as it is called today.
+    fn source(&self) -> (&str, &str) {
+        match &self.today {
+            Some(today) => (&today.schema, &today.table),
+            None => (&self.vectorizer.source_schema, &self.vectorizer.source_table),
+        }
+    }
+
+    /// The loaded column, by the name that the vectorizer has for it.
+    fn loaded(&self) -> Option<&str> {
+        self.vectorizer.config.loading.as_ref().and_then(Loading::column_name)
+    }
+
+    /// The same by the name that it has today.
+    fn loaded_today(&self) -> Option<&str> {
+        let name = self.loaded()?;
+        Some(self.today.as_ref().map_or(name, |today| today.column(name)))
+    }
 }
 
 /// The schema that a declaration's source is in, with what it leaves to the search path resolved. `None`: there is no such table.
@@ -33,12 +63,8 @@ pub(super) async fn place<C: ConnectionTrait>(db: &C, declaration: &Declaration)
 }
 
 /// Every difference, in the order of the declarations; vectorizers that nothing declares last.
-pub(super) fn all(
-    declared: &[Declared],
-    vectorizers: &[Vectorizer],
-    may_be_extra: impl Fn(&str) -> bool,
-) -> Vec<Finding> {
-    let mut partners: Vec<Option<&Vectorizer>> = declared
+pub(super) fn all(declared: &[Declared], vectorizers: &[Present], scope: Scope) -> Vec<Finding> {
+    let mut partners: Vec<Option<&Present>> = declared
         .iter()
         .map(|one| {
             let schema = one.schema.as_deref();
@@ -48,7 +74,7 @@ pub(super) fn all(
     // one that reads the declared column and writes elsewhere is the declared one, gone astray
     for (index, one) in declared.iter().enumerate() {
         if partners[index].is_none() {
-            let free = |v: &&Vectorizer| !partners.iter().flatten().any(|taken| taken.id == v.id);
+            let free = |v: &&Present| !is_taken(&partners, v);
             let schema = one.schema.as_deref();
             partners[index] = vectorizers
                 .iter()
@@ -61,26 +87,39 @@ pub(super) fn all(
         let declaration = one.declaration;
         match partner {
             None => findings.push(Finding::about(declaration, None, Problem::Missing)),
-            Some(vectorizer) => findings.extend(
-                differences(one, vectorizer)
+            Some(present) => findings.extend(
+                differences(one, present)
                     .into_iter()
-                    .map(|problem| Finding::about(declaration, Some(vectorizer), problem)),
+                    .map(|problem| Finding::about(declaration, Some(&present.vectorizer), problem)),
             ),
         }
         if let Err(error) = refused(declaration) {
-            findings.push(Finding::about(declaration, *partner, Problem::Refused(error)));
+            let vectorizer = partner.map(|present| &present.vectorizer);
+            findings.push(Finding::about(declaration, vectorizer, Problem::Refused(error)));
         }
     }
-    let extra = vectorizers.iter().filter(|vectorizer| {
-        may_be_extra(&vectorizer.source_table) && !partners.iter().flatten().any(|taken| taken.id == vectorizer.id)
-    });
-    findings.extend(extra.map(Finding::extra));
+    let may_be_extra = |present: &Present| {
+        let is_its = |one: &Declared| is_source(present, one.declaration, one.schema.as_deref());
+        scope == Scope::Database || declared.iter().any(is_its)
+    };
+    let extra = vectorizers
+        .iter()
+        .filter(|v| may_be_extra(v) && !is_taken(&partners, v));
+    findings.extend(extra.map(|present| {
+        let (schema, table) = present.source();
+        Finding::extra(&present.vectorizer, format!("{schema}.{table}"))
+    }));
     findings
 }
 
+fn is_taken(partners: &[Option<&Present>], present: &Present) -> bool {
+    let id = present.vectorizer.id;
+    partners.iter().flatten().any(|taken| taken.vectorizer.id == id)
+}
+
 /// Whether `vectorizer` writes where the declaration looks.
-fn fills(vectorizer: &Vectorizer, declaration: &Declaration, schema: Option<&str>) -> bool {
-    match (&vectorizer.config.destination, declaration.destination) {
+fn fills(present: &Present, declaration: &Declaration, schema: Option<&str>) -> bool {
+    match (&present.vectorizer.config.destination, declaration.destination) {
         (
             Destination::Table(table),
             DeclaredDestination::Table {
@@ -93,26 +132,55 @@ fn fills(vectorizer: &Vectorizer, declaration: &Declaration, schema: Option<&str
                 && table.target_schema.as_deref() == target_schema.or(schema)
         }
         (Destination::Column(column), DeclaredDestination::Column { embedding_column }) => {
-            is_source(vectorizer, declaration, schema) && column.embedding_column == embedding_column
+            is_source(present, declaration, schema) && column.embedding_column == embedding_column
         }
         _ => false,
     }
 }
 
-fn reads(vectorizer: &Vectorizer, declaration: &Declaration, schema: Option<&str>) -> bool {
-    is_source(vectorizer, declaration, schema) && loaded(vectorizer) == Some(declaration.loading_column)
+fn reads(present: &Present, declaration: &Declaration, schema: Option<&str>) -> bool {
+    is_source(present, declaration, schema) && present.loaded_today() == Some(declaration.loading_column)
 }
 
-fn is_source(vectorizer: &Vectorizer, declaration: &Declaration, schema: Option<&str>) -> bool {
-    Some(&*vectorizer.source_schema) == schema && vectorizer.source_table == declaration.source_table
+fn is_source(present: &Present, declaration: &Declaration, schema: Option<&str>) -> bool {
+    let (source_schema, source_table) = present.source();
+    Some(source_schema) == schema && source_table == declaration.source_table
 }
 
-fn loaded(vectorizer: &Vectorizer) -> Option<&str> {
-    vectorizer.config.loading.as_ref().and_then(Loading::column_name)
+/// What differs, by the names of today; or what the vectorizer has another name for than its source has today.
+fn differs_or_renamed(aspect: Aspect, declared: String, today: String, actual: String) -> Option<Problem> {
+    if declared != today {
+        return Some(Problem::Differs {
+            aspect,
+            declared,
+            actual: today,
+        });
+    }
+    (declared != actual).then_some(Problem::Renamed {
+        aspect,
+        declared,
+        actual,
+    })
 }
 
-fn differences(declared: &Declared, vectorizer: &Vectorizer) -> Vec<Problem> {
-    let mut problems = Vec::new();
+fn differences(declared: &Declared, present: &Present) -> Vec<Problem> {
+    let vectorizer = &present.vectorizer;
+    let (declaration, config) = (declared.declaration, &vectorizer.config);
+    let schema = declared.schema.as_deref().unwrap_or_default();
+    let (source_schema, source_table) = present.source();
+    let column = |name: Option<&str>| name.unwrap_or("no column").to_owned();
+    let mut problems = Vec::from_iter(differs_or_renamed(
+        Aspect::Source,
+        format!("{schema}.{}", declaration.source_table),
+        format!("{source_schema}.{source_table}"),
+        format!("{}.{}", vectorizer.source_schema, vectorizer.source_table),
+    ));
+    problems.extend(differs_or_renamed(
+        Aspect::Loading,
+        declaration.loading_column.to_owned(),
+        column(present.loaded_today()),
+        column(present.loaded()),
+    ));
     let mut compare = |aspect, declared: String, actual: String| {
         let same = declared == actual;
         if !same {
@@ -124,18 +192,6 @@ fn differences(declared: &Declared, vectorizer: &Vectorizer) -> Vec<Problem> {
         }
         same
     };
-    let (declaration, config) = (declared.declaration, &vectorizer.config);
-    let schema = declared.schema.as_deref().unwrap_or_default();
-    compare(
-        Aspect::Source,
-        format!("{schema}.{}", declaration.source_table),
-        format!("{}.{}", vectorizer.source_schema, vectorizer.source_table),
-    );
-    compare(
-        Aspect::Loading,
-        declaration.loading_column.to_owned(),
-        loaded(vectorizer).unwrap_or("no column").to_owned(),
-    );
     let (declared_destination, declared_view) = match declaration.destination {
         DeclaredDestination::Table {
             target_schema,
@@ -160,7 +216,7 @@ fn differences(declared: &Declared, vectorizer: &Vectorizer) -> Vec<Problem> {
         declaration.dimensions.to_string(),
         config.embedding.dimensions().to_string(),
     );
-    problems.extend(declared.options.differences(config));
+    problems.extend(declared.options.differences(config, present.today.as_ref()));
     problems
 }
 

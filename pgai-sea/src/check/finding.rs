@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalog::Vectorizer;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Destination};
 use crate::entity::{Declaration, DeclaredDestination};
 
 /// What a check found; nothing, if declarations and database agree. Printed, it says what to write in a migration.
@@ -65,6 +65,8 @@ pub struct Finding {
     pub vectorizer: Option<String>,
     /// What is wrong.
     pub problem: Problem,
+    /// Whether the vectorizer that is there writes into a column of its source, which is the application's to drop.
+    writes_column: bool,
 }
 
 /// What is wrong.
@@ -87,6 +89,15 @@ pub enum Problem {
         /// What the entity says.
         declared: String,
         /// What the database has.
+        actual: String,
+    },
+    /// There is a vectorizer that does what is declared, and knows its source by names from before a rename.
+    Renamed {
+        /// What was renamed.
+        aspect: Aspect,
+        /// What the entity says, and the source is called.
+        declared: String,
+        /// What the vectorizer has.
         actual: String,
     },
     /// The declaration contradicts itself.
@@ -139,6 +150,7 @@ impl Finding {
             declaration: None,
             vectorizer: None,
             problem: Problem::NotInstalled,
+            writes_column: false,
         }
     }
 
@@ -147,16 +159,16 @@ impl Finding {
             declaration: Some(declaration),
             vectorizer: vectorizer.map(|vectorizer| vectorizer.name.clone()),
             problem,
+            writes_column: vectorizer.is_some_and(writes_column),
         }
     }
 
-    pub(super) fn extra(vectorizer: &Vectorizer) -> Self {
+    pub(super) fn extra(vectorizer: &Vectorizer, source: String) -> Self {
         Self {
             declaration: None,
             vectorizer: Some(vectorizer.name.clone()),
-            problem: Problem::Extra {
-                source: format!("{}.{}", vectorizer.source_schema, vectorizer.source_table),
-            },
+            problem: Problem::Extra { source },
+            writes_column: writes_column(vectorizer),
         }
     }
 
@@ -167,17 +179,18 @@ impl Finding {
         let in_column = self
             .declaration
             .is_some_and(|declaration| matches!(declaration.destination, DeclaredDestination::Column { .. }));
-        // the column of a column destination is the application's
-        let drop_all = if in_column { "" } else { ".drop_all(true)" };
+        // what is there decides, not what is declared
+        let drop_all = if self.writes_column { "" } else { ".drop_all(true)" };
         let drop = format!("manager.drop_vectorizer(DropVectorizer::name({name:?}){drop_all}).await?;");
         match &self.problem {
             Problem::NotInstalled => "manager.install_pgai().await?;".to_owned(),
             Problem::Missing => self.create(),
             Problem::Extra { .. } => drop,
+            Problem::Renamed { .. } => format!("manager.refresh_vectorizer({name:?}).await?;"),
             Problem::Differs {
                 aspect: Aspect::Dimensions,
                 ..
-            } if in_column => {
+            } if in_column && self.writes_column => {
                 format!(
                     "{drop} // and drop the column, which has the other length\n{}",
                     self.create()
@@ -191,6 +204,15 @@ impl Finding {
             } => format!(
                 "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and `view_name`; \
                  pgai's own schema has it beside the source",
+                self.create()
+            ),
+            Problem::Differs {
+                aspect: Aspect::Destination,
+                actual,
+                ..
+            } if !in_column && !self.writes_column => format!(
+                "{drop}\n{}\n// or let the entity say where the embeddings are, which is {actual}, with `target_schema` and \
+                 `target_table`",
                 self.create()
             ),
             Problem::Differs {
@@ -221,6 +243,10 @@ impl Finding {
     }
 }
 
+fn writes_column(vectorizer: &Vectorizer) -> bool {
+    matches!(vectorizer.config.destination, Destination::Column(_))
+}
+
 /// The difference on one line, and under it what mends it.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -244,6 +270,14 @@ impl fmt::Display for Finding {
             } => {
                 write!(f, "{aspect} is {declared:?} here and {actual:?} in vectorizer {name}")?;
             }
+            Problem::Renamed {
+                aspect,
+                declared,
+                actual,
+            } => write!(
+                f,
+                "{aspect} is {declared:?} by now, and vectorizer {name} still calls it {actual:?}"
+            )?,
             Problem::Refused(error) => write!(f, "{error}")?,
         }
         let mending = self.mending();

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::finding::{Aspect, Problem};
+use super::renames::{self, Names};
 use crate::catalog::CatalogError;
 use crate::config::{Chunking, Config, Embedding, Formatting, Indexing};
 use crate::entity::Declaration;
@@ -46,7 +47,7 @@ async fn stored<C: ConnectionTrait, T: DeserializeOwned>(
 
 impl Options {
     /// Differences from what a vectorizer has. What was not declared is not compared, and dimensions are compared by themselves.
-    pub(super) fn differences(&self, config: &Config) -> Vec<Problem> {
+    pub(super) fn differences(&self, config: &Config, today: Option<&Names>) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(
             self.embedding
@@ -56,8 +57,7 @@ impl Options {
         let chunking = self.chunking.as_ref();
         problems.extend(chunking.and_then(|declared| differs(Aspect::Chunking, declared, Some(&config.chunking))));
         let formatting = self.formatting.as_ref();
-        problems
-            .extend(formatting.and_then(|declared| differs(Aspect::Formatting, declared, Some(&config.formatting))));
+        problems.extend(formatting.and_then(|declared| template(declared, &config.formatting, today)));
         // what the database's settings said when the vectorizer was created is no longer known
         let indexing = self
             .indexing
@@ -79,6 +79,28 @@ fn embedding(declared: &Embedding, actual: &Embedding) -> Option<Problem> {
         });
     }
     differs(Aspect::Embedding, declared, Some(actual))
+}
+
+/// `$title` and `${title}` are the same, and so is what names a column as it was called before.
+fn template(declared: &Formatting, actual: &Formatting, today: Option<&Names>) -> Option<Problem> {
+    let difference = differs(Aspect::Formatting, declared, Some(actual))?;
+    let (Formatting::PythonTemplate(here), Formatting::PythonTemplate(there)) = (declared, actual) else {
+        return Some(difference);
+    };
+    let (Some(here), Some(there)) = (&here.template, &there.template) else {
+        return Some(difference);
+    };
+    let same = |name| name;
+    let named = renames::template(here, same);
+    let now = renames::template(there, |name| today.map_or(name, |today| today.column(name)));
+    if named != now {
+        return Some(difference);
+    }
+    (named != renames::template(there, same)).then(|| Problem::Renamed {
+        aspect: Aspect::Formatting,
+        declared: here.clone(),
+        actual: there.clone(),
+    })
 }
 
 fn differs<T: Serialize>(aspect: Aspect, declared: &T, actual: Option<&T>) -> Option<Problem> {

@@ -156,12 +156,12 @@ impl Hnsw {
         check_range("min_rows", self.min_rows, 0..=i32::MAX)?;
         check_range("m", self.m, 2..=100)?;
         check_range("ef_construction", self.ef_construction, 4..=1000)?;
-        if let (m, Some(ef)) = (self.m.unwrap_or(16), self.ef_construction)
-            && ef < 2 * m
-        {
+        // with pgvector's defaults
+        let (m, ef_construction) = (self.m.unwrap_or(16), self.ef_construction.unwrap_or(64));
+        if ef_construction < 2 * m {
             return Err(ConfigError::new(
                 "ef_construction",
-                format!("{ef} is less than twice m, {m}"),
+                format!("{ef_construction} is less than twice m, {m}"),
             ));
         }
         let known = ["vector_cosine_ops", "vector_ip_ops", "vector_l1_ops", "vector_l2_ops"];

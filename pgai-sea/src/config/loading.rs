@@ -77,7 +77,7 @@ pub struct LoadingColumn {
     config_type: Tag,
     /// A text, varchar, char or bytea column of the source.
     pub column_name: String,
-    /// How often a row that cannot be loaded is tried again before it is a dead letter; by default 6.
+    /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// What else is stored.
@@ -86,7 +86,7 @@ pub struct LoadingColumn {
 }
 
 impl LoadingColumn {
-    /// How often a row that cannot be loaded is tried again before it is a dead letter; by default 6.
+    /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);
@@ -113,7 +113,7 @@ pub struct LoadingUri {
     config_type: Tag,
     /// A text column of the source that holds addresses.
     pub column_name: String,
-    /// How often a document that cannot be loaded is tried again; by default 6.
+    /// How often a document that cannot be loaded is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// The role to assume for `s3://` addresses.
@@ -125,7 +125,7 @@ pub struct LoadingUri {
 }
 
 impl LoadingUri {
-    /// How often a document that cannot be loaded is tried again before it is a dead letter; by default 6.
+    /// How often a document that cannot be loaded is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);

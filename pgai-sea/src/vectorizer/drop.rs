@@ -63,12 +63,15 @@ impl DropVectorizer {
     }
 
     /// By the table that holds its embeddings.
+    ///
+    /// Where tables of several schemas are called so, a migration drops none of them and asks for
+    /// [`target_schema`](Self::target_schema). The statement alone, run by other means, drops them all.
     #[must_use]
     pub fn target_table(target_table: impl Into<String>) -> Self {
         Self::of(Target::Table(target_table.into()))
     }
 
-    /// With [`target_table`](Self::target_table): the table's schema, where two schemas have one of that name.
+    /// With [`target_table`](Self::target_table): the table's schema, needed where two schemas have one of that name.
     #[must_use]
     pub fn target_schema(mut self, target_schema: impl Into<String>) -> Self {
         self.target_schema = Some(target_schema.into());
@@ -95,8 +98,14 @@ impl DropVectorizer {
         self.if_exists
     }
 
+    /// Which vectorizers it would drop: name and target schema of each.
     #[cfg(feature = "migration")]
+    pub(crate) fn candidates(&self) -> Result<Statement, ConfigError> {
+        self.bound(|_| "SELECT v.name::text, v.config #>> '{destination,target_schema}'".to_owned())
+    }
+
     /// What is dropped, for messages: `with target table "x"`.
+    #[cfg(feature = "migration")]
     pub(crate) fn describe(&self) -> String {
         let schema = self
             .target_schema
@@ -117,7 +126,7 @@ impl DropVectorizer {
     /// A name that cannot exist, naming the setter.
     pub fn to_sql(&self) -> Result<String, ConfigError> {
         self.check()?;
-        Ok(self.render(|value| match value {
+        Ok(self.of_candidates(&self.drop(), |value| match value {
             Value::Int(Some(id)) => id.to_string(),
             Value::String(Some(text)) => quote_literal(&text),
             other => unreachable!("{other:?} is no value of this statement"),
@@ -130,16 +139,28 @@ impl DropVectorizer {
     ///
     /// A name that cannot exist, naming the setter.
     pub fn statement(&self) -> Result<Statement, ConfigError> {
+        self.bound(Self::drop)
+    }
+
+    fn bound(&self, select: impl FnOnce(&Self) -> String) -> Result<Statement, ConfigError> {
         self.check()?;
         let mut values = Vec::new();
-        let sql = self.render(|value| {
+        let sql = self.of_candidates(&select(self), |value| {
             values.push(value);
             format!("${}", values.len())
         });
         Ok(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
     }
 
-    fn render(&self, mut place: impl FnMut(Value) -> String) -> String {
+    fn drop(&self) -> String {
+        let drop_all = self
+            .drop_all
+            .map(|drop_all| format!(", drop_all => {drop_all}"))
+            .unwrap_or_default();
+        format!("SELECT ai.drop_vectorizer(vectorizer_id => v.id{drop_all})")
+    }
+
+    fn of_candidates(&self, select: &str, mut place: impl FnMut(Value) -> String) -> String {
         let (column, value) = match &self.target {
             Target::Id(id) => ("v.id", Value::Int(Some(*id))),
             Target::Name(name) => ("v.name", Value::String(Some(name.clone()))),
@@ -148,14 +169,7 @@ impl DropVectorizer {
                 Value::String(Some(table.clone())),
             ),
         };
-        let drop_all = self
-            .drop_all
-            .map(|drop_all| format!(", drop_all => {drop_all}"))
-            .unwrap_or_default();
-        let mut sql = format!(
-            "SELECT ai.drop_vectorizer(vectorizer_id => v.id{drop_all}) FROM ai.vectorizer v WHERE {column} = {}",
-            place(value)
-        );
+        let mut sql = format!("{select} FROM ai.vectorizer v WHERE {column} = {}", place(value));
         if let Some(schema) = &self.target_schema {
             sql.push_str(" AND v.config #>> '{destination,target_schema}' = ");
             sql.push_str(&place(Value::String(Some(schema.clone()))));

@@ -31,7 +31,7 @@ use crate::sql::qualified;
 
 /// Queue rows in a batch where the configuration does not say, as in pgai.
 const DEFAULT_BATCH_SIZE: i32 = 50;
-/// Attempts of a row where the configuration does not say, as in pgai.
+/// Further attempts of a row that failed, where the configuration does not say, as in pgai.
 const DEFAULT_RETRIES: i32 = 6;
 
 /// Where embeddings go.
@@ -65,7 +65,7 @@ pub(crate) struct Assignment {
     pub(crate) lease: Duration,
     /// The wait after a row's first failed attempt.
     pub(crate) retry_delay: Option<Duration>,
-    attempts: i32,
+    retries: i32,
     /// Vectors of texts whose rows went back to the queue, so that a busy row is not paid for twice.
     pub(crate) memory: Memory,
     /// Whether embeddings were ever written: if so, rows of which none can be are not written for their own sake.
@@ -114,9 +114,11 @@ impl Assignment {
         if let Some(reason) = rights::hidden(pool, &names.source).await? {
             return Err(unsupported(reason));
         }
-        // this crate's triggers leave none, and its catalog has a view
+        // this crate's triggers leave none, and its catalog has a view; but no trigger sees a partition that goes with its rows
         let orphans = match &config.destination {
-            DestinationConfig::Table(table) if !columns.relation.is_view => orphans(table, &names),
+            DestinationConfig::Table(table) if !columns.relation.is_view || columns.relation.is_divided => {
+                orphans(table, &names)
+            }
             _ => None,
         };
         let destination = destination(&config.destination, &names)?;
@@ -159,15 +161,15 @@ impl Assignment {
             concurrency,
             lease: terms.lease,
             retry_delay: terms.retry_delay,
-            attempts: loaded.retries.unwrap_or(DEFAULT_RETRIES),
+            retries: loaded.retries.unwrap_or(DEFAULT_RETRIES),
             memory: Memory::new(concurrency + 1),
             has_written: AtomicBool::new(false),
         })
     }
 
-    /// Whether an item that has failed once more is tried again.
+    /// Whether an item that has failed once more is tried again. As in pgai, the first attempt is no retry.
     pub(crate) fn tries_again(&self, item: &Item) -> bool {
-        item.attempts.saturating_add(1) < self.attempts || !self.failures.can_bury()
+        item.attempts < self.retries || !self.failures.can_bury()
     }
 
     /// Forgets vectors that were not written, once the queue is empty.

@@ -17,6 +17,8 @@ pub(crate) struct Relation {
     pub(crate) name: String,
     /// Whether it is the view.
     pub(crate) is_view: bool,
+    /// Whether rows can come and go with a table under another name, as partitions do, and are not hidden from their owner.
+    pub(crate) is_divided: bool,
     pub(crate) columns: Vec<SourceColumn>,
 }
 
@@ -33,7 +35,16 @@ pub(crate) struct SourceColumn {
 }
 
 const RELATION: &str = "
-select c.oid, n.nspname::text, c.relname::text, c.relkind = 'v'
+select c.oid, n.nspname::text, c.relname::text, c.relkind = 'v', exists (
+    select from pg_catalog.pg_class s where (s.relkind = 'p' or exists (select from pg_catalog.pg_inherits i where i.inhparent = s.oid))
+    and not s.relforcerowsecurity
+    and (s.oid = c.oid or s.oid in (
+        select d.refobjid from pg_catalog.pg_rewrite r
+        join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = r.oid
+            and d.refclassid = 'pg_catalog.pg_class'::regclass
+        where r.ev_class = c.oid
+    ))
+)
 from ai.vectorizer v
 cross join lateral (
     select 1 as choice, c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -90,6 +101,7 @@ pub(crate) async fn source(pool: &PgPool, vectorizer: i32) -> Result<Option<Rela
         schema: found.try_get(1)?,
         name: found.try_get(2)?,
         is_view: found.try_get(3)?,
+        is_divided: found.try_get(4)?,
         columns: rows.iter().map(column).collect::<Result<_, Error>>()?,
     }))
 }

@@ -37,9 +37,11 @@ pub(crate) struct Index {
     wanted: Sql,
     /// Whether the table has enough rows.
     enough: Sql,
+    /// pgvector's schema and the column's type.
+    types: Sql,
     /// The options, in parentheses, if any.
     options: String,
-    /// The operator class, of pgvector's schema; none for the method's default.
+    /// The operator class for the type `vector`, of pgvector's schema; none for the method's default.
     opclass: Option<String>,
 }
 
@@ -76,6 +78,13 @@ impl Index {
             quote_literal(method),
             quote_literal(column),
         );
+        let types = format!(
+            "select n.nspname::text, coalesce((select t.typname::text from pg_catalog.pg_attribute a \
+                 join pg_catalog.pg_type t on t.oid = a.atttypid \
+                 where a.attrelid = to_regclass({of}) and a.attname = {}), 'vector') \
+             from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace where x.extname = 'vector'",
+            quote_literal(column),
+        );
         Some(Self {
             when: When {
                 min_rows: min_rows.unwrap_or_default().into(),
@@ -85,6 +94,7 @@ impl Index {
             name,
             enough: format!("select count(*) >= $1 from (select from {table} limit $1) s").into(),
             wanted: wanted.into(),
+            types: types.into(),
             table,
             column: quote_identifier(column),
             method,
@@ -139,7 +149,8 @@ impl Index {
                 raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
             }
         }
-        let create = self.statement(&self.vector_schema(connection).await?);
+        let types = statement(&self.types).fetch_one(&mut *connection).await?;
+        let create = self.statement(types.try_get(0)?, types.try_get(1)?);
         raw_sql(AssertSqlSafe(create)).execute(connection).await?;
         Ok(true)
     }
@@ -159,13 +170,8 @@ impl Index {
         }
     }
 
-    async fn vector_schema(&self, connection: &mut PgConnection) -> Result<String, Error> {
-        let sql = "select n.nspname::text from pg_catalog.pg_extension x \
-                   join pg_catalog.pg_namespace n on n.oid = x.extnamespace where x.extname = 'vector'";
-        statement(&sql.into()).fetch_one(connection).await?.try_get(0)
-    }
-
-    fn statement(&self, vector_schema: &str) -> String {
+    /// A column of the application's own may be of another of pgvector's types, which has operator classes of its own.
+    fn statement(&self, vector_schema: &str, column_type: &str) -> String {
         let Self {
             table,
             column,
@@ -174,10 +180,13 @@ impl Index {
             ..
         } = self;
         let name = quote_identifier(&self.name);
-        let opclass = self
-            .opclass
-            .as_ref()
-            .map_or_else(String::new, |opclass| format!(" {}", qualified(vector_schema, opclass)));
+        let opclass = self.opclass.as_ref().map_or_else(String::new, |opclass| {
+            let opclass = match opclass.strip_prefix("vector_") {
+                Some(metric) => format!("{column_type}_{metric}"),
+                None => opclass.clone(),
+            };
+            format!(" {}", qualified(vector_schema, &opclass))
+        });
         format!("create index concurrently {name} on {table} using {method} ({column}{opclass}){options}")
     }
 }
@@ -224,7 +233,17 @@ mod tests {
 
     fn sql(indexing: impl Into<Indexing>) -> Option<String> {
         let index = Index::new(7, Some(&indexing.into()), "public", "Posts", "embedding");
-        index.map(|index| index.statement("ext"))
+        index.map(|index| index.statement("ext", "vector"))
+    }
+
+    #[test]
+    fn a_column_of_another_type_has_its_operator_class() {
+        let hnsw = Indexing::hnsw().opclass("vector_ip_ops").into();
+        let index = Index::new(7, Some(&hnsw), "public", "Posts", "e").unwrap();
+        assert_eq!(
+            index.statement("ext", "halfvec"),
+            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("e" "ext"."halfvec_ip_ops")"#
+        );
     }
 
     #[test]

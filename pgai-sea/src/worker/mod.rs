@@ -38,7 +38,8 @@
 //! One thing is beyond this protocol: a transaction at REPEATABLE READ or above that deletes a row (or changes its key), and whose snapshot is
 //! older than the embeddings' commit, does not see them, and they stay. The triggers of this crate's catalog queue the key in such a transaction, and
 //! the worker then finds the row gone. pgai's do not: there the worker sweeps the stores, a thousand chunks at a time, for keys without a row
-//! and queues them, every hour, or at the end of a single run (100,000 chunks in each).
+//! and queues them, every hour, or at the end of a single run (100,000 chunks in each). On either catalog it does so for a partitioned source,
+//! as no trigger sees a partition that is dropped, detached or truncated by its own name.
 //!
 //! # Waking up
 //!
@@ -66,8 +67,8 @@
 //! # Failures
 //!
 //! A provider that is down, slow or limits the rate makes its vectorizer wait, longer each time, and no row is blamed. A text that it refuses is
-//! found by splitting the request; the row's attempts are counted in `loading_retries`, and after the last
-//! (`loading_column(retries => ..)`) it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`,
+//! found by splitting the request; the row's attempts are counted in `loading_retries`, and after the first one and as many more as
+//! `loading_column(retries => ..)` says it goes to the table of dead letters, without embeddings, its reasons in `ai.vectorizer_errors`,
 //! until an edit is embedded or it is [retried](crate::catalog::retry_failed).
 //!
 //! No text is blamed before the provider has vouched for itself by embedding another one beside it: one of the batch, or else the words

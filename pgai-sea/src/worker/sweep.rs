@@ -1,5 +1,5 @@
 //! Embeddings whose row is gone: on pgai's catalog a transaction at REPEATABLE READ or above can delete a row without seeing the embeddings that
-//! were committed after its snapshot was taken, and they stay.
+//! were committed after its snapshot was taken, and they stay. On either catalog no trigger sees rows that go with their partition.
 //!
 //! Finding them takes a look at the whole store, so it is done in slices, from time to time. What is found is queued and nothing else:
 //! whoever claims the key finds no row, under the locks that every write takes, and removes what is left of it. A row that comes back

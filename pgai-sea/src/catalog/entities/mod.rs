@@ -8,6 +8,7 @@ pub mod vectorizer_errors;
 pub mod vectorizer_status;
 pub mod vectorizer_worker_process;
 pub mod vectorizer_worker_progress;
+pub mod vectorizer_worker_usage;
 
 /// `struct Entity` for `ai.<table>`, written out because `DeriveEntity` registers what it derives.
 macro_rules! entity {

@@ -50,11 +50,11 @@ begin
     perform ai._vectorizer_check_chunking(chunking);
     perform ai._vectorizer_check_formatting(formatting, source);
     perform ai._vectorizer_check_processing(processing);
+    destination := ai._vectorizer_destination(destination, v.source_schema, v.source_table);
     indexing := ai._vectorizer_resolve_indexing(indexing);
-    perform ai._vectorizer_check_indexing(indexing);
+    perform ai._vectorizer_check_indexing(indexing, dimensions, ai._vectorizer_embedding_type(destination, source));
     scheduling := ai._vectorizer_resolve_scheduling(scheduling);
     perform ai._vectorizer_check_scheduling(scheduling);
-    destination := ai._vectorizer_destination(destination, v.source_schema, v.source_table);
 
     if name is null then
         v.name := ai._vectorizer_default_name(destination, v.source_schema, v.source_table);
@@ -98,6 +98,11 @@ begin
     );
     perform ai._vectorizer_check_free(v.queue_schema, v.queue_table, 'another queue_table');
     perform ai._vectorizer_check_destination(destination, chunking);
+    perform ai._vectorizer_check_column_names(source, destination);
+    if destination ->> 'implementation' = 'column' then
+        perform ai._vectorizer_check_column(destination, source, dimensions, indexing);
+    end if;
+    perform ai._vectorizer_check_functions_free(v);
 
     insert into ai.vectorizer values (v.*);
     perform ai._vectorizer_grant('usage', 'schema ai', grantees);

@@ -34,8 +34,8 @@ as $$
     where v.name = drop_vectorizer.name
 $$;
 
--- Vectorizers of a table that was dropped: it took its triggers along, and nothing fills their queues any more.
--- One that stood for a table of this name is in the way of a new one, with all that it made.
+-- Vectorizers of a table that was dropped: it took its triggers and the functions over its columns along, and nothing fills
+-- their queues any more. Triggers alone that are missing were dropped by someone, and the table and its embeddings are there. One that stood for a table of this name is in the way of a new one, with all that it made.
 create or replace function ai._vectorizer_drop_leftovers(source_schema name, source_table name)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -49,6 +49,7 @@ begin
         and v.source_table = _vectorizer_drop_leftovers.source_table
         and not exists (select from pg_trigger t
             where t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)))
+        and not exists (select from ai._vectorizer_columns(v))
     loop
         raise notice 'vectorizer % is left over from a table that was dropped, and is dropped too', leftover.name;
         perform ai.drop_vectorizer(leftover.id, drop_all => true);

@@ -22,6 +22,26 @@ as $$
     end), '[^a-z0-9_]', '_', 'g'), '^(?![a-z])', 'v'), '')
 $$;
 
+-- Refuses functions that stand where the vectorizer's are to be, whatever their arguments: whoever made them owns them, and could
+-- change what runs with the rights of its creator. Ids are not given twice, so none is left over from another vectorizer.
+create or replace function ai._vectorizer_check_functions_free(v ai.vectorizer)
+returns void language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    function regprocedure;
+begin
+    select p.oid into function
+    from pg_proc p
+    where p.pronamespace = to_regnamespace(quote_ident(v.queue_schema))
+    and (p.proname = v.trigger_name or p.proname ~ format('^_vectorizer_src_col_%s_\d+$', v.id))
+    limit 1;
+    if found then
+        raise exception 'there is a function % already, which is not this vectorizer''s', function
+            using errcode = 'duplicate_function', hint = 'See who owns it and why, drop it, and try again.';
+    end if;
+end
+$$;
+
 -- Refuses a name that something else has.
 create or replace function ai._vectorizer_check_free(object_schema name, object_name name, remedy text)
 returns void language plpgsql stable set search_path to pg_catalog, pg_temp

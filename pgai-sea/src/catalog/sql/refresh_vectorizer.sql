@@ -1,6 +1,7 @@
 -- Follows renames for those who know the source by name. A vectorizer whose source's table or columns were renamed goes on
 -- as it is, by the names that it had when it was created: in ai.vectorizer, in the queue and in the store. This writes the
--- names of the day there, for applications that find the store's key under them, and for pgai's worker, which knows no others.
+-- names of the day there, for applications that find the store's key under them, and for pgai's worker, which knows no others. The view keeps the names of its
+-- columns, as PostgreSQL's views do: what reads it goes on to.
 --
 -- Rows can come and go unseen by any trigger: with a partition that is attached, detached or truncated by its own name. So it
 -- also queues rows without embeddings, and keys of embeddings without a row, which a worker removes.

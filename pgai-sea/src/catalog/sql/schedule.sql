@@ -43,19 +43,22 @@ create or replace function ai.set_scheduling
 ) returns jsonb language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
+    v ai.vectorizer;
     config jsonb;
 begin
-    indexing := ai._vectorizer_resolve_indexing(indexing);
-    perform ai._vectorizer_check_indexing(indexing);
-    scheduling := ai._vectorizer_resolve_scheduling(scheduling);
-    perform ai._vectorizer_check_scheduling(scheduling);
-    update ai.vectorizer v
-    set config = v.config || jsonb_build_object('scheduling', scheduling, 'indexing', indexing)
-    where v.id = vectorizer_id
-    returning v.config into config;
+    select * into v from ai.vectorizer where id = vectorizer_id;
     if not found then
         raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
     end if;
+    indexing := ai._vectorizer_resolve_indexing(indexing);
+    perform ai._vectorizer_check_indexing(indexing, (v.config #>> '{embedding,dimensions}')::int
+        , ai._vectorizer_embedding_type(v.config -> 'destination', ai._vectorizer_source(v)));
+    scheduling := ai._vectorizer_resolve_scheduling(scheduling);
+    perform ai._vectorizer_check_scheduling(scheduling);
+    update ai.vectorizer u
+    set config = u.config || jsonb_build_object('scheduling', scheduling, 'indexing', indexing)
+    where u.id = vectorizer_id
+    returning u.config into config;
     return config;
 end
 $$;

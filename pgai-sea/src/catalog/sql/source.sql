@@ -49,12 +49,44 @@ as $$
     from ai._vectorizer_source_key(source)
 $$;
 
--- Whether rows can come and go under another table's name: partitions, and tables that inherit.
--- Statement triggers of this table do not see those.
+-- Refuses columns of the source that would stand beside columns of the same name in what is made: those of the key in the queue,
+-- the dead letters and the store, all of them in the view.
+create or replace function ai._vectorizer_check_column_names(source regclass, destination jsonb)
+returns void language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    in_table bool := destination ->> 'implementation' = 'table';
+    taken record;
+begin
+    select a.attname, case
+            when k.attnum is null then 'view' when a.attname in ('created_at', 'failure_step') then 'table of dead letters'
+            when a.attname in ('queued_at', 'loading_retries', 'loading_retry_after') then 'queue' else 'store'
+        end as relation
+    into taken
+    from pg_attribute a
+    left join ai._vectorizer_source_key(source) k on k.attnum = a.attnum
+    where a.attrelid = source and a.attnum > 0 and not a.attisdropped
+    and (  k.attnum is not null and a.attname in ('queued_at', 'loading_retries', 'loading_retry_after', 'created_at', 'failure_step')
+        or in_table and a.attname in ('embedding_uuid', 'chunk_seq', 'chunk', 'embedding')
+        )
+    order by a.attnum
+    limit 1;
+    if found then
+        raise exception '% has a column "%", and so has the % of a vectorizer, which would hold both'
+            , source, taken.attname, taken.relation
+            using errcode = 'duplicate_column'
+                , hint = format('Rename it: alter table %s rename column %I to ...', source, taken.attname);
+    end if;
+end
+$$;
+
+-- Whether rows can come and go under another table's name, unseen by statement triggers of this table: those of a partitioned
+-- table, a partition, or a table that inherits. A table that is inherited from, and not partitioned, is none of these: its statement
+-- triggers see what a statement that names it does to its children as well, and its row triggers do not.
 create or replace function ai._vectorizer_source_is_divided(source regclass)
 returns bool language sql stable set search_path to pg_catalog, pg_temp
 as $$
-    select c.relkind = 'p' or exists (select from pg_inherits i where source in (i.inhrelid, i.inhparent))
+    select c.relkind = 'p' or exists (select from pg_inherits i where i.inhrelid = source)
     from pg_class c
     where c.oid = source
 $$;

@@ -55,20 +55,51 @@ begin
 end
 $$;
 
--- A column that is there already is used as it is, of any of pgvector's types that numbers are assigned to.
+-- The type of the column of the embeddings, as it is or will be.
+create or replace function ai._vectorizer_embedding_type(destination jsonb, source regclass)
+returns name language sql stable set search_path to pg_catalog, pg_temp
+as $$ select coalesce(ai._vectorizer_column_type(source, destination ->> 'embedding_column'), 'vector') $$;
+
+-- A column that is there already is used as it is, of any of pgvector's types that numbers are assigned to, and of the length
+-- of the vectors or of any. Refuses one that is not, before anything is made.
+create or replace function ai._vectorizer_check_column(destination jsonb, source regclass, dimensions int, indexing jsonb)
+returns void language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    column_name name := destination ->> 'embedding_column';
+    type name;
+    length int;
+begin
+    select t.typname, nullif(a.atttypmod, -1)
+    into type, length
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    where a.attrelid = source and a.attname = column_name and a.attnum > 0 and not a.attisdropped;
+    if not found then
+        return;
+    end if;
+    if type not in ('vector', 'halfvec', 'sparsevec') then
+        raise exception 'destination: column "%" is of type % and not vector(%)', column_name, type, dimensions
+            using errcode = 'duplicate_column';
+    elsif length <> dimensions then
+        raise exception 'destination: column "%" is of type %(%), and embedding has % dimensions', column_name, type, length, dimensions
+            using errcode = 'datatype_mismatch'
+                , hint = format('Alter the column to %s(%s), or use a model of %s dimensions.', type, dimensions, length);
+    elsif length is null and indexing ->> 'implementation' = 'hnsw' then
+        raise exception 'indexing: column "%" is of type % without a length, which hnsw needs', column_name, type
+            using errcode = 'datatype_mismatch', hint = format('Alter the column to %s(%s), or use ai.indexing_none().', type, dimensions);
+    end if;
+    raise notice '% has a column "%", which will hold the embeddings', source, column_name;
+end
+$$;
+
 create or replace function ai._vectorizer_create_column(destination jsonb, source regclass, dimensions int)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     column_name name := destination ->> 'embedding_column';
-    type name := ai._vectorizer_column_type(source, column_name);
 begin
-    if type in ('vector', 'halfvec', 'sparsevec') then
-        raise notice '% has a column "%", which will hold the embeddings', source, column_name;
-    elsif type is not null then
-        raise exception 'destination: column "%" is of type % and not vector(%)', column_name, type, dimensions
-            using errcode = 'duplicate_column';
-    else
+    if ai._vectorizer_column_type(source, column_name) is null then
         execute format('alter table %s add column %I %s(%s)', source, column_name, ai._vectorizer_vector_type(), dimensions);
         execute format('alter table %s alter column %I set storage main', source, column_name);
     end if;

@@ -7,9 +7,13 @@
 -- Inserts and deletes are seen once per statement, through transition tables: a row trigger costs several times as much.
 -- Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it calls
 -- anything: transition tables would hold every row twice, with its whole text, also for an update of something else. Nor can
--- the triggers be limited to the columns that a statement names, as another trigger may change others. In a divided table (partitions, inheritance) all are seen row by row: rows written to a partition by its own
--- name, or moved from one to another by an update, pass no statement trigger of the parent. A table that becomes a partition
--- or a child later needs its triggers made anew.
+-- the triggers be limited to the columns that a statement names, as another trigger may change others.
+--
+-- In a partitioned table, in a partition and in a table that inherits all are seen row by row: rows written to a partition by its own
+-- name, or moved from one to another by an update, pass no statement trigger of the parent, and rows of a child that are written through
+-- its parent none of the child. A table that becomes a partition or a child later needs its triggers made anew. One that others inherit
+-- from without being partitioned is as any table: what a statement that names it inserts or deletes, its children's rows included, is in
+-- the transition tables. What is written to such a child by its own name is seen by no trigger of the parent.
 
 -- True where a column that the vectorizer reads differs, byte for byte: 'Title' and 'title' are two texts, whatever the
 -- column's collation says of them, and 1.0 and 1.00 two numbers. As a function: the operator *<> between rows does not
@@ -173,13 +177,45 @@ $body$
 end
 $$;
 
+-- The triggers that a vectorizer is to have: what each is called, upon what and how it fires.
+create or replace function ai._vectorizer_wanted_triggers(v ai.vectorizer, source regclass)
+returns table (name name, event text, fires text) language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    divided bool := ai._vectorizer_source_is_divided(source);
+begin
+    name := v.trigger_name || '_insert';
+    event := 'insert';
+    fires := case when divided then 'for each row' else 'referencing new table as new_rows for each statement' end;
+    return next;
+    name := v.trigger_name || '_update';
+    event := 'update';
+    fires := format('for each row when (%s)', ai._vectorizer_update_condition(v, source));
+    return next;
+    if v.config #>> '{destination,implementation}' = 'table' then
+        name := v.trigger_name || '_delete';
+        event := 'delete';
+        fires := case when divided then 'for each row' else 'referencing old table as old_rows for each statement' end;
+        return next;
+        name := v.trigger_name || '_truncate';
+        event := 'truncate';
+        fires := 'for each statement';
+        return next;
+    end if;
+end
+$$;
+
 -- Makes the function and the triggers, or makes them anew for a vectorizer that has them.
+--
+-- To make a trigger waits for all who write to the source, and makes all who would write wait: one that is as it should be is left
+-- alone. PostgreSQL writes definitions in words of its own, so each trigger's comment has a digest of what it was made of.
 create or replace function ai._vectorizer_create_triggers(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     function text := format('%I.%I()', v.queue_schema, v.trigger_name);
-    divided bool := ai._vectorizer_source_is_divided(source);
+    wanted record;
+    digest text;
 begin
     execute format
     ( 'create or replace function %s returns trigger language plpgsql security definer
@@ -188,18 +224,17 @@ begin
     -- nobody else may let a trigger of their own call it
     execute format('revoke all on function %s from public', function);
 
-    execute format('create or replace trigger %I after insert on %s %s execute function %s'
-        , v.trigger_name || '_insert', source
-        , case when divided then 'for each row' else 'referencing new table as new_rows for each statement' end, function);
-    execute format('create or replace trigger %I after update on %s for each row when (%s) execute function %s'
-        , v.trigger_name || '_update', source, ai._vectorizer_update_condition(v, source), function);
-    if v.config #>> '{destination,implementation}' = 'table' then
-        execute format('create or replace trigger %I after delete on %s %s execute function %s'
-            , v.trigger_name || '_delete', source
-            , case when divided then 'for each row' else 'referencing old table as old_rows for each statement' end, function);
-        execute format('create or replace trigger %I after truncate on %s for each statement execute function %s'
-            , v.trigger_name || '_truncate', source, function);
-    end if;
+    for wanted in select * from ai._vectorizer_wanted_triggers(v, source) loop
+        digest := 'pgai-sea ' || md5(concat_ws(' ', wanted.event, wanted.fires));
+        perform from pg_trigger t
+        where t.tgrelid = source and t.tgname = wanted.name and t.tgfoid = to_regprocedure(function)
+        and obj_description(t.oid, 'pg_trigger') = digest;
+        if not found then
+            execute format('create or replace trigger %I after %s on %s %s execute function %s'
+                , wanted.name, wanted.event, source, wanted.fires, function);
+            execute format('comment on trigger %I on %s is %L', wanted.name, source, digest);
+        end if;
+    end loop;
 end
 $$;
 

@@ -220,3 +220,33 @@ async fn the_default_sizes_of_chunks_are_those_that_the_builders_check() {
     })
     .await;
 }
+
+/// A configuration that does not say how to separate is cut as the functions' defaults say.
+#[tokio::test]
+async fn the_default_separators_are_those_of_the_functions() {
+    on_both_catalogs(async |test| {
+        for (function, option) in [
+            ("chunking_character_text_splitter", "separator"),
+            ("chunking_recursive_character_text_splitter", "separators"),
+        ] {
+            let stored: serde_json::Value = test.value(&format!("select ai.{function}(6, 0)")).await?;
+            let mut bare = stored.clone();
+            let separators = bare.as_object_mut().unwrap().remove(option).unwrap();
+            let separators: Vec<String> = match separators {
+                serde_json::Value::String(separator) => vec![separator],
+                list => serde_json::from_value(list)?,
+            };
+            let (stored, bare): (Chunking, Chunking) = (serde_json::from_value(stored)?, serde_json::from_value(bare)?);
+            let every: String = separators.iter().map(|separator| format!("ab{separator}")).collect();
+            let texts = separators
+                .iter()
+                .map(|separator| format!("abcde{separator}fgh{separator}ijklmnop"));
+            let others = [",", ";", ":", "-", "\t"].map(|other| format!("abcde{other}fgh{other}ijklmnop"));
+            for text in texts.chain(others).chain([every.repeat(3)]) {
+                assert_eq!(bare.split(&text)?, stored.split(&text)?, "{function}: {text:?}");
+            }
+        }
+        Ok(())
+    })
+    .await;
+}

@@ -140,6 +140,27 @@ async fn a_child_as_the_source() {
     .await;
 }
 
+/// A statement that names the parent writes to its children, whose rows no row trigger of the parent sees.
+#[tokio::test]
+async fn a_parent_that_is_not_partitioned_as_the_source() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table blog (id int primary key, title text, content text); create table child () inherits (blog);
+             insert into child values (2, 't', 'c')",
+        )
+        .await?;
+        let id = vectorize(&test, "blog", "").await?;
+        assert_eq!(take(&test, id).await?, [2]);
+        test.execute("insert into blog values (1, 't', 'c')").await?;
+        assert_eq!(take(&test, id).await?, [1]);
+        embed(&test).await?;
+        test.execute("delete from blog where id = 2").await?;
+        assert_eq!(embedded(&test).await?, [1]);
+        Ok(())
+    })
+    .await;
+}
+
 /// Its triggers are those of a table of its own until they are made anew.
 #[tokio::test]
 async fn a_table_that_becomes_a_partition() {

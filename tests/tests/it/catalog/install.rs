@@ -1,15 +1,13 @@
 //! Installing the schema, and removing it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use pgai_sea::catalog::{self, CatalogError, Installed};
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_catalog};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait};
 
-use super::{BLOG, embed, take, vectorize};
+use super::{BLOG, vectorize};
 
 /// Connected as a role of no rights.
-async fn as_nobody(test: &TestDatabase) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
+pub(super) async fn as_nobody(test: &TestDatabase) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
     let role = test.role("nobody").await?;
     let mut options = ConnectOptions::new(test.url.clone());
     options.max_connections(1).sqlx_logging(false);
@@ -182,8 +180,8 @@ async fn a_role_is_told_whose_schema_it_is() {
             let (nobody, role) = as_nobody(&test).await?;
             let error = catalog::install(&nobody).await.unwrap_err().to_string();
             let tables = match which {
-                Catalog::Ours => "ai.pgai_lib_version, ai.pgai_sea_migration",
-                _ => "ai.pgai_lib_version",
+                Catalog::Ours => "ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
+                _ => "ai.pgai_lib_version, ai.vectorizer",
             };
             let grant = format!("GRANT USAGE ON SCHEMA ai TO {role}; GRANT SELECT ON {tables} TO {role}");
             assert_eq!(
@@ -303,104 +301,6 @@ async fn it_is_not_removed_while_in_use() {
             "the schema ai is in use by vectorizers one, two: drop them first"
         );
         assert_eq!(Snapshot::of(&test.db).await?, before);
-        Ok(())
-    })
-    .await;
-}
-
-/// Vectorizers are in use, and their triggers are of the earlier version.
-#[tokio::test]
-async fn an_earlier_version_is_brought_up() {
-    on_catalog(Catalog::Ours, async |test| {
-        test.execute(BLOG).await?;
-        test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c')")
-            .await?;
-        let id = vectorize(&test, "blog", "").await?;
-        let column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
-        vectorize(&test, "blog", column).await?;
-        embed(&test).await?;
-        let before = Snapshot::of(&test.db).await?;
-        test.execute(&format!(
-            "update ai.pgai_sea_migration set version = version - 1;
-             create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
-             set search_path to pg_catalog, pg_temp as 'begin return null; end';
-             drop function ai.vectorizer_embed(text, text, text)"
-        ))
-        .await?;
-
-        let installed = catalog::install(&test.db).await?;
-        assert_eq!(installed, Installed::Upgraded { from: 0, to: 1 });
-        assert_eq!(Snapshot::of(&test.db).await?.added_since(&before).to_string(), "");
-        assert_eq!(Snapshot::of(&test.db).await?.removed_since(&before).to_string(), "");
-        take(&test, id).await?;
-        test.execute("update blog set content = 'd' where id = 1").await?;
-        assert_eq!(take(&test, id).await?, [1]);
-
-        test.execute("update ai.pgai_sea_migration set version = 99 where version = 1")
-            .await?;
-        let error = catalog::install(&test.db).await.unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the schema ai is of version 99, and this pgai-sea knows 1 at most: upgrade pgai-sea"
-        );
-        Ok(())
-    })
-    .await;
-}
-
-/// Neither they nor two that upgrade at once come to harm, and no write is missed.
-#[tokio::test]
-async fn an_upgrade_while_rows_are_written() {
-    on_catalog(Catalog::Ours, async |test| {
-        test.execute(BLOG).await?;
-        let id = vectorize(&test, "blog", "").await?;
-        let writing = AtomicBool::new(true);
-        let writers = futures::future::try_join_all((0..3).map(|writer| {
-            let (test, writing) = (&test, &writing);
-            async move {
-                let mut row = writer;
-                while writing.load(Ordering::Relaxed) {
-                    test.execute(&format!("insert into blog values ({row}, 't', 'c')"))
-                        .await?;
-                    test.execute(&format!("update blog set content = 'd' where id = {row}"))
-                        .await?;
-                    row += 3;
-                }
-                Ok::<i32, sea_orm::DbErr>((row - writer) / 3)
-            }
-        }));
-        let upgrading = async {
-            for _ in 0..5 {
-                test.execute(
-                    "delete from ai.pgai_sea_migration where version = 0; update ai.pgai_sea_migration set version = 0",
-                )
-                .await?;
-                let (one, other) = tokio::join!(catalog::install(&test.db), catalog::install(&test.db));
-                let mut outcomes = [one?.to_string(), other?.to_string()];
-                outcomes.sort();
-                assert_eq!(
-                    outcomes,
-                    [
-                        "the schema ai is there already, version 1",
-                        "upgraded the schema ai from version 0 to 1"
-                    ]
-                );
-            }
-            Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
-        };
-        let upgrades = async {
-            let outcome = upgrading.await;
-            writing.store(false, Ordering::Relaxed);
-            outcome
-        };
-        let (written, upgraded) = tokio::join!(writers, upgrades);
-        upgraded?;
-        let written: i32 = written?.into_iter().sum();
-        assert!(written > 15, "{written}");
-        let mut queued = take(&test, id).await?;
-        assert_eq!(queued.len(), 2 * usize::try_from(written)?);
-        queued.dedup();
-        assert_eq!(queued, test.values::<i32>("select id from blog order by id").await?);
         Ok(())
     })
     .await;

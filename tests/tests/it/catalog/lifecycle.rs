@@ -2,7 +2,7 @@
 
 use pgai_sea_tests::{Catalog, Snapshot, on_both_catalogs, on_catalog};
 
-use super::{BLOG, embed, refusal, take, vectorize};
+use super::{BLOG, embed, embedded, refusal, take, vectorize};
 
 #[tokio::test]
 async fn drop_all_leaves_nothing() {
@@ -218,6 +218,24 @@ async fn leftovers_of_a_dropped_table_make_way() {
                 .await?,
             1
         );
+        Ok(())
+    })
+    .await;
+}
+
+/// Who dropped the triggers by hand has the table and its embeddings still.
+#[tokio::test]
+async fn what_lacks_its_triggers_alone_is_no_leftover() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        test.execute("insert into blog values (1, 't', 'c')").await?;
+        let id = vectorize(&test, "blog", "").await?;
+        embed(&test).await?;
+        test.execute(&format!("drop function ai._vectorizer_src_trg_{id} cascade"))
+            .await?;
+        vectorize(&test, "blog", ", destination => ai.destination_table('another')").await?;
+        assert_eq!(embedded(&test).await?, [1]);
+        assert_eq!(take(&test, id).await?, [1]);
         Ok(())
     })
     .await;

@@ -83,6 +83,9 @@ async fn without_a_schema_there_is_no_vectorizer() {
             .drop_vectorizer(DropVectorizer::name("posts").if_exists(true))
             .await?;
         assert!(manager.drop_vectorizer(DropVectorizer::name("posts")).await.is_err());
+        test.execute(BLOG).await?;
+        let error = manager.create_vectorizer(posts("posts")).await.unwrap_err().to_string();
+        assert!(error.contains("call `manager.install_pgai().await?` first"), "{error}");
         manager.uninstall_pgai().await?;
         Ok(())
     })
@@ -218,4 +221,36 @@ async fn the_example_s_migrations() {
         })
         .await;
     }
+}
+
+/// A table's name alone is not enough where two schemas have it, and a guess would cost embeddings.
+#[tokio::test]
+async fn a_target_table_of_two_schemas_is_asked_about() {
+    on_both_catalogs(async |test| {
+        let manager = SchemaManager::new(&test.db);
+        for schema in ["one", "two"] {
+            test.execute(&format!("create schema {schema}; {}", BLOG.replace("table blog", &format!("table {schema}.blog"))))
+                .await?;
+            let create = CreateVectorizer::new((schema, "blog"))
+                .loading(Loading::column("content"))
+                .embedding(Embedding::ollama("all-minilm", 3));
+            manager.create_vectorizer(create).await?;
+        }
+        let drop = DropVectorizer::target_table("blog_embedding_store").drop_all(true);
+        let before = Snapshot::of(&test.db).await?;
+        let error = manager.drop_vectorizer(drop.clone()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Migration Error: 2 vectorizers are there with target table \"blog_embedding_store\", and none was dropped: \
+             \"one_blog_embedding_store\" (schema \"one\"), \"two_blog_embedding_store\" (schema \"two\"). \
+             Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`"
+        );
+        assert_eq!(Snapshot::of(&test.db).await?, before);
+        assert_eq!(catalog::vectorizers(&test.db).await?.len(), 2);
+        manager.drop_vectorizer(drop.target_schema("two")).await?;
+        assert!(manager.has_vectorizer("one_blog_embedding_store").await?);
+        assert!(!manager.has_vectorizer("two_blog_embedding_store").await?);
+        Ok(())
+    })
+    .await;
 }

@@ -15,6 +15,7 @@ mod renames;
 mod status;
 mod tracking;
 mod triggers;
+mod upgrade;
 
 use pgai_sea_tests::TestDatabase;
 use sea_orm::DbErr;

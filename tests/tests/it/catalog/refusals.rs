@@ -4,7 +4,10 @@ use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_both_catalogs};
 
 use super::{refusal, vectorize};
 
-const TABLES: &str = "create table blog (id int primary key, title text, content text, data bytea, views int);
+const TABLES: &str = "create table blog (id int primary key, title text, content text, data bytea, views int, longer vector(4), anylong vector);
+    create table created (id int, created_at timestamptz, content text, primary key (id, created_at));
+    create table sequences (chunk_seq int primary key, content text);
+    create table embedded (id int primary key, embedding text, content text);
     create table keyless (content text);
     create table chunky (id int primary key, chunk text, content text);
     create table taken_embedding_store (id int);
@@ -164,6 +167,21 @@ const BOTH: &[(&str, &str, &str)] = &[
         "42710 a vectorizer named vectorized exists already",
     ),
     (
+        "created",
+        "name => null",
+        "42701 public.created has a column \"created_at\", and so has the table of dead letters of a vectorizer, which would hold both",
+    ),
+    (
+        "sequences",
+        "name => null",
+        "42701 public.sequences has a column \"chunk_seq\", and so has the store of a vectorizer, which would hold both",
+    ),
+    (
+        "embedded",
+        "name => null",
+        "42701 public.embedded has a column \"embedding\", and so has the view of a vectorizer, which would hold both",
+    ),
+    (
         "blog",
         "name => 'Blog'",
         "23514 name is \"Blog\", it must be a-z, 0-9 and _, begin with a letter and have at most 63 characters",
@@ -216,6 +234,34 @@ const OURS: &[(&str, &str)] = &[
         "destination => ai.destination_column('title'), chunking => ai.chunking_none()",
         "42701 destination: column \"title\" is of type text and not vector(3)",
     ),
+    (
+        "destination => ai.destination_column('longer'), chunking => ai.chunking_none()",
+        "42804 destination: column \"longer\" is of type vector(4), and embedding has 3 dimensions",
+    ),
+    (
+        "destination => ai.destination_column('anylong'), chunking => ai.chunking_none(), indexing => ai.indexing_hnsw()",
+        "42804 indexing: column \"anylong\" is of type vector without a length, which hnsw needs",
+    ),
+    (
+        "indexing => ai.indexing_hnsw(m => 101)",
+        "P0001 indexing: m is 101, it must be a whole number from 2 to 100",
+    ),
+    (
+        "indexing => ai.indexing_hnsw(ef_construction => 1001)",
+        "P0001 indexing: ef_construction is 1001, it must be a whole number from 4 to 1000",
+    ),
+    (
+        "indexing => ai.indexing_hnsw(m => 33)",
+        "P0001 indexing: ef_construction is 64, it must be at least twice m, which is 33",
+    ),
+    (
+        "indexing => ai.indexing_hnsw(min_rows => -1)",
+        "P0001 indexing: min_rows is -1, it must be a whole number from 0 to 2147483647",
+    ),
+    (
+        "indexing => ai.indexing_hnsw(), embedding => ai.embedding_openai('m', 2001)",
+        "P0001 indexing: hnsw takes a vector of at most 2000 dimensions, and these have 2001",
+    ),
 ];
 
 #[tokio::test]
@@ -263,6 +309,75 @@ async fn what_ours_takes_and_pgai_does_not() {
         let braces =
             ", destination => ai.destination_table('b'), formatting => ai.formatting_python_template('${chunk}')";
         vectorize(&test, "blog", braces).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Of a vectorizer that is there already, in a migration or in SQL.
+#[tokio::test]
+async fn an_index_that_cannot_be_built_is_not_scheduled() {
+    pgai_sea_tests::on_catalog(Catalog::Ours, async |test| {
+        test.execute(TABLES).await?;
+        test.execute("create table halves (id int primary key, content text, e halfvec(3000))")
+            .await?;
+        let of = |source: &str, dimensions: i32, more: &str| {
+            format!(
+                "select ai.create_vectorizer('{source}', loading => ai.loading_column('content'),
+                     embedding => ai.embedding_openai('m', {dimensions}){more})"
+            )
+        };
+        let long: i32 = test.value(&of("blog", 2001, "")).await?;
+        let in_column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
+        let halves: i32 = test.value(&of("halves", 3000, in_column)).await?;
+        let schedule = |id: i32, indexing: &str| format!("select ai.set_scheduling({id}, indexing => {indexing})");
+        assert_eq!(
+            refusal(&test, &schedule(long, "ai.indexing_hnsw()")).await?,
+            "P0001 indexing: hnsw takes a vector of at most 2000 dimensions, and these have 2001"
+        );
+        assert_eq!(
+            refusal(&test, &schedule(halves, "ai.indexing_hnsw(ef_construction => 3)")).await?,
+            "P0001 indexing: ef_construction is 3, it must be a whole number from 4 to 1000"
+        );
+        // a shorter type takes more
+        test.execute(&schedule(halves, "ai.indexing_hnsw(m => 32)")).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Whoever may make functions in the schema could otherwise own what runs with the rights of a later vectorizer's creator.
+#[tokio::test]
+async fn functions_that_stand_where_its_own_go() {
+    pgai_sea_tests::on_catalog(Catalog::Ours, async |test| {
+        test.execute(TABLES).await?;
+        let id: i32 = 1 + vectorize(&test, "blog", "").await?;
+        // an id is gone with every try
+        for (name, arguments, body) in [
+            (
+                format!("ai._vectorizer_src_trg_{id}"),
+                "() returns trigger",
+                "return null",
+            ),
+            (
+                format!("ai._vectorizer_src_col_{}_7", id + 1),
+                "(blog) returns int",
+                "return 1",
+            ),
+        ] {
+            test.execute(&format!(
+                "create function {name}{arguments} language plpgsql as 'begin {body}; end'"
+            ))
+            .await?;
+            let relations = "select count(*) from pg_class";
+            let before: i64 = test.value(relations).await?;
+            let refused = refused(&test, "blog", "name => 'n', destination => ai.destination_table('d')").await?;
+            assert!(
+                refused.starts_with(&format!("42723 there is a function {name}(")),
+                "{refused}"
+            );
+            assert_eq!(test.value::<i64>(relations).await?, before);
+        }
         Ok(())
     })
     .await;

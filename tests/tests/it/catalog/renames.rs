@@ -119,6 +119,8 @@ async fn a_refresh_writes_the_new_names() {
         test.execute("delete from other.posts").await?;
         assert_eq!(test.values::<i32>("select post from blog_embedding_store").await?, [0_i32; 0]);
         assert_eq!(test.values::<i32>(&format!("select post from ai._vectorizer_q_failed_{id}")).await?, [0_i32; 0]);
+        // what reads the view goes on to
+        test.execute("select id, title, content, views, titles from blog_embedding").await?;
         // nothing is left to do
         test.execute(&format!("select ai.refresh_vectorizer({id}); insert into other.posts values (2, 't', 'c')")).await?;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use pgai_sea::catalog::entities::vectorizer_worker_usage;
 use pgai_sea::catalog::{self, VectorizerStatus};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
-use sea_orm::DbErr;
+use sea_orm::{DbErr, EntityTrait};
 
 use super::{BLOG, vectorize};
 
@@ -79,21 +80,26 @@ async fn large_tables_are_estimated_from_a_part_of_them() {
             queue(id)
         ))
         .await?;
-        let started = std::time::Instant::now();
         let found = status(&test, id).await?;
-        let took = started.elapsed();
-        let within = |rows: u64, of: u64| (of * 4 / 5..=of * 6 / 5).contains(&rows);
+        // the part is another one each time
+        let within = |rows: u64, of: u64| (of * 3 / 5..=of * 7 / 5).contains(&rows);
         let pending = found.pending.unwrap();
         assert!(!pending.exact && within(pending.rows, 120_000), "{found:?}");
         let coverage = found.coverage.unwrap();
         assert!(!coverage.rows.exact && within(coverage.rows.rows, 200_000), "{found:?}");
-        assert!((0.3..0.5).contains(&coverage.share()), "{found:?}");
+        assert!((0.25..0.55).contains(&coverage.share()), "{found:?}");
         assert!(found.oldest_pending.is_some());
         // counting all of it takes longer than this on any machine that this passes on
-        let started = std::time::Instant::now();
-        test.value::<i64>("select count(*) from blog b where exists (select from blog_embedding_store s where s.id = b.id)")
-            .await?;
-        let counted = started.elapsed();
+        let (mut took, mut counted) = (Duration::MAX, Duration::MAX);
+        for _ in 0..5 {
+            let started = std::time::Instant::now();
+            status(&test, id).await?;
+            took = took.min(started.elapsed());
+            let started = std::time::Instant::now();
+            test.value::<i64>("select count(*) from blog b where exists (select from blog_embedding_store s where s.id = b.id)")
+                .await?;
+            counted = counted.min(started.elapsed());
+        }
         assert!(took < counted.max(Duration::from_millis(300)) * 3, "{took:?}, counting takes {counted:?}");
         Ok(())
     })
@@ -123,6 +129,9 @@ async fn speed_and_tokens_are_those_of_all_workers_together() {
         let left = found.time_left.unwrap().as_secs_f64();
         assert!((left - 400.0 / rate).abs() < 1.0, "{left} at {rate}");
         assert_eq!(found.input_tokens, Some(1000));
+        let usage = vectorizer_worker_usage::Entity::find_by_id(id).one(&test.db).await?.unwrap();
+        assert_eq!(usage.input_tokens, Some(1000));
+        assert!(usage.working_since < usage.reported_at && usage.recent_rows > 300.0, "{usage:?}");
 
         // silence is no speed
         test.execute("update ai.vectorizer_worker_usage set reported_at = now() - interval '3 minutes', working_since = now() - interval '4 minutes'")

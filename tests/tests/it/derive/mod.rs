@@ -1,11 +1,13 @@
 //! Companion entities on real tables: what the ORM brings is what SQL says is there.
 
 mod blog;
+mod checked;
 mod column;
 mod columns;
 mod declared;
 mod keys;
 mod loaders;
+mod long_names;
 mod names;
 mod relations;
 mod schema_sync;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, run, soon, vectorizer, worker};
@@ -197,6 +197,27 @@ async fn an_index_that_cannot_be_built_is_said_and_holds_up_nothing() {
         let recorded = "select count(*) from ai.vectorizer_errors where message = 'index cannot be built'";
         assert_eq!(test.value::<i64>(recorded).await?, 1);
         assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// A column of the application's own may be of a type that operator classes for `vector` do not fit.
+#[tokio::test]
+async fn a_column_of_half_precision_has_its_index() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(&format!(
+            "create table posts (id int primary key, body text, e halfvec({DIMENSIONS}));
+             insert into posts select i, 'text ' || i from generate_series(1, 3) i;
+             select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('gate', {DIMENSIONS}), chunking => ai.chunking_none(),
+                destination => ai.destination_column('e'), indexing => ai.indexing_hnsw(min_rows => 1, opclass => 'vector_ip_ops'))"
+        ))
+        .await?;
+        assert!(run(&test, &Gate::new()).await.vectorizers[0].index_built);
+        let indexes: Vec<String> = test.values(INDEXES).await?;
+        let [index] = indexes.as_slice() else { panic!("{indexes:?}") };
+        assert!(index.contains("(e halfvec_ip_ops)"), "{index}");
         Ok(())
     })
     .await;

@@ -3,7 +3,7 @@
 use pgai_sea_tests::{TestDatabase, on_both_catalogs};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
-use super::support::{Gate, assert_in_sync, posts, run, soon, start, worker};
+use super::support::{Gate, assert_in_sync, posts, run, soon, start, vectorizer, worker};
 
 /// A transaction whose snapshot is older than whatever is committed from now on.
 async fn old_snapshot(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
@@ -87,6 +87,34 @@ async fn they_are_found_wherever_they_are() {
         run(&test, &gate).await;
         assert_eq!(test.value::<i64>(STORED).await?, found);
         assert!(gate.texts().is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+/// No trigger of either catalog sees them go.
+#[tokio::test]
+async fn rows_that_go_with_their_partition() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table posts (id int primary key, title text not null, body text) partition by range (id);
+             create table posts_0 partition of posts for values from (0) to (10);
+             create table posts_1 partition of posts for values from (10) to (20);
+             create table posts_2 partition of posts for values from (20) to (30);
+             create table posts_3 partition of posts for values from (30) to (40);
+             insert into posts select i, 'T', 'text ' || i from generate_series(0, 39) i",
+        )
+        .await?;
+        vectorizer(&test, "posts", "body", "$title: $chunk", "").await?;
+        let gate = Gate::new();
+        run(&test, &gate).await;
+        let sent = gate.texts().len();
+        test.execute("truncate posts_1; alter table posts detach partition posts_2; drop table posts_3")
+            .await?;
+        run(&test, &gate).await;
+        assert_eq!(test.value::<i64>(STORED).await?, 10);
+        assert_in_sync(&test).await;
+        assert_eq!(gate.texts().len(), sent);
         Ok(())
     })
     .await;

@@ -51,13 +51,44 @@ async fn a_refused_text_holds_up_no_other_and_becomes_a_dead_letter() {
         let attempts: Vec<String> = test
             .values("select concat_ws(' ', details->>'attempt', details->'key'->>'id', details->>'error_reason') from ai.vectorizer_errors order by 1")
             .await?;
-        assert_eq!(attempts.len(), 6, "{attempts:?}");
-        assert!(attempts[5].starts_with("6 13 gate refuses the input with 400: not this one"), "{attempts:?}");
+        assert_eq!(attempts.len(), 7, "{attempts:?}");
+        assert!(attempts[6].starts_with("7 13 gate refuses the input with 400: not this one"), "{attempts:?}");
 
         // an edit gives it another chance
         test.execute("update posts set body = 'harmless' where id = 13").await?;
         run(&test, &gate).await;
         assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// As pgai counts: the first attempt is no retry.
+#[tokio::test]
+async fn retries_are_what_comes_after_the_first_attempt() {
+    on_both_catalogs(async |test| {
+        let default: String = test.value("select ai.loading_column('body') ->> 'retries'").await?;
+        for (retries, stored) in [(0, true), (1, true), (default.parse()?, false)] {
+            test.execute(&format!(
+                "create table posts (id int primary key, body text);
+                 insert into posts values (1, 'poison');
+                 select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body', retries => {retries}),
+                    embedding => ai.embedding_ollama('gate', {DIMENSIONS}))"
+            ))
+            .await?;
+            if !stored {
+                // then the worker's own default is that of the function
+                test.execute("update ai.vectorizer set config = config #- '{loading,retries}'")
+                    .await?;
+            }
+            let gate = Gate::new();
+            gate.refuse("poison");
+            run_out(&test, &worker(&test, &gate)).await;
+            assert_eq!(dead_letters(&test).await, ["1 embedding"]);
+            assert_eq!(gate.calls().len(), retries + 1, "{retries}");
+            test.execute("select ai.drop_vectorizer('tested', drop_all => true); drop table posts")
+                .await?;
+        }
         Ok(())
     })
     .await;

@@ -64,15 +64,33 @@ as $$
     end
 $$;
 
-create or replace function ai._vectorizer_check_indexing(indexing jsonb)
+-- The dimensions are those of the vectors, the type that of their column: pgvector's limits depend on both. Unlike pgai, what no
+-- worker could build is refused here and not by PostgreSQL when the time has come.
+create or replace function ai._vectorizer_check_indexing(indexing jsonb, dimensions int, type name)
 returns void language plpgsql immutable set search_path to pg_catalog, pg_temp
 as $$
+declare
+    m int;
+    ef_construction int;
+    most int := case type when 'vector' then 2000 when 'halfvec' then 4000 end;
 begin
+    perform ai._vectorizer_number_between('indexing', indexing, 'min_rows', 0, 2147483647);
     case ai._vectorizer_implementation('indexing', indexing, 'none', 'hnsw', 'diskann')
     when 'hnsw' then
         if indexing ->> 'opclass' not in ('vector_cosine_ops', 'vector_ip_ops', 'vector_l1_ops', 'vector_l2_ops') then
             raise exception 'indexing: opclass is "%", it must be vector_cosine_ops, vector_ip_ops, vector_l1_ops or vector_l2_ops'
                 , indexing ->> 'opclass';
+        end if;
+        m := coalesce(ai._vectorizer_number_between('indexing', indexing, 'm', 2, 100), 16);
+        ef_construction := coalesce(ai._vectorizer_number_between('indexing', indexing, 'ef_construction', 4, 1000), 64);
+        if ef_construction < 2 * m then
+            raise exception 'indexing: ef_construction is %, it must be at least twice m, which is %', ef_construction, m;
+        end if;
+        if dimensions > most then
+            raise exception 'indexing: hnsw takes a % of at most % dimensions, and these have %', type, most, dimensions
+                using hint = case type when 'vector'
+                    then 'Use ai.indexing_none() and an index of your own over embedding::halfvec, which takes 4000, or a shorter embedding.'
+                    else 'Use ai.indexing_none().' end;
         end if;
     when 'diskann' then
         if indexing ->> 'storage_layout' not in ('memory_optimized', 'plain') then
