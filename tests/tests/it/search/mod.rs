@@ -4,6 +4,7 @@ mod builder;
 mod edges;
 mod embed;
 mod expressions;
+mod full_text;
 mod grouped;
 mod hybrid;
 mod indexes;
