@@ -1,6 +1,7 @@
 //! Embedding query text inside the database, with the functions of pgai's `ai` extension.
 //!
-//! Each call is an SQL expression, evaluated once per query. Arguments are bound, never formatted, and those that are not set are
+//! Each call is an SQL expression. A [`Search`](super::Search) by one asks for it once, in a statement of its own, and goes on with the
+//! vector, however many statements it takes; in a query of SeaORM's alone it stands where it is written. Arguments are bound, never formatted, and those that are not set are
 //! not sent. The database needs the extension `ai`; where only pgai's schema or ours is installed, embed through an
 //! [`Embedder`](crate::embedder::Embedder) with [`search_text`](super::SearchTrait::search_text) instead.
 //!
@@ -73,7 +74,7 @@ macro_rules! call {
 
         impl $crate::search::IntoVector<$crate::search::kind::Expression> for $name {
             fn into_vector(self) -> $crate::search::VectorExpr {
-                $crate::search::VectorExpr::Expr(self.into())
+                $crate::search::VectorExpr::Call(self.into())
             }
         }
     };

@@ -19,7 +19,8 @@ use crate::entity::{EmbeddingTrait, SearchedByTrait};
 
 /// Starts searches: on every companion entity, and on entities with a vector of their own.
 pub trait SearchTrait: SearchableTrait {
-    /// Searches by a vector, a column, or an expression such as [`ai::openai_embed`](super::ai::openai_embed).
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
+    /// row. An expression is evaluated wherever a statement of the search has it.
     fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Found> {
         Search::new(query.into_vector().into())
     }
@@ -47,7 +48,8 @@ impl<E: SearchableTrait> SearchTrait for E {}
 ///
 /// They are [`best_per_source`](Search::best_per_source) searches [`with_source`](Search::with_source) on its companion.
 pub trait SourceSearchTrait: SearchedByTrait {
-    /// Searches by a vector, a column, or an expression such as [`ai::openai_embed`](super::ai::openai_embed).
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
+    /// row. An expression is evaluated wherever a statement of the search has it.
     fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, WithSource> {
         Self::Embeddings::search(query).best_per_source().with_source()
     }
@@ -106,6 +108,7 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     fn new(query: SearchQuery<'a>) -> Self {
         let plan = Plan {
             except: query.except::<E>(),
+            operand: query.operand_kind(),
             ..Plan::default()
         };
         Self {
@@ -177,7 +180,8 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all); and a query by text or by a row, which has no vector before the search runs.
+    /// As [`all`](Self::all); and a query by text, by a function of [`ai`](super::ai) or by a row, which has no vector before the
+    /// search runs.
     pub fn statement(&self) -> Result<Statement, SearchError> {
         self.plan.check()?;
         Ok(self.first(&self.query.operand::<E>(self.plan.metric)?).build())

@@ -38,7 +38,7 @@ pub enum SearchError {
     /// An expression, which only the database evaluates, is no vector.
     #[error("the query expression is NULL: there is no vector to search by")]
     NullQuery,
-    /// The query is text, or a row, and only running the search finds its vector.
+    /// The query is text, a function that embeds, or a row, and only running the search finds its vector.
     #[error("the query has no vector before the search runs")]
     NoVectorYet,
     /// The row that others are compared with is not embedded.

@@ -12,7 +12,14 @@ use super::found::{Found, SearchableTrait};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     plan: String,
-    index: Option<String>,
+    index: Option<Index>,
+}
+
+/// An index, with the schema that it and its table are in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Index {
+    pub(super) schema: String,
+    pub(super) name: String,
 }
 
 impl Explanation {
@@ -20,7 +27,11 @@ impl Explanation {
     /// table is small, or because a filter leaves few rows.
     #[must_use]
     pub fn index(&self) -> Option<&str> {
-        self.index.as_deref()
+        self.index.as_ref().map(|index| index.name.as_str())
+    }
+
+    pub(super) fn into_index(self) -> Option<Index> {
+        self.index
     }
 
     /// The lines of `EXPLAIN`.
@@ -42,23 +53,24 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all).
+    /// As [`all`](Self::all); a connection that takes no raw statements, such as SeaORM's `RestrictedConnection`: `EXPLAIN` is one.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         Ok(explain(db, self.resolved(db).await?).await?)
     }
 }
 
 pub(super) async fn explain<C: ConnectionTrait>(db: &C, statement: Statement) -> Result<Explanation, DbErr> {
-    let ask = |format| Statement {
-        sql: format!("EXPLAIN (FORMAT {format}) {}", statement.sql),
+    let ask = |options| Statement {
+        sql: format!("EXPLAIN ({options}) {}", statement.sql),
         ..statement.clone()
     };
-    let lines = db.query_all_raw(ask("TEXT")).await?;
+    let lines = db.query_all_raw(ask("FORMAT TEXT")).await?;
     let lines: Vec<String> = lines
         .iter()
         .map(|row| row.try_get_by_index(0))
         .collect::<Result<_, _>>()?;
-    let tree = db.query_one_raw(ask("JSON")).await?;
+    // only a verbose plan has schemas
+    let tree = db.query_one_raw(ask("VERBOSE, FORMAT JSON")).await?;
     let tree: Option<serde_json::Value> = tree.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(Explanation {
         plan: lines.join("\n"),
@@ -67,12 +79,15 @@ pub(super) async fn explain<C: ConnectionTrait>(db: &C, statement: Statement) ->
 }
 
 /// The index of the scan that puts rows in order: one that only finds them has no `Order By`.
-fn ordering_index(node: &serde_json::Value) -> Option<String> {
+fn ordering_index(node: &serde_json::Value) -> Option<Index> {
     match node {
         serde_json::Value::Object(fields) => {
-            let index = fields.get("Index Name").and_then(serde_json::Value::as_str);
-            match (index, fields.get("Order By")) {
-                (Some(index), Some(_)) => Some(index.to_owned()),
+            let text = |name: &str| fields.get(name).and_then(serde_json::Value::as_str);
+            match (text("Index Name"), fields.get("Order By")) {
+                (Some(name), Some(_)) => Some(Index {
+                    schema: text("Schema").unwrap_or_default().to_owned(),
+                    name: name.to_owned(),
+                }),
                 _ => fields.values().find_map(ordering_index),
             }
         }

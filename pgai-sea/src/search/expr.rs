@@ -2,7 +2,7 @@
 
 mod metric;
 mod operand;
-mod quantised;
+mod quantized;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +12,7 @@ pub use self::metric::Metric;
 #[doc(hidden)]
 pub use self::operand::kind;
 pub use self::operand::{IntoVector, VectorExpr};
-pub(crate) use self::quantised::{binary_expr, halfvec_expr};
+pub(crate) use self::quantized::{binary_expr, halfvec_expr};
 
 /// pgvector's distances and functions, on columns and on anything else that is a vector.
 ///

@@ -4,6 +4,7 @@ use sea_orm::prelude::{PgVector, Uuid};
 use sea_orm::{DbErr, Iden, QueryResult, TryGetableMany};
 use serde::Serialize;
 
+use super::error::SearchError;
 use crate::entity::EmbeddingTrait;
 
 /// How a selected column is called: `c_` for the chunk's, `s_` for the source's, `p_` for a partial model's.
@@ -97,5 +98,5 @@ impl<Key: TryGetableMany> Chunk<Key> {
 /// NULL only where the query's own vector is: nothing stored is at no distance.
 pub(super) fn distance(row: &QueryResult) -> Result<f64, DbErr> {
     let distance: Option<f64> = row.try_get("", DISTANCE)?;
-    distance.ok_or_else(|| DbErr::Custom("the query expression is NULL: there is no vector to search by".to_owned()))
+    distance.ok_or_else(|| SearchError::NullQuery.into())
 }

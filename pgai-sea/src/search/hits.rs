@@ -26,7 +26,7 @@ impl<H> Hits<H> {
     ///
     /// Always 0 unless [`max_scan_tuples`](super::Search::max_scan_tuples), [`max_probes`](super::Search::max_probes) or
     /// [`iterative_scan(Off)`](super::Search::iterative_scan) bounded the scan of an index: every other search that comes back with
-    /// too few rows is repeated without the index.
+    /// too few rows is repeated without the index. Of a ranking it is another number, see [`Ranking::all`](super::Ranking::all).
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.missing

@@ -30,7 +30,6 @@ mod query;
 mod ranking;
 mod recall;
 mod scan;
-mod similarity;
 mod statement;
 
 pub use self::builder::{Search, SearchTrait, SourceSearchTrait};

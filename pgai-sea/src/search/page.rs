@@ -9,7 +9,8 @@ use super::error::SearchError;
 use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
 use super::hit::DISTANCE;
-use super::plan::Plan;
+use super::plan::{Attempt, Plan};
+use super::scan::SCANNED;
 use super::statement::PROBE;
 
 /// The rows of the page, nearest first, and how many belong there but were not found.
@@ -19,11 +20,16 @@ pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
     db: &C,
 ) -> Result<(Vec<QueryResult>, u64), SearchError> {
     let mut page = Page::default();
+    let mut is_exhausted = false;
     for attempt in plan.attempts() {
+        if is_exhausted && attempt != Attempt::Exact {
+            continue;
+        }
         page = Page::read(plan.statement::<E, F>(query, attempt).query_all(db).await?)?;
         if page.rows.len() as u64 >= plan.limit || page.has_null {
             break;
         }
+        is_exhausted = page.scanned.is_some_and(|scanned| plan.is_exhausted(attempt, scanned));
     }
     let is_full = page.rows.len() as u64 >= plan.limit;
     if page.rows.is_empty() {
@@ -44,11 +50,17 @@ pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
 struct Page {
     rows: Vec<(f64, QueryResult)>,
     has_null: bool,
+    /// How many rows the scan came up with, if that is more than what became of them.
+    scanned: Option<u64>,
 }
 
 impl Page {
     fn read(found: Vec<QueryResult>) -> Result<Self, DbErr> {
         let mut page = Self::default();
+        if let Some(row) = found.first() {
+            // only a scan for the best of each source says so
+            page.scanned = row.try_get::<i64>("", SCANNED).ok().map(i64::unsigned_abs);
+        }
         for row in found {
             match row.try_get("", DISTANCE)? {
                 None => page.has_null = true,

@@ -32,7 +32,17 @@ pub(super) struct Plan {
     pub(super) scan: Scan,
     pub(super) quantized: Option<Quantized>,
     pub(super) exact: bool,
+    pub(super) operand: Operand,
     pub(super) ranking: ForRanking,
+}
+
+/// What the stored vectors are compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Operand {
+    #[default]
+    Numbers,
+    /// It may speak of the rows that the vectors belong to.
+    Expression,
 }
 
 /// What a [`Ranking`](super::Ranking) needs of its window.
@@ -42,6 +52,8 @@ pub(super) struct ForRanking {
     pub(super) source: bool,
     /// The stored vectors, which are compared with each other.
     pub(super) vectors: bool,
+    /// Each row once, however often a join has it.
+    pub(super) distinct: bool,
 }
 
 impl Default for Plan {
@@ -62,6 +74,7 @@ impl Default for Plan {
             scan: Scan::default(),
             quantized: None,
             exact: false,
+            operand: Operand::default(),
         }
     }
 }
@@ -85,6 +98,9 @@ impl Plan {
         if self.min_similarity.is_some() && self.metric.similarity(0.0).is_none() {
             return Err(SearchError::NoSimilarity { metric: self.metric });
         }
+        if let Some(quantized) = self.quantized {
+            quantized.check()?;
+        }
         let maxima = [
             ("max_distance", self.max_distance),
             ("min_similarity", self.min_similarity),
@@ -105,7 +121,11 @@ impl Plan {
 
     /// Whether conditions, joins or an order may speak of the rows that the vectors belong to.
     pub(super) fn is_joined(&self) -> bool {
-        self.ranking.source || !self.filter.is_empty() || !self.joins.is_empty() || !self.ties.is_empty()
+        self.ranking.source
+            || self.operand == Operand::Expression
+            || !self.filter.is_empty()
+            || !self.joins.is_empty()
+            || !self.ties.is_empty()
     }
 
     /// Whether rows that an index finds may be no hits.
@@ -118,20 +138,20 @@ impl Plan {
         self.best_per_source || self.quantized.is_some() || !self.ties.is_empty()
     }
 
+    /// Whether what an index scan finds may be several rows of one hit.
+    pub(super) fn is_deduplicated(&self) -> bool {
+        self.best_per_source || self.ranking.distinct && !self.joins.is_empty()
+    }
+
     /// What to try until the page is full. Rows of an index may be dead, and the connection's own settings may be low: what does not
     /// carry on by itself is told to. The last attempt looks at every row, so that a short page is short because there are no more;
     /// only a search that bounds its scan goes without.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
-        self.attempts_at(self.reach())
-    }
-
-    /// The same for the `rows` nearest.
-    pub(super) fn attempts_at(&self, rows: u64) -> Vec<Attempt> {
         if self.exact {
             return vec![Attempt::Exact];
         }
-        let rows = rows.saturating_mul(self.quantized.map_or(1, Quantized::times));
-        let windows = if self.best_per_source {
+        let rows = self.reach().saturating_mul(self.quantized.map_or(1, Quantized::times));
+        let windows = if self.is_deduplicated() {
             CHUNKS_PER_SOURCE.map(|chunks| rows.saturating_mul(chunks)).to_vec()
         } else {
             vec![rows]
@@ -146,6 +166,15 @@ impl Plan {
             attempts.push(Attempt::Exact);
         }
         attempts
+    }
+
+    /// Whether a scan that came up with so few rows would not find more if it were asked for more: it carried on until the index, or
+    /// its own bound, came to an end.
+    pub(super) fn is_exhausted(&self, attempt: Attempt, scanned: u64) -> bool {
+        let Attempt::Scan { window, insists } = attempt else {
+            return true;
+        };
+        scanned < window && self.scan.carries_on(window, self.is_filtered() || insists)
     }
 
     /// Whether a row so far away is a hit. A zero vector is at no cosine distance from anything, and never one.

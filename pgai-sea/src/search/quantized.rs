@@ -2,6 +2,7 @@
 
 use sea_orm::sea_query::Expr;
 
+use super::error::SearchError;
 use super::expr::{Metric, binary_expr, halfvec_expr};
 
 /// A search through an index on vectors of fewer bits: it finds several times as many rows as are wanted, and the exact distances
@@ -40,14 +41,25 @@ impl Quantized {
         }
     }
 
-    /// How many times as many rows as are wanted are fetched from the index and compared exactly.
+    /// How many times as many rows as are wanted are fetched from the index and compared exactly; at least 1.
     pub fn oversample(mut self, times: u32) -> Self {
         self.oversample = times;
         self
     }
 
     pub(super) fn times(self) -> u64 {
-        u64::from(Ord::max(self.oversample, 1))
+        u64::from(self.oversample)
+    }
+
+    pub(super) fn check(self) -> Result<(), SearchError> {
+        if self.oversample == 0 {
+            return Err(SearchError::Number {
+                setter: "oversample",
+                value: 0.0,
+                range: "1 or more",
+            });
+        }
+        Ok(())
     }
 
     /// What the index orders by.

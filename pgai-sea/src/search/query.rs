@@ -9,12 +9,15 @@ use sea_orm::{ColumnTrait, ConnectionTrait};
 use super::error::SearchError;
 use super::expr::{Metric, VectorExpr};
 use super::found::SearchableTrait;
+use super::plan::Operand;
 use crate::embedder::{Embedder, InputType};
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {
     Vector(Vec<f32>),
     Expr(Expr),
+    /// What the database evaluates before it searches.
+    Call(Expr),
     Text(&'a dyn Embedder, String),
     /// The row with this key.
     Like(Vec<Value>),
@@ -25,6 +28,7 @@ impl fmt::Debug for SearchQuery<'_> {
         match self {
             Self::Vector(vector) => write!(f, "Vector({} dimensions)", vector.len()),
             Self::Expr(expr) => f.debug_tuple("Expr").field(expr).finish(),
+            Self::Call(call) => f.debug_tuple("Call").field(call).finish(),
             Self::Text(_, text) => f.debug_tuple("Text").field(text).finish(),
             Self::Like(key) => f.debug_tuple("Like").field(key).finish(),
         }
@@ -37,6 +41,7 @@ impl From<VectorExpr> for SearchQuery<'_> {
             VectorExpr::Vector(vector) => Self::Vector(vector),
             VectorExpr::Expr(Expr::Value(Value::Vector(Some(vector)))) => Self::Vector(vector.to_vec()),
             VectorExpr::Expr(expr) => Self::Expr(expr),
+            VectorExpr::Call(call) => Self::Call(call),
         }
     }
 }
@@ -46,11 +51,19 @@ impl SearchQuery<'_> {
         Self::Like(key.into_value_tuple().into_iter().collect())
     }
 
+    /// What a search will compare the stored vectors with.
+    pub(super) fn operand_kind(&self) -> Operand {
+        match self {
+            Self::Expr(expr) if !matches!(expr, Expr::Value(_)) => Operand::Expression,
+            _ => Operand::Numbers,
+        }
+    }
+
     /// Refuses numbers that nothing can be compared with.
     pub(super) fn check<E: SearchableTrait>(&self, metric: Metric) -> Result<(), SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric).map(drop),
-            Self::Expr(_) | Self::Text(..) | Self::Like(_) => Ok(()),
+            Self::Expr(_) | Self::Call(_) | Self::Text(..) | Self::Like(_) => Ok(()),
         }
     }
 
@@ -59,11 +72,11 @@ impl SearchQuery<'_> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric),
             Self::Expr(expr) => Ok(once(expr.clone())),
-            Self::Text(..) | Self::Like(_) => Err(SearchError::NoVectorYet),
+            Self::Call(_) | Self::Text(..) | Self::Like(_) => Err(SearchError::NoVectorYet),
         }
     }
 
-    /// The same, after the text is embedded, or the row's vector read.
+    /// The same, after the text is embedded, the call evaluated, or the row's vector read.
     pub(super) async fn resolve<E: SearchableTrait, C: ConnectionTrait>(
         &self,
         metric: Metric,
@@ -73,6 +86,12 @@ impl SearchQuery<'_> {
             Self::Text(embedder, text) => {
                 let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
                 checked::<E>(vectors.pop().unwrap_or_default(), metric)
+            }
+            Self::Call(call) => {
+                let query = Query::select().expr_as(call.clone().cast_as("vector"), "query").take();
+                let row = db.query_one(&query).await?;
+                let query: Option<PgVector> = row.map(|row| row.try_get("", "query")).transpose()?.flatten();
+                checked::<E>(query.ok_or(SearchError::NullQuery)?.to_vec(), metric)
             }
             Self::Like(key) => {
                 // a row's chunks together: the mean of their vectors
@@ -114,8 +133,8 @@ fn is_of<E: SearchableTrait>(key: &[Value]) -> Expr {
         .unwrap_or_else(|| Expr::val(false))
 }
 
-/// A call is evaluated for each row that it stands beside unless it is immutable, and some call a provider; a subquery that knows
-/// nothing of the row is evaluated once.
+/// A call is evaluated for each row that it stands beside unless it is immutable; a subquery that knows nothing of the row is evaluated
+/// once for each place where it stands.
 fn once(expr: Expr) -> Expr {
     match expr {
         Expr::Column(_) | Expr::Value(_) | Expr::SubQuery(..) => expr,

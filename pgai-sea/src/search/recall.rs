@@ -9,16 +9,20 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
 
 use super::error::SearchError;
-use super::explain::explain;
+use super::explain::{Index, explain};
 use super::expr::{Metric, VectorExpr};
 use super::found::{Distances, SearchableTrait};
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
 use super::quantized::Quantized;
+use super::statement::up_to;
 
 /// Values of `hnsw.ef_search` and of `ivfflat.probes` that are tried where nobody names others.
 const EF_SEARCH: [u32; 5] = [20, 40, 80, 160, 320];
 const PROBES: [u32; 5] = [1, 2, 4, 8, 16];
+
+/// A setting of pgvector's, and its value.
+type Setting = (&'static str, u32);
 
 /// Measures an index against exact searches. See [`SearchTrait::recall`](super::SearchTrait::recall).
 #[derive(Clone, Debug)]
@@ -92,54 +96,40 @@ impl<E: SearchableTrait> Recall<E> {
         self
     }
 
-    /// Measures. Each stored vector of the sample is searched exactly, which reads the whole table, and once with each setting.
+    /// Measures. Each stored vector of the sample is searched exactly, which reads the whole table, and once with each setting. Vectors
+    /// of zeros are not sampled where the cosine is measured: they are at no distance from anything.
     ///
     /// # Errors
     ///
-    /// A setting that pgvector would refuse.
+    /// A setting that pgvector would refuse, before anything is measured; a connection that takes no raw statements, such as SeaORM's
+    /// `RestrictedConnection`: `EXPLAIN` is one.
     pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
+        self.plan.check()?;
+        // any vector is found in the same way
+        let any = VectorExpr::Vector(vec![1.0; E::DIMENSIONS]).into();
+        let statement = self.plan.statement::<E, Distances>(&any, first(&self.plan)).build();
+        let index = explain(db, statement).await?.into_index();
+        let setting = match &index {
+            Some(index) => access_method(index, db).await?,
+            None => None,
+        };
+        let tried = self.tried(setting)?;
+
+        let sample: Vec<Expr> = self.sampled(db).await?;
         let mut exact = Vec::new();
         let mut exact_times = Vec::new();
-        let sample: Vec<Expr> = self.sampled(db).await?;
         for query in &sample {
             let (distances, took) = self.distances(&self.plan, query, Attempt::Exact, db).await?;
             // of the rows that are there at all
             exact.push((distances.len(), distances.last().copied().unwrap_or(f64::NEG_INFINITY)));
             exact_times.push(took);
         }
-
-        let index = match sample.first() {
-            Some(query) => {
-                let statement = self.plan.statement::<E, Distances>(query, first(&self.plan)).build();
-                explain(db, statement).await?.index().map(str::to_owned)
-            }
-            None => None,
-        };
-        let setting = match &index {
-            Some(index) => access_method(index, db).await?,
-            None => None,
-        };
-        let values = match (setting, self.settings.as_ref()) {
-            (None, _) => Vec::new(),
-            (Some(_), Some(values)) => values.clone(),
-            (Some("probes"), None) => PROBES.to_vec(),
-            (Some(_), None) => EF_SEARCH.to_vec(),
-        };
-
         let mut measured = Vec::new();
-        for value in std::iter::once(None).chain(values.into_iter().map(Some)) {
-            let mut plan = self.plan.clone();
-            let setting = setting.zip(value);
-            match setting {
-                Some(("probes", probes)) => plan.scan.probes = Some(probes),
-                Some((_, ef_search)) => plan.scan.ef_search = Some(ef_search),
-                None => {}
-            }
-            plan.check()?;
+        for (setting, plan) in &tried {
             let mut shares = Vec::new();
             let mut times = Vec::new();
             for (query, (all, farthest)) in sample.iter().zip(&exact) {
-                let (distances, took) = self.distances(&plan, query, first(&plan), db).await?;
+                let (distances, took) = self.distances(plan, query, first(plan), db).await?;
                 let found = distances
                     .iter()
                     .filter(|distance| *distance <= farthest)
@@ -149,7 +139,7 @@ impl<E: SearchableTrait> Recall<E> {
                 times.push(took);
             }
             measured.push(RecallAt {
-                setting,
+                setting: *setting,
                 recall: if shares.is_empty() {
                     1.0
                 } else {
@@ -161,21 +151,48 @@ impl<E: SearchableTrait> Recall<E> {
         Ok(RecallReport {
             k: self.plan.limit,
             sample: sample.len() as u64,
-            index,
+            index: index.map(|index| index.name),
             exact: median(exact_times),
             default: measured.remove(0),
             at: measured,
         })
     }
 
+    /// What is measured: the connection's own settings first, then the values of `setting`. Refuses what pgvector would.
+    fn tried(&self, setting: Option<&'static str>) -> Result<Vec<(Option<Setting>, Plan)>, SearchError> {
+        let values = match (setting, self.settings.as_ref()) {
+            (None, _) => Vec::new(),
+            (Some(_), Some(values)) => values.clone(),
+            (Some("probes"), None) => PROBES.to_vec(),
+            (Some(_), None) => EF_SEARCH.to_vec(),
+        };
+        let values = std::iter::once(None).chain(values.into_iter().map(Some));
+        values
+            .map(|value| {
+                let mut plan = self.plan.clone();
+                let setting = setting.zip(value);
+                match setting {
+                    Some(("probes", probes)) => plan.scan.probes = Some(probes),
+                    Some((_, ef_search)) => plan.scan.ef_search = Some(ef_search),
+                    None => {}
+                }
+                plan.check()?;
+                Ok((setting, plan))
+            })
+            .collect()
+    }
+
     async fn sampled<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<Expr>, DbErr> {
         let embedding = E::embedding_column().into_expr();
+        let itself = Metric::Cosine.between(embedding.clone(), embedding.clone());
+        let has_direction = (self.plan.metric == Metric::Cosine).then(|| itself.ne(f64::NAN));
         let sample = Query::select()
             .expr_as(embedding.clone().cast_as("vector"), "embedding")
             .from(E::default().table_ref())
             .and_where(embedding.is_not_null())
+            .and_where_option(has_direction)
             .order_by_expr(Func::random().into(), Order::Asc)
-            .limit(self.sample)
+            .limit(up_to(self.sample))
             .take();
         let rows = db.query_all(&sample).await?;
         rows.iter()
@@ -209,7 +226,7 @@ fn first(plan: &Plan) -> Attempt {
 }
 
 /// Which setting an index of its kind listens to.
-async fn access_method<C: ConnectionTrait>(index: &str, db: &C) -> Result<Option<&'static str>, DbErr> {
+async fn access_method<C: ConnectionTrait>(index: &Index, db: &C) -> Result<Option<&'static str>, DbErr> {
     let query = Query::select()
         .expr_as(Expr::col(("pg_am", "amname")).cast_as("text"), "method")
         .from(("pg_catalog", "pg_class"))
@@ -217,7 +234,12 @@ async fn access_method<C: ConnectionTrait>(index: &str, db: &C) -> Result<Option
             ("pg_catalog", "pg_am"),
             Expr::col(("pg_class", "relam")).equals(("pg_am", "oid")),
         )
-        .and_where(Expr::col(("pg_class", "relname")).eq(index))
+        .inner_join(
+            ("pg_catalog", "pg_namespace"),
+            Expr::col(("pg_class", "relnamespace")).equals(("pg_namespace", "oid")),
+        )
+        .and_where(Expr::col(("pg_class", "relname")).eq(index.name.as_str()))
+        .and_where(Expr::col(("pg_namespace", "nspname")).eq(index.schema.as_str()))
         .take();
     let method: Option<String> = match db.query_one(&query).await? {
         Some(row) => row.try_get("", "method")?,

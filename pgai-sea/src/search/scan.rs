@@ -98,6 +98,8 @@ impl Scan {
 /// The common table expression that holds what an index scan found. It hides a table of that name, and takes it from what SeaORM's
 /// access control judges: no table should have one of these.
 pub(super) const HITS: &str = "pgai_sea_hits";
+/// How many rows are in it, where a statement says so.
+pub(super) const SCANNED: &str = "scanned";
 const SCAN: &str = "pgai_sea_scan";
 const RESTORE: &str = "pgai_sea_restore";
 
@@ -124,8 +126,7 @@ pub(super) fn scanning(mut nearest: SelectStatement, settings: Vec<Setting>) -> 
             format!("after_{i}"),
         );
     }
-    let all = Query::select().expr(Func::count(Expr::col(Asterisk))).from(HITS).take();
-    restore.from_subquery(all, "found");
+    restore.from_subquery(count(HITS), "found");
 
     WithClause::new()
         .cte(cte(SCAN, scan))
@@ -151,6 +152,14 @@ pub(super) fn restored() -> Expr {
 /// True, once the common table expression `name` has been evaluated: PostgreSQL checks a condition without columns before it
 /// touches a row, also where there is none.
 fn after(name: &'static str) -> Expr {
-    let rows = Query::select().expr(Func::count(Expr::col(Asterisk))).from(name).take();
-    Expr::from(rows).gt(0)
+    rows_of(name).gt(0)
+}
+
+/// The number of rows of the common table expression `name`.
+pub(super) fn rows_of(name: &'static str) -> Expr {
+    count(name).into()
+}
+
+fn count(name: &'static str) -> SelectStatement {
+    Query::select().expr(Func::count(Expr::col(Asterisk))).from(name).take()
 }

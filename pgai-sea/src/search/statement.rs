@@ -13,7 +13,7 @@ use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Plan};
-use super::scan::{HITS, restored, scanning};
+use super::scan::{HITS, SCANNED, restored, rows_of, scanning};
 
 /// A search as SeaORM sends it.
 pub(super) enum SearchStatement {
@@ -59,6 +59,11 @@ pub(super) fn tie(i: usize) -> String {
     format!("t_{i}")
 }
 
+/// What tells the rows of the searched table apart.
+pub(super) fn identity(i: usize) -> String {
+    format!("i_{i}")
+}
+
 impl Plan {
     pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, attempt: Attempt) -> SearchStatement {
         let page = |hits, keyed: bool| self.page(hits, if keyed { E::source_key().len() } else { 0 });
@@ -85,6 +90,9 @@ impl Plan {
             return SearchStatement::Plain(page(hits, self.is_reordered()));
         }
         hits.from(HITS).and_where(restored());
+        if self.best_per_source {
+            hits.expr_as(rows_of(HITS), SCANNED);
+        }
         SearchStatement::Scanning(page(hits, self.is_reordered()).with(scanning(nearest, settings)))
     }
 
@@ -92,9 +100,14 @@ impl Plan {
     pub(super) fn count<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, limit: Option<u64>) -> SelectStatement {
         let mut matching = Query::select();
         self.source::<E, F>(&mut matching);
-        if self.best_per_source {
+        if self.is_deduplicated() {
             matching.distinct();
-            for column in E::source_key() {
+            let columns = if self.best_per_source {
+                E::source_key()
+            } else {
+                E::identity()
+            };
+            for column in columns {
                 matching.expr(column.into_expr());
             }
         } else {
@@ -120,6 +133,7 @@ impl Plan {
         let unfiltered = Self {
             metric: self.metric,
             joins: self.joins.clone(),
+            operand: self.operand,
             ..Self::default()
         };
         let itself = self.metric.between(query.clone(), query.clone());
@@ -220,7 +234,8 @@ impl Plan {
             }
             return self.cut(&mut hits);
         }
-        let mut best = best(hits, keys, DISTANCE, Order::Asc, self);
+        let names: Vec<_> = (0..keys).map(key).collect();
+        let mut best = best(hits, &names, DISTANCE, Order::Asc, self);
         best.order_by(DISTANCE, Order::Asc);
         self.tied(&mut best);
         for i in 0..keys {
@@ -229,7 +244,7 @@ impl Plan {
         self.cut(&mut best)
     }
 
-    pub(super) fn tied(&self, select: &mut SelectStatement) {
+    fn tied(&self, select: &mut SelectStatement) {
         for (i, (_, order)) in self.ties.iter().enumerate() {
             select.order_by(tie(i), order.clone());
         }
@@ -249,17 +264,17 @@ pub(super) fn seq<E: SearchableTrait>() -> Expr {
     E::chunk_seq().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
 }
 
-/// Of the rows of each source the one that comes first by `by`, in no order.
+/// Of the rows that have the same `keys` the one that comes first by `by`, in no order.
 pub(super) fn best(
     mut rows: SelectStatement,
-    keys: usize,
+    keys: &[String],
     by: &'static str,
     order: Order,
     plan: &Plan,
 ) -> SelectStatement {
-    rows.distinct_on((0..keys).map(key));
-    for i in 0..keys {
-        rows.order_by(key(i), Order::Asc);
+    rows.distinct_on(keys.iter().cloned());
+    for key in keys {
+        rows.order_by(key.clone(), Order::Asc);
     }
     rows.order_by(by, order);
     plan.tied(&mut rows);

@@ -12,15 +12,19 @@ use crate::types::{Bits, HalfVec, SparseVec};
 pub enum VectorExpr {
     /// Numbers. They are bound, never formatted.
     Vector(Vec<f32>),
-    /// A column, a function call, anything that PostgreSQL evaluates to a vector.
+    /// A column, a function call, anything that PostgreSQL evaluates to a vector. It may speak of the row that it is compared with,
+    /// and a search writes it wherever its query stands.
     Expr(Expr),
+    /// A call that may cost something, as those of [`ai`](crate::search::ai) do, and knows nothing of any row: a search evaluates it
+    /// once, by itself, and goes on with the numbers.
+    Call(Expr),
 }
 
 impl From<VectorExpr> for Expr {
     fn from(operand: VectorExpr) -> Self {
         match operand {
             VectorExpr::Vector(vector) => Self::val(PgVector::from(vector)),
-            VectorExpr::Expr(expr) => expr,
+            VectorExpr::Expr(expr) | VectorExpr::Call(expr) => expr,
         }
     }
 }

@@ -2,7 +2,7 @@ use sea_orm::prelude::PgVector;
 use sea_orm::sea_query::{Alias, Expr, PostgresQueryBuilder, Query, Value};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryOrder, QueryTrait};
 
-use super::quantised::{binary_expr, halfvec_expr};
+use super::quantized::{binary_expr, halfvec_expr};
 use super::*;
 use crate::search::ai;
 use crate::search::statement::tests::store;

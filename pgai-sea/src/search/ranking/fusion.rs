@@ -46,10 +46,17 @@ impl Fusion {
 
     /// The same in SQL, over the legs `vector` and `text`, either of which may not have the row.
     pub(super) fn score(self, vector: &'static str, text: &'static str) -> Expr {
-        let part = |weight: f64, leg: &'static str| {
-            let score = Expr::val(weight).div(Expr::val(self.k).add(Expr::col((leg, RANK))));
-            Expr::from(Func::coalesce([score, Expr::val(0.0)]))
-        };
+        let part =
+            |weight: f64, leg: &'static str| Expr::from(Func::coalesce([self.part(weight, leg), Expr::val(0.0)]));
         part(self.vector, vector).add(part(self.text, text))
+    }
+
+    /// The score in SQL of what only the leg `vector` has.
+    pub(super) fn nearest_in(self, vector: &'static str) -> Expr {
+        self.part(self.vector, vector)
+    }
+
+    fn part(self, weight: f64, leg: &'static str) -> Expr {
+        Expr::val(weight).div(Expr::val(self.k).add(Expr::col((leg, RANK))))
     }
 }

@@ -15,12 +15,12 @@ pub use self::hit::Ranked;
 pub use self::rerank::{RerankError, Reranker};
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
 use self::diversity::{Candidate, choose, relevance};
 use self::fusion::Fusion;
 use self::rerank::Reranking;
-use self::statement::{SCANNED, VECTOR_RANK, Window, fused};
+use self::statement::{Matching, NEAR, PLACE, RANKABLE, VECTOR_RANK, Window, fused};
 use super::builder::Search;
 use super::error::SearchError;
 use super::explain::{Explanation, explain};
@@ -28,6 +28,7 @@ use super::found::{Found, SearchableTrait};
 use super::hits::Hits;
 use super::page::{comparable, missing, nearest};
 use super::plan::{Attempt, ForRanking, Plan};
+use super::scan::SCANNED;
 
 /// Rows that the steps choose from, if nobody says otherwise.
 const DEFAULT_WINDOW: u64 = 50;
@@ -48,7 +49,8 @@ pub struct Ranking<'a, E: SearchableTrait, F: Found<E>> {
 impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     /// Fuses the nearest rows with those that a full-text search finds, by reciprocal rank fusion: what both find comes first.
     ///
-    /// A filter holds for both, a maximal distance for the nearest alone.
+    /// A filter holds for both, a maximal distance for the nearest alone. A row is one hit, however often a
+    /// [join](Search::join) has it.
     ///
     /// ```no_run
     /// # use pgai_sea::prelude::*;
@@ -121,7 +123,10 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
         self
     }
 
-    /// How many rows each of the vectors and the full text may propose; by default 50, and never fewer than the page needs.
+    /// How many rows each of the vectors and the full text may propose, and how many of what they propose a reranker and
+    /// [`diversify`](Self::diversify) put in order; by default 50. It is the same for every page, so that pages follow each other: rows
+    /// beyond it come after those within, as they are fused and at last by their distance alone. A search from one page to the next
+    /// should have a window of as many rows as people look at.
     pub fn window(mut self, window: u64) -> Self {
         self.window = window;
         self
@@ -143,25 +148,30 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
 
     /// Runs it: the best, best first.
     ///
+    /// [`Hits::missing`] is here of the rows that the vectors propose, not of the page: how many belong in the
+    /// [window](Self::window), or up to the end of a page beyond it, but were not found because the search was told to give up early.
+    ///
     /// # Errors
     ///
-    /// As [`Search::all`]; a `k`, a weight or a `lambda` out of range; a reranker that fails.
+    /// As [`Search::all`]; a window, a `k`, a weight or a `lambda` out of range; a full-text search where nothing says what text is
+    /// searched; a reranker that fails, or gives a score that is not finite.
     pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<Ranked<F::Hit>>, SearchError> {
         let plan = self.window_plan()?;
+        let text = self.matching()?;
         let (offset, limit) = (place(self.search.plan.offset), place(self.search.plan.limit));
         if limit == 0 {
             return Ok(Hits::default());
         }
         let query = self.search.query.resolve::<E, _>(plan.metric, db).await?;
-        let (rows, missing) = match &self.text {
+        let (rows, missing) = match &text {
             Some(text) => self.fused(&plan, &query, text, db).await?,
             None => nearest::<E, F, _>(&plan, &query, db).await?,
         };
-        let mut window = Vec::with_capacity(rows.len());
+        let mut hits = Vec::with_capacity(rows.len());
         let mut candidates = Vec::new();
         for (row, rank) in rows.iter().zip(1..) {
             let hit = F::read(row, plan.vectors)?;
-            window.push(match self.text {
+            hits.push(match text {
                 Some(_) => Ranked::read(row, hit)?,
                 None => Ranked::nearest(self.fusion.nearest(rank), rank, hit),
             });
@@ -169,26 +179,37 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
                 candidates.push(Candidate::read(row)?);
             }
         }
-
-        let mut order: Vec<usize> = (0..window.len()).collect();
-        if let Some(reranking) = &self.reranking {
-            reranking.score(&mut window).await?;
-            order.sort_by(|a, b| {
-                let score = |place: &usize| window[*place].rerank_score.unwrap_or(f64::NEG_INFINITY);
-                score(b).total_cmp(&score(a))
-            });
-        }
-        if let Some(lambda) = self.diversity {
-            let by_score = self.text.is_some() || self.reranking.is_some();
-            let relevance = relevance(by_score, &window, &candidates);
-            order = choose(lambda, &relevance, &candidates, order, offset.saturating_add(limit));
-        }
-        let mut window: Vec<_> = window.into_iter().map(Some).collect();
+        let order = self.order(&mut hits, &candidates).await?;
+        let mut hits: Vec<_> = hits.into_iter().map(Some).collect();
         let page = order.into_iter().skip(offset).take(limit);
         Ok(Hits::new(
-            page.filter_map(|place| window[place].take()).collect(),
+            page.filter_map(|place| hits[place].take()).collect(),
             missing,
         ))
+    }
+
+    /// The places of `hits` in the order in which they come back, as far as the page needs them: the window is put in order, what lies
+    /// beyond stays behind it.
+    async fn order(&self, hits: &mut [Ranked<F::Hit>], candidates: &[Candidate]) -> Result<Vec<usize>, SearchError> {
+        let window = Ord::min(place(self.window), hits.len());
+        let mut order: Vec<usize> = (0..window).collect();
+        if place(self.search.plan.offset) < window {
+            if let Some(reranking) = &self.reranking {
+                reranking.score(&mut hits[..window]).await?;
+                order.sort_by(|a, b| {
+                    let score = |place: &usize| hits[*place].rerank_score.unwrap_or(f64::NEG_INFINITY);
+                    score(b).total_cmp(&score(a))
+                });
+            }
+            if let Some(lambda) = self.diversity {
+                let by_score = self.text.is_some() || self.reranking.is_some();
+                let relevance = relevance(by_score, &hits[..window], &candidates[..window]);
+                let wanted = place(self.search.plan.reach());
+                order = choose(lambda, &relevance, &candidates[..window], order, wanted);
+            }
+        }
+        order.extend(window..hits.len());
+        Ok(order)
     }
 
     /// Runs it for the best alone.
@@ -205,26 +226,37 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all).
+    /// As [`all`](Self::all); a connection that takes no raw statements, such as SeaORM's `RestrictedConnection`: `EXPLAIN` is one.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         let plan = self.window_plan()?;
+        let text = self.matching()?;
         let query = self.search.query.resolve::<E, _>(plan.metric, db).await?;
         let attempt = plan.attempts().first().copied().unwrap_or(Attempt::Exact);
-        let statement = match &self.text {
-            Some(text) => {
-                let statement = fused::<E, F>(&plan, &text.matching::<E>()?, &query, &self.asked(), attempt);
-                DbBackend::Postgres.build(&statement)
-            }
+        let statement = match &text {
+            Some(text) => DbBackend::Postgres.build(&fused::<E, F>(&plan, text, &query, &self.asked(), attempt)),
             None => plan.statement::<E, F>(&query, attempt).build(),
         };
         Ok(explain(db, statement).await?)
     }
 
-    /// The plan of the window: what the page needs and what there is to choose from.
+    /// What the full text has to match, and how well it does.
+    fn matching(&self) -> Result<Option<Matching>, SearchError> {
+        self.text.as_ref().map(FullText::matching::<E>).transpose()
+    }
+
+    /// The plan of the window: what the page needs and what there is to choose from. Refuses what has no right answer.
     fn window_plan(&self) -> Result<Plan, SearchError> {
         let plan = &self.search.plan;
         plan.check()?;
+        self.search.query.check::<E>(plan.metric)?;
         self.fusion.check()?;
+        if self.window == 0 {
+            return Err(SearchError::Number {
+                setter: "window",
+                value: 0.0,
+                range: "1 or more",
+            });
+        }
         if let Some(lambda) = self.diversity.filter(|lambda| !(0.0..=1.0).contains(lambda)) {
             return Err(SearchError::Number {
                 setter: "diversify",
@@ -238,15 +270,17 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
             ranking: ForRanking {
                 source: self.text.as_ref().is_some_and(FullText::is_elsewhere),
                 vectors: self.diversity.is_some(),
+                distinct: self.text.is_some(),
             },
             ..plan.clone()
         })
     }
 
-    /// Of the fused rows: all that there are to choose from, or the page.
+    /// Of the fused rows: all that there are to choose from, and the page.
     fn asked(&self) -> Window {
         let page = self.search.plan.reach();
         Window {
+            ranked: self.window,
             rows: if self.reranking.is_some() || self.diversity.is_some() {
                 self.window.max(page)
             } else {
@@ -256,39 +290,44 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
         }
     }
 
-    /// The fused rows, and how many belong there but were not found.
+    /// The fused rows, and how many the leg of vectors should have had as well.
     async fn fused<C: ConnectionTrait>(
         &self,
         plan: &Plan,
         query: &Expr,
-        text: &FullText,
+        text: &Matching,
         db: &C,
     ) -> Result<(Vec<QueryResult>, u64), SearchError> {
-        let text = text.matching::<E>()?;
         let window = self.asked();
         let mut rows = Vec::new();
+        let mut near = 0;
+        let mut is_exhausted = false;
         for attempt in plan.attempts() {
+            if is_exhausted && attempt != Attempt::Exact {
+                continue;
+            }
             rows = db
-                .query_all(&fused::<E, F>(plan, &text, query, &window, attempt))
+                .query_all(&fused::<E, F>(plan, text, query, &window, attempt))
                 .await?;
-            // a leg that came back short has not seen everything
-            let scanned: u64 = match rows.first() {
-                Some(row) => row.try_get::<i64>("", SCANNED)?.unsigned_abs(),
-                None => 0,
-            };
-            let is_whole = match attempt {
-                Attempt::Scan { window, .. } => scanned >= window,
-                Attempt::Exact => true,
-            };
-            if is_whole && rows.len() as u64 >= window.rows {
+            let status = rows.first();
+            let status =
+                status.ok_or_else(|| DbErr::RecordNotFound("a hybrid search says nothing of itself".to_owned()))?;
+            let count = |name| status.try_get::<i64>("", name).map(i64::unsigned_abs);
+            near = count(NEAR)?;
+            if attempt == Attempt::Exact || count(RANKABLE)? >= plan.limit {
                 break;
             }
+            is_exhausted = plan.is_exhausted(attempt, count(SCANNED)?);
+        }
+        let is_hit = |row: &QueryResult| Ok::<_, DbErr>(row.try_get::<Option<i64>>("", PLACE)?.is_some());
+        if let Some(false) = rows.first().map(is_hit).transpose()? {
+            rows.clear();
         }
         let mut ranks = rows.iter().map(|row| row.try_get("", VECTOR_RANK));
         if ranks.all(|rank: Result<Option<i64>, _>| matches!(rank, Ok(None))) {
             comparable::<E, F, _>(plan, query, db).await?;
         }
-        let missing = missing::<E, F, _>(&self.search.plan, query, rows.len() as u64, db).await?;
+        let missing = missing::<E, F, _>(plan, query, near, db).await?;
         Ok((rows, missing))
     }
 }

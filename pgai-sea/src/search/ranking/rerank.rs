@@ -25,7 +25,7 @@ use crate::search::error::SearchError;
 /// ```
 #[async_trait]
 pub trait Reranker: fmt::Debug + Send + Sync {
-    /// One score per passage, in their order, larger for better.
+    /// One finite score per passage, in their order, larger for better.
     async fn rerank(&self, query: &str, passages: &[String]) -> Result<Vec<f32>, RerankError>;
 }
 
@@ -98,9 +98,13 @@ impl<'a, H> Reranking<'a, H> {
             );
             return Err(RerankError::new(message).into());
         }
-        for (hit, score) in hits.iter_mut().zip(scores) {
-            if score.is_nan() {
-                return Err(RerankError::new("the reranker gave NaN, which is neither good nor bad").into());
+        for (position, (hit, score)) in hits.iter_mut().zip(scores).enumerate() {
+            if !score.is_finite() {
+                let message = format!(
+                    "the reranker gave {score} for the passage at position {position}: a score has to be finite, or it cannot be \
+                     weighed against others"
+                );
+                return Err(RerankError::new(message).into());
             }
             hit.rerank_score = Some(f64::from(score));
         }

@@ -2,16 +2,16 @@
 
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{
-    Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WindowStatement, WithClause,
-    WithQuery,
+    Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, UnionType, WindowStatement,
+    WithClause, WithQuery,
 };
 
 use super::fusion::Fusion;
 use crate::search::found::{Found, SearchableTrait};
 use crate::search::hit::DISTANCE;
 use crate::search::plan::{Attempt, Plan};
-use crate::search::scan::{HITS, Setting, cte, restored, scanning};
-use crate::search::statement::{SEQ, best, key, seq, tie, unindexed, up_to};
+use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning};
+use crate::search::statement::{SEQ, best, identity, key, seq, tie, unindexed, up_to};
 
 /// Names of columns.
 pub(super) const RANK: &str = "rank";
@@ -19,18 +19,18 @@ pub(super) const SCORE: &str = "score";
 pub(super) const VECTOR_RANK: &str = "vector_rank";
 pub(super) const TEXT_RANK: &str = "text_rank";
 pub(super) const TEXT_SCORE: &str = "text_score";
-/// How many rows the scan of an index came up with.
-pub(super) const SCANNED: &str = "scanned";
+/// Where a row is among all, from 1; none in the row that says how the search went where nothing was found.
+pub(super) const PLACE: &str = "place";
+/// Whether a row follows those that were ranked.
+const BEYOND: &str = "beyond";
+/// How many rows the leg of vectors could rank, and how many of them are near enough.
+pub(super) const RANKABLE: &str = "rankable";
+pub(super) const NEAR: &str = "near";
 
-/// The legs, and what they come to.
-const NEAREST: &str = "nearest";
-const MATCHING: &str = "matching";
-const FUSED: &str = "fused";
-
-/// The rows' identities, under which the legs are joined with the rows again.
-fn identity(i: usize) -> String {
-    format!("i_{i}")
-}
+/// The legs, and what they come to: common table expressions, called like those of [`scan`](crate::search::scan) for its reasons.
+const NEAREST: &str = "pgai_sea_nearest";
+const MATCHING: &str = "pgai_sea_matching";
+const FUSED: &str = "pgai_sea_fused";
 
 /// The condition that a text matches, and how well.
 pub(super) struct Matching {
@@ -38,13 +38,16 @@ pub(super) struct Matching {
     pub(super) score: Expr,
 }
 
-/// What is asked for beside the [`Plan`], whose limit is the rows of each leg.
+/// What is asked for beside the [`Plan`], whose limit is what the leg of vectors comes up with.
 pub(super) struct Window {
+    /// The rows of each leg that are fused.
+    pub(super) ranked: u64,
     /// The rows that come back.
     pub(super) rows: u64,
     pub(super) fusion: Fusion,
 }
 
+/// The rows that come back, with how the search went in each of them, or alone where there are none.
 pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     plan: &Plan,
     text: &Matching,
@@ -52,8 +55,8 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     asked: &Window,
     attempt: Attempt,
 ) -> WithQuery {
-    let keys = keys::<E>(plan).len();
-    let (hits, settings) = scanned::<E, F>(plan, query, attempt);
+    let names = Names::of::<E>(plan);
+    let (hits, settings) = scanned::<E, F>(plan, query, attempt, &names);
     let is_scanning = !settings.is_empty();
     let mut with = if is_scanning {
         scanning(hits, settings)
@@ -61,93 +64,209 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
         WithClause::new().cte(cte(HITS, hits)).to_owned()
     };
 
-    // a leg in the order of its ranks
-    let ranked = |from: SelectStatement, by: &'static str, order: Order| {
-        let mut over = WindowStatement::new();
-        over.order_by(by, order.clone());
-        let mut leg = Query::select();
-        leg.column(Asterisk)
-            .from_subquery(from, "leg")
-            .order_by(by, order)
-            .limit(up_to(plan.limit));
-        for i in 0..keys {
-            over.order_by(key(i), Order::Asc);
-            leg.order_by(key(i), Order::Asc);
-        }
-        leg.expr_window_as(Func::cust("row_number"), over, RANK).take()
-    };
     let mut nearest = Query::select();
     nearest
         .column((HITS, Asterisk))
         .from(HITS)
         .and_where(Expr::col(DISTANCE).ne(f64::NAN));
-    if let Some(max) = plan.farthest() {
-        nearest.and_where(Expr::col(DISTANCE).lte(max));
-    }
-    let mut matching = rows::<E, F>(plan);
+    let mut matching = rows::<E, F>(plan, query);
     matching
         .expr_as(text.score.clone(), SCORE)
-        .and_where(text.matches.clone());
-    if plan.best_per_source {
-        nearest = best(nearest, keys, DISTANCE, Order::Asc, plan);
+        .and_where(text.matches.clone())
+        // what is at no distance is no hit, whatever it says
+        .and_where(plan.distance::<E>(query).ne(f64::NAN));
+    if plan.is_deduplicated() {
+        nearest = best(nearest, &names.hit, DISTANCE, Order::Asc, plan);
         let all = Query::select()
-            .column((HITS, Asterisk))
-            .from_subquery(matching, HITS)
+            .column(("texts", Asterisk))
+            .from_subquery(matching, "texts")
             .take();
-        matching = best(all, keys, SCORE, Order::Desc, plan);
+        matching = best(all, &names.hit, SCORE, Order::Desc, plan);
     }
-    with.cte(cte(NEAREST, ranked(nearest, DISTANCE, Order::Asc)))
-        .cte(cte(MATCHING, ranked(matching, SCORE, Order::Desc)))
-        .cte(cte(FUSED, joined::<E>(keys, asked.fusion)));
+    let nearest = names.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
+    let matching = names.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
+    with.cte(cte(NEAREST, nearest))
+        .cte(cte(MATCHING, matching))
+        .cte(cte(FUSED, names.fused(plan, asked)));
 
-    let mut page = plan.hits::<E, F>(query, plan.distance::<E>(query), false);
+    let mut page = plan.hits::<E, F>(query, Expr::col((FUSED, outward(DISTANCE))), false);
     let ids = E::identity().into_iter().enumerate();
     page.inner_join(
         FUSED,
         ids.fold(Condition::all(), |on, (i, column)| {
-            on.add(column.into_expr().equals((FUSED, identity(i))))
+            on.add(column.into_expr().equals((FUSED, outward(&identity(i)))))
         }),
     );
-    for name in [SCORE, VECTOR_RANK, TEXT_RANK, TEXT_SCORE] {
-        page.expr_as(Expr::col((FUSED, name)), name);
+    for name in [SCORE, VECTOR_RANK, TEXT_RANK, TEXT_SCORE, PLACE] {
+        page.expr_as(Expr::col((FUSED, outward(name))), name);
     }
-    let found = Query::select().expr(Func::count(Expr::col(Asterisk))).from(HITS).take();
-    page.expr_as(Expr::from(found), SCANNED);
+    if !plan.joins.is_empty() {
+        // which of the rows that a join has for it stands for a hit makes no difference
+        page.distinct_on([(FUSED, outward(PLACE))])
+            .order_by((FUSED, outward(PLACE)), Order::Asc);
+    }
+
+    let near = near_enough(
+        plan,
+        Query::select().expr(Func::count(Expr::col(Asterisk))).from(NEAREST),
+    );
+    let status = Query::select()
+        .expr_as(rows_of(HITS), SCANNED)
+        .expr_as(rows_of(NEAREST), RANKABLE)
+        .expr_as(Expr::from(near), NEAR)
+        .take();
+    let mut all = Query::select();
+    all.column(("status", Asterisk))
+        .column(("page", Asterisk))
+        .from_subquery(status, "status")
+        .join_subquery(JoinType::LeftJoin, page, "page", Condition::all());
     if is_scanning {
-        page.and_where(restored());
+        all.and_where(restored());
     }
-    page.order_by((FUSED, SCORE), Order::Desc)
-        .order_by(DISTANCE, Order::Asc);
-    plan.tied(&mut page);
-    for i in 0..E::identity().len() {
-        page.order_by((FUSED, identity(i)), Order::Asc);
-    }
-    page.limit(up_to(asked.rows)).take().with(with)
+    all.order_by(("page", PLACE), Order::Asc).take().with(with)
 }
 
-/// What counts as one hit: a row of the searched table, or all rows of one source.
-fn keys<E: SearchableTrait>(plan: &Plan) -> Vec<E::Column> {
-    if plan.best_per_source {
-        E::source_key()
-    } else {
-        E::identity()
+/// What columns of the fused rows are called beside the users' tables, whose columns a filter may name without their table.
+fn outward(name: &str) -> String {
+    format!("pgai_sea_{name}")
+}
+
+/// Those near enough to be proposed by the leg of vectors.
+fn near_enough(plan: &Plan, nearest: &mut SelectStatement) -> SelectStatement {
+    if let Some(max) = plan.farthest() {
+        nearest.and_where(Expr::col((NEAREST, DISTANCE)).lte(max));
+    }
+    nearest.take()
+}
+
+/// What the columns are called by which rows are told apart and put in order.
+struct Names {
+    /// What tells hits apart: rows of the searched table, or the sources that they belong to.
+    hit: Vec<String>,
+    /// What tells rows of the searched table apart.
+    identity: Vec<String>,
+    /// What decides between equals: the caller's own, the source's key, the place in its text.
+    ties: Vec<(String, Order)>,
+}
+
+impl Names {
+    fn of<E: SearchableTrait>(plan: &Plan) -> Self {
+        let identity: Vec<_> = (0..E::identity().len()).map(identity).collect();
+        let keys: Vec<_> = (0..E::source_key().len()).map(key).collect();
+        let own = plan
+            .ties
+            .iter()
+            .enumerate()
+            .map(|(i, (_, order))| (tie(i), order.clone()));
+        let place = keys.iter().cloned().chain([SEQ.to_owned()]);
+        Self {
+            ties: own
+                .chain(place.chain(identity.clone()).map(|name| (name, Order::Asc)))
+                .collect(),
+            hit: if plan.best_per_source { keys } else { identity.clone() },
+            identity,
+        }
+    }
+
+    /// The first `limit` of `from` in this order, with their ranks.
+    fn ranked<const N: usize>(
+        &self,
+        from: SelectStatement,
+        by: [(&'static str, Order); N],
+        rank: &'static str,
+        limit: u64,
+    ) -> SelectStatement {
+        let by = by.into_iter().map(|(name, order)| (name.to_owned(), order));
+        let mut over = WindowStatement::new();
+        let mut leg = Query::select();
+        for (name, order) in by.chain(self.ties.iter().cloned()) {
+            over.order_by(name.clone(), order.clone());
+            leg.order_by(name, order);
+        }
+        leg.column(Asterisk)
+            .from_subquery(from, "leg")
+            .expr_window_as(Func::cust("row_number"), over, rank)
+            .limit(up_to(limit))
+            .take()
+    }
+
+    /// The rows of both legs, those that both have as one; then those that are too far away to be ranked, and whose words do not
+    /// speak for them either.
+    fn fused(&self, plan: &Plan, asked: &Window) -> SelectStatement {
+        let same = |nearest: &'static str| {
+            self.hit.iter().fold(Condition::all(), |same, name| {
+                same.add(Expr::col((nearest, name.clone())).equals((MATCHING, name.clone())))
+            })
+        };
+        let window = near_enough(plan, Query::select().column(Asterisk).from(NEAREST))
+            .and_where(Expr::col((NEAREST, RANK)).lte(up_to(asked.ranked)))
+            .take();
+        let mut both = self.carried(|name| {
+            let either = ["near", MATCHING].map(|leg| Expr::col((leg, name.to_owned())));
+            Func::coalesce(either).into()
+        });
+        both.expr_as(Expr::col(("near", RANK)), VECTOR_RANK)
+            .expr_as(Expr::col((MATCHING, RANK)), TEXT_RANK)
+            .expr_as(Expr::col((MATCHING, SCORE)), TEXT_SCORE)
+            .expr_as(asked.fusion.score("near", MATCHING), SCORE)
+            .expr_as(Expr::cust("FALSE"), BEYOND)
+            .from_subquery(window, "near")
+            .join(JoinType::FullOuterJoin, MATCHING, same("near"));
+        if plan.limit > asked.ranked {
+            let mut beyond = self.carried(|name| Expr::col((NEAREST, name.to_owned())));
+            let matching = Query::select()
+                .expr(Expr::cust("1"))
+                .from(MATCHING)
+                .cond_where(same(NEAREST))
+                .take();
+            beyond
+                .column((NEAREST, RANK))
+                .expr(Expr::cust("NULL"))
+                .expr(Expr::cust("NULL"))
+                .expr(asked.fusion.nearest_in(NEAREST))
+                .expr(Expr::cust("TRUE"))
+                .from(NEAREST)
+                .and_where(Expr::col((NEAREST, RANK)).gt(up_to(asked.ranked)))
+                .and_where(Expr::exists(matching).not());
+            both.union(UnionType::All, near_enough(plan, &mut beyond));
+        }
+
+        let order = [(BEYOND, Order::Asc), (SCORE, Order::Desc), (DISTANCE, Order::Asc)];
+        let ranked = self.ranked(both, order, PLACE, asked.rows);
+        let mut named = Query::select();
+        let columns = self.identity.iter().map(String::as_str);
+        for name in columns.chain([DISTANCE, SCORE, VECTOR_RANK, TEXT_RANK, TEXT_SCORE, PLACE]) {
+            named.expr_as(Expr::col(("ranked", name.to_owned())), outward(name));
+        }
+        named.from_subquery(ranked, "ranked").take()
+    }
+
+    /// What goes from the legs into their fusion.
+    fn carried(&self, column: impl Fn(&str) -> Expr) -> SelectStatement {
+        let mut select = Query::select();
+        let names = self.ties.iter().map(|(name, _)| name.as_str());
+        for name in names.chain([DISTANCE]) {
+            select.expr_as(column(name), name.to_owned());
+        }
+        select
     }
 }
 
-/// All rows that can be hits, with what they are told apart by.
-fn rows<E: SearchableTrait, F: Found<E>>(plan: &Plan) -> SelectStatement {
+/// All rows that can be hits, with what they are told apart and put in order by.
+fn rows<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = Query::select();
     plan.source::<E, F>(&mut rows);
     for (i, column) in E::identity().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), identity(i));
     }
-    for (i, column) in keys::<E>(plan).into_iter().enumerate() {
+    for (i, column) in E::source_key().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), key(i));
     }
     rows.expr_as(seq::<E>(), SEQ);
     for (i, (expr, _)) in plan.ties.iter().enumerate() {
         rows.expr_as(expr.clone(), tie(i));
     }
+    rows.expr_as(plan.distance::<E>(query), DISTANCE);
     rows
 }
 
@@ -156,10 +275,9 @@ fn scanned<E: SearchableTrait, F: Found<E>>(
     plan: &Plan,
     query: &Expr,
     attempt: Attempt,
+    names: &Names,
 ) -> (SelectStatement, Vec<Setting>) {
-    let mut hits = rows::<E, F>(plan);
-    let distance = plan.distance::<E>(query);
-    hits.expr_as(distance.clone(), DISTANCE);
+    let mut hits = rows::<E, F>(plan, query);
     match attempt {
         Attempt::Scan { window, insists } => {
             hits.order_by_expr(plan.scanned::<E>(query), Order::Asc)
@@ -167,31 +285,14 @@ fn scanned<E: SearchableTrait, F: Found<E>>(
             (hits, plan.scan.settings(window, plan.is_filtered() || insists))
         }
         Attempt::Exact => {
-            if !plan.best_per_source {
-                hits.order_by_expr(unindexed(distance), Order::Asc)
-                    .limit(up_to(plan.limit));
+            if !plan.is_deduplicated() {
+                hits.order_by_expr(unindexed(plan.distance::<E>(query)), Order::Asc);
+                for (name, order) in &names.ties {
+                    hits.order_by(name.clone(), order.clone());
+                }
+                hits.limit(up_to(plan.limit));
             }
             (hits, Vec::new())
         }
     }
-}
-
-/// The rows of both legs, those that both have as one.
-fn joined<E: SearchableTrait>(keys: usize, fusion: Fusion) -> SelectStatement {
-    let mut fused = Query::select();
-    for i in 0..E::identity().len() {
-        let either = [NEAREST, MATCHING].map(|leg| Expr::col((leg, identity(i))));
-        fused.expr_as(Func::coalesce(either), identity(i));
-    }
-    let same = (0..keys).fold(Condition::all(), |same, i| {
-        same.add(Expr::col((NEAREST, key(i))).equals((MATCHING, key(i))))
-    });
-    fused
-        .expr_as(Expr::col((NEAREST, RANK)), VECTOR_RANK)
-        .expr_as(Expr::col((MATCHING, RANK)), TEXT_RANK)
-        .expr_as(Expr::col((MATCHING, SCORE)), TEXT_SCORE)
-        .expr_as(fusion.score(NEAREST, MATCHING), SCORE)
-        .from(NEAREST)
-        .join(JoinType::FullOuterJoin, MATCHING, same)
-        .take()
 }

@@ -3,7 +3,7 @@
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryOrder};
 use serde_json::json;
 
 use super::notes::{create, note};
@@ -173,6 +173,64 @@ async fn a_text_is_embedded_as_a_vectorizer_embeds() {
                 assert_eq!(model, "m");
             }
         }
+        Ok(())
+    })
+    .await;
+}
+
+/// Each call of a provider is a request that somebody pays for.
+#[tokio::test]
+async fn a_provider_is_asked_once_for_each_search() {
+    on_catalog(Catalog::Ours, async |test| {
+        create(&test).await?;
+        test.execute(FUNCTIONS).await?;
+        let asked = async || {
+            test.value::<i64>("with asked as (delete from got returning 1) select count(*) from asked")
+                .await
+        };
+        let search = || note::embeddings::Entity::search(ai::ollama_embed("m", "t")).limit(3);
+        for search in [
+            search(),
+            search().exact(),
+            search().best_per_source(),
+            search().quantized(Quantized::halfvec()),
+            search().ef_search(50),
+            // in vain: every attempt is made, and the query is looked into
+            search().filter(note::Column::Author.eq("nobody")),
+            search().filter(note::Column::Author.eq("nobody")).max_scan_tuples(10),
+        ] {
+            let what = format!("{search:?}");
+            let _page = search.clone().all(&test.db).await?;
+            assert_eq!(asked().await?, 1, "{what}");
+            search.clone().count(&test.db).await?;
+            assert_eq!(asked().await?, 1, "{what}");
+            search.explain(&test.db).await?;
+            assert_eq!(asked().await?, 1, "{what}");
+            let _page = search.clone().hybrid(FullText::plain("chunk")).all(&test.db).await?;
+            assert_eq!(asked().await?, 1, "{what}");
+            let _page = search.hybrid(FullText::plain("nowhere")).diversify(0.5).all(&test.db).await?;
+            assert_eq!(asked().await?, 1, "{what}");
+        }
+        let hits = search().all(&test.db).await?;
+        let expected = note::embeddings::Entity::search([1.0, 2.0, 3.0]).limit(3).all(&test.db).await?;
+        assert_eq!(hits, expected);
+
+        // it is judged as any other vector is
+        for (answer, said) in [
+            ("null", "the query expression is NULL"),
+            ("'[0,0,0]'", "the query vector has only zeros"),
+            ("'[1,2]'", "the query vector has 2 dimensions"),
+        ] {
+            test.execute(&format!(
+                "create or replace function kept(arguments jsonb) returns vector language sql volatile as 'select {}::vector'",
+                answer.replace('\'', "''")
+            ))
+            .await?;
+            let refused = search().all(&test.db).await.unwrap_err().to_string();
+            assert!(refused.starts_with(said), "{refused}");
+        }
+        let refused = search().statement().unwrap_err();
+        assert!(matches!(refused, SearchError::NoVectorYet), "{refused}");
         Ok(())
     })
     .await;

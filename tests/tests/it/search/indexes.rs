@@ -3,7 +3,7 @@
 use pgai_sea::index::IndexMethod;
 use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;
-use pgai_sea_tests::{Catalog, Random, TestDatabase, on_both_catalogs, on_catalog};
+use pgai_sea_tests::{Catalog, Random, on_both_catalogs, on_catalog};
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement};
 use sea_orm::{
@@ -13,6 +13,7 @@ use sea_orm::{Statement, TransactionTrait};
 
 use super::items::{self, by_method as distance, create_table, item, mostly_zero, numbers, random_bits};
 use super::notes::{self, note, vector};
+use super::with_index;
 
 const METHODS: [IndexMethod; 2] = [IndexMethod::Hnsw, IndexMethod::IvfFlat];
 const TYPES: [VectorType; 4] = [
@@ -70,15 +71,6 @@ fn nearest(distance: Expr) -> SelectStatement {
     select.order_by(distance, Order::Asc).limit(5).into_query()
 }
 
-/// As on a table too large to be sorted.
-async fn prefer_indexes(test: &TestDatabase) -> Result<sea_orm::DatabaseTransaction, DbErr> {
-    let transaction = test.db.begin().await?;
-    transaction
-        .execute_unprepared("set local enable_seqscan = off; set local enable_sort = off")
-        .await?;
-    Ok(transaction)
-}
-
 #[tokio::test]
 async fn what_the_builder_takes_is_what_pgvector_has_and_serves_its_own_metric() {
     on_catalog(Catalog::Bare, async |test| {
@@ -111,7 +103,7 @@ async fn what_the_builder_takes_is_what_pgvector_has_and_serves_its_own_metric()
                 .create_vector_index(create.clone())
                 .await
                 .map_err(|error| format!("{what}: {error}"))?;
-            let transaction = prefer_indexes(&test).await?;
+            let transaction = with_index(&test).await?;
             for queried in METRICS.into_iter().filter(|of| is_of_bits(*of) == is_of_bits(metric)) {
                 let distance = match vector {
                     VectorType::Bit => distance(queried, column, random_bits(random)),
@@ -150,7 +142,7 @@ async fn a_quantised_index_serves_the_same_expression() {
             let binary = on(method, item::Column::Whole).binary();
             manager.create_vector_index(halved.clone()).await?;
             manager.create_vector_index(binary.clone()).await?;
-            let transaction = prefer_indexes(&test).await?;
+            let transaction = with_index(&test).await?;
             let by_half = item::Column::Whole.cast_halfvec(16).cosine_distance(numbers(random));
             let by_bits = item::Column::Whole
                 .binary_quantize()
@@ -186,7 +178,7 @@ async fn an_index_serves_arguments_of_other_types_and_prepared_statements() {
         for create in [&whole, &half, &binary] {
             manager.create_vector_index(create.clone()).await?;
         }
-        let transaction = prefer_indexes(&test).await?;
+        let transaction = with_index(&test).await?;
         transaction
             .execute_unprepared("set local plan_cache_mode = force_generic_plan")
             .await?;
@@ -251,7 +243,7 @@ async fn a_partial_index_serves_its_own_filter() {
             definition.contains("WITH (m='8') WHERE ((id > 25) AND (half IS NOT NULL))"),
             "{definition}"
         );
-        let transaction = prefer_indexes(&test).await?;
+        let transaction = with_index(&test).await?;
         let distance = || item::Column::Whole.cosine_distance([1.0; 16]);
         let served = item::Entity::find()
             .filter(filter())
@@ -289,7 +281,7 @@ async fn a_vectorizers_store_is_indexed_by_its_entity() {
                 || definition.ends_with("USING hnsw (embedding vector_cosine_ops) WITH (m='8', ef_construction='32')"),
             "{definition}"
         );
-        let transaction = prefer_indexes(&test).await?;
+        let transaction = with_index(&test).await?;
         let served = explain(
             &transaction,
             note::embeddings::Entity::search(vector(5)).limit(5).statement()?,

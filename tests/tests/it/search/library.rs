@@ -209,7 +209,7 @@ pub(super) async fn store(test: &TestDatabase, chunks: &[Stored]) -> TestResult 
                      vector: [x, y, z],
                  }| {
                     let (tenant, number) = key;
-                    format!("('{tenant}', {number}, {seq}, '{tenant}{number}#{seq}', '[{x:e},{y:e},{z:e}]')")
+                    format!("('{tenant}', {number}, {seq}, '{tenant}{number}#{seq}', '[{x:e},{y:e},{z:e}]'::vector)")
                 },
             )
             .collect();

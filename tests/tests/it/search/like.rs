@@ -134,7 +134,7 @@ async fn a_mean_of_zeros_has_no_cosine_distance() {
     .await;
 }
 
-mod label {
+pub(super) mod label {
     use pgai_sea::Vectorizer;
     use sea_orm::entity::prelude::*;
 
@@ -155,7 +155,7 @@ mod label {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-async fn labels(test: &TestDatabase) -> TestResult {
+pub(super) async fn labels(test: &TestDatabase) -> TestResult {
     test.execute("create table labels (id int primary key, text text not null)")
         .await?;
     SchemaManager::new(&test.db)

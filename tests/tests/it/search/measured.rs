@@ -2,23 +2,14 @@
 
 use pgai_sea::prelude::*;
 use pgai_sea::search::RecallReport;
-use pgai_sea_tests::{TestDatabase, on_both_catalogs};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::notes::{NOTES, create, note};
+use super::with_index;
 
 const QUERY: [f32; 3] = [1.0, 2.0, -0.5];
 const INDEX: &str = "notes_embedding_store_embedding_idx";
-
-async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = test.db.begin().await?;
-    transaction
-        .execute_unprepared(
-            "set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off",
-        )
-        .await?;
-    Ok(transaction)
-}
 
 #[tokio::test]
 async fn a_count_is_of_all_pages() {
@@ -125,6 +116,70 @@ async fn recall_is_all_without_an_index_and_grows_with_what_is_looked_at() {
         let report = recall().metric(Metric::L2).settings([1, 40]).run(&transaction).await?;
         plausible(&report, &[("probes", 1), ("probes", 40)]);
         assert!(report.at[0].recall < 0.999 && report.at[1].recall > 0.999, "{report}");
+        Ok(())
+    })
+    .await;
+}
+
+/// A table of another schema may have an index of the same name, of another kind.
+#[tokio::test]
+async fn the_index_is_the_tables_own() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(&format!(
+            "create schema other; create table other.vectors (embedding vector(3));
+             create index {INDEX} on other.vectors using ivfflat (embedding vector_cosine_ops) with (lists = 1)"
+        ))
+        .await?;
+        create(&test).await?;
+        test.execute("create index on notes_embedding_store using hnsw (embedding vector_cosine_ops); analyze")
+            .await?;
+        let transaction = with_index(&test).await?;
+        let report = note::embeddings::Entity::recall(3, 2)
+            .settings([50])
+            .run(&transaction)
+            .await?;
+        assert_eq!(report.index.as_deref(), Some(INDEX));
+        let tried: Vec<_> = report.at.iter().filter_map(|at| at.setting).collect();
+        assert_eq!(tried, [("ef_search", 50)]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_setting_is_refused_before_anything_is_measured_and_a_sample_is_what_has_a_direction() {
+    on_catalog(Catalog::Ours, async |test| {
+        create(&test).await?;
+        test.execute(
+            "create index on notes_embedding_store using hnsw (embedding vector_cosine_ops);
+             delete from notes_embedding_store where id > 30;
+             update notes_embedding_store set embedding = '[0,0,0]' where id <= 10; analyze",
+        )
+        .await?;
+        let transaction = with_index(&test).await?;
+        let reads = async || {
+            let sql = "select seq_scan from pg_stat_xact_user_tables where relname = 'notes_embedding_store'";
+            let statement = Statement::from_string(DbBackend::Postgres, sql);
+            let row = transaction.query_one_raw(statement).await?;
+            row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?
+                .try_get_by_index::<i64>(0)
+        };
+        let recall = || note::embeddings::Entity::recall(5, u64::MAX);
+        let before = reads().await?;
+        let refused = recall().settings([40, 1_001]).run(&transaction).await.unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                SearchError::Setting {
+                    setter: "ef_search",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+        assert_eq!(reads().await?, before, "the table was read for nothing");
+        assert_eq!(recall().run(&transaction).await?.sample, 20);
+        assert_eq!(recall().metric(Metric::L2).run(&transaction).await?.sample, 30);
         Ok(())
     })
     .await;

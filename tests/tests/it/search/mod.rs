@@ -4,7 +4,9 @@ mod builder;
 mod edges;
 mod embed;
 mod expressions;
+mod full_text;
 mod grouped;
+mod hybrid;
 mod indexes;
 mod items;
 mod library;
@@ -16,7 +18,24 @@ mod partial;
 mod quantized;
 mod random;
 mod ranking;
+mod reference;
 mod scan;
 mod settings;
 mod short;
 mod types;
+mod windows;
+
+use pgai_sea_tests::TestDatabase;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
+
+/// A transaction in which PostgreSQL prefers indexes on vectors, as it does by itself on larger tables.
+async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = test.db.begin().await?;
+    transaction
+        .execute_unprepared(
+            "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off;
+             set local enable_hashjoin = off",
+        )
+        .await?;
+    Ok(transaction)
+}

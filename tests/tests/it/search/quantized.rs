@@ -3,7 +3,9 @@
 use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Random, TestDatabase, TestResult, on_both_catalogs};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::ColumnTrait;
+
+use super::with_index;
 
 /// Enough dimensions that one bit of each says something.
 const DIMENSIONS: usize = 64;
@@ -64,14 +66,6 @@ async fn create(test: &TestDatabase, index: &str) -> Result<Vec<Vec<f32>>, Box<d
     ))
     .await?;
     Ok(vectors)
-}
-
-async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = test.db.begin().await?;
-    transaction
-        .execute_unprepared("set local enable_seqscan = off; set local enable_bitmapscan = off")
-        .await?;
-    Ok(transaction)
 }
 
 /// The nearest by the whole vectors, and their distances.
@@ -190,6 +184,16 @@ async fn vectors_without_a_direction_do_not_take_the_place_of_others() {
         assert_eq!(hits.len(), 10);
         assert!(hits.iter().all(|hit| hit.embedding.source_key <= 20));
         let hits = page::embeddings::Entity::search(query).quantized(Quantized::binary()).limit(30).all(&test.db).await?;
+        assert_eq!(hits.len(), 20);
+        // nor do they fill the window of a hybrid search
+        let hits = page::embeddings::Entity::search(query)
+            .quantized(Quantized::binary())
+            .limit(40)
+            .hybrid(FullText::plain("text"))
+            .window(20)
+            .all(&test.db)
+            .await?;
+        assert_eq!(hits.iter().filter(|hit| hit.vector_rank.is_some()).count(), 20);
         assert_eq!(hits.len(), 20);
         Ok(())
     })

@@ -2,11 +2,12 @@
 
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, on_catalog};
-use sea_orm::ColumnTrait;
+use sea_orm::{ColumnTrait, Order};
 
 use super::library::{
     Key, PASSAGES, Stored, TENANTS, create, distance, found, grouped, page, passage, ranked, small, store,
 };
+use super::reference::{Hybrid, fused, give_words, rows};
 
 const ROUNDS: u64 = 150;
 const METRICS: [Metric; 4] = [Metric::Cosine, Metric::L2, Metric::InnerProduct, Metric::L1];
@@ -38,6 +39,16 @@ impl Kind {
             Self::Zeros => [0; 3].map(|_| small(random)),
             Self::Any => [0; 3].map(|_| any(random)),
             Self::Scaled(power) => [0; 3].map(|_| any(random) * 10_f32.powi(power)),
+        }
+    }
+
+    /// One that is not zero.
+    fn query(self, random: &mut Random) -> [f32; 3] {
+        loop {
+            let query = self.vector(random);
+            if query.iter().any(|number| *number != 0.0) {
+                return query;
+            }
         }
     }
 
@@ -102,6 +113,113 @@ async fn an_exact_search_is_what_rust_computes() {
     .await;
 }
 
+/// Of the other types as well, which have the small whole numbers of some rounds.
+#[tokio::test]
+async fn an_exact_search_of_other_types_is_what_rust_computes() {
+    on_catalog(Catalog::Ours, async |test| {
+        create(&test).await?;
+        test.execute("drop view passages_embedding").await?;
+        for (vector, seeds) in [("halfvec(3)", 0..30), ("sparsevec(3)", 30..60)] {
+            test.execute(&format!(
+                "truncate passages_embedding_store;
+                 alter table passages_embedding_store alter embedding type {vector} using embedding::vector::{vector}"
+            ))
+            .await?;
+            for seed in seeds {
+                let random = &mut Random::new(seed);
+                let kind = [Kind::Ties, Kind::Duplicates, Kind::Zeros][usize::try_from(seed % 3)?];
+                round_of(&test, seed, kind, random).await?;
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_exact_hybrid_search_is_what_rust_computes() {
+    on_catalog(Catalog::Ours, async |test| {
+        create(&test).await?;
+        for seed in 0..ROUNDS {
+            hybrid(&test, seed).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+async fn hybrid(test: &TestDatabase, seed: u64) -> TestResult {
+    let random = &mut Random::new(seed);
+    let kind = [Kind::Ties, Kind::Duplicates, Kind::Zeros][usize::try_from(random.below(3))?];
+    let chunks = chunks(kind, random);
+    store(test, &chunks).await?;
+    give_words(test).await?;
+    let query = kind.query(random);
+    let metric = METRICS[usize::try_from(random.below(4))?];
+    let mut rows = rows(test, &chunks, metric, &query).await?;
+    let (is_filtered, is_grouped, last_first) = (random.below(2) == 0, random.below(2) == 0, random.below(2) == 0);
+    if is_filtered {
+        rows.retain(|row| row.key.0 != "b" && row.seq < 3);
+    }
+    let near: Vec<f64> = rows
+        .iter()
+        .map(|row| row.distance)
+        .filter(|distance| !distance.is_nan())
+        .collect();
+    let max = (random.below(3) == 0 && !near.is_empty())
+        .then(|| near[usize::try_from(random.below(near.len() as u64)).unwrap()]);
+    let asked = Hybrid {
+        window: usize::try_from(random.below(60))? + 1,
+        k: [0.0, 1.0, 60.0][usize::try_from(random.below(3))?],
+        weights: [(1.0, 1.0), (0.0, 1.0), (2.0, 0.5)][usize::try_from(random.below(3))?],
+        max,
+        is_grouped,
+        last_first,
+    };
+    let expected = asked.of(&rows);
+    let (offset, limit) = (random.below(40), random.below(200));
+    let round = format!("seed {seed}: {kind:?} {metric:?} {asked:?} {is_filtered} {offset} {limit}");
+
+    let mut search = passage::chunks::Entity::search(query)
+        .metric(metric)
+        .offset(offset)
+        .limit(limit);
+    if is_filtered {
+        search = search
+            .filter(passage::Column::Tenant.ne("b"))
+            .filter(passage::chunks::Column::ChunkSeq.lt(3));
+    }
+    if let Some(max) = max {
+        search = search.max_distance(max);
+    }
+    if is_grouped {
+        search = search.best_per_source();
+    }
+    if last_first {
+        search = search.then_order_by(passage::chunks::Column::ChunkSeq, Order::Desc);
+    }
+    let ranking = |search: pgai_sea::search::Search<'static, passage::chunks::Entity>| {
+        search
+            .hybrid(FullText::plain("lantern"))
+            .window(asked.window as u64)
+            .k(asked.k)
+            .weights(asked.weights.0, asked.weights.1)
+    };
+    let hits = ranking(search.clone().exact()).all(&test.db).await?;
+    let page = page(&expected, usize::try_from(offset)?, usize::try_from(limit)?);
+    assert_eq!(fused(&hits), page, "{round}");
+    assert_eq!(hits.missing(), 0, "{round}");
+
+    // by default as many; which of the rows at one distance is up to the scan
+    let mut hits = fused(&ranking(search).all(&test.db).await?);
+    hits.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    hits.dedup_by(|a, b| (&a.0, a.1) == (&b.0, b.1));
+    if max.is_none() && asked.window >= rows.len() {
+        assert_eq!(hits.len(), page.len(), "{round}");
+    }
+    Ok(())
+}
+
 async fn round(test: &TestDatabase, seed: u64) -> TestResult {
     let random = &mut Random::new(seed);
     let kind = match random.below(7) {
@@ -112,14 +230,13 @@ async fn round(test: &TestDatabase, seed: u64) -> TestResult {
         5 => Kind::Scaled(14),
         _ => Kind::Scaled(-14),
     };
+    round_of(test, seed, kind, random).await
+}
+
+async fn round_of(test: &TestDatabase, seed: u64, kind: Kind, random: &mut Random) -> TestResult {
     let chunks = chunks(kind, random);
     store(test, &chunks).await?;
-    let query = loop {
-        let query = kind.vector(random);
-        if query.iter().any(|number| *number != 0.0) {
-            break query;
-        }
-    };
+    let query = kind.query(random);
     let tenants: Vec<&str> = TENANTS.into_iter().filter(|_| random.below(4) > 0).collect();
     let least = i32::try_from(random.below(4)).unwrap();
     let last = i32::try_from(random.below(15) + 1).unwrap();

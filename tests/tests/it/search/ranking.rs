@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use pgai_sea::prelude::*;
-use pgai_sea::search::{RerankError, Reranker};
+use pgai_sea::search::{Ranked, RerankError, Reranker};
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, Statement};
 
 use super::builder::distance;
 use super::notes::{NOTES, create, note, vector};
+use super::with_index;
 
 const QUERY: [f32; 3] = [0.25, -3.0, 1.5];
 const WORDS: &str = "lighthouse -fog";
@@ -45,7 +46,7 @@ async fn rows(test: &TestDatabase) -> Result<Vec<Row>, sea_orm::DbErr> {
                    case when to_tsvector('english', chunk) @@ q
                        then ts_rank_cd(to_tsvector('english', chunk), q)::float8 end as score
                from notes_embedding_store, websearch_to_tsquery('english', 'lighthouse -fog') q
-               order by embedding_uuid";
+               order by id, chunk_seq";
     let rows = test
         .db
         .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
@@ -126,6 +127,15 @@ fn assert_fused<G: Clone + std::fmt::Debug + Ord>(found: &[Fused<G>], expected: 
     }
 }
 
+fn fused(hits: &[Ranked<Hit<i32>>]) -> Vec<Fused<(i32, i32)>> {
+    hits.iter()
+        .map(|hit| {
+            let chunk = (hit.embedding.source_key, hit.embedding.chunk_seq);
+            (chunk, hit.score, hit.vector_rank, hit.text_rank)
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn both_legs_are_fused_as_computed() {
     on_both_catalogs(async |test| {
@@ -145,8 +155,10 @@ async fn both_legs_are_fused_as_computed() {
                 .window(window as u64)
                 .all(&test.db)
                 .await?;
-            // a page that is longer than the window widens it
-            assert!(hits.len() >= all.len());
+            // what lies beyond the window follows what was fused
+            assert_eq!(hits.len(), 1_000);
+            assert_fused(&fused(&hits)[..all.len()], &all);
+            assert!(hits[all.len()..].is_sorted_by(|a, b| a.distance <= b.distance));
             let hits = note::embeddings::Entity::search(QUERY)
                 .limit(window as u64)
                 .hybrid(FullText::websearch(WORDS))
@@ -157,18 +169,7 @@ async fn both_legs_are_fused_as_computed() {
                 .await?;
             let cut = all[window - 1].1;
             let certain: Vec<_> = all.iter().filter(|row| row.1 > cut).copied().collect();
-            let found: Vec<_> = hits
-                .iter()
-                .map(|hit| {
-                    let chunk = &hit.embedding;
-                    (
-                        (chunk.source_key, chunk.chunk_seq),
-                        hit.score,
-                        hit.vector_rank,
-                        hit.text_rank,
-                    )
-                })
-                .collect();
+            let found = fused(&hits);
             assert_eq!(found.len(), window);
             // rows at the page's end that score the same may be any of them
             assert_fused(&found[..certain.len()], &certain);
@@ -279,9 +280,10 @@ async fn indexes_serve_both_legs() {
         create_with_words(&test).await?;
         test.execute("create index nearest on notes_embedding_store using hnsw (embedding vector_cosine_ops)")
             .await?;
-        let transaction = test.db.begin().await?;
+        // the full text's index is scanned through a bitmap
+        let transaction = with_index(&test).await?;
         transaction
-            .execute_unprepared("set local enable_seqscan = off; set local enable_sort = off")
+            .execute_unprepared("set local enable_bitmapscan = on")
             .await?;
         let plan = note::embeddings::Entity::search(QUERY)
             .hybrid(FullText::websearch("lighthouse of \"48\""))

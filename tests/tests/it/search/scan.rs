@@ -2,9 +2,10 @@
 
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use super::notes::{create, note};
+use super::with_index;
 
 const QUERY: [f32; 3] = [1.0, 2.0, -0.5];
 
@@ -16,26 +17,25 @@ async fn index(test: &TestDatabase) -> TestResult {
     Ok(())
 }
 
-/// A transaction in which PostgreSQL prefers the index, as it does by itself on larger tables.
-async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, sea_orm::DbErr> {
-    let transaction = test.db.begin().await?;
-    transaction
-        .execute_unprepared(
-            "set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off",
-        )
-        .await?;
-    Ok(transaction)
+async fn value<T: sea_orm::TryGetable>(db: &DatabaseTransaction, sql: &str) -> Result<T, DbErr> {
+    let row = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?
+        .ok_or_else(|| DbErr::Custom("no row".to_owned()))?;
+    row.try_get_by_index(0)
 }
 
-async fn setting(db: &DatabaseTransaction) -> Result<String, sea_orm::DbErr> {
-    let row = db
-        .query_one_raw(Statement::from_string(
-            DbBackend::Postgres,
-            "select current_setting('hnsw.iterative_scan')",
-        ))
-        .await?
-        .ok_or_else(|| sea_orm::DbErr::Custom("no row".to_owned()))?;
-    row.try_get_by_index(0)
+async fn setting(db: &DatabaseTransaction) -> Result<String, DbErr> {
+    value(db, "select current_setting('hnsw.iterative_scan')").await
+}
+
+/// How often all rows were looked at.
+async fn reads(db: &DatabaseTransaction) -> Result<i64, DbErr> {
+    value(
+        db,
+        "select seq_scan from pg_stat_xact_user_tables where relname = 'notes_embedding_store'",
+    )
+    .await
 }
 
 #[tokio::test]
@@ -58,8 +58,10 @@ async fn a_filtered_page_is_full_and_the_transactions_settings_stay() {
             .ok_or("no row")?;
         assert!(row.try_get_by_index::<i64>(0)? < 20, "the index is not used");
 
+        let before = reads(&transaction).await?;
         let hits = search().all(&transaction).await?;
         assert_eq!(hits.len(), 20);
+        assert_eq!(reads(&transaction).await?, before, "the index did not find them all");
         assert!(hits.is_sorted_by(|a, b| a.distance <= b.distance));
         assert_eq!(setting(&transaction).await?, "off");
 
@@ -84,12 +86,14 @@ async fn a_page_longer_than_one_scan_of_the_index_is_full() {
     on_both_catalogs(async |test| {
         index(&test).await?;
         let transaction = with_index(&test).await?;
+        let before = reads(&transaction).await?;
         for limit in [40, 41, 300] {
             let hits = note::embeddings::Entity::search(QUERY)
                 .limit(limit)
                 .all(&transaction)
                 .await?;
             assert_eq!(hits.len() as u64, limit);
+            assert_eq!(reads(&transaction).await?, before, "the index did not find them all");
         }
         Ok(())
     })

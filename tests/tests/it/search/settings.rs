@@ -3,11 +3,10 @@
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbErr, Statement, TransactionTrait,
-};
+use sea_orm::{ColumnTrait, ConnectOptions, ConnectionTrait, Database, DbErr, Statement, TransactionTrait};
 
 use super::notes::{NOTES, create, note, vector};
+use super::with_index;
 
 const QUERY: [f32; 3] = [1.0, 2.0, -0.5];
 
@@ -48,17 +47,6 @@ async fn settings(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         );
     }
     Ok(settings)
-}
-
-/// Where PostgreSQL prefers the index, as it does by itself on larger tables.
-async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = test.db.begin().await?;
-    transaction
-        .execute_unprepared(
-            "set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off",
-        )
-        .await?;
-    Ok(transaction)
 }
 
 fn search() -> pgai_sea::search::Search<'static, note::embeddings::Entity> {

@@ -1,22 +1,13 @@
 //! Pages are full, or say what they miss.
 
 use pgai_sea::prelude::*;
-use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, Statement, TransactionTrait};
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, Statement};
 
 use super::notes::{NOTES, create, note};
+use super::with_index;
 
 const QUERY: [f32; 3] = [1.0, 2.0, -0.5];
-
-async fn with_index(test: &TestDatabase) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = test.db.begin().await?;
-    transaction
-        .execute_unprepared(
-            "set local enable_seqscan = off; set local enable_sort = off; set local enable_hashjoin = off",
-        )
-        .await?;
-    Ok(transaction)
-}
 
 async fn count(db: &impl ConnectionTrait, sql: &str) -> Result<i64, DbErr> {
     let row = db

@@ -1,4 +1,4 @@
-//! The expressions that quantised indexes are built on. An index serves a query only if both have the same one.
+//! The expressions that quantized indexes are built on. An index serves a query only if both have the same one.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 

@@ -1,0 +1,155 @@
+//! What a full-text search looks for, and where.
+
+use pgai_sea::prelude::*;
+use pgai_sea::search::Ranked;
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::library::{filled, passage};
+use super::like::{label, labels};
+
+/// Six labels, one without a vector.
+async fn create(test: &TestDatabase) -> TestResult {
+    labels(test).await?;
+    test.execute(
+        "truncate labels;
+         insert into labels (id, text, embedding) values
+             (1, 'the lighthouse', '[1,0,0]'), (2, 'lighthouses and a lighthouse', '[1,1,0]'),
+             (3, 'a lighthouse keeper, who keeps the lighthouse, which is a lighthouse as lighthouses are', '[0,0,1]'),
+             (4, 'lighthouse', null), (5, 'light of a house', '[0,1,1]'), (6, 'die Leuchttürme', '[1,0,1]');
+         alter table labels add words tsvector generated always as (to_tsvector('simple', text)) stored",
+    )
+    .await?;
+    Ok(())
+}
+
+/// What matches, best first, with its score.
+async fn matching(
+    test: &TestDatabase,
+    document: &str,
+    query: &str,
+    normalization: i32,
+) -> Result<Vec<(i32, f64)>, DbErr> {
+    let sql = format!(
+        "select id, ts_rank_cd({document}, {query}, {normalization})::float8 as score from labels
+         where {document} @@ {query} and embedding is not null order by score desc, id"
+    );
+    let rows = test
+        .db
+        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "score")?)))
+        .collect()
+}
+
+/// The same of hits.
+fn matched(hits: &[Ranked<RowHit<label::Model>>]) -> Vec<(i32, f64)> {
+    let mut matched: Vec<_> = hits
+        .iter()
+        .filter_map(|hit| Some((hit.text_rank?, hit.source.id, hit.text_score?)))
+        .collect();
+    matched.sort_by_key(|(rank, ..)| *rank);
+    matched.into_iter().map(|(_, id, score)| (id, score)).collect()
+}
+
+#[tokio::test]
+async fn rows_with_a_vector_of_their_own_are_matched_where_they_are_told() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        let text = label::Column::Text;
+        let english = "to_tsvector('english', text)";
+        let simple = "to_tsvector('simple', text)";
+        for (full_text, document, query, normalization) in [
+            (
+                FullText::plain("lighthouse").on_text(text),
+                english,
+                "plainto_tsquery('english', 'lighthouse')",
+                0,
+            ),
+            (
+                FullText::plain("lighthouse").on_text(text).language("simple"),
+                simple,
+                "plainto_tsquery('simple', 'lighthouse')",
+                0,
+            ),
+            (
+                FullText::plain("leuchtturm").on_text(text).language("german"),
+                "to_tsvector('german', text)",
+                "plainto_tsquery('german', 'leuchtturm')",
+                0,
+            ),
+            (
+                FullText::plain("lighthouse").on(Expr::col("words")).language("simple"),
+                "words",
+                "plainto_tsquery('simple', 'lighthouse')",
+                0,
+            ),
+            (
+                FullText::tsquery("light:* & !keeper").on_text(text),
+                english,
+                "to_tsquery('english', 'light:* & !keeper')",
+                0,
+            ),
+            (
+                FullText::phrase("a lighthouse keeper").on_text(text),
+                english,
+                "phraseto_tsquery('english', 'a lighthouse keeper')",
+                0,
+            ),
+            (
+                FullText::plain("lighthouse").on_text(text).normalization(2),
+                english,
+                "plainto_tsquery('english', 'lighthouse')",
+                2,
+            ),
+        ] {
+            let expected = matching(&test, document, query, normalization).await?;
+            assert!((1..=3).contains(&expected.len()), "{query}: {expected:?}");
+            for search in [
+                label::Entity::search([1.0, 0.5, 0.0]),
+                label::Entity::search([1.0, 0.5, 0.0]).exact(),
+            ] {
+                let hits = search.hybrid(full_text.clone()).all(&test.db).await?;
+                assert_eq!(hits.len(), 5, "all that have a vector");
+                assert_eq!(matched(&hits), expected, "{full_text:?}");
+            }
+        }
+        let long = matching(&test, english, "plainto_tsquery('english', 'lighthouse')", 0).await?;
+        let short = matching(&test, english, "plainto_tsquery('english', 'lighthouse')", 2).await?;
+        assert_ne!(long[0].0, short[0].0, "lengths make no difference");
+        let refused = label::Entity::search([1.0, 0.5, 0.0])
+            .hybrid(FullText::tsquery("light &").on_text(text))
+            .all(&test.db)
+            .await
+            .unwrap_err();
+        assert!(DbErr::from(refused).to_string().contains("in tsquery"));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_column_of_the_source_is_matched_for_its_chunks() {
+    on_catalog(Catalog::Ours, async |test| {
+        filled(&test).await?;
+        let hits = passage::Entity::search([3.0, 2.0, 1.0])
+            .filter(passage::Column::Tenant.ne("a"))
+            .hybrid(FullText::websearch("a3 or b2 or c5").on_text(passage::Column::Title).language("simple"))
+            .all(&test.db)
+            .await?;
+        let mut titles: Vec<_> = hits
+            .iter()
+            .filter(|hit| hit.text_rank.is_some())
+            .map(|hit| hit.source.title.as_str())
+            .collect();
+        titles.sort_unstable();
+        let embedded: i64 = test
+            .value("select count(distinct number) from passages_embedding_store where (tenant, number) in (('b', 2), ('c', 5))")
+            .await?;
+        assert_eq!(titles, &["b2", "c5"][..usize::try_from(embedded)?]);
+        Ok(())
+    })
+    .await;
+}
