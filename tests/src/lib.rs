@@ -32,7 +32,7 @@ pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
 pub use self::own_server::{OwnServer, on_own_server};
 pub use self::random::Random;
-pub use self::run::{TestResult, on_both_catalogs, on_catalog, on_version};
+pub use self::run::{TestResult, measure_on, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;
 pub use self::snapshot::Snapshot;
 pub use real_parts::Version;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::FutureExt;
 use real_parts::Postgres;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -40,7 +41,7 @@ struct Counts {
 pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
     let server = OwnServer::new().await;
     let test = server.database("own", catalog).await;
-    if let Err(error) = in_time(body(test, &server)).await {
+    if let Err(error) = in_time(body(test, &server).boxed_local()).await {
         panic!("failed on {catalog}: {error}");
     }
 }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use tokio::time::timeout;
 
 use real_parts::{Postgres, Version};
@@ -16,11 +17,11 @@ use crate::{Catalog, TestDatabase};
 /// What a test's body returns: any error fails the test.
 pub type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// More than any test's body takes: one that waits for what never comes fails, and the others go on.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Several times what any test's body takes: one that waits for what never comes fails, and the others go on.
+const PATIENCE: Duration = Duration::from_mins(20);
 
 /// The outcome of a test's body, which may be that it did not end.
-pub(crate) async fn in_time(body: impl Future<Output = TestResult>) -> TestResult {
+pub(crate) async fn in_time(body: LocalBoxFuture<'_, TestResult>) -> TestResult {
     timeout(PATIENCE, body)
         .await
         .unwrap_or_else(|_| Err(format!("it still ran after {PATIENCE:?}").into()))
@@ -29,13 +30,23 @@ pub(crate) async fn in_time(body: impl Future<Output = TestResult>) -> TestResul
 /// Runs `body` on our own catalog, then on pgai's, each in a new database. A failure says on which one it was.
 pub async fn on_both_catalogs(body: impl AsyncFn(TestDatabase) -> TestResult) {
     for catalog in Catalog::BOTH {
-        run(server(), catalog, &body).await;
+        run(server(), catalog, &test(&body), test_name(&body)).await;
     }
 }
 
 /// Runs `body` on one catalog, in a new database.
 pub async fn on_catalog(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> TestResult) {
-    run(server(), catalog, &body).await;
+    run(server(), catalog, &test(&body), test_name(&body)).await;
+}
+
+/// The same for a benchmark, which takes as long as it takes.
+pub async fn measure_on(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> TestResult) {
+    run(server(), catalog, &body, test_name(&body)).await;
+}
+
+/// `body` with a bound on its time.
+fn test(body: &impl AsyncFn(TestDatabase) -> TestResult) -> impl AsyncFn(TestDatabase) -> TestResult {
+    async move |database| in_time(body(database).boxed_local()).await
 }
 
 /// Runs `body` on both catalogs on a server of this version.
@@ -43,18 +54,22 @@ pub async fn on_catalog(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> Te
 /// The server that `DATABASE_URL` names has to be of this version.
 pub async fn on_version(version: Version, body: impl AsyncFn(TestDatabase) -> TestResult) {
     for catalog in Catalog::BOTH {
-        run(server_of(version), catalog, &body).await;
+        run(server_of(version), catalog, &test(&body), test_name(&body)).await;
     }
 }
 
 /// The database is dropped if `body` succeeds, and kept and named if it fails or panics.
-async fn run<F: AsyncFn(TestDatabase) -> TestResult>(server: &'static Postgres, catalog: Catalog, body: &F) {
-    let test = test_name(body);
+async fn run(
+    server: &'static Postgres,
+    catalog: Catalog,
+    body: &impl AsyncFn(TestDatabase) -> TestResult,
+    test: &'static str,
+) {
     let database = match TestDatabase::create(server, test, catalog).await {
         Ok(database) => database,
         Err(error) => panic!("{test}: no database with {catalog}: {}", chain(&error)),
     };
-    let outcome = AssertUnwindSafe(in_time(body(database.clone()))).catch_unwind().await;
+    let outcome = AssertUnwindSafe(body(database.clone())).catch_unwind().await;
     let failure = match outcome {
         Ok(Ok(())) => {
             if let Err(error) = database.drop().await {

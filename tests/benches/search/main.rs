@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 use pgai_sea::prelude::*;
 use pgai_sea_tests::corpus::{Corpus, article};
-use pgai_sea_tests::{Catalog, TestResult, on_catalog};
+use pgai_sea_tests::{Catalog, TestResult, measure_on};
 use sea_orm::prelude::{PgVector, Uuid};
 use sea_orm::sqlx;
 use sea_orm::{ColumnTrait, ConnectOptions, Database, DatabaseConnection};
@@ -32,7 +32,7 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(on_catalog(Catalog::Ours, async |test| {
+    runtime.block_on(measure_on(Catalog::Ours, async |test| {
         let mut corpus = Corpus::new(1);
         corpus.fill(&test, number("BENCH_ROWS", 20_000)).await?;
         Corpus::index(&test).await?;

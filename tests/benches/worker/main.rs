@@ -19,7 +19,7 @@ mod server;
 
 use std::fmt::Write as _;
 
-use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
+use pgai_sea_tests::{Catalog, TestDatabase, measure_on};
 
 use self::load::{Load, Run};
 use self::program::Program;
@@ -73,7 +73,7 @@ async fn bench() {
 /// A database with a table, its vectorizer and rows, while `body` runs.
 async fn with_rows(rows: usize, server: &Server, body: impl AsyncFn(&TestDatabase)) {
     let url = server.url();
-    on_catalog(Catalog::Pgai, async |test| {
+    measure_on(Catalog::Pgai, async |test| {
         test.execute(&format!(
             "create table articles (id int primary key, body text not null);
              select ai.create_vectorizer('articles', name => 'articles', loading => ai.loading_column('body'),

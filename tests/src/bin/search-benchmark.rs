@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pgai_sea::prelude::*;
 use pgai_sea_tests::corpus::{Corpus, DIMENSIONS, TENANTS, article};
-use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, measure_on};
 use sea_orm::prelude::PgVector;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait};
 
@@ -31,7 +31,7 @@ async fn main() {
             .map_or(default, |given| given.parse().expect("a number"))
     };
     let (rows, queries) = (number(100_000), number(100));
-    on_catalog(Catalog::Ours, async |test| run(&test, rows, queries).await).await;
+    measure_on(Catalog::Ours, async |test| run(&test, rows, queries).await).await;
 }
 
 async fn run(test: &TestDatabase, rows: i32, queries: i32) -> TestResult {

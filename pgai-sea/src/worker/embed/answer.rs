@@ -6,7 +6,7 @@ use crate::embedder::EmbedError;
 use crate::worker::trouble::Trouble;
 
 /// A provider that wants to be left alone for longer is asked again after this.
-const LONGEST_SILENCE: Duration = Duration::from_hours(1);
+pub(super) const LONGEST_SILENCE: Duration = Duration::from_hours(1);
 
 /// Why a request gave no vectors.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! With embedders that refuse, lie, break and are bounded.
 
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::answer::LONGEST_SILENCE;
 use super::cut::{MOST_BYTES, requests};
 use super::*;
 use crate::embedder::{EmbedError, RequestLimits};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pgai_sea::embedder::{Embedder, Local};
 use pgai_sea::worker::Worker;
-use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, measure_on};
 
 use super::table::median;
 
@@ -17,7 +17,7 @@ const CONCURRENCY: [Option<usize>; 3] = [None, Some(1), Some(2)];
 pub(crate) async fn local(rounds: usize) {
     let model = Local::from_dir(real_parts::minilm_dir().expect("a model")).expect("a model");
     let model: Arc<dyn Embedder> = Arc::new(model);
-    on_catalog(Catalog::Ours, async |test| measure(&test, &model, rounds).await).await;
+    measure_on(Catalog::Ours, async |test| measure(&test, &model, rounds).await).await;
 }
 
 async fn measure(test: &TestDatabase, model: &Arc<dyn Embedder>, rounds: usize) -> TestResult {

@@ -20,7 +20,7 @@ mod writes;
 
 use std::time::Duration;
 
-use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
+use pgai_sea_tests::{Catalog, TestDatabase, measure_on};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 /// What is compared: without a vectorizer, with ours, with pgai's.
@@ -53,9 +53,9 @@ async fn main() {
         rounds: next(5) as usize,
         characters: next(320),
     };
-    on_catalog(Catalog::Bare, async |none| {
-        on_catalog(Catalog::Ours, async |ours| {
-            on_catalog(Catalog::Pgai, async |pgai| {
+    measure_on(Catalog::Bare, async |none| {
+        measure_on(Catalog::Ours, async |ours| {
+            measure_on(Catalog::Pgai, async |pgai| {
                 let variants = [&none, &ours, &pgai];
                 if std::env::var_os("DATABASE_URL").is_none() {
                     // a server of our own, whose little log would be full in the middle of a statement

@@ -108,12 +108,14 @@ async fn an_edit_of_a_text_that_is_too_long_for_its_row_queues_the_row() {
             assert!(take(&test, id).await?.is_empty());
         }
         // as long as before: by a value of its own, by one that is kept for another table, and by one that is short
-        test.execute("update blog set content = repeat('c', 9000) where id = 1").await?;
+        test.execute("update blog set content = repeat('c', 9000) where id = 1")
+            .await?;
         test.execute("update blog b set content = o.content from other o where b.id = 2 and o.id = 2")
             .await?;
         test.execute("update blog set content = 'd' where id = 3").await?;
         assert_eq!(take(&test, id).await?, [1, 2, 3]);
-        test.execute("update blog set content = repeat('e', 9000) where id = 3").await?;
+        test.execute("update blog set content = repeat('e', 9000) where id = 3")
+            .await?;
         assert_eq!(take(&test, id).await?, [3]);
         Ok(())
     })
