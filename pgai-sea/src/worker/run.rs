@@ -69,8 +69,8 @@ impl Worker {
             let ended = tokio::select! {
                 ended = lanes.join_next() => ended,
                 _ = &mut stop, if !is_stopped => {
-                    info!("stopping after the batches in hand");
                     stop_lanes.send_replace(true);
+                    info!("stopping after the batches in hand");
                     is_stopped = true;
                     continue;
                 }
@@ -166,8 +166,9 @@ impl Worker {
                 break;
             }
         }
-        info!("stopping after the batches in hand");
         lanes.running.clear();
+        // from here on nothing is claimed
+        info!("stopping after the batches in hand");
         while let Some(ended) = lanes.set.join_next_with_id().await {
             lanes.ended(ended);
         }
