@@ -85,10 +85,10 @@ impl<E: SearchedByTrait> SourceSearchTrait for E {}
 /// `F` says what it finds: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to, or rows,
 /// where the vector is a column of theirs.
 ///
-/// A page with fewer hits than asked for means that there are no more. An index on vectors alone could not promise that: it looks at
-/// a number of candidates and then stops, whatever a filter dropped of them. So a filtered or long search scans on
-/// ([`iterative_scan`](Self::iterative_scan)), and what still comes back short is repeated without the index, unless the search was
-/// told to give up; then [`Hits::missing`] says what is not there.
+/// A page with fewer hits than asked for means that there are no more, of a [maximal distance](Self::max_distance) as far as the index
+/// knows. An index on vectors alone could not promise that: it looks at a number of candidates and then stops, whatever a filter
+/// dropped of them. So a filtered or long search scans on ([`iterative_scan`](Self::iterative_scan)), and what still comes back short
+/// is repeated without the index, unless the search was told to give up; then [`Hits::missing`] says what is not there.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Search<'a, E, F = Chunks> {

@@ -33,6 +33,9 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
     }
 
     /// Only those at most this far away. NaN is refused.
+    ///
+    /// An index that filled the page before what is too far away was cut off has found as many of the near ones as it has of any page,
+    /// see [`recall`](super::SearchTrait::recall); an [exact](Self::exact) search finds all of them.
     pub fn max_distance(mut self, max_distance: f64) -> Self {
         self.plan.max_distance = Some(max_distance);
         self
