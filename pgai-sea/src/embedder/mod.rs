@@ -44,6 +44,8 @@ mod openai;
 #[cfg(feature = "embedder")]
 mod openai_api;
 #[cfg(feature = "embedder")]
+mod packed;
+#[cfg(feature = "embedder")]
 mod rejection;
 #[cfg(feature = "embedder")]
 mod tokens;

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 
 use super::{
     EmbedError, Embedder, InputType, RequestLimits, environment,
+    fields::Fields,
     http::{BaseUrl, Endpoint, Secret},
     openai_api::OpenAiApi,
+    packed::Packing,
     tokens,
 };
 
@@ -27,18 +29,24 @@ const ADA_DIMENSIONS: usize = 1536;
 /// ```
 ///
 /// As pgai's worker does it, texts for OpenAI's own three models are cut to the 8,191 tokens that they read, and
-/// `text-embedding-ada-002`, which has 1,536 dimensions, is not asked for a number of dimensions. Vectors are asked for as JSON
-/// numbers, by naming no `encoding_format`: every compatible server answers that, while some refuse `base64` and others
-/// `float`.
+/// `text-embedding-ada-002`, which has 1,536 dimensions, is not asked for a number of dimensions. Vectors are asked for with
+/// `encoding_format: base64`, as OpenAI's own clients do, which is a third of the bytes; a server that refuses this is asked again
+/// without, and from then on for JSON numbers.
 #[derive(Clone, Debug)]
-pub struct OpenAi(OpenAiApi);
+pub struct OpenAi {
+    api: OpenAiApi,
+    packing: Packing,
+}
 
 impl OpenAi {
     /// Vectors of `dimensions` numbers from `model`, at OpenAI's public address.
     #[must_use]
     pub fn new(model: impl Into<String>, dimensions: usize) -> Self {
         let api = Endpoint::new(PROVIDER, PUBLIC, Duration::from_mins(2));
-        Self(OpenAiApi::new(api, model, dimensions))
+        Self {
+            api: OpenAiApi::new(api, model, dimensions),
+            packing: Packing::default(),
+        }
     }
 
     /// The same with the API key of `OPENAI_API_KEY` and the address of `OPENAI_BASE_URL`, where they are set.
@@ -57,43 +65,53 @@ impl OpenAi {
 
     /// Remembers where a key could have come from, for the error if the server wants one.
     pub(super) fn missing_key(mut self, name: &str) -> Self {
-        self.0.api.key_name = Some(name.to_owned());
+        self.api.api.key_name = Some(name.to_owned());
         self
     }
 
     /// The key that is sent as `Authorization: Bearer`. Without one the header is left out, as local servers like it.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.0.api.api_key = Some(Secret::new(key));
+        self.api.api.api_key = Some(Secret::new(key));
         self
     }
 
     /// Another server's address, up to and without `/embeddings`: `http://localhost:8080/v1`.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.0.api.base_url = BaseUrl::new(url);
+        self.api.api.base_url = BaseUrl::new(url);
+        self.packing = Packing::default();
         self
     }
 
     /// Whom OpenAI should hold responsible for what is sent (its argument `user`, pgai's `chat_user`).
     #[must_use]
     pub fn user(mut self, user: impl Into<String>) -> Self {
-        self.0.fields.set("user", user.into());
+        self.api.fields.set("user", user.into());
         self
     }
 
     /// How long one request may take; two minutes if not set.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.0.api.timeout = timeout;
+        self.api.api.timeout = timeout;
         self
+    }
+
+    /// The vectors, of which packed ones are asked for.
+    async fn packed(&self, input: &[Cow<'_, str>], fields: &Fields) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let mut fields = fields.clone();
+        fields.set("encoding_format", "base64");
+        let vectors = self.api.embed(input, &fields).await?;
+        self.packing.learn(true);
+        Ok(vectors)
     }
 
     /// What to ask for in `dimensions`.
     fn dimensions_asked(&self) -> Result<Option<usize>, EmbedError> {
-        match (self.0.model.as_str(), self.0.dimensions) {
+        match (self.api.model.as_str(), self.api.dimensions) {
             (ADA, ADA_DIMENSIONS) => Ok(None),
-            (ADA, other) => Err(self.0.api.configuration(format!(
+            (ADA, other) => Err(self.api.api.configuration(format!(
                 "`{ADA}` always has {ADA_DIMENSIONS} dimensions, configured are {other}: declare {ADA_DIMENSIONS}, or use \
                  text-embedding-3-small"
             ))),
@@ -105,12 +123,20 @@ impl OpenAi {
 #[async_trait]
 impl Embedder for OpenAi {
     async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let mut fields = self.0.fields.clone();
+        let mut fields = self.api.fields.clone();
         if let Some(dimensions) = self.dimensions_asked()? {
             fields.set("dimensions", dimensions);
         }
-        let input: Vec<Cow<'_, str>> = texts.iter().map(|text| tokens::cut(&self.0.model, text)).collect();
-        self.0.embed(&input, &fields).await
+        let input: Vec<Cow<'_, str>> = texts.iter().map(|text| tokens::cut(&self.api.model, text)).collect();
+        if self.packing.is_asked_for() {
+            match self.packed(&input, &fields).await {
+                Err(error) if self.packing.may_be_why(&error) => {}
+                answer => return answer,
+            }
+        }
+        let numbers = self.api.embed(&input, &fields).await?;
+        self.packing.learn(false);
+        Ok(numbers)
     }
 
     /// 2,048 texts and 300,000 tokens: OpenAI's own limits.
@@ -119,6 +145,6 @@ impl Embedder for OpenAi {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        tokens::count(&self.0.model, text)
+        tokens::count(&self.api.model, text)
     }
 }

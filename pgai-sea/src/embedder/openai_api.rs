@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EmbedError, call::report_usage, fields::Fields, http::Endpoint, rejection::Rejection};
+use super::{EmbedError, call::report_usage, fields::Fields, http::Endpoint, packed::Numbers, rejection::Rejection};
 
 /// A server that speaks OpenAI's embeddings API.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ struct Response {
 struct Item {
     /// Which text this is the vector of. Some servers leave it out and answer in order.
     index: Option<usize>,
-    embedding: Vec<f32>,
+    embedding: Numbers,
 }
 
 /// The vectors in the order of the texts; the message of an unusable answer if an index is missing, repeated or out of range.
@@ -81,7 +81,7 @@ fn in_order(items: Vec<Item>) -> Result<Vec<Vec<f32>>, String> {
     for (position, item) in items.into_iter().enumerate() {
         let index = item.index.unwrap_or(position);
         match vectors.get_mut(index) {
-            Some(slot @ None) => *slot = Some(item.embedding),
+            Some(slot @ None) => *slot = Some(item.embedding.0),
             Some(Some(_)) => return Err(format!("two vectors with index {index}")),
             None => return Err(format!("a vector with index {index} among {count}")),
         }
@@ -97,7 +97,7 @@ mod tests {
     fn item(index: Option<usize>, number: f32) -> Item {
         Item {
             index,
-            embedding: vec![number],
+            embedding: Numbers(vec![number]),
         }
     }
 

@@ -7,6 +7,8 @@ use axum::extract::State as Shared;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ struct Body {
     model: String,
     input: Input,
     dimensions: Option<usize>,
+    encoding_format: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +44,7 @@ pub(super) async fn embeddings(
         model,
         input,
         dimensions,
+        encoding_format,
     } = match serde_json::from_value(body.clone()) {
         Ok(body) => body,
         Err(reason) => return refusal(&reason.to_string()),
@@ -91,6 +95,11 @@ pub(super) async fn embeddings(
     if state.refused(&texts).is_some() {
         return refusal("The input was rejected.");
     }
+    let is_packed = match encoding_format.as_deref() {
+        None | Some("float") => false,
+        Some("base64") => true,
+        Some(_) => return refusal("'$.encoding_format' is invalid. Please choose 'float' or 'base64'."),
+    };
     let mut dimensions = dimensions.unwrap_or(own);
     match fault {
         Some(Fault::TooManyRequests(retry_after)) => {
@@ -119,6 +128,7 @@ pub(super) async fn embeddings(
     let data: Vec<Value> = state
         .embeddings(&model, &texts, dimensions)
         .into_iter()
+        .map(|embedding| if is_packed { packed(embedding) } else { embedding })
         .enumerate()
         .map(|(index, embedding)| json!({ "object": "embedding", "index": index, "embedding": embedding }))
         .collect();
@@ -126,6 +136,17 @@ pub(super) async fn embeddings(
     let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
     let answer = json!({ "object": "list", "data": data, "model": model, "usage": usage });
     fault::answer(fault.as_ref(), &answer)
+}
+
+/// The numbers' bytes in base64; what has something else among them as it is.
+fn packed(embedding: Value) -> Value {
+    match serde_json::from_value::<Vec<f32>>(embedding.clone()) {
+        Ok(numbers) => {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            STANDARD.encode(bytes).into()
+        }
+        Err(_) => embedding,
+    }
 }
 
 fn own_dimensions(model: &str) -> Option<usize> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgai_sea::embedder::{EmbedError, OpenAi};
-use pgai_sea_tests::providers::Provider;
+use pgai_sea_tests::providers::{Provider, embedding_of};
 use serde_json::{Value, json};
 
 use super::answers::{Answers, answer};
@@ -13,7 +13,8 @@ const KEY: &str = "sk-0123456789";
 
 /// What one answer comes to for a model of two dimensions and these texts.
 async fn outcome(answer: String, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
-    let server = Answers::start(vec![answer]).await;
+    // some are asked for twice: a server may only dislike how the vectors were asked for
+    let server = Answers::start(vec![answer.clone(), answer]).await;
     let openai = OpenAi::new("m", 2).base_url(&server.url).api_key(KEY);
     embed(&openai, texts).await
 }
@@ -40,8 +41,55 @@ async fn the_request_is_what_compatible_servers_understand() {
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(
         body,
-        json!({ "model": "m", "input": ["größer"], "dimensions": 2, "user": "somebody" })
+        json!({ "model": "m", "input": ["größer"], "dimensions": 2, "user": "somebody", "encoding_format": "base64" })
     );
+}
+
+#[tokio::test]
+async fn packed_vectors_are_those_that_numbers_say() {
+    let provider = Provider::start();
+    let openai = OpenAi::new("text-embedding-3-small", 8)
+        .api_key(Provider::API_KEY)
+        .base_url(provider.openai_url());
+    let vectors = embed(&openai, &["a text", "another"]).await.unwrap();
+    let model = "text-embedding-3-small";
+    assert_eq!(vectors, ["a text", "another"].map(|text| embedding_of(model, text, 8)));
+    assert_eq!(provider.requests()[0].body["encoding_format"], "base64");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_packed_vectors_is_asked_for_numbers_from_then_on() {
+    let numbers = || vectors(&json!([{ "index": 0, "embedding": [0, 1] }]));
+    for refusal in [
+        answer(
+            "422 Unprocessable Entity",
+            &[],
+            r#"{"detail":"extra fields not permitted"}"#,
+        ),
+        answer("500 Internal Server Error", &[], "KeyError"),
+        vectors(&json!([{ "index": 0, "embedding": "AAAA" }])),
+    ] {
+        let server = Answers::start(vec![refusal, numbers(), numbers()]).await;
+        let openai = OpenAi::new("m", 2).base_url(&server.url);
+        for openai in [openai.clone(), openai] {
+            assert_eq!(embed(&openai, &["a text"]).await.unwrap(), [[0., 1.]]);
+        }
+        let asked = server.requests().await;
+        let packed: Vec<bool> = asked.iter().map(|request| request.contains("base64")).collect();
+        assert_eq!(packed, [true, false, false]);
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_refused_later_is_not_asked_for_again() {
+    let packed = vectors(&json!([{ "index": 0, "embedding": "AAAAAAAAgD8=" }]));
+    let refusal = answer("400 Bad Request", &[], r#"{"error":{"message":"too long"}}"#);
+    let server = Answers::start(vec![packed, refusal]).await;
+    let openai = OpenAi::new("m", 2).base_url(&server.url);
+    assert_eq!(embed(&openai, &["a text"]).await.unwrap(), [[0., 1.]]);
+    let error = embed(&openai, &["a text"]).await.unwrap_err();
+    assert!(matches!(error, EmbedError::Refused { .. }), "{error:?}");
+    assert_eq!(server.requests().await.len(), 2);
 }
 
 #[tokio::test]
