@@ -42,7 +42,7 @@ impl Default for Processing {
 pub struct ProcessingDefault {
     #[serde(default)]
     config_type: Tag,
-    /// Rows of a batch, 1 to 2,048; the worker's default is 50.
+    /// Rows of a batch, 1 to 2,048; this worker's default is 128, pgai's 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<i32>,
     /// Batches at a time, 1 to 50 (pgai's worker takes 10); the worker's default is 1.
@@ -54,7 +54,7 @@ pub struct ProcessingDefault {
 }
 
 impl ProcessingDefault {
-    /// Rows of a batch, 1 to 2,048; the worker's default is 50.
+    /// Rows of a batch, 1 to 2,048; this worker's default is 128, pgai's 50.
     #[must_use]
     pub fn batch_size(mut self, batch_size: i32) -> Self {
         self.batch_size = Some(batch_size);

@@ -29,8 +29,9 @@ use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
 
-/// Queue rows in a batch where the configuration does not say, as in pgai.
-const DEFAULT_BATCH_SIZE: i32 = 50;
+/// Queue rows in a batch where the configuration does not say. More than pgai's 50: a batch is a claim, a request and a write, which take
+/// their round trips whatever its size. Not many more: what is in a batch is paid for again if the worker is killed.
+const DEFAULT_BATCH_SIZE: i32 = 128;
 /// Further attempts of a row that failed, where the configuration does not say, as in pgai.
 const DEFAULT_RETRIES: i32 = 6;
 

@@ -8,6 +8,8 @@ use crate::embedder::Embedder;
 /// The most bytes of texts in one request, if it has more than one: proxies in front of servers refuse what is larger (nginx does), some
 /// by hanging up, which cannot be told from a server that is down.
 pub(super) const MOST_BYTES: usize = 1_000_000;
+/// A request of so many bytes is ended rather than counted: to count tokens takes longer than another request does.
+const WORTH_SENDING: usize = 100_000;
 
 /// Cuts to the limits and to the tokens of a budget: ranges of `missing`, in their order.
 pub(super) fn requests(
@@ -18,29 +20,52 @@ pub(super) fn requests(
 ) -> VecDeque<Range<usize>> {
     let limits = embedder.limits();
     let budget = budget.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
-    let most = limits.tokens.into_iter().chain(budget).min();
-    // No token is shorter than a byte: most batches need no counting.
-    let bytes: usize = missing.iter().map(|&text| texts[text].len()).sum();
-    let most = most.filter(|&most| bytes > most);
+    let most_tokens = limits.tokens.into_iter().chain(budget).min().unwrap_or(usize::MAX);
     let mut requests = VecDeque::new();
-    let mut start = 0;
-    let (mut tokens, mut bytes) = (0, 0);
+    let mut open = Open::default();
     for (place, &text) in missing.iter().enumerate() {
         let text = &texts[text];
-        let more = most.map_or(0, |_| embedder.count_tokens(text));
-        let is_full = place - start >= limits.inputs
-            || bytes + text.len() > MOST_BYTES
-            || most.is_some_and(|most| tokens + more > most);
-        if is_full && place > start {
-            requests.push_back(start..place);
-            start = place;
-            (tokens, bytes) = (0, 0);
+        let bytes = open.bytes + text.len();
+        let is_full = place - open.start >= limits.inputs
+            || bytes > MOST_BYTES
+            // no token is shorter than a byte: what has few bytes need not be counted
+            || bytes > most_tokens
+                && (open.bytes >= WORTH_SENDING || open.tokens(&missing[..=place], texts, embedder) > most_tokens);
+        if is_full && place > open.start {
+            requests.push_back(open.start..place);
+            open = Open::at(place);
         }
-        tokens += more;
-        bytes += text.len();
+        open.bytes += text.len();
     }
-    if start < missing.len() {
-        requests.push_back(start..missing.len());
+    if open.start < missing.len() {
+        requests.push_back(open.start..missing.len());
     }
     requests
+}
+
+/// The request that texts are being added to.
+#[derive(Default)]
+struct Open {
+    start: usize,
+    bytes: usize,
+    /// Up to which text its tokens were counted, and how many they are.
+    counted: (usize, usize),
+}
+
+impl Open {
+    fn at(start: usize) -> Self {
+        Self {
+            start,
+            bytes: 0,
+            counted: (start, 0),
+        }
+    }
+
+    /// The tokens from its start to the end of `missing`; each text is counted once.
+    fn tokens(&mut self, missing: &[usize], texts: &[String], embedder: &dyn Embedder) -> usize {
+        let (end, tokens) = self.counted;
+        let more = missing[end..].iter().map(|&text| embedder.count_tokens(&texts[text]));
+        self.counted = (missing.len(), tokens + more.sum::<usize>());
+        self.counted.1
+    }
 }

@@ -335,4 +335,8 @@ fn requests_are_cut_to_the_limits() {
         .into();
     let unlimited = Limited(RequestLimits::inputs(10));
     assert_eq!(requests(&[0, 1, 2, 3], &large, &unlimited, None), [0..2, 2..3, 3..4]);
+    // a quarter of their bytes in tokens would go together, but is not worth being counted
+    let long: Vec<String> = vec!["x".repeat(60_000); 4];
+    let limits = RequestLimits::inputs(10).tokens(150_000);
+    assert_eq!(requests(&[0, 1, 2, 3], &long, &Limited(limits), None), [0..2, 2..4]);
 }

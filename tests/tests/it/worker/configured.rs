@@ -78,7 +78,7 @@ async fn a_large_vectorizer_does_not_hold_up_a_small_one() {
         gate.admit();
         let small = "select count(*) from posts_embedding_store";
         soon(async || test.value::<i64>(small).await.unwrap() == 10).await;
-        assert!(test.value::<i64>("select count(*) from large_embedding_store").await? <= 50);
+        assert!(test.value::<i64>("select count(*) from large_embedding_store").await? <= 128); // a batch
         gate.release();
         assert_eq!(running.await??.rows(), 1_010);
         assert_in_sync(&test).await;
