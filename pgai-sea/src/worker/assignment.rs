@@ -25,6 +25,7 @@ use super::store::Store;
 use super::sweep::Orphans;
 use super::template::{PythonType, Template, TemplateError};
 use super::trouble::Trouble;
+use super::vectors::VectorType;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
@@ -122,7 +123,7 @@ impl Assignment {
             }
             _ => None,
         };
-        let destination = destination(&config.destination, &names)?;
+        let destination = destination(pool, &config.destination, &names).await?;
         let updates = matches!(destination, Destination::Column(_));
         let loaded_type = &columns.loaded(&loaded.column_name)?.base_type;
         let source = Source::new(&names, (&loaded.column_name, loaded_type), &template_columns, updates);
@@ -313,10 +314,14 @@ fn wanted(columns: &Columns<'_>, names: &Names) -> Vec<Right> {
     wanted
 }
 
-fn destination(config: &DestinationConfig, names: &Names) -> Result<Destination, Trouble> {
+async fn destination(pool: &PgPool, config: &DestinationConfig, names: &Names) -> Result<Destination, Trouble> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => Ok(Destination::Table(Store::new(names, &qualified(schema, table)))),
+            (Some(schema), Some(table)) => {
+                let vector_type = VectorType::of(pool, schema, table).await?;
+                let store = Store::new(names, &qualified(schema, table), vector_type);
+                Ok(Destination::Table(store))
+            }
             _ => Err(unsupported("its destination names no table".into())),
         },
         DestinationConfig::Column(column) => Ok(Destination::Column(Column::new(names, &column.embedding_column))),

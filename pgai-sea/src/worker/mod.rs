@@ -136,6 +136,7 @@ mod telemetry;
 mod template;
 mod tracking;
 mod trouble;
+mod vectors;
 mod wait;
 mod wake;
 

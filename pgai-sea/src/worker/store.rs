@@ -8,6 +8,7 @@ use sea_orm::sqlx::{Error, PgConnection, PgPool, Row};
 use super::names::{Key, Names, Sql, statement, with_keys};
 use super::queue::ordinal;
 use super::settle::Vectors;
+use super::vectors::{VectorArray, VectorType};
 
 /// The most chunks that one statement inserts: their vectors are one parameter, and no message has more than a gigabyte.
 const CHUNKS: usize = 1_024;
@@ -94,10 +95,12 @@ pub(crate) struct Store {
     places: Sql,
     remove: Sql,
     insert: Sql,
+    /// What `insert` takes the vectors as; numbers, one vector after the other, if this is not known.
+    vector_type: Option<VectorType>,
 }
 
 impl Store {
-    pub(crate) fn new(names: &Names, store: &str) -> Self {
+    pub(crate) fn new(names: &Names, store: &str, vector_type: Option<VectorType>) -> Self {
         let (given, matches) = (names.given(), names.matches("s"));
         let columns = names.columns("");
         let n = names.keys.len();
@@ -106,11 +109,15 @@ impl Store {
             .zip(&names.keys)
             .map(|(i, key)| format!("(${i}::text[])[r.n]::{}", key.sql_type));
         let keys = keys.collect::<Vec<_>>().join(", ");
-        let (seqs, texts, vectors, flat, length) = (n + 2, n + 3, n + 4, n + 5, n + 6);
+        let (seqs, texts, places, vectors, length) = (n + 2, n + 3, n + 4, n + 5, n + 6);
+        let vector = match vector_type {
+            Some(_) => format!("(${vectors})[r.place + 1]"),
+            None => format!("(${vectors}::real[])[r.place * ${length}::int + 1 : (r.place + 1) * ${length}::int]"),
+        };
         let insert = format!(
             "insert into {store} ({columns}, chunk_seq, chunk, embedding) \
-             select {keys}, r.seq, r.chunk, (${flat}::real[])[r.vector * ${length}::int + 1 : (r.vector + 1) * ${length}::int] \
-             from unnest(${}::int[], ${seqs}::int[], ${texts}::text[], ${vectors}::int[]) as r (n, seq, chunk, vector)",
+             select {keys}, r.seq, r.chunk, {vector} \
+             from unnest(${}::int[], ${seqs}::int[], ${texts}::text[], ${places}::int[]) as r (n, seq, chunk, place)",
             n + 1,
         );
         let removed = names.columns("removed");
@@ -127,6 +134,7 @@ impl Store {
             )
             .into(),
             insert: insert.into(),
+            vector_type,
         }
     }
 
@@ -216,19 +224,17 @@ impl Store {
         vectors: Vectors<'_>,
     ) -> Result<(), Error> {
         let (mut numbers, mut seqs, mut chunks, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut flat: Vec<f32> = Vec::new();
+        let mut distinct: Vec<&[f32]> = Vec::new();
         // equal texts share a vector
         let mut place_of: HashMap<usize, i32> = HashMap::new();
-        let mut length = 0;
         for (number, chunk) in new {
             let (Some(text), Some(Some(vector))) = (vectors.texts.get(chunk.text), vectors.vectors.get(chunk.text))
             else {
                 return Err(Error::Encode("a chunk is to be written that was not embedded".into()));
             };
-            length = vector.len();
             let next = i32::try_from(place_of.len()).unwrap_or(i32::MAX);
             places.push(*place_of.entry(chunk.text).or_insert_with(|| {
-                flat.extend(vector);
+                distinct.push(vector);
                 next
             }));
             numbers.push(*number);
@@ -240,11 +246,16 @@ impl Store {
             .bind(seqs)
             .bind(chunks)
             .bind(places);
-        insert
-            .bind(flat)
-            .bind(i32::try_from(length).unwrap_or(i32::MAX))
-            .execute(connection)
-            .await?;
+        let insert = match self.vector_type {
+            Some(of) => insert.bind(VectorArray { of, vectors: distinct }),
+            None => {
+                let length = distinct.first().map_or(0, |vector| vector.len());
+                insert
+                    .bind(distinct.concat())
+                    .bind(i32::try_from(length).unwrap_or(i32::MAX))
+            }
+        };
+        insert.execute(connection).await?;
         Ok(())
     }
 }
