@@ -164,7 +164,8 @@ async fn what_another_role_left_over_is_nobody_else_s_trouble() {
         SchemaManager::new(&db).create_vectorizer(notes).await?;
         let ids: Vec<i32> = test.values("select id from ai.vectorizer").await?;
         assert!(ids.len() == 2 && !ids.contains(&left_over), "{ids:?}");
-        (db.close().await?, others.close().await?);
+        db.close().await?;
+        others.close().await?;
         for role in [&one, &other] {
             test.drop_role(role).await?;
         }
