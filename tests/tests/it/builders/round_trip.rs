@@ -84,8 +84,9 @@ async fn any_strings_and_options_are_stored_as_they_were_given() {
     on_both_catalogs(async |test| {
         // the seed is fixed: a failure is one for everybody
         let mut runner = TestRunner::deterministic();
-        for _ in 0..60 {
-            let asked = asked(test.catalog == Catalog::Ours)
+        let cases = asked(test.catalog == Catalog::Ours);
+        for _ in 0..40 {
+            let asked = cases
                 .new_tree(&mut runner)
                 .map_err(|reason| reason.to_string())?
                 .current();
