@@ -172,21 +172,33 @@ impl Entity {
         self.table_name.as_ref().map(LitStr::value).unwrap_or_default()
     }
 
-    /// The column whose text `vectorizer` embeds: the one it stands on, or with a column destination the one that
-    /// `loading` names, if there is such a one.
+    /// The column whose text `vectorizer` embeds: the one it stands on; with a column destination the one that `loading` names, or
+    /// the only one of text.
     pub(crate) fn loaded(&self, vectorizer: &Vectorizer) -> Option<&Column> {
         let name = match (&vectorizer.attr.loading, vectorizer.in_column()) {
             (Some(loading), true) => loading.value(),
-            (None, true) => return None,
+            (None, true) => match self.texts()[..] {
+                [only] => return Some(only),
+                _ => return None,
+            },
             (_, false) => vectorizer.field.unraw().to_string(),
         };
         let name = name.trim_start_matches("r#");
         self.columns.iter().find(|column| column.field.unraw() == name)
     }
 
+    /// The columns that are certainly text, and no key.
+    pub(crate) fn texts(&self) -> Vec<&Column> {
+        let is_key = |column: &Column| self.keys.iter().any(|key| key.field == column.field);
+        let columns = self.columns.iter();
+        columns
+            .filter(|column| is_string(&column.ty) && !is_key(column))
+            .collect()
+    }
+
     /// Whether SeaORM writes `Related<companion>` for the entity, because of a field with `has_many`.
     pub(crate) fn relates_already(&self, vectorizer: &Vectorizer) -> bool {
-        self.related.contains(&format!("{}::Entity", vectorizer.module))
+        self.related.contains(&format!("{}::Entity", vectorizer.module.unraw()))
     }
 }
 
@@ -214,6 +226,27 @@ impl Vectorizer {
             schema.map(LitStr::value),
             view.unwrap_or_else(|| with_suffix(&entity.table(), "_embedding")),
         )
+    }
+}
+
+/// `String`, `Option<String>`, or either with a path.
+fn is_string(ty: &Type) -> bool {
+    let Type::Path(path) = inner_of_option(ty).unwrap_or(ty) else {
+        return false;
+    };
+    path.path.segments.last().is_some_and(|last| last.ident == "String")
+}
+
+/// `T` of `Option<T>`, written so.
+pub(crate) fn inner_of_option(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    match &last.arguments {
+        syn::PathArguments::AngleBracketed(args) if last.ident == "Option" => match args.args.first()? {
+            syn::GenericArgument::Type(inner) => Some(inner),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

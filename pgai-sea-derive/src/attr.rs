@@ -111,7 +111,10 @@ impl VectorizerAttr {
             "chunking" => self.chunking = Some(meta.value()?.parse()?),
             "formatting" => self.formatting = Some(meta.value()?.parse()?),
             "indexing" => self.indexing = Some(meta.value()?.parse()?),
-            "derives" => self.derives = paths(meta)?,
+            "derives" => {
+                self.derives = paths(meta)?;
+                self.derives.retain(|path| errors.ok(not_derived_yet(path)).is_some());
+            }
             _ => {
                 errors.push(Error::new(
                     key.span(),
@@ -193,6 +196,20 @@ fn paths(meta: &ParseNestedMeta) -> syn::Result<Vec<Path>> {
     syn::parenthesized!(content in meta.input);
     let paths = Punctuated::<Path, Token![,]>::parse_terminated_with(&content, Path::parse_mod_style)?;
     Ok(paths.into_iter().collect())
+}
+
+/// What every companion's model has would be implemented twice.
+fn not_derived_yet(path: &Path) -> syn::Result<()> {
+    let Some(last) = path.segments.last() else {
+        return Ok(());
+    };
+    if ["Clone", "Debug", "PartialEq"].iter().any(|name| last.ident == name) {
+        return Err(Error::new(
+            path.span(),
+            format!("the companion's model derives `{}` already: leave it out", last.ident),
+        ));
+    }
+    Ok(())
 }
 
 /// Passes over what a key that means nothing here is given.

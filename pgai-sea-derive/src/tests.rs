@@ -68,6 +68,26 @@ fn a_related_that_sea_orm_writes_is_not_written_again() {
     }
 }
 
+/// Whether one of them is written as a raw identifier makes no difference.
+#[test]
+fn a_raw_module_is_the_module_of_that_name() {
+    for (name, path) in [("r#type", quote!(r#type)), ("vectors", quote!(r#vectors))] {
+        let code = text(&derive(&parse_quote! {
+            #[sea_orm(table_name = "posts")]
+            struct ModelEx {
+                #[sea_orm(primary_key)]
+                id: i32,
+                #[vectorizer(dimensions = 3, name = #name)]
+                body: String,
+                #[sea_orm(has_many)]
+                all: HasMany<#path::Entity>,
+            }
+        }));
+        assert!(!code.contains("Related<r#type::Entity>forEntity"), "{name}: {code}");
+        assert!(!code.contains("Related<vectors::Entity>forEntity"), "{name}: {code}");
+    }
+}
+
 #[test]
 fn without_a_key_there_is_a_companion_beside_the_error() {
     let code = entity(&quote!(Model), &quote!(), &quote!());

@@ -10,7 +10,7 @@ use syn::{Error, Ident, LitStr, Type};
 
 pub(crate) use self::names::fits_companion;
 
-use crate::ast::{Entity, Vectorizer};
+use crate::ast::{Entity, Vectorizer, inner_of_option};
 use crate::errors::Errors;
 
 /// Refuses what [`crate::expand`] could not write, or what the database would refuse.
@@ -44,6 +44,9 @@ pub(crate) fn check(entity: &Entity) -> Errors {
         column(vectorizer, &mut errors);
         destination::check(entity, vectorizer, &mut errors);
         options::check(entity, vectorizer, &mut errors);
+        if !vectorizer.in_column() {
+            own_names(entity, vectorizer, &mut errors);
+        }
         for twin in &entity.vectorizers[..index] {
             distinct(entity, twin, vectorizer, &mut errors);
         }
@@ -91,16 +94,39 @@ fn certainly_not_text(ty: &Type) -> Option<String> {
         .then(|| last.ident.to_string())
 }
 
-/// `T` of `Option<T>`, written so.
-fn inner_of_option(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last()?;
-    match &last.arguments {
-        syn::PathArguments::AngleBracketed(args) if last.ident == "Option" => match args.args.first()? {
-            syn::GenericArgument::Type(inner) => Some(inner),
-            _ => None,
-        },
-        _ => None,
+/// The target table and the view need names that neither the other nor the source has.
+fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
+    let attr = &vectorizer.attr;
+    let mut refuse = |key: &Option<LitStr>, message: String| {
+        errors.push(Error::new(key.as_ref().map_or(attr.span, LitStr::span), message));
+    };
+    let source = (entity.schema_name.as_ref().map(LitStr::value), entity.table());
+    let (target, view) = (vectorizer.target(entity), vectorizer.view(entity));
+    if target.1 == source.1 {
+        let message = format!(
+            "the target table is called `{}`, as the entity's own table is: queries on both tell them apart by that name, in \
+             whichever schema they are. Give it another, as in `target_table = \"{}_embedding_store\"`",
+            target.1, source.1
+        );
+        refuse(&attr.target_table, message);
+    }
+    if view == source {
+        let message = format!(
+            "the view is called `{}`, as the entity's own table is: give it another name, as in `view_name = \"{}_embedding\"`",
+            view.1, source.1
+        );
+        refuse(&attr.view_name, message);
+    } else if view == target {
+        let key = if attr.view_name.is_some() {
+            &attr.view_name
+        } else {
+            &attr.target_table
+        };
+        let message = format!(
+            "the view and the target table are both called `{}`: give the view another name, as in `view_name = \"{}_embedding\"`",
+            view.1, source.1
+        );
+        refuse(key, message);
     }
 }
 
@@ -153,6 +179,23 @@ fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors:
             format!(
                 "two vectorizers have the view `{}`: give this one its own, as in `view_name = \"{own}\"`",
                 view.1
+            ),
+        );
+    } else if view == twin.target(entity) {
+        refuse(
+            attr.view_name.as_ref().map(LitStr::span),
+            format!(
+                "the view `{}` is the target table of another vectorizer: give this one its own, as in `view_name = \"{own}\"`",
+                view.1
+            ),
+        );
+    } else if target == twin.view(entity) {
+        refuse(
+            attr.target_table.as_ref().map(LitStr::span),
+            format!(
+                "the target table `{}` is the view of another vectorizer: give this one its own, as in \
+                 `target_table = \"{own}_store\"`",
+                target.1
             ),
         );
     }

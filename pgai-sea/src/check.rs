@@ -83,14 +83,18 @@ async fn findings<C: ConnectionTrait>(
     }
     let mut declared = Vec::new();
     for declaration in declarations {
+        let create = (declaration.vectorizer)();
+        let refused = create.check_given().err();
         declared.push(compare::Declared {
             declaration,
             schema: compare::place(db, declaration).await?,
-            options: if vectorizers.is_empty() {
+            // what the builder refuses, the database's functions may not take either
+            options: if vectorizers.is_empty() || refused.is_some() {
                 options::Options::default()
             } else {
-                options::as_stored(db, declaration).await?
+                options::as_stored(db, &create).await?
             },
+            refused,
         });
     }
     found.extend(compare::all(&declared, &vectorizers, scope));

@@ -81,6 +81,9 @@ pub trait VectorizerManagerExt {
 
     /// Creates a vectorizer and returns its id.
     ///
+    /// What is left over of a vectorizer whose table was dropped makes way, with its embeddings, where a table of that name is embedded
+    /// again: `migrate fresh` drops tables and knows nothing of vectorizers.
+    ///
     /// # Errors
     ///
     /// [`DbErr::Migration`] for what the builder refuses, the database's error for what the database does.
@@ -180,7 +183,7 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         let transaction = self.get_connection().begin().await?;
         let installed = catalog::install(&transaction).await?;
         // all tables may have been dropped since it was installed, which `migrate fresh` does
-        catalog::drop_leftovers(&transaction).await?;
+        catalog::drop_leftovers(&transaction, None).await?;
         transaction.commit().await?;
         Ok(installed)
     }
@@ -201,7 +204,7 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                     .to_owned(),
             ));
         }
-        catalog::drop_leftovers(&transaction).await?;
+        catalog::drop_leftovers(&transaction, create.regclass()).await?;
         let id = transaction
             .query_one_raw(statement)
             .await?

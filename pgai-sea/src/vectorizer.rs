@@ -7,4 +7,5 @@ mod create;
 mod drop;
 
 pub use self::create::CreateVectorizer;
+pub(crate) use self::create::is_vectorizer_name;
 pub use self::drop::DropVectorizer;

@@ -1,11 +1,12 @@
 //! `destination = "column"`: what it takes, and which keys are about tables.
 
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Error, Type};
 
-use super::{certainly_not_text, inner_of_option};
-use crate::ast::{Entity, Vectorizer};
+use super::certainly_not_text;
+use crate::ast::{Entity, Vectorizer, inner_of_option};
 use crate::errors::{Errors, quoted};
 
 /// Keys that name or shape what a column destination does not have.
@@ -39,10 +40,7 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
         errors.push(Error::new(key.span(), message));
     }
     let Some(loading) = &attr.loading else {
-        return errors.push(Error::new(
-            column,
-            "missing `loading`: name the field whose text is embedded, as in `destination = \"column\", loading = \"body\"`",
-        ));
+        return unnamed(entity, column, errors);
     };
     match entity.loaded(vectorizer) {
         None => {
@@ -73,6 +71,22 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
             }
         }
     }
+}
+
+/// The only column of text need not be named.
+fn unnamed(entity: &Entity, column: Span, errors: &mut Errors) {
+    let texts: Vec<_> = entity.texts().iter().map(|column| column.field.unraw()).collect();
+    let message = match &texts[..] {
+        [_] => return,
+        [] => "missing `loading`: no column is a `String` or an `Option<String>`, so name the field whose text is embedded, as in \
+               `destination = \"column\", loading = \"body\"`"
+            .to_owned(),
+        [first, ..] => format!(
+            "missing `loading`: name the field whose text is embedded, which of {} it is, as in `loading = \"{first}\"`",
+            quoted(&texts)
+        ),
+    };
+    errors.push(Error::new(column, message));
 }
 
 /// Rows wait for their vector: the column is null until a worker has been there. An alias may well be right.

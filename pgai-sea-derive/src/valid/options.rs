@@ -2,13 +2,15 @@
 
 use syn::{Error, Expr, LitStr};
 
+use super::certainly_not_text;
 use crate::ast::{Entity, Vectorizer};
 use crate::errors::{Errors, quoted};
 use crate::literal::{Constructor, text};
 use crate::template::{Placeholder, placeholders};
 
-/// pgvector's limit for an HNSW index over the type `vector`.
+/// pgvector's limits for an HNSW index over the type `vector`, which target tables have, and over `halfvec`.
 const MAX_HNSW_DIMENSIONS: u32 = 2_000;
+const MAX_HNSW_DIMENSIONS_OF_HALFVEC: u32 = 4_000;
 
 pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     let attr = &vectorizer.attr;
@@ -22,14 +24,30 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
     }
     if let Some(indexing) = &attr.indexing
         && Constructor::of("Indexing", indexing).is_some_and(|call| call.function == "hnsw")
-        && attr.dimensions > MAX_HNSW_DIMENSIONS
     {
+        hnsw(vectorizer, indexing, errors);
+    }
+}
+
+/// An alias of the column's type may well be `HalfVec`.
+fn hnsw(vectorizer: &Vectorizer, indexing: &Expr, errors: &mut Errors) {
+    let dimensions = vectorizer.attr.dimensions;
+    let is_vector = !vectorizer.in_column() || certainly_not_text(&vectorizer.ty).is_some_and(|ty| ty == "PgVector");
+    let (most, of_what, halfvec) = match (is_vector, vectorizer.in_column()) {
+        (false, _) => (MAX_HNSW_DIMENSIONS_OF_HALFVEC, " of a `HalfVec`", ""),
+        (true, true) => (
+            MAX_HNSW_DIMENSIONS,
+            " of a `PgVector`",
+            "an `Option<HalfVec>`, which takes 4000, ",
+        ),
+        (true, false) => (MAX_HNSW_DIMENSIONS, "", ""),
+    };
+    if dimensions > most {
         errors.push(Error::new_spanned(
             indexing,
             format!(
-                "HNSW indexes at most {MAX_HNSW_DIMENSIONS} dimensions, and these are {}: use `Indexing::diskann()`, \
-                 `Indexing::none()` or a model with fewer dimensions",
-                attr.dimensions
+                "HNSW indexes at most {most} dimensions{of_what}, and these are {dimensions}: use {halfvec}\
+                 `Indexing::diskann()`, `Indexing::none()` or a model with fewer dimensions"
             ),
         ));
     }

@@ -63,6 +63,59 @@ pub mod tag {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The only text is what the vector is of, and the vector is a long one.
+pub mod product {
+    use pgai_sea::Vectorizer;
+    use pgai_sea::types::HalfVec;
+    use sea_orm::entity::prelude::*;
+
+    /// A product.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "products")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub code: String,
+        /// The text.
+        pub summary: Option<String>,
+        /// How many there are.
+        pub stock: i32,
+        /// The vector.
+        #[vectorizer(
+            dimensions = 3072,
+            destination = "column",
+            embedding = Embedding::openai("text-embedding-3-large", 3072),
+            indexing = Indexing::hnsw()
+        )]
+        #[sea_orm(column_type = r#"custom("halfvec(3072)")"#, nullable)]
+        pub embedding: Option<HalfVec>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// pgai takes no vectorizer's name that is made of these.
+pub mod upper {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// A post.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "BlogPosts")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// The text.
+        #[vectorizer(dimensions = 3, embedding = Embedding::ollama("m", 3))]
+        pub body: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 use pgai_sea::entity::{DeclaredDestination, declarations};
 use pgai_sea::prelude::*;
 use pgai_sea::{Embedding, managed_tables};
@@ -79,6 +132,27 @@ fn a_vectorizer_is_whole() {
          chunking => ai.chunking_recursive_character_text_splitter(chunk_size => 400, chunk_overlap => 50), \
          indexing => ai.indexing_hnsw(m => 8), \
          formatting => ai.formatting_python_template(template => '$talkTitle: $chunk, for $$5'))"
+    );
+}
+
+#[test]
+fn the_only_text_is_loaded_and_a_long_halfvec_has_its_index() {
+    assert_eq!(
+        product::Entity::vectorizer().to_sql().unwrap(),
+        "SELECT ai.create_vectorizer(source => 'products', \
+         destination => ai.destination_column(embedding_column => 'embedding'), \
+         loading => ai.loading_column(column_name => 'summary'), \
+         embedding => ai.embedding_openai(model => 'text-embedding-3-large', dimensions => 3072), \
+         chunking => ai.chunking_none(), indexing => ai.indexing_hnsw())"
+    );
+}
+
+#[test]
+fn a_name_that_pgai_would_not_take_is_another() {
+    let sql = upper::body_embeddings::Entity::vectorizer().to_sql().unwrap();
+    assert!(
+        sql.contains(r#"source => '"BlogPosts"', name => 'blogposts_embedding_store', "#),
+        "{sql}"
     );
 }
 

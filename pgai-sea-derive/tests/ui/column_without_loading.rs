@@ -6,7 +6,9 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i32,
-    pub body: String,
+    pub title: String,
+    pub body: Option<String>,
+    pub stars: i32,
     #[vectorizer(dimensions = 3, destination = "column")]
     pub embedding: Option<PgVector>,
 }

@@ -1,19 +1,32 @@
 //! Vectorizers whose table is gone.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::presence::sql;
-
-/// Drops vectorizers whose table took triggers and embeddings along, on either catalog: their queues are all that is left.
+/// Drops vectorizers whose table took their triggers along, on either catalog.
 ///
 /// `DROP TABLE` knows nothing of vectorizers, and `migrate fresh` drops every table of a schema. What remains would stand in
-/// the way of the vectorizers that the migrations then create again. A source that was renamed still has its triggers, and a
-/// store that is there may still be wanted: neither is touched.
-pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C) -> Result<u64, DbErr> {
+/// the way of the vectorizers that the migrations then create again.
+///
+/// - Of `source`, a table's name as for `regclass`, that is one which stood for a table of this name before: dropped with its store,
+///   wherever that is, since its rows are gone. Our own catalog does that by itself. A view that is left says that the table was never
+///   dropped, only the triggers.
+/// - Of other tables, where embeddings went along and queues are all that is left, and where the role may drop them: they are in
+///   nobody's way, and a store that is there may still be wanted.
+///
+/// A source that was renamed still has its triggers, and is not touched.
+pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C, source: Option<String>) -> Result<u64, DbErr> {
     let dropped = db
-        .query_all_raw(sql("SELECT ai.drop_vectorizer(v.id, drop_all => false)
+        .query_all_raw(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT ai.drop_vectorizer(v.id, drop_all => s.made_again)
              FROM ai.vectorizer v CROSS JOIN jsonb_to_record(v.config -> 'destination') d
-                 (implementation text, target_schema text, target_table text, embedding_column text)
+                 (implementation text, target_schema text, target_table text, view_schema text, view_name text, embedding_column text)
+             CROSS JOIN LATERAL (
+                 SELECT EXISTS (
+                     SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE c.oid = to_regclass($1) AND n.nspname = v.source_schema AND c.relname = v.source_table
+                 ) AND to_regprocedure('ai._vectorizer_drop_leftovers(name,name)') IS NULL AS made_again
+             ) s
              WHERE NOT EXISTS (
                  SELECT FROM pg_trigger t
                  JOIN pg_proc p ON p.oid = t.tgfoid
@@ -22,14 +35,25 @@ pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C) -> Result<u64, Db
              )
              AND NOT EXISTS (
                  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                 WHERE CASE d.implementation
-                     WHEN 'table' THEN n.nspname = d.target_schema AND c.relname = d.target_table
+                 WHERE CASE
+                     WHEN d.implementation = 'table' AND s.made_again THEN n.nspname = d.view_schema AND c.relname = d.view_name
+                     WHEN d.implementation = 'table' THEN n.nspname = d.target_schema AND c.relname = d.target_table
+                     WHEN s.made_again THEN false
                      ELSE n.nspname = v.source_schema AND c.relname = v.source_table AND EXISTS (
                          SELECT FROM pg_attribute a
                          WHERE a.attrelid = c.oid AND a.attname = d.embedding_column AND NOT a.attisdropped
                      )
                  END
-             )"))
+             )
+             AND (s.made_again OR has_table_privilege('ai.vectorizer', 'delete') AND NOT EXISTS (
+                 SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                 WHERE n.nspname = v.queue_schema AND p.proname = v.trigger_name AND NOT pg_has_role(p.proowner, 'usage')
+             ) AND NOT EXISTS (
+                 SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = v.queue_schema AND c.relname = v.queue_table AND NOT pg_has_role(c.relowner, 'usage')
+             ))",
+            [source.into()],
+        ))
         .await?;
     Ok(dropped.len() as u64)
 }

@@ -7,7 +7,7 @@ use super::finding::{Aspect, Finding, Problem};
 use super::options::Options;
 use super::renames::Names;
 use crate::catalog::Vectorizer;
-use crate::config::{Destination, Loading};
+use crate::config::{ConfigError, Destination, Loading};
 use crate::entity::{Declaration, DeclaredDestination};
 
 /// A declaration, with what only the database knows of it.
@@ -16,6 +16,8 @@ pub(super) struct Declared {
     /// See [`place`].
     pub(super) schema: Option<String>,
     pub(super) options: Options,
+    /// What the builder says against what is declared.
+    pub(super) refused: Option<ConfigError>,
 }
 
 /// A vectorizer of the database.
@@ -93,9 +95,9 @@ pub(super) fn all(declared: &[Declared], vectorizers: &[Present], scope: Scope) 
                     .map(|problem| Finding::about(declaration, Some(&present.vectorizer), problem)),
             ),
         }
-        if let Err(error) = refused(declaration) {
+        if let Some(error) = &one.refused {
             let vectorizer = partner.map(|present| &present.vectorizer);
-            findings.push(Finding::about(declaration, vectorizer, Problem::Refused(error)));
+            findings.push(Finding::about(declaration, vectorizer, Problem::Refused(error.clone())));
         }
     }
     let may_be_extra = |present: &Present| {
@@ -218,15 +220,6 @@ fn differences(declared: &Declared, present: &Present) -> Vec<Problem> {
     );
     problems.extend(declared.options.differences(config, present.today.as_ref()));
     problems
-}
-
-/// What the builder says of the declaration, where that is to be whole.
-fn refused(declaration: &Declaration) -> Result<(), crate::config::ConfigError> {
-    let create = (declaration.vectorizer)();
-    match create.get_embedding() {
-        Some(_) => create.to_sql().map(drop),
-        None => Ok(()),
-    }
 }
 
 /// Where the embeddings are, and the view that joins them.

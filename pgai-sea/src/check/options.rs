@@ -9,7 +9,7 @@ use super::finding::{Aspect, Problem};
 use super::renames::{self, Names};
 use crate::catalog::CatalogError;
 use crate::config::{Chunking, Config, Embedding, Formatting, Indexing};
-use crate::entity::Declaration;
+use crate::vectorizer::CreateVectorizer;
 
 /// What a declaration has of them, with the database's defaults for what it leaves out of an option.
 #[derive(Debug, Default)]
@@ -21,8 +21,7 @@ pub(super) struct Options {
 }
 
 /// Asks the functions that `create_vectorizer` would be called with; they change nothing.
-pub(super) async fn as_stored<C: ConnectionTrait>(db: &C, declaration: &Declaration) -> Result<Options, CatalogError> {
-    let create = (declaration.vectorizer)();
+pub(super) async fn as_stored<C: ConnectionTrait>(db: &C, create: &CreateVectorizer) -> Result<Options, CatalogError> {
     Ok(Options {
         embedding: stored(db, create.get_embedding().map(Embedding::to_sql)).await?,
         chunking: stored(db, create.get_chunking().map(Chunking::to_sql)).await?,

@@ -281,7 +281,7 @@ impl Ollama {
         self
     }
 
-    /// The model's own parameters, as Ollama takes them: `{"num_ctx": 2048}`.
+    /// The model's own parameters, as Ollama takes them: `{"num_ctx": 2048}`. The catalog keeps no key that is null.
     #[must_use]
     pub fn options(mut self, options: serde_json::Value) -> Self {
         self.options = Some(options);
@@ -397,7 +397,7 @@ impl LiteLlm {
         self
     }
 
-    /// What else the provider takes: `{"api_base": ".."}`.
+    /// What else the provider takes: `{"api_base": ".."}`. The catalog keeps no key that is null.
     #[must_use]
     pub fn extra_options(mut self, extra_options: serde_json::Value) -> Self {
         self.extra_options = Some(extra_options);
@@ -419,9 +419,27 @@ impl LiteLlm {
     }
 }
 
-/// jsonb has no NUL either, and it hides as `\u0000` in the JSON text.
+/// jsonb has no NUL either, and the catalogs leave out what is null, however deep: it would not be read back.
 fn check_json(setter: &str, json: Option<&serde_json::Value>) -> Result<(), ConfigError> {
-    json.map_or(Ok(()), |json| {
-        check_text(setter, &json.to_string().replace("\\u0000", "\0"))
-    })
+    match json {
+        None => Ok(()),
+        Some(serde_json::Value::Null) => Err(ConfigError::new(setter, "is null; leave it out")),
+        Some(json) => check_value(setter, json),
+    }
+}
+
+fn check_value(setter: &str, json: &serde_json::Value) -> Result<(), ConfigError> {
+    match json {
+        serde_json::Value::String(text) => check_text(setter, text),
+        serde_json::Value::Array(values) => values.iter().try_for_each(|value| check_value(setter, value)),
+        serde_json::Value::Object(object) => object.iter().try_for_each(|(key, value)| {
+            check_text(setter, key)?;
+            if value.is_null() {
+                let problem = format!("{key:?} is null, which the catalog does not keep; leave it out");
+                return Err(ConfigError::new(setter, problem));
+            }
+            check_value(setter, value)
+        }),
+        _ => Ok(()),
+    }
 }

@@ -7,6 +7,10 @@ use crate::sql::Call;
 
 area! {
     /// The index over the embeddings, and when it is built.
+    ///
+    /// pgai's own schema takes an index only with a schedule, [`Scheduling::timescaledb`](super::Scheduling::timescaledb): its worker
+    /// builds none. The schema of pgai-sea takes it with any, and pgai-sea's worker builds it. On pgai's, leave the indexing out and
+    /// create the index in a migration, with [`CreateVectorIndex`](crate::index::CreateVectorIndex).
     Indexing, Tag = "indexing" {
         /// What the database's settings say, else none.
         Default(IndexingDefault) = "default",
@@ -40,7 +44,7 @@ impl Indexing {
         IndexingNone::default()
     }
 
-    /// pgvector's HNSW, for vectors of at most 2,000 dimensions.
+    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 where they are in a column of type `halfvec`.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -55,7 +59,8 @@ impl Indexing {
         Hnsw::default()
     }
 
-    /// pgvectorscale's StreamingDiskANN.
+    /// pgvectorscale's `StreamingDiskANN`. What is not set is the extension's to choose, and its limits are checked when the index is
+    /// built.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -159,9 +164,17 @@ impl Hnsw {
         // with pgvector's defaults
         let (m, ef_construction) = (self.m.unwrap_or(16), self.ef_construction.unwrap_or(64));
         if ef_construction < 2 * m {
+            let default = if self.ef_construction.is_none() {
+                ", the default,"
+            } else {
+                ""
+            };
             return Err(ConfigError::new(
                 "ef_construction",
-                format!("{ef_construction} is less than twice m, {m}"),
+                format!(
+                    "{ef_construction}{default} is less than twice m, {m}; set ef_construction to at least {}",
+                    2 * m
+                ),
             ));
         }
         let known = ["vector_cosine_ops", "vector_ip_ops", "vector_l1_ops", "vector_l2_ops"];
@@ -184,22 +197,22 @@ pub struct Diskann {
     /// Rows of the store before the index is built; by default 100,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_rows: Option<i32>,
-    /// `memory_optimized` or `plain`.
+    /// `memory_optimized`, which compresses, or `plain`; pgvectorscale's default is `memory_optimized`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_layout: Option<String>,
-    /// Links of a node.
+    /// Links of a node, 10 to 1,000; pgvectorscale's default is 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_neighbors: Option<i32>,
-    /// Candidates while building.
+    /// Candidates while building, 10 to 1,000; pgvectorscale's default is 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search_list_size: Option<i32>,
-    /// The algorithm's alpha.
+    /// The algorithm's alpha, 1.0 to 5.0; pgvectorscale's default is 1.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alpha: Option<f64>,
-    /// How many dimensions are indexed; 0 for all.
+    /// How many dimensions are indexed, up to 5,000; 0 for all, which is pgvectorscale's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_dimensions: Option<i32>,
-    /// Bits per dimension in the compressed form.
+    /// Bits per dimension in the compressed form, 1 to 32; pgvectorscale's default is 2 below 900 dimensions, else 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_bits_per_dimension: Option<i32>,
     /// Whether to wait for an empty queue; by default so.
@@ -218,42 +231,42 @@ impl Diskann {
         self
     }
 
-    /// `memory_optimized` or `plain`.
+    /// `memory_optimized`, which compresses, or `plain`; pgvectorscale's default is `memory_optimized`.
     #[must_use]
     pub fn storage_layout(mut self, storage_layout: impl Into<String>) -> Self {
         self.storage_layout = Some(storage_layout.into());
         self
     }
 
-    /// Links of a node.
+    /// Links of a node, 10 to 1,000; pgvectorscale's default is 50.
     #[must_use]
     pub fn num_neighbors(mut self, num_neighbors: i32) -> Self {
         self.num_neighbors = Some(num_neighbors);
         self
     }
 
-    /// Candidates while building.
+    /// Candidates while building, 10 to 1,000; pgvectorscale's default is 100.
     #[must_use]
     pub fn search_list_size(mut self, search_list_size: i32) -> Self {
         self.search_list_size = Some(search_list_size);
         self
     }
 
-    /// The algorithm's alpha.
+    /// The algorithm's alpha, 1.0 to 5.0; pgvectorscale's default is 1.2.
     #[must_use]
     pub fn max_alpha(mut self, max_alpha: f64) -> Self {
         self.max_alpha = Some(max_alpha);
         self
     }
 
-    /// How many dimensions are indexed; 0 for all.
+    /// How many dimensions are indexed, up to 5,000; 0 for all, which is pgvectorscale's default.
     #[must_use]
     pub fn num_dimensions(mut self, num_dimensions: i32) -> Self {
         self.num_dimensions = Some(num_dimensions);
         self
     }
 
-    /// Bits per dimension in the compressed form.
+    /// Bits per dimension in the compressed form, 1 to 32; pgvectorscale's default is 2 below 900 dimensions, else 1.
     #[must_use]
     pub fn num_bits_per_dimension(mut self, num_bits_per_dimension: i32) -> Self {
         self.num_bits_per_dimension = Some(num_bits_per_dimension);

@@ -50,7 +50,7 @@ impl Scheduling {
     ///
     /// assert_eq!(
     ///     Scheduling::timescaledb().schedule_interval(Duration::from_secs(600)).timezone("Europe/Vienna").to_sql(),
-    ///     "ai.scheduling_timescaledb(schedule_interval => '600 seconds', timezone => 'Europe/Vienna')"
+    ///     "ai.scheduling_timescaledb(schedule_interval => '00:10:00', timezone => 'Europe/Vienna')"
     /// );
     /// ```
     #[must_use]
@@ -69,7 +69,10 @@ bare! {
 }
 
 /// A TimescaleDB job. See [`Scheduling::timescaledb`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+///
+/// What is read back equals what was asked: a first run is the same in any time zone, and the `job_id` that pgai adds to
+/// [`other`](Self::other) makes no difference.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SchedulingTimescaledb {
     #[serde(default)]
@@ -96,10 +99,16 @@ impl SchedulingTimescaledb {
     #[must_use]
     pub fn schedule_interval(mut self, schedule_interval: Duration) -> Self {
         let (seconds, micros) = (schedule_interval.as_secs(), schedule_interval.subsec_micros());
-        self.schedule_interval = Some(match micros {
-            0 => format!("{seconds} seconds"),
-            micros => format!("{seconds}.{micros:06} seconds"),
-        });
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        // as the catalog writes it back
+        let mut interval = format!("{hours:02}:{minutes:02}:{seconds:02}.{micros:06}");
+        let kept = interval
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .len()
+            .max("00:00:00".len());
+        interval.truncate(kept);
+        self.schedule_interval = Some(interval);
         self
     }
 
@@ -134,11 +143,62 @@ impl SchedulingTimescaledb {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.schedule_interval.as_deref() == Some("0 seconds") {
+        if self.schedule_interval.as_deref() == Some("00:00:00") {
             return Err(ConfigError::new("schedule_interval", "is zero"));
         }
         self.timezone
             .as_ref()
             .map_or(Ok(()), |timezone| check_text("timezone", timezone))
+    }
+}
+
+impl PartialEq for SchedulingTimescaledb {
+    fn eq(&self, other: &Self) -> bool {
+        let rest = |other: &Other| {
+            let mut rest = other.clone();
+            rest.remove("job_id");
+            rest
+        };
+        self.schedule_interval == other.schedule_interval
+            && self.initial_start.as_deref().map(instant) == other.initial_start.as_deref().map(instant)
+            && self.fixed_schedule == other.fixed_schedule
+            && self.timezone == other.timezone
+            && rest(&self.other) == rest(&other.other)
+    }
+}
+
+/// The instant that a text means; the text, where it is none that this knows.
+fn instant(text: &str) -> Result<DateTimeUtc, &str> {
+    text.parse().map_err(|_| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_written_as_postgresql_writes_it() {
+        for (interval, text) in [
+            (Duration::from_secs(300), "00:05:00"),
+            (Duration::from_secs(100 * 3600 + 61), "100:01:01"),
+            (Duration::from_micros(1_500_000), "00:00:01.5"),
+            (Duration::from_micros(10), "00:00:00.00001"),
+            (Duration::from_secs(600), "00:10:00"),
+        ] {
+            let scheduling = Scheduling::timescaledb().schedule_interval(interval);
+            assert_eq!(scheduling.schedule_interval.as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn the_same_run_in_another_time_zone_is_the_same() {
+        let asked = Scheduling::timescaledb().initial_start(DateTimeUtc::UNIX_EPOCH);
+        let read = |start: &str| -> SchedulingTimescaledb {
+            serde_json::from_value(serde_json::json!({"initial_start": start, "job_id": 1001})).unwrap()
+        };
+        assert_eq!(read("1970-01-01T01:00:00+01:00"), asked);
+        assert_ne!(read("1970-01-01T01:00:00+00:00"), asked);
+        assert_eq!(read("infinity"), read("infinity"));
+        assert_ne!(read("infinity"), asked);
     }
 }

@@ -7,5 +7,7 @@ mod quote;
 mod table;
 
 pub(crate) use self::call::{Arg, Call};
+#[cfg(feature = "migration")]
+pub(crate) use self::quote::relation_text;
 pub use self::quote::{qualified, quote_identifier, quote_literal};
 pub(crate) use self::table::table_name;

@@ -2,12 +2,16 @@
 
 mod rules;
 
+pub(crate) use self::rules::is_vectorizer_name;
+
 use sea_orm::sea_query::IntoTableRef;
 use sea_orm::{DbBackend, EntityName, Statement};
 
 use crate::config::{
     Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
+#[cfg(feature = "migration")]
+use crate::sql::relation_text;
 use crate::sql::{Arg, Call, table_name};
 
 /// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not sent.
@@ -36,7 +40,7 @@ use crate::sql::{Arg, Call, table_name};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateVectorizer {
-    source: Option<(Option<String>, String)>,
+    source: Result<(Option<String>, String), NoSource>,
     name: Option<String>,
     destination: Option<Destination>,
     loading: Option<Loading>,
@@ -56,15 +60,27 @@ pub struct CreateVectorizer {
     declared_dimensions: Option<u32>,
 }
 
+/// Why there is no source: `check` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoSource {
+    NotATable,
+    Entity,
+}
+
 impl CreateVectorizer {
     /// For a table: `"blog_posts"`, found along the search path, or `("website", "blog_posts")`.
     ///
-    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity with a `schema_name` use
-    /// [`entity`](Self::entity), which knows it.
+    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. An entity goes into
+    /// [`entity`](Self::entity), which knows its `schema_name`; here it would be its table's name alone, and is refused.
     #[must_use]
-    pub fn new(source: impl IntoTableRef) -> Self {
+    pub fn new<S: IntoTableRef>(source: S) -> Self {
+        let source = if is_entity::<S>() {
+            Err(NoSource::Entity)
+        } else {
+            table_name(source).ok_or(NoSource::NotATable)
+        };
         Self {
-            source: table_name(source), // none of a subquery: `check` says so
+            source,
             name: None,
             destination: None,
             loading: None,
@@ -85,6 +101,37 @@ impl CreateVectorizer {
     }
 
     /// For the table of a SeaORM entity, with its schema.
+    ///
+    /// ```
+    /// # mod blog_post {
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[sea_orm::model]
+    /// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    /// #     #[sea_orm(table_name = "blog_posts", schema_name = "website")]
+    /// #     pub struct Model {
+    /// #         #[sea_orm(primary_key)]
+    /// #         pub id: i32,
+    /// #         pub content: String,
+    /// #     }
+    /// #     impl ActiveModelBehavior for ActiveModel {}
+    /// # }
+    /// use pgai_sea::CreateVectorizer;
+    /// use pgai_sea::config::{Embedding, Loading};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let create = CreateVectorizer::entity(blog_post::Entity) // of `#[sea_orm(table_name = "blog_posts", schema_name = "website")]`
+    ///     .loading(Loading::column("content"))
+    ///     .embedding(Embedding::ollama("all-minilm", 384));
+    ///
+    /// assert_eq!(
+    ///     create.to_sql()?,
+    ///     "SELECT ai.create_vectorizer(source => 'website.blog_posts', \
+    ///      loading => ai.loading_column(column_name => 'content'), \
+    ///      embedding => ai.embedding_ollama(model => 'all-minilm', dimensions => 384))"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn entity(source: impl EntityName) -> Self {
         Self::new(source.table_ref())
@@ -200,6 +247,13 @@ impl CreateVectorizer {
         self
     }
 
+    /// The source, as text for `regclass`.
+    #[cfg(feature = "migration")]
+    pub(crate) fn regclass(&self) -> Option<String> {
+        let (schema, table) = self.source.as_ref().ok()?;
+        Some(relation_text(schema.as_deref(), table))
+    }
+
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
         self.embedding.as_ref()
     }
@@ -245,7 +299,10 @@ impl CreateVectorizer {
         Ok(Call::new("create_vectorizer")
             .arg(
                 "source",
-                self.source.clone().map(|(schema, table)| Arg::Relation(schema, table)),
+                self.source
+                    .clone()
+                    .ok()
+                    .map(|(schema, table)| Arg::Relation(schema, table)),
             )
             .arg("name", self.name.as_ref())
             .arg("destination", self.destination.as_ref().and_then(Destination::call))
@@ -265,9 +322,33 @@ impl CreateVectorizer {
     }
 }
 
+/// Whether `S` is a SeaORM entity. As a table's name it has lost its schema, and only its type tells it from another name.
+fn is_entity<S>() -> bool {
+    size_of::<S>() == 0 && std::any::type_name::<S>().ends_with("::Entity")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod website_blog {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "blog", schema_name = "website")]
+        pub(super) struct Model {
+            #[sea_orm(primary_key)]
+            pub(super) id: i32,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    #[derive(sea_orm::DeriveIden)]
+    enum Blog {
+        Table,
+    }
 
     fn posts() -> CreateVectorizer {
         CreateVectorizer::new("posts")
@@ -312,6 +393,25 @@ mod tests {
     }
 
     #[test]
+    fn an_entity_goes_in_with_its_schema_or_not_at_all() {
+        let text = |create: CreateVectorizer| {
+            let create = create
+                .loading(Loading::column("body"))
+                .embedding(Embedding::ollama("m", 3));
+            create.to_sql().map_err(|error| error.to_string())
+        };
+        let sql = text(CreateVectorizer::entity(website_blog::Entity)).unwrap();
+        assert!(sql.contains("source => 'website.blog'"), "{sql}");
+        assert_eq!(
+            text(CreateVectorizer::new(website_blog::Entity)).unwrap_err(),
+            "`source`: is an entity, whose schema a table's name leaves out; call CreateVectorizer::entity(..)"
+        );
+        // other names of types are names
+        let sql = text(CreateVectorizer::new(Blog::Table)).unwrap();
+        assert!(sql.contains("source => 'blog'"), "{sql}");
+    }
+
+    #[test]
     fn what_no_database_takes_is_refused_by_the_setters_name() {
         refused(
             &CreateVectorizer::new("posts").embedding(Embedding::ollama("m", 3)),
@@ -347,6 +447,20 @@ mod tests {
                 .indexing(Indexing::hnsw()),
             "`indexing`: HNSW takes at most 2000 dimensions, m has 3072",
         );
+        refused(
+            &posts()
+                .destination(Destination::column("embedding"))
+                .chunking(Chunking::none())
+                .embedding(Embedding::openai("m", 4001))
+                .indexing(Indexing::hnsw()),
+            "`indexing`: HNSW takes at most 4000 dimensions, in a column of halfvec, m has 4001",
+        );
+        let halfvec = posts()
+            .destination(Destination::column("embedding"))
+            .chunking(Chunking::none())
+            .embedding(Embedding::openai("m", 4000))
+            .indexing(Indexing::hnsw());
+        assert!(halfvec.to_sql().is_ok());
         refused(
             &posts().loading(Loading::column("a\0b")),
             "`loading`: contains a NUL character, which PostgreSQL's text cannot hold",

@@ -1,19 +1,40 @@
 //! The rules that need no database.
 
-use super::CreateVectorizer;
+use super::{CreateVectorizer, NoSource};
 use crate::config::{
-    Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Parsing, Processing, Scheduling,
+    Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     check_identifier,
 };
 
+/// pgvector's limits for an HNSW index: on `vector`, which stores have, and on `halfvec`, which a column of the source may be.
+const MAX_HNSW_DIMENSIONS: i32 = 2_000;
+const MAX_HNSW_DIMENSIONS_OF_HALFVEC: i32 = 4_000;
+
 impl CreateVectorizer {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let Some((schema, table)) = &self.source else {
-            return Err(ConfigError::new(
+        self.check_given()?;
+        required("loading", "Loading::column(..)", self.loading.as_ref())?;
+        required(
+            "embedding",
+            "Embedding::openai(..) or another provider",
+            self.embedding.as_ref(),
+        )?;
+        Ok(())
+    }
+
+    /// The rules for what is set already: a declaration may leave out what a migration adds.
+    pub(crate) fn check_given(&self) -> Result<(), ConfigError> {
+        let (schema, table) = self.source.as_ref().map_err(|why| {
+            ConfigError::new(
                 "source",
-                "is a subquery, function or list of values; name a table",
-            ));
-        };
+                match why {
+                    NoSource::NotATable => "is a subquery, function or list of values; name a table",
+                    NoSource::Entity => {
+                        "is an entity, whose schema a table's name leaves out; call CreateVectorizer::entity(..)"
+                    }
+                },
+            )
+        })?;
         check_identifier("source", table)?;
         schema
             .as_ref()
@@ -21,14 +42,9 @@ impl CreateVectorizer {
         self.name.as_ref().map_or(Ok(()), |name| check_name(name))?;
 
         self.destination.as_ref().map_or(Ok(()), Destination::check)?;
-        required("loading", "Loading::column(..)", self.loading.as_ref())?.check()?;
+        self.loading.as_ref().map_or(Ok(()), Loading::check)?;
         self.parsing.as_ref().map_or(Ok(()), Parsing::check)?;
-        let embedding = required(
-            "embedding",
-            "Embedding::openai(..) or another provider",
-            self.embedding.as_ref(),
-        )?;
-        embedding.check()?;
+        self.embedding.as_ref().map_or(Ok(()), Embedding::check)?;
         self.chunking.as_ref().map_or(Ok(()), Chunking::check)?;
         self.indexing.as_ref().map_or(Ok(()), Indexing::check)?;
         self.formatting.as_ref().map_or(Ok(()), Formatting::check)?;
@@ -42,34 +58,37 @@ impl CreateVectorizer {
             .iter()
             .flatten()
             .try_for_each(|role| check_identifier("grant_to", role))?;
-        self.check_together(embedding)
+        self.check_together()
     }
 
     /// The rules that concern two arguments.
-    fn check_together(&self, embedding: &Embedding) -> Result<(), ConfigError> {
-        if matches!(self.destination, Some(Destination::Column(_))) && !matches!(self.chunking, Some(Chunking::None(_)))
-        {
+    fn check_together(&self) -> Result<(), ConfigError> {
+        let in_column = matches!(self.destination, Some(Destination::Column(_)));
+        if in_column && !matches!(self.chunking, Some(Chunking::None(_))) {
             let problem = "must be Chunking::none() with Destination::column, which holds one vector per row";
             return Err(ConfigError::new("chunking", problem));
         }
+        let Some(embedding) = &self.embedding else {
+            return Ok(());
+        };
+        let (model, dimensions) = (embedding.model(), embedding.dimensions());
         if let Some(declared) = self.declared_dimensions
-            && u32::try_from(embedding.dimensions()).ok() != Some(declared)
+            && u32::try_from(dimensions).ok() != Some(declared)
         {
             let problem = format!(
-                "{} has {} dimensions, the entity declares {declared} in `#[vectorizer(dimensions = {declared})]`; \
-                 make them the same",
-                embedding.model(),
-                embedding.dimensions()
+                "{model} has {dimensions} dimensions, the entity declares {declared} in `#[vectorizer(dimensions = {declared})]`; \
+                 make them the same"
             );
             return Err(ConfigError::new("embedding", problem));
         }
-        // pgvector's limit for an index on `vector`
-        if matches!(self.indexing, Some(Indexing::Hnsw(_))) && embedding.dimensions() > 2000 {
-            let problem = format!(
-                "HNSW takes at most 2000 dimensions, {} has {}",
-                embedding.model(),
-                embedding.dimensions()
-            );
+        // what type the column has is the database's to know, and to refuse
+        let (most, of_what) = if in_column {
+            (MAX_HNSW_DIMENSIONS_OF_HALFVEC, ", in a column of halfvec")
+        } else {
+            (MAX_HNSW_DIMENSIONS, "")
+        };
+        if matches!(self.indexing, Some(Indexing::Hnsw(_))) && dimensions > most {
+            let problem = format!("HNSW takes at most {most} dimensions{of_what}, {model} has {dimensions}");
             return Err(ConfigError::new("indexing", problem));
         }
         Ok(())
@@ -80,16 +99,23 @@ fn required<'a, T>(setter: &str, example: &str, value: Option<&'a T>) -> Result<
     value.ok_or_else(|| ConfigError::new(setter, format!("is required; call .{setter}({example})")))
 }
 
-/// The catalog's constraint: `^[a-z][a-z_0-9]*$`, and a name's 63 bytes.
-fn check_name(name: &str) -> Result<(), ConfigError> {
-    check_identifier("name", name)?;
-    let pattern = name.starts_with(|c: char| c.is_ascii_lowercase())
+/// The catalog's constraint: `^[a-z][a-z_0-9]*$`.
+pub(crate) fn is_vectorizer_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if pattern {
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The constraint, and a name's 63 bytes.
+fn check_name(name: &str) -> Result<(), ConfigError> {
+    check_identifier("name", name)?;
+    if is_vectorizer_name(name) {
         return Ok(());
     }
     let problem = format!("{name:?} has other characters than a-z, 0-9 and _, or does not start with a letter");
     Err(ConfigError::new("name", problem))
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,6 +152,153 @@ async fn every_function_takes_the_arguments_that_the_builders_write() {
     .await;
 }
 
+/// Those that migrations call with a vectorizer's id; by name there is another of each.
+#[tokio::test]
+async fn what_is_done_to_a_vectorizer_takes_the_arguments_that_are_written() {
+    on_both_catalogs(async |test| {
+        let drop = pgai_sea::DropVectorizer::id(1).drop_all(true).to_sql()?;
+        assert!(
+            drop.contains("drop_vectorizer(vectorizer_id => v.id, drop_all => true)"),
+            "{drop}"
+        );
+        for (function, arguments) in [
+            ("drop_vectorizer", "vectorizer_id, drop_all"),
+            ("enable_vectorizer_schedule", "vectorizer_id"),
+            ("disable_vectorizer_schedule", "vectorizer_id"),
+            ("set_scheduling", "vectorizer_id, scheduling, indexing"),
+        ] {
+            let taken: Vec<String> = test
+                .values(&format!(
+                    "select array_to_string(proargnames, ', ') from pg_proc
+                     where pronamespace = 'ai'::regnamespace and proname = '{function}'"
+                ))
+                .await?;
+            assert!(taken.iter().any(|taken| taken == arguments), "{function}: {taken:?}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// The builders write no default, and their documentation says what the functions do without them.
+const DEFAULTS: [(&str, &[&str]); 15] = [
+    ("loading_column", &["retries integer DEFAULT 6"]),
+    (
+        "loading_uri",
+        &["retries integer DEFAULT 6", "aws_role_arn text DEFAULT NULL::text"],
+    ),
+    (
+        "embedding_openai",
+        &[
+            "api_key_name text DEFAULT 'OPENAI_API_KEY'::text",
+            "base_url text DEFAULT NULL::text",
+        ],
+    ),
+    (
+        "embedding_voyageai",
+        &[
+            "api_key_name text DEFAULT 'VOYAGE_API_KEY'::text",
+            "input_type text DEFAULT 'document'::text",
+        ],
+    ),
+    ("embedding_litellm", &["api_key_name text DEFAULT NULL::text"]),
+    (
+        "chunking_character_text_splitter",
+        &[
+            "chunk_size integer DEFAULT 800",
+            "chunk_overlap integer DEFAULT 400",
+            "is_separator_regex boolean DEFAULT false",
+        ],
+    ),
+    (
+        "chunking_recursive_character_text_splitter",
+        &[
+            "chunk_size integer DEFAULT 800",
+            "chunk_overlap integer DEFAULT 400",
+            "is_separator_regex boolean DEFAULT false",
+        ],
+    ),
+    (
+        "indexing_hnsw",
+        &[
+            "min_rows integer DEFAULT 100000",
+            "opclass text DEFAULT 'vector_cosine_ops'::text",
+            "m integer DEFAULT NULL::integer",
+            "ef_construction integer DEFAULT NULL::integer",
+            "create_when_queue_empty boolean DEFAULT true",
+        ],
+    ),
+    (
+        "indexing_diskann",
+        &[
+            "min_rows integer DEFAULT 100000",
+            "storage_layout text DEFAULT NULL::text",
+            "max_alpha double precision DEFAULT NULL::double precision",
+            "create_when_queue_empty boolean DEFAULT true",
+        ],
+    ),
+    ("formatting_python_template", &["template text DEFAULT '$chunk'::text"]),
+    (
+        "scheduling_timescaledb",
+        &[
+            "schedule_interval interval DEFAULT '00:05:00'::interval",
+            "fixed_schedule boolean DEFAULT NULL::boolean",
+        ],
+    ),
+    (
+        "processing_default",
+        &[
+            "batch_size integer DEFAULT NULL::integer",
+            "concurrency integer DEFAULT NULL::integer",
+        ],
+    ),
+    (
+        "create_vectorizer",
+        &[
+            "destination jsonb DEFAULT ai.destination_table()",
+            "parsing jsonb DEFAULT ai.parsing_auto()",
+            "chunking jsonb DEFAULT ai.chunking_recursive_character_text_splitter()",
+            "indexing jsonb DEFAULT ai.indexing_default()",
+            "formatting jsonb DEFAULT ai.formatting_python_template()",
+            "scheduling jsonb DEFAULT ai.scheduling_default()",
+            "processing jsonb DEFAULT ai.processing_default()",
+            "enqueue_existing boolean DEFAULT true",
+            "if_not_exists boolean DEFAULT false",
+        ],
+    ),
+    ("drop_vectorizer", &["drop_all boolean DEFAULT false"]),
+    (
+        "set_scheduling",
+        &[
+            "scheduling jsonb DEFAULT ai.scheduling_default()",
+            "indexing jsonb DEFAULT ai.indexing_default()",
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn the_defaults_are_those_that_the_builders_document() {
+    on_both_catalogs(async |test| {
+        for (function, defaults) in DEFAULTS {
+            let taken: Vec<String> = test
+                .values(&format!(
+                    "select pg_get_function_arguments(oid) from pg_proc
+                     where pronamespace = 'ai'::regnamespace and proname = '{function}'"
+                ))
+                .await?;
+            assert!(!taken.is_empty(), "there is no function {function}");
+            for (default, taken) in defaults
+                .iter()
+                .flat_map(|default| taken.iter().map(move |taken| (default, taken)))
+            {
+                assert!(taken.contains(default), "{function}: no `{default}` in {taken}");
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// A function that configures something, and that no builder calls, would be an option that cannot be asked for.
 #[tokio::test]
 async fn every_function_that_configures_has_a_builder() {

@@ -1,184 +1,32 @@
-//! Whatever strings and options are asked for, the call parses and the catalog stores exactly them.
+//! Whatever strings and options are asked for, the call parses and the catalog stores exactly them; and of what is left out, the
+//! defaults that the builders document.
 
-use pgai_sea::CreateVectorizer;
-use pgai_sea::config::{Chunking, Config, Destination, Embedding, Formatting, Indexing, Loading, Processing};
+mod asked;
+
+use std::time::Duration;
+
+use pgai_sea::config::{Config, Scheduling};
 use pgai_sea::sql::{qualified, quote_identifier};
-use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs};
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 
-/// What one case asks for.
-#[derive(Clone, Debug)]
-struct Asked {
-    schema: String,
-    table: String,
-    column: String,
-    queue: String,
-    grant_to: Vec<String>,
-    loading: Loading,
-    embedding: Embedding,
-    chunking: Chunking,
-    formatting: Formatting,
-    processing: Processing,
-    indexing: Indexing,
-    destination: Destination,
-}
+use asked::{Asked, asked};
 
-/// Any text that PostgreSQL can hold, with more than its share of what breaks quoting.
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[^\\x00]{0,20}",
-        r#"['"\\$;\n\r\t%{}()-]{0,12}"#,
-        Just("'); drop table ai.vectorizer; --".to_owned()),
-    ]
-}
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Any name of at most 40 bytes, so that what is derived from it fits into 63. pgai's own trigger for its event trigger and its
-/// format strings take any character.
-fn identifier() -> impl Strategy<Value = String> {
-    text().prop_map(|text| {
-        let mut name: String = text.chars().filter(|c| *c != '\0').collect();
-        while name.len() > 40 {
-            name.pop();
-        }
-        if name.is_empty() { "t".to_owned() } else { name }
-    })
-}
-
-fn embedding() -> impl Strategy<Value = Embedding> {
-    let model = text().prop_map(|model| format!("m{model}"));
-    let openai = (model, 1..2000_i32, text(), text(), text()).prop_map(|(model, dimensions, user, key, url)| {
-        Embedding::openai(model, dimensions)
-            .chat_user(user)
-            .api_key_name(key)
-            .base_url(url)
-            .into()
-    });
-    let ollama = (1..2000_i32, text(), text(), text()).prop_map(|(dimensions, url, option, keep_alive)| {
-        let options = serde_json::json!({ "stop": option });
-        Embedding::ollama("m", dimensions)
-            .base_url(url)
-            .options(options)
-            .keep_alive(keep_alive)
-            .into()
-    });
-    let voyageai = (1..2000_i32, any::<bool>(), text()).prop_map(|(dimensions, query, key)| {
-        Embedding::voyageai("m", dimensions)
-            .input_type(if query { "query" } else { "document" })
-            .api_key_name(key)
-            .into()
-    });
-    let litellm = (1..2000_i32, text(), text(), text()).prop_map(|(dimensions, key, name, value)| {
-        Embedding::litellm("m", dimensions)
-            .api_key_name(key)
-            .extra_options(serde_json::json!({ name: [value] }))
-            .into()
-    });
-    prop_oneof![openai, ollama, voyageai, litellm]
-}
-
-fn loading(column: String) -> impl Strategy<Value = Loading> {
-    (any::<bool>(), 0..100_i32).prop_map(move |(uri, retries)| {
-        if uri {
-            let role = "arn:aws:iam::123456789012:role/reader";
-            Loading::uri(&column).retries(retries).aws_role_arn(role).into()
-        } else {
-            Loading::column(&column).retries(retries).into()
-        }
-    })
-}
-
-fn chunking() -> impl Strategy<Value = Chunking> {
-    let sizes = || (1..5000_i32).prop_flat_map(|size| (Just(size), 0..=size));
-    let character = (sizes(), text(), any::<bool>()).prop_map(|((size, overlap), separator, regex)| {
-        Chunking::character_text_splitter()
-            .chunk_size(size)
-            .chunk_overlap(overlap)
-            .separator(separator)
-            .is_separator_regex(regex)
-            .into()
-    });
-    let separators = prop::collection::vec(text(), 1..5);
-    let recursive = (sizes(), separators, any::<bool>()).prop_map(|((size, overlap), separators, regex)| {
-        Chunking::recursive_character_text_splitter()
-            .chunk_size(size)
-            .chunk_overlap(overlap)
-            .separators(separators)
-            .is_separator_regex(regex)
-            .into()
-    });
-    prop_oneof![character, recursive, Just(Chunking::none().into())]
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let names = (identifier(), identifier(), identifier(), identifier(), identifier());
-    let processing = (1..=2048_i32, 1..=50_i32);
-    // a source column called `chunk` is refused, which is another test
-    let column = identifier()
-        .prop_map(|column| format!("c_{column}"))
-        .prop_flat_map(|column| (Just(column.clone()), loading(column)));
-    (names, column, embedding(), chunking(), text(), processing).prop_map(
-        |(
-            (schema, table, store, queue, role),
-            (column, loading),
-            embedding,
-            chunking,
-            template,
-            (batch_size, concurrency),
-        )| {
-            let schema = format!("s{schema}"); // pg_ is reserved
-            Asked {
-                column,
-                loading,
-                queue: format!("queue{queue}"),
-                // that there is no such role is a warning
-                grant_to: vec![format!("role{role}")],
-                destination: Destination::table()
-                    .target_schema(&schema)
-                    .target_table(format!("store{store}"))
-                    .view_schema(&schema)
-                    .view_name(format!("view{store}"))
-                    .into(),
-                schema,
-                table,
-                embedding,
-                chunking,
-                // a lone dollar is refused: it stands for nothing
-                formatting: Formatting::python_template(format!("$chunk {}", template.replace('$', "$$"))).into(),
-                processing: Processing::batches()
-                    .batch_size(batch_size)
-                    .concurrency(concurrency)
-                    .into(),
-                indexing: Indexing::none().into(),
-            }
-        },
-    )
-}
-
-async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn std::error::Error + Send + Sync>> {
+/// What a case left in the catalog, and the queue that it made.
+async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Error> {
     let transaction = test.db.begin().await?;
     let (schema, column) = (quote_identifier(&asked.schema), quote_identifier(&asked.column));
     let table = qualified(&asked.schema, &asked.table);
     transaction
-        .execute_unprepared(&format!("create schema {schema}"))
+        .execute_unprepared(&format!(
+            "create schema {schema}; create table {table} (id int primary key, {column} text); insert into {table} values (1, 'text')"
+        ))
         .await?;
-    transaction
-        .execute_unprepared(&format!("create table {table} (id int primary key, {column} text)"))
-        .await?;
-    let create = CreateVectorizer::new((asked.schema.clone(), asked.table.clone()))
-        .name("asked")
-        .destination(asked.destination.clone())
-        .loading(asked.loading.clone())
-        .queue_schema(&asked.schema)
-        .queue_table(&asked.queue)
-        .grant_to(asked.grant_to.clone())
-        .embedding(asked.embedding.clone())
-        .chunking(asked.chunking.clone())
-        .formatting(asked.formatting.clone())
-        .processing(asked.processing.clone())
-        .indexing(asked.indexing.clone());
+    let create = asked.create();
     // with parameters, and as text: both have to store the same
     let mut configs = Vec::new();
     for statement in [
@@ -189,11 +37,23 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Box<dyn st
         savepoint.execute_raw(statement).await?;
         let config = Statement::from_string(
             DbBackend::Postgres,
-            "select config, queue_schema, queue_table from ai.vectorizer where name = 'asked'",
+            "select config, queue_schema::text, queue_table::text from ai.vectorizer where name = 'asked'",
         );
         let row = savepoint.query_one_raw(config).await?.ok_or("nothing was stored")?;
         let queue: (String, String) = (row.try_get("", "queue_schema")?, row.try_get("", "queue_table")?);
-        assert_eq!(queue, (asked.schema.clone(), asked.queue.clone()));
+        if let Some(asked) = &asked.queue {
+            assert_eq!(queue, *asked);
+        }
+        let queued = Statement::from_string(
+            DbBackend::Postgres,
+            format!("select count(*) from {}", qualified(&queue.0, &queue.1)),
+        );
+        let queued: i64 = savepoint
+            .query_one_raw(queued)
+            .await?
+            .ok_or("no count")?
+            .try_get_by_index(0)?;
+        assert_eq!(queued == 1, asked.enqueue_existing.unwrap_or(true));
         configs.push(row.try_get::<serde_json::Value>("", "config")?);
         savepoint.rollback().await?;
     }
@@ -206,13 +66,16 @@ async fn compare(test: &TestDatabase, asked: Asked) -> TestResult {
     let config = stored(test, &asked)
         .await
         .map_err(|error| format!("{error}\n{asked:#?}"))?;
-    assert_eq!(config.embedding, asked.embedding);
-    assert_eq!(config.chunking, asked.chunking);
-    assert_eq!(config.formatting, asked.formatting);
-    assert_eq!(config.processing, asked.processing);
-    assert_eq!(config.indexing, Some(asked.indexing));
-    assert_eq!(config.loading, Some(asked.loading));
-    assert_eq!(config.destination, asked.destination);
+    let expected = asked.with_defaults();
+    assert_eq!(config.embedding, expected.embedding);
+    assert_eq!(Some(config.chunking), expected.chunking);
+    assert_eq!(Some(config.formatting), expected.formatting);
+    assert_eq!(Some(config.processing), expected.processing);
+    assert_eq!(config.indexing, expected.indexing);
+    assert_eq!(config.scheduling, expected.scheduling);
+    assert_eq!(config.parsing, expected.parsing);
+    assert_eq!(config.loading, Some(expected.loading));
+    assert_eq!(Some(config.destination), expected.destination);
     Ok(())
 }
 
@@ -221,12 +84,47 @@ async fn any_strings_and_options_are_stored_as_they_were_given() {
     on_both_catalogs(async |test| {
         // the seed is fixed: a failure is one for everybody
         let mut runner = TestRunner::deterministic();
-        for _ in 0..60 {
-            let asked = asked()
+        let cases = asked(test.catalog == Catalog::Ours);
+        for _ in 0..40 {
+            let asked = cases
                 .new_tree(&mut runner)
                 .map_err(|reason| reason.to_string())?
                 .current();
             compare(&test, asked).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// No vectorizer has one here, where there is no timescaledb; its function stores what `create_vectorizer` would.
+#[tokio::test]
+async fn a_schedule_is_read_back_as_it_was_asked() {
+    on_both_catalogs(async |test| {
+        let start = chrono::DateTime::from_timestamp(1_893_456_000, 123_456_000).ok_or("no time")?;
+        for zone in ["UTC", "Asia/Kolkata", "America/New_York"] {
+            for interval in [300, 600, 86_400, 360_061]
+                .map(Duration::from_secs)
+                .into_iter()
+                .chain([Duration::from_millis(1500)])
+            {
+                let asked = Scheduling::timescaledb()
+                    .schedule_interval(interval)
+                    .initial_start(start)
+                    .fixed_schedule(true)
+                    .timezone(zone);
+                let transaction = test.db.begin().await?;
+                transaction
+                    .execute_unprepared(&format!("set local time zone '{zone}'"))
+                    .await?;
+                let call = Statement::from_string(DbBackend::Postgres, format!("select {}", asked.to_sql()));
+                let row = transaction.query_one_raw(call).await?.ok_or("no row")?;
+                let mut stored: serde_json::Value = row.try_get_by_index(0)?;
+                // as pgai's create_vectorizer does
+                stored["job_id"] = 1001.into();
+                let read: Scheduling = serde_json::from_value(stored)?;
+                assert_eq!(read, Scheduling::from(asked), "{zone}");
+            }
         }
         Ok(())
     })

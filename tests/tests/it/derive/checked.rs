@@ -65,7 +65,66 @@ mod inlined {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What the builder refuses, the database's functions refuse as well.
+mod misfit {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "misfits")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        #[vectorizer(dimensions = 3, embedding = Embedding::voyageai("m", 3).input_type("text"))]
+        pub body: String,
+        // the embedding is for the migration to say
+        #[vectorizer(
+            dimensions = 3,
+            target_table = "misfits_title_embedding_store",
+            view_name = "misfits_title_embedding",
+            chunking = Chunking::character_text_splitter().chunk_size(100)
+        )]
+        pub title: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 const HERE: &str = module_path!();
+
+#[tokio::test]
+async fn what_the_builder_refuses_is_a_finding() {
+    on_both_catalogs(async |test| -> TestResult {
+        let manager = SchemaManager::new(&test.db);
+        test.execute("create table stored (id int primary key, body text not null)").await?;
+        for vectorizers in 0..2 {
+            let findings = check_module(&test.db, &format!("{HERE}::misfit")).await?;
+            let refused: Vec<_> = findings
+                .iter()
+                .filter_map(|finding| match &finding.problem {
+                    Problem::Refused(error) => Some(error.to_string()),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(
+                refused,
+                [
+                    "`input_type`: \"text\" is neither document nor query",
+                    "`chunk_overlap`: 400, the default, is larger than chunk_size 100; set chunk_overlap to at most that",
+                ],
+                "with {vectorizers} vectorizers: {findings}"
+            );
+            if vectorizers == 0 {
+                manager
+                    .create_vectorizer(stored::body_embeddings::Entity::vectorizer())
+                    .await?;
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn what_was_renamed_is_refreshed_and_not_embedded_again() {

@@ -7,7 +7,7 @@ use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
-use pgai_sea_tests::{Snapshot, TestDatabase, TestResult, on_both_catalogs};
+use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Schema};
 
@@ -255,6 +255,78 @@ async fn the_column_may_be_a_halfvec_that_is_there_already() {
             .ok_or("no hit")?;
         assert_eq!((&*hit.source.name, hit.distance.abs() < 1e-3), ("desk", true));
         assert_eq!(hit.source.embedding, Some(HalfVec::from(of("desk"))));
+        Ok(())
+    })
+    .await;
+}
+
+/// Longer than an index over `vector` takes.
+mod long {
+    use pgai_sea::Vectorizer;
+    use pgai_sea::types::HalfVec;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "long_products")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub name: Option<String>,
+        #[vectorizer(
+            dimensions = 3072,
+            destination = "column",
+            embedding = Embedding::ollama("long", 3072),
+            indexing = Indexing::hnsw().min_rows(2)
+        )]
+        #[sea_orm(column_type = r#"custom("halfvec(3072)")"#, nullable)]
+        pub embedding: Option<HalfVec>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[derive(Debug)]
+struct Long;
+
+#[async_trait::async_trait]
+impl Embedder for Long {
+    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Ok(texts.iter().map(|text| embedding_of("long", text, 3072)).collect())
+    }
+}
+
+/// pgai's own schema takes no index without a schedule, and its worker builds none.
+#[tokio::test]
+async fn a_long_halfvec_has_its_index() {
+    on_catalog(Catalog::Ours, async |test| {
+        let table = Schema::new(test.db.get_database_backend()).create_table_from_entity(long::Entity);
+        test.db.execute(&table).await?;
+        SchemaManager::new(&test.db)
+            .create_vectorizer(long::Entity::vectorizer())
+            .await?;
+        test.execute("insert into long_products (name) values ('lamp'), ('chair'), (null)")
+            .await?;
+        Worker::new(test.db.clone())
+            .embedder("ollama", "long", Arc::new(Long))
+            .run_once()
+            .await?;
+        let indexes: Vec<String> = test
+            .values(
+                "select indexdef from pg_indexes where tablename = 'long_products' and indexdef like '%USING hnsw%'",
+            )
+            .await?;
+        assert!(
+            indexes.len() == 1 && indexes[0].contains("halfvec_cosine_ops"),
+            "{indexes:?}"
+        );
+        let hit = long::Entity::search(embedding_of("long", "chair", 3072))
+            .one(&test.db)
+            .await?
+            .ok_or("no hit")?;
+        assert_eq!(hit.source.name.as_deref(), Some("chair"));
+        let findings = pgai_sea::check::check_module(&test.db, concat!(module_path!(), "::long")).await?;
+        assert!(findings.is_empty(), "{findings}");
         Ok(())
     })
     .await;

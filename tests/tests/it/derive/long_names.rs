@@ -22,6 +22,47 @@ mod archive {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// In capitals, which no name of a vectorizer has.
+mod capitals {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "BlogPosts", schema_name = "Website")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        #[vectorizer(dimensions = 3, embedding = Embedding::ollama("all-minilm", 3))]
+        pub body: String,
+        #[vectorizer(dimensions = 3, destination = "column", loading = "body", embedding = Embedding::ollama("all-minilm", 3))]
+        pub vector: Option<PgVector>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[tokio::test]
+async fn a_vectorizer_of_capitals_has_a_name_that_both_take() {
+    on_both_catalogs(async |test| -> TestResult {
+        test.execute(
+            r#"create schema "Website"; create table "Website"."BlogPosts" (id int primary key, body text not null)"#,
+        )
+        .await?;
+        let manager = SchemaManager::new(&test.db);
+        manager
+            .create_vectorizer(capitals::body_embeddings::Entity::vectorizer())
+            .await?;
+        manager.create_vectorizer(capitals::Entity::vectorizer()).await?;
+        let names: Vec<String> = test.values("select name::text from ai.vectorizer order by id").await?;
+        assert_eq!(names, ["website_blogposts_embedding_store", "website_blogposts_vector"]);
+        let findings = check_module(&test.db, concat!(module_path!(), "::capitals")).await?;
+        assert!(findings.is_empty(), "{findings}");
+        Ok(())
+    })
+    .await;
+}
+
 /// The derive, the list of managed tables, the check and either catalog mean the same tables.
 #[tokio::test]
 async fn everyone_cuts_it_alike() {
@@ -34,8 +75,7 @@ async fn everyone_cuts_it_alike() {
         .await?;
         let manager = SchemaManager::new(&test.db);
         manager
-            // pgai takes no name of a vectorizer from one with other letters
-            .create_vectorizer(archive::body_embeddings::Entity::vectorizer().name("archive"))
+            .create_vectorizer(archive::body_embeddings::Entity::vectorizer())
             .await?;
         let findings = check_module(&test.db, concat!(module_path!(), "::archive")).await?;
         assert!(findings.is_empty(), "{findings}");

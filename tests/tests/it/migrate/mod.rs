@@ -1,6 +1,7 @@
 //! Vectorizers in migrations, run by SeaORM's migrator and by its command.
 
 mod eighteen;
+mod fresh;
 mod outside;
 mod schedule;
 mod sea_orm_cli;
