@@ -54,8 +54,13 @@ async fn rows_of_hundreds_of_chunks_do_not_crowd_out_the_others() {
             crowd(&all[..64 * 3]) > 64 * 3 - 20,
             "the first window is to be full of two rows"
         );
-        test.execute("create index on passages_embedding_store using hnsw (embedding vector_cosine_ops); analyze")
-            .await?;
+        // a graph with an edge from each vector to each other: what it finds is not a matter of how it was drawn
+        test.execute(
+            "create index on passages_embedding_store using hnsw (embedding vector_cosine_ops)
+                 with (m = 100, ef_construction = 200);
+             analyze",
+        )
+        .await?;
         let transaction = test.db.begin().await?;
         transaction
             .execute_unprepared("set local enable_seqscan = off; set local enable_sort = on")
