@@ -197,10 +197,10 @@ async fn the_same_statement_is_good_for_many_searches() {
                 .filter(note::Column::Author.eq(if round % 2 == 0 { "rare" } else { "common" }))
                 .ef_search(40 + round)
                 // of twenty: a page that the index leaves short would take a second statement
-                .limit(u64::from(round.div_ceil(2)))
+                .limit(10)
                 .all(&pool)
                 .await?;
-            assert_eq!(hits.len(), usize::try_from(round.div_ceil(2))?);
+            assert_eq!(hits.len(), 10);
             assert!(hits.is_sorted_by(|a, b| a.distance <= b.distance));
             assert_eq!(settings(&pool).await?[0], "40");
         }
@@ -211,6 +211,35 @@ async fn the_same_statement_is_good_for_many_searches() {
         .await?
         .parse()?;
         assert_eq!(statements, 1);
+        pool.close().await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// To a plan for all values a bound `LIMIT` is a tenth of the table: no search would keep one, until some long pages cost more than that.
+#[tokio::test]
+async fn the_plan_of_a_short_page_is_kept_whatever_long_ones_cost() {
+    on_catalog(Catalog::Ours, async |test| {
+        index(&test, "hnsw (embedding vector_cosine_ops)").await?;
+        let options = ConnectOptions::new(test.url.clone())
+            .max_connections(1)
+            .sqlx_logging(false)
+            .to_owned();
+        let pool = Database::connect(options).await?;
+        let common = || search().filter(note::Column::Author.ne("rare"));
+        for _ in 0..8 {
+            for search in [search(), common()] {
+                assert_eq!(search.clone().limit(1_500).all(&pool).await?.len(), 1_500);
+                assert_eq!(search.all(&pool).await?.len(), 10);
+            }
+        }
+        let kept = "select string_agg(generic_plans::text, ' ') from pg_prepared_statements
+                    where statement like '%notes\\_embedding%LIMIT 10%'";
+        let kept = value(&pool, kept).await?;
+        let kept: Vec<i64> = kept.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        assert_eq!(kept.len(), 2);
+        assert!(kept.iter().all(|kept| *kept > 0), "{kept:?}");
         pool.close().await?;
         Ok(())
     })
