@@ -89,6 +89,9 @@ impl<E: SearchedByTrait> SourceSearchTrait for E {}
 /// knows. An index on vectors alone could not promise that: it looks at a number of candidates and then stops, whatever a filter
 /// dropped of them. So a filtered or long search scans on ([`iterative_scan`](Self::iterative_scan)), and what still comes back short
 /// is repeated without the index, unless the search was told to give up; then [`Hits::missing`] says what is not there.
+///
+/// Where settings have to hold for the search alone, its statement makes and undoes them itself with `set_config`, which keeps
+/// PostgreSQL from spreading it over parallel workers. An exact search of a large table has none, and may be parallel.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Search<'a, E, F = Chunks> {

@@ -35,6 +35,15 @@ pub enum SearchError {
         "the query vector has only zeros, and so no direction and no cosine distance to anything: search by another metric"
     )]
     ZeroVector,
+    /// pgvector's sums have no room for the query's numbers.
+    #[error(
+        "the query vector is too long for the metric {metric:?}, which pgvector adds up in single precision: every distance would be \
+         infinite; make its numbers smaller, or search by the cosine"
+    )]
+    TooLong {
+        /// The search's metric.
+        metric: Metric,
+    },
     /// An expression, which only the database evaluates, is no vector.
     #[error("the query expression is NULL: there is no vector to search by")]
     NullQuery,
@@ -92,6 +101,12 @@ pub enum SearchError {
     NoText {
         /// The table that is searched.
         table: String,
+    },
+    /// PostgreSQL has no text with NUL.
+    #[error("the full-text query has a NUL at byte {position}, which PostgreSQL takes in no text: leave it out")]
+    Nul {
+        /// Where, from 0.
+        position: usize,
     },
     /// The reranker failed.
     #[error("reranking failed")]

@@ -13,6 +13,7 @@ use super::found::{Found, SearchableTrait};
 pub struct Explanation {
     plan: String,
     index: Option<Index>,
+    is_quantized: bool,
 }
 
 /// An index, with the schema that it and its table are in.
@@ -32,6 +33,13 @@ impl Explanation {
 
     pub(super) fn into_index(self) -> Option<Index> {
         self.index
+    }
+
+    /// Whether rows are compared by less than their whole vectors, or not all of them: through an index, or by
+    /// [smaller vectors](Search::quantized), also where they have no index and all of them are put in order.
+    #[must_use]
+    pub fn is_approximate(&self) -> bool {
+        self.index.is_some() || self.is_quantized
     }
 
     /// The lines of `EXPLAIN`.
@@ -55,11 +63,16 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
     ///
     /// As [`all`](Self::all); a connection that takes no raw statements, such as SeaORM's `RestrictedConnection`: `EXPLAIN` is one.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
-        Ok(explain(db, self.resolved(db).await?).await?)
+        let is_quantized = self.plan.is_quantized();
+        Ok(explain(db, self.resolved(db).await?, is_quantized).await?)
     }
 }
 
-pub(super) async fn explain<C: ConnectionTrait>(db: &C, statement: Statement) -> Result<Explanation, DbErr> {
+pub(super) async fn explain<C: ConnectionTrait>(
+    db: &C,
+    statement: Statement,
+    is_quantized: bool,
+) -> Result<Explanation, DbErr> {
     let ask = |options| Statement {
         sql: format!("EXPLAIN ({options}) {}", statement.sql),
         ..statement.clone()
@@ -75,6 +88,7 @@ pub(super) async fn explain<C: ConnectionTrait>(db: &C, statement: Statement) ->
     Ok(Explanation {
         plan: lines.join("\n"),
         index: tree.as_ref().and_then(ordering_index),
+        is_quantized,
     })
 }
 

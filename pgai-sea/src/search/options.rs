@@ -1,11 +1,12 @@
 //! What can be said about a search: the setters of [`Search`].
 
-use sea_orm::sea_query::{IntoCondition, Order};
+use sea_orm::sea_query::{IntoCondition, IntoIden, NullOrdering, Order, TableRef};
 use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
 use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
+use super::plan::{Direction, Join};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
 use crate::entity::EmbeddingTrait;
@@ -21,8 +22,31 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
 
     /// Joins another table to the source, for filters and orders. A row that it joins several times is found several times; what is
     /// only to exist is better said as a filter with a subquery.
-    pub fn join(mut self, join: JoinType, relation: RelationDef) -> Self {
-        self.plan.joins.push((join, relation));
+    pub fn join(self, join: JoinType, relation: RelationDef) -> Self {
+        let table = relation.to_tbl.clone();
+        self.joined(join, table, relation)
+    }
+
+    /// The same by a relation that leads to the source: its own table is joined.
+    pub fn join_rev(self, join: JoinType, relation: RelationDef) -> Self {
+        let table = relation.from_tbl.clone();
+        self.joined(join, table, relation)
+    }
+
+    /// Joins under another name, which filters and orders call it by: so a table can be joined twice.
+    pub fn join_as(self, join: JoinType, mut relation: RelationDef, alias: impl IntoIden) -> Self {
+        relation.to_tbl = relation.to_tbl.alias(alias.into_iden());
+        self.join(join, relation)
+    }
+
+    /// Joins by a relation that leads to the source, under another name.
+    pub fn join_as_rev(self, join: JoinType, mut relation: RelationDef, alias: impl IntoIden) -> Self {
+        relation.from_tbl = relation.from_tbl.alias(alias.into_iden());
+        self.join_rev(join, relation)
+    }
+
+    fn joined(mut self, kind: JoinType, table: TableRef, relation: RelationDef) -> Self {
+        self.plan.joins.push(Join { kind, table, relation });
         self
     }
 
@@ -72,7 +96,17 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
     /// What comes first of rows at the same distance. Of the rows that the scan of an index found; an [exact](Self::exact) search
     /// puts all of them in order.
     pub fn then_order_by(mut self, by: impl IntoSimpleExpr, order: Order) -> Self {
-        self.plan.ties.push((by.into_simple_expr(), order));
+        self.plan.ties.push((by.into_simple_expr(), order.into()));
+        self
+    }
+
+    /// The same, and whether rows without a value come first or last; PostgreSQL has them last of an ascending order.
+    pub fn then_order_by_with_nulls(mut self, by: impl IntoSimpleExpr, order: Order, nulls: NullOrdering) -> Self {
+        let direction = Direction {
+            order,
+            nulls: Some(nulls),
+        };
+        self.plan.ties.push((by.into_simple_expr(), direction));
         self
     }
 }
@@ -80,7 +114,8 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
 /// # What comes back
 impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
     /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is none
-    /// otherwise. A partial model has those that it names.
+    /// otherwise. A partial model has those that it names; and vectors in other columns of a row are fields of its model like any others,
+    /// which come with it in any case.
     pub fn with_vectors(mut self) -> Self {
         self.plan.vectors = true;
         self
@@ -139,7 +174,9 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
         self
     }
 
-    /// Through an index on smaller vectors, whose finds are compared exactly.
+    /// Through an index on smaller vectors, whose finds are compared exactly. Where there is no such index the whole table is put in order
+    /// by its smaller vectors first: no better than through the index, and slower than an [exact](Self::exact) search.
+    /// [`explain`](Self::explain) tells.
     pub fn quantized(mut self, quantized: Quantized) -> Self {
         self.plan.quantized = Some(quantized);
         self

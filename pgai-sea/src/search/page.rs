@@ -29,18 +29,24 @@ pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
         if page.rows.len() as u64 >= plan.limit || page.has_null {
             break;
         }
+        if let Attempt::Scan { insists: false, .. } = attempt
+            && plan.is_counted_fast()
+        {
+            // there is no more than that in a small table, or after its last page
+            let reach = plan.reach();
+            let found = plan.offset.saturating_add(page.rows.len() as u64);
+            if matching::<E, F, _>(plan, query, Some(reach), db).await? <= found {
+                break;
+            }
+        }
         is_exhausted = page.scanned.is_some_and(|scanned| plan.is_exhausted(attempt, scanned));
     }
-    let is_full = page.rows.len() as u64 >= plan.limit;
     if page.rows.is_empty() {
         comparable::<E, F, _>(plan, query, db).await?;
     }
     let rows = page.within(plan);
-    let missing = if is_full {
-        0
-    } else {
-        missing::<E, F, _>(plan, query, plan.offset.saturating_add(rows.len() as u64), db).await?
-    };
+    let found = plan.offset.saturating_add(rows.len() as u64);
+    let missing = missing::<E, F, _>(plan, query, found, db).await?;
     Ok((rows, missing))
 }
 

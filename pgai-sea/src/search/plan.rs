@@ -1,6 +1,6 @@
 //! What a search asks for, apart from its query.
 
-use sea_orm::sea_query::{Condition, Expr, Order};
+use sea_orm::sea_query::{Condition, Expr, NullOrdering, Order, OrderedStatement, TableRef};
 use sea_orm::{JoinType, RelationDef};
 
 use super::error::SearchError;
@@ -20,9 +20,9 @@ pub(super) struct Plan {
     pub(super) filter: Condition,
     /// Rows of the searched table that are no hits: the one that others are compared with.
     pub(super) except: Option<Expr>,
-    pub(super) joins: Vec<(JoinType, RelationDef)>,
+    pub(super) joins: Vec<Join>,
     /// Of rows at the same distance.
-    pub(super) ties: Vec<(Expr, Order)>,
+    pub(super) ties: Vec<(Expr, Direction)>,
     pub(super) max_distance: Option<f64>,
     pub(super) min_similarity: Option<f64>,
     pub(super) limit: u64,
@@ -34,6 +34,37 @@ pub(super) struct Plan {
     pub(super) exact: bool,
     pub(super) operand: Operand,
     pub(super) ranking: ForRanking,
+}
+
+/// Another table, under the name that it has in the relation.
+#[derive(Clone, Debug)]
+pub(super) struct Join {
+    pub(super) kind: JoinType,
+    pub(super) table: TableRef,
+    pub(super) relation: RelationDef,
+}
+
+/// Which values of an order come first.
+#[derive(Clone, Debug)]
+pub(super) struct Direction {
+    pub(super) order: Order,
+    pub(super) nulls: Option<NullOrdering>,
+}
+
+impl From<Order> for Direction {
+    fn from(order: Order) -> Self {
+        Self { order, nulls: None }
+    }
+}
+
+impl Direction {
+    /// Orders `statement` by the column `name`.
+    pub(super) fn apply(&self, statement: &mut impl OrderedStatement, name: String) {
+        match self.nulls {
+            Some(nulls) => statement.order_by_with_nulls(name, self.order.clone(), nulls),
+            None => statement.order_by(name, self.order.clone()),
+        };
+    }
 }
 
 /// What the stored vectors are compared with.
@@ -133,9 +164,19 @@ impl Plan {
         !self.filter.is_empty() || !self.joins.is_empty() || self.except.is_some()
     }
 
+    /// Whether rows are found by smaller vectors than those that are stored.
+    pub(super) fn is_quantized(&self) -> bool {
+        self.quantized.is_some() && !self.exact
+    }
+
     /// Whether what an index scan finds first still has to be put in order.
     pub(super) fn is_reordered(&self) -> bool {
-        self.best_per_source || self.quantized.is_some() || !self.ties.is_empty()
+        self.is_deduplicated() || self.quantized.is_some() || !self.ties.is_empty()
+    }
+
+    /// Whether counting rows up to the end of the page looks at no more rows than that, and is better done before all are looked at.
+    pub(super) fn is_counted_fast(&self) -> bool {
+        !self.is_filtered() && !self.is_deduplicated() && self.farthest().is_none() && !self.scan.is_bounded()
     }
 
     /// Whether what an index scan finds may be several rows of one hit.
@@ -175,6 +216,12 @@ impl Plan {
             return true;
         };
         scanned < window && self.scan.carries_on(window, self.is_filtered() || insists)
+    }
+
+    /// Whether stored vectors may be at no distance: zeros have no angle, products may be as large on one side as on the other, and what
+    /// an expression is, nobody knows.
+    pub(super) fn may_have_no_distance(&self) -> bool {
+        self.operand == Operand::Expression || matches!(self.metric, Metric::Cosine | Metric::InnerProduct)
     }
 
     /// Whether a row so far away is a hit. A zero vector is at no cosine distance from anything, and never one.

@@ -156,9 +156,23 @@ fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr,
     let vector = if metric == Metric::Cosine {
         directed(vector)?
     } else {
-        vector
+        measurable(vector, metric)?
     };
     Ok(VectorExpr::Vector(vector).into())
+}
+
+/// pgvector adds up squares, products or amounts in single precision: beyond its largest number every row is infinitely far away, or
+/// at no distance at all.
+fn measurable(vector: Vec<f32>, metric: Metric) -> Result<Vec<f32>, SearchError> {
+    let sum: f32 = match metric {
+        Metric::L1 => vector.iter().map(|x| x.abs()).sum(),
+        _ => vector.iter().map(|x| x * x).sum(),
+    };
+    if sum.is_finite() {
+        Ok(vector)
+    } else {
+        Err(SearchError::TooLong { metric })
+    }
 }
 
 /// A vector of this direction whose length pgvector can tell: it adds up squares in single precision, where the huge are infinite

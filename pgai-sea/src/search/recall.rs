@@ -28,6 +28,7 @@ type Setting = (&'static str, u32);
 #[derive(Clone, Debug)]
 #[must_use = "nothing is measured until `run`"]
 pub struct Recall<E> {
+    k: u64,
     sample: u64,
     plan: Plan,
     settings: Option<Vec<u32>>,
@@ -58,7 +59,8 @@ pub struct RecallReport {
 pub struct RecallAt {
     /// The setting and its value. `None`: the connection's own.
     pub setting: Option<(&'static str, u32)>,
-    /// The share of the `k` nearest that were found, 0 to 1. A row as far away as the farthest of them counts as one of them.
+    /// The share of the `k` nearest that were found, 0 to 1. A row as far away as the farthest of them counts as one of them; the vector
+    /// that was searched for, which any index finds, does not count.
     pub recall: f64,
     /// The median time of a search, with its round trip.
     pub median: Duration,
@@ -66,11 +68,13 @@ pub struct RecallAt {
 
 impl<E: SearchableTrait> Recall<E> {
     pub(super) fn new(k: u64, sample: u64) -> Self {
+        // the vector that is searched for as well
         let plan = Plan {
-            limit: k,
+            limit: k.saturating_add(1),
             ..Plan::default()
         };
         Self {
+            k,
             sample,
             plan,
             settings: None,
@@ -108,18 +112,18 @@ impl<E: SearchableTrait> Recall<E> {
         // any vector is found in the same way
         let any = VectorExpr::Vector(vec![1.0; E::DIMENSIONS]).into();
         let statement = self.plan.statement::<E, Distances>(&any, first(&self.plan)).build();
-        let index = explain(db, statement).await?.into_index();
+        let index = explain(db, statement, self.plan.is_quantized()).await?.into_index();
         let setting = match &index {
             Some(index) => access_method(index, db).await?,
             None => None,
         };
         let tried = self.tried(setting)?;
 
-        let sample: Vec<Expr> = self.sampled(db).await?;
+        let sample = self.sampled(db).await?;
         let mut exact = Vec::new();
         let mut exact_times = Vec::new();
-        for query in &sample {
-            let (distances, took) = self.distances(&self.plan, query, Attempt::Exact, db).await?;
+        for sampled in &sample {
+            let (distances, took) = self.distances(&self.plan, sampled, Attempt::Exact, db).await?;
             // of the rows that are there at all
             exact.push((distances.len(), distances.last().copied().unwrap_or(f64::NEG_INFINITY)));
             exact_times.push(took);
@@ -128,8 +132,8 @@ impl<E: SearchableTrait> Recall<E> {
         for (setting, plan) in &tried {
             let mut shares = Vec::new();
             let mut times = Vec::new();
-            for (query, (all, farthest)) in sample.iter().zip(&exact) {
-                let (distances, took) = self.distances(plan, query, first(plan), db).await?;
+            for (sampled, (all, farthest)) in sample.iter().zip(&exact) {
+                let (distances, took) = self.distances(plan, sampled, first(plan), db).await?;
                 let found = distances
                     .iter()
                     .filter(|distance| *distance <= farthest)
@@ -149,7 +153,7 @@ impl<E: SearchableTrait> Recall<E> {
             });
         }
         Ok(RecallReport {
-            k: self.plan.limit,
+            k: self.k,
             sample: sample.len() as u64,
             index: index.map(|index| index.name),
             exact: median(exact_times),
@@ -182,12 +186,13 @@ impl<E: SearchableTrait> Recall<E> {
             .collect()
     }
 
-    async fn sampled<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<Expr>, DbErr> {
+    async fn sampled<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<Sampled>, DbErr> {
         let embedding = E::embedding_column().into_expr();
-        let itself = Metric::Cosine.between(embedding.clone(), embedding.clone());
-        let has_direction = (self.plan.metric == Metric::Cosine).then(|| itself.ne(f64::NAN));
+        let itself = self.plan.metric.between(embedding.clone(), embedding.clone());
+        let has_direction = (self.plan.metric == Metric::Cosine).then(|| itself.clone().ne(f64::NAN));
         let sample = Query::select()
             .expr_as(embedding.clone().cast_as("vector"), "embedding")
+            .expr_as(itself, "itself")
             .from(E::default().table_ref())
             .and_where(embedding.is_not_null())
             .and_where_option(has_direction)
@@ -198,7 +203,10 @@ impl<E: SearchableTrait> Recall<E> {
         rows.iter()
             .map(|row| {
                 let vector: PgVector = row.try_get("", "embedding")?;
-                Ok(VectorExpr::Vector(vector.to_vec()).into())
+                Ok(Sampled {
+                    query: VectorExpr::Vector(vector.to_vec()).into(),
+                    itself: row.try_get("", "itself")?,
+                })
             })
             .collect()
     }
@@ -206,18 +214,32 @@ impl<E: SearchableTrait> Recall<E> {
     async fn distances<C: ConnectionTrait>(
         &self,
         plan: &Plan,
-        query: &Expr,
+        sampled: &Sampled,
         attempt: Attempt,
         db: &C,
     ) -> Result<(Vec<f64>, Duration), DbErr> {
-        let statement = plan.statement::<E, Distances>(query, attempt);
+        let statement = plan.statement::<E, Distances>(&sampled.query, attempt);
         let start = Instant::now();
         let rows = statement.query_all(db).await?;
         let took = start.elapsed();
         let mut distances: Vec<f64> = rows.iter().map(distance).collect::<Result<_, _>>()?;
         distances.retain(|distance| !distance.is_nan());
+        // one of those at its distance, if there are several: which of them is all the same
+        if let Some(place) = distances
+            .iter()
+            .position(|distance| distance.total_cmp(&sampled.itself).is_eq())
+        {
+            distances.remove(place);
+        }
+        distances.truncate(usize::try_from(self.k).unwrap_or(usize::MAX));
         Ok((distances, took))
     }
+}
+
+/// A stored vector, and how far it is from itself: nothing, or by the inner product its own length squared.
+struct Sampled {
+    query: Expr,
+    itself: f64,
 }
 
 /// What the search would try first.

@@ -5,6 +5,7 @@ use sea_orm::sea_query::{
 };
 
 use super::error::SearchError;
+use crate::sql::quote_literal;
 
 /// Whether an index scan carries on when what it found so far does not fill the page. Needs pgvector 0.8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +35,7 @@ pub(super) struct Scan {
 /// A setting of pgvector, what it is during the statement, and what it is where nobody ever set it.
 pub(super) struct Setting {
     name: &'static str,
-    value: String,
+    value: Expr,
     default: &'static str,
 }
 
@@ -75,10 +76,10 @@ impl Scan {
     /// The settings for a scan that has to come up with `rows` rows, of which a filter drops some if `filtered`.
     pub(super) fn settings(&self, rows: u64, filtered: bool) -> Vec<Setting> {
         let mut settings = Vec::new();
-        let mut set = |name, value: Option<String>, default| {
+        let mut set = |name, value: Option<Expr>, default| {
             settings.extend(value.map(|value| Setting { name, value, default }));
         };
-        let number = |value: Option<u32>| value.map(|value| value.to_string());
+        let number = |value: Option<u32>| value.map(|value| Expr::val(value.to_string()));
         set("hnsw.ef_search", number(self.ef_search), "40");
         set("ivfflat.probes", number(self.probes), "1");
         set("hnsw.max_scan_tuples", number(self.max_scan_tuples), "20000");
@@ -89,8 +90,8 @@ impl Scan {
             Some(IterativeScan::Strict) => (Some("strict_order"), Some("relaxed_order")),
             Some(IterativeScan::Relaxed) => (Some("relaxed_order"), Some("relaxed_order")),
         };
-        set("hnsw.iterative_scan", hnsw.map(str::to_owned), "off");
-        set("ivfflat.iterative_scan", ivfflat.map(str::to_owned), "off");
+        set("hnsw.iterative_scan", hnsw.map(word), "off");
+        set("ivfflat.iterative_scan", ivfflat.map(word), "off");
         settings
     }
 }
@@ -105,10 +106,11 @@ const RESTORE: &str = "pgai_sea_restore";
 
 /// Makes `settings` hold for this statement alone: `scan` makes them before the index scan starts and remembers what was there,
 /// `restore` puts that back once all hits are in. One round trip, on any connection; a caller's transaction goes on with its own
-/// settings. What reads `hits` has to wait for [`restored`].
-pub(super) fn scanning(mut nearest: SelectStatement, settings: Vec<Setting>) -> WithClause {
-    nearest.and_where(after(SCAN));
-    let set_config = |name: &str, value: Expr| Func::cust("set_config").args([name.into(), value, true.into()]);
+/// settings. What reads `hits` has to wait for [`restored`], and `nearest` itself for what is [`set`].
+///
+/// Names and words are literals: all that is left to send are numbers.
+pub(super) fn scanning(nearest: SelectStatement, settings: Vec<Setting>) -> WithClause {
+    let set_config = |name, value: Expr| Func::cust("set_config").args([word(name), value, Expr::cust("TRUE")]);
 
     // the columns of a select list are evaluated from left to right
     let mut scan = Query::select();
@@ -116,13 +118,13 @@ pub(super) fn scanning(mut nearest: SelectStatement, settings: Vec<Setting>) -> 
     for (i, Setting { name, value, default }) in settings.into_iter().enumerate() {
         let before = format!("before_{i}");
         scan.expr_as(
-            Func::cust("current_setting").args([name.into(), true.into()]),
+            Func::cust("current_setting").args([word(name), Expr::cust("TRUE")]),
             before.clone(),
         );
-        scan.expr_as(set_config(name, value.into()), format!("during_{i}"));
+        scan.expr_as(set_config(name, value), format!("during_{i}"));
         let before = Query::select().column(before).from(SCAN).take();
         restore.expr_as(
-            set_config(name, Func::coalesce([before.into(), Expr::val(default)]).into()),
+            set_config(name, Func::coalesce([before.into(), word(default)]).into()),
             format!("after_{i}"),
         );
     }
@@ -144,6 +146,16 @@ pub(super) fn cte(name: &'static str, query: SelectStatement) -> CommonTableExpr
         .to_owned()
 }
 
+/// One of our own words as a literal.
+fn word(word: &'static str) -> Expr {
+    Expr::cust(quote_literal(word))
+}
+
+/// Holds once the settings are made.
+pub(super) fn set() -> Expr {
+    after(SCAN)
+}
+
 /// Holds once the settings are back.
 pub(super) fn restored() -> Expr {
     after(RESTORE)
@@ -152,7 +164,7 @@ pub(super) fn restored() -> Expr {
 /// True, once the common table expression `name` has been evaluated: PostgreSQL checks a condition without columns before it
 /// touches a row, also where there is none.
 fn after(name: &'static str) -> Expr {
-    rows_of(name).gt(0)
+    rows_of(name).gt(Expr::Constant(0.into()))
 }
 
 /// The number of rows of the common table expression `name`.

@@ -12,8 +12,8 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, State
 use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
 use super::hit::{COSINE, DISTANCE, VECTOR};
-use super::plan::{Attempt, Plan};
-use super::scan::{HITS, SCANNED, restored, rows_of, scanning};
+use super::plan::{Attempt, Join, Plan};
+use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set};
 
 /// A search as SeaORM sends it.
 pub(super) enum SearchStatement {
@@ -66,23 +66,33 @@ pub(super) fn identity(i: usize) -> String {
 
 impl Plan {
     pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, attempt: Attempt) -> SearchStatement {
-        let page = |hits, keyed: bool| self.page(hits, if keyed { E::source_key().len() } else { 0 });
+        let page = |hits, keyed: bool| {
+            let keys = if keyed { E::source_key().len() } else { 0 };
+            self.page(hits, keys, E::identity().len())
+        };
         let Attempt::Scan { window, insists } = attempt else {
             let all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
             return SearchStatement::Plain(page(all, true));
         };
 
-        // by its name: the vector is sent, and the distance computed, once
-        let mut nearest = self.hits::<E, F>(query, self.distance::<E>(query), self.is_reordered());
-        match self.quantized {
-            None => nearest.order_by(DISTANCE, Order::Asc),
-            Some(_) => nearest.order_by_expr(self.scanned::<E>(query), Order::Asc),
+        let mut nearest = Query::select();
+        self.tables::<E, F>(&mut nearest);
+        self.columns::<E, F>(&mut nearest, query, self.distance::<E>(query), self.is_reordered());
+        let by = match self.quantized {
+            // by its name: the vector is sent, and the distance computed, once
+            None => Expr::col(DISTANCE),
+            Some(_) => self.scanned::<E>(query),
         };
         let settings = self.scan.settings(window, self.is_filtered() || insists);
+        let mut conditions = self.conditions::<E>();
         if settings.is_empty() && !self.is_reordered() {
-            return SearchStatement::Plain(self.cut(&mut nearest));
+            first(&mut nearest, conditions, by, self.limit, self.offset);
+            return SearchStatement::Plain(nearest);
         }
-        nearest.limit(up_to(window));
+        if !settings.is_empty() {
+            conditions = conditions.add(set());
+        }
+        first(&mut nearest, conditions, by, window, 0);
         let mut hits = Query::select();
         hits.column((HITS, Asterisk));
         if settings.is_empty() {
@@ -90,7 +100,7 @@ impl Plan {
             return SearchStatement::Plain(page(hits, self.is_reordered()));
         }
         hits.from(HITS).and_where(restored());
-        if self.best_per_source {
+        if self.is_deduplicated() {
             hits.expr_as(rows_of(HITS), SCANNED);
         }
         SearchStatement::Scanning(page(hits, self.is_reordered()).with(scanning(nearest, settings)))
@@ -162,12 +172,28 @@ impl Plan {
     ) -> SelectStatement {
         let mut hits = Query::select();
         self.source::<E, F>(&mut hits);
-        F::select(&mut hits, self.vectors);
+        self.columns::<E, F>(&mut hits, query, distance, keyed);
+        hits
+    }
+
+    fn columns<E: SearchableTrait, F: Found<E>>(
+        &self,
+        hits: &mut SelectStatement,
+        query: &Expr,
+        distance: Expr,
+        keyed: bool,
+    ) {
+        F::select(hits, self.vectors);
         if keyed {
             for (i, column) in E::source_key().into_iter().enumerate() {
                 hits.expr_as(column.into_expr(), key(i));
             }
             hits.expr_as(seq::<E>(), SEQ);
+            if self.is_deduplicated() && !self.best_per_source {
+                for (i, column) in E::identity().into_iter().enumerate() {
+                    hits.expr_as(column.into_expr(), identity(i));
+                }
+            }
         }
         for (i, (expr, _)) in self.ties.iter().enumerate() {
             hits.expr_as(expr.clone(), tie(i));
@@ -178,30 +204,33 @@ impl Plan {
             hits.expr_as(Metric::Cosine.between(embedding.clone(), query.clone()), COSINE);
             hits.expr_as(embedding.cast_as("vector"), VECTOR);
         }
-        hits
     }
 
     pub(super) fn source<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
+        self.tables::<E, F>(select);
+        let conditions = self.conditions::<E>();
+        if !conditions.is_empty() {
+            select.cond_where(conditions);
+        }
+    }
+
+    pub(super) fn tables<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
         select.from(E::default().table_ref());
-        match E::source_relation() {
-            Some(relation) if F::JOINS_SOURCE || self.is_joined() => {
-                select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
-            }
-            Some(_) => {}
-            // a row that waits for its vector is at no distance
-            None => {
-                select.and_where(E::embedding_column().into_expr().is_not_null());
-            }
+        if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
+            select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
         }
-        for (join, relation) in &self.joins {
-            select.join(*join, relation.to_tbl.clone(), Condition::from(relation.clone()));
+        for Join { kind, table, relation } in &self.joins {
+            select.join(*kind, table.clone(), Condition::from(relation.clone()));
         }
-        if !self.filter.is_empty() {
-            select.cond_where(self.filter.clone());
-        }
-        if let Some(except) = &self.except {
-            select.and_where(except.clone());
-        }
+    }
+
+    pub(super) fn conditions<E: SearchableTrait>(&self) -> Condition {
+        // a row that waits for its vector is at no distance
+        let waiting = E::source_relation().is_none();
+        Condition::all()
+            .add_option(waiting.then(|| E::embedding_column().into_expr().is_not_null()))
+            .add_option((!self.filter.is_empty()).then(|| self.filter.clone()))
+            .add_option(self.except.clone())
     }
 
     pub(super) fn distance<E: SearchableTrait>(&self, query: &Expr) -> Expr {
@@ -221,9 +250,10 @@ impl Plan {
         }
     }
 
-    /// The page of what `hits` selects, in the order of the distance, then the caller's, then of `keys` key columns.
-    fn page(&self, mut hits: SelectStatement, keys: usize) -> SelectStatement {
-        if !self.best_per_source {
+    /// The page of what `hits` selects, in the order of the distance, then the caller's, then of `keys` key columns. Where several rows
+    /// may be one hit, `identities` columns tell apart those that are not.
+    fn page(&self, mut hits: SelectStatement, keys: usize, identities: usize) -> SelectStatement {
+        if keys == 0 || !self.is_deduplicated() {
             hits.order_by(DISTANCE, Order::Asc);
             self.tied(&mut hits);
             for i in 0..keys {
@@ -234,19 +264,26 @@ impl Plan {
             }
             return self.cut(&mut hits);
         }
-        let names: Vec<_> = (0..keys).map(key).collect();
+        let names: Vec<_> = if self.best_per_source {
+            (0..keys).map(key).collect()
+        } else {
+            (0..identities).map(identity).collect()
+        };
         let mut best = best(hits, &names, DISTANCE, Order::Asc, self);
         best.order_by(DISTANCE, Order::Asc);
         self.tied(&mut best);
         for i in 0..keys {
             best.order_by(key(i), Order::Asc);
         }
+        if !self.best_per_source {
+            best.order_by(SEQ, Order::Asc);
+        }
         self.cut(&mut best)
     }
 
     fn tied(&self, select: &mut SelectStatement) {
-        for (i, (_, order)) in self.ties.iter().enumerate() {
-            select.order_by(tie(i), order.clone());
+        for (i, (_, direction)) in self.ties.iter().enumerate() {
+            direction.apply(select, tie(i));
         }
     }
 
@@ -257,6 +294,38 @@ impl Plan {
         }
         select.limit(Ord::min(self.limit, MAX_ROWS - offset)).take()
     }
+}
+
+/// Up to so many rows a `LIMIT` is part of the text.
+const WRITTEN_LIMIT: u64 = 1_000;
+
+/// The first `rows` by `by` of those that `conditions` hold for, after `offset` of them: what an index on vectors serves.
+///
+/// SeaORM would bind the numbers. PostgreSQL then takes a tenth of the table for the limit where it plans for all values at once, so
+/// that it plans every search anew; and after a few long pages, which cost more than such a tenth, it plans none, and short pages read
+/// what long ones would. As part of the text they are like those that one writes by hand. Nothing but conditions can have text of ours
+/// at its end, and a statement ends with them where it has no order of its own.
+pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Expr, rows: u64, offset: u64) {
+    let offset = up_to(offset);
+    let rows = Ord::min(rows, MAX_ROWS - offset);
+    if rows.saturating_add(offset) > WRITTEN_LIMIT {
+        // more than there are sensible numbers of: such pages share a statement, and a plan that suits long ones
+        if !conditions.is_empty() {
+            select.cond_where(conditions);
+        }
+        if offset > 0 {
+            select.offset(offset);
+        }
+        select.order_by_expr(by, Order::Asc).limit(rows);
+        return;
+    }
+    let skipped = if offset > 0 {
+        format!(" OFFSET {offset}")
+    } else {
+        String::new()
+    };
+    let text = format!("$1 ORDER BY $2 ASC LIMIT {rows}{skipped}");
+    select.and_where(Expr::cust_with_exprs(text, [conditions.into(), by]));
 }
 
 /// The place of a chunk in its row.

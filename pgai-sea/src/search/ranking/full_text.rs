@@ -33,7 +33,7 @@ pub struct FullText {
 
 impl FullText {
     /// What people type into a search box: words that all have to be there, `"a phrase"`, `or`, and `-without`
-    /// (`websearch_to_tsquery`). No input is an error.
+    /// (`websearch_to_tsquery`). Nothing that can be typed is an error; a NUL is refused, as PostgreSQL has no text with one.
     pub fn websearch(query: impl Into<String>) -> Self {
         Self::parsed_by("websearch_to_tsquery", query)
     }
@@ -96,6 +96,9 @@ impl FullText {
 
     /// The condition that a text matches, and how well.
     pub(super) fn matching<E: SearchableTrait>(&self) -> Result<Matching, SearchError> {
+        if let Some(position) = self.query.find('\0') {
+            return Err(SearchError::Nul { position });
+        }
         let document = match (&self.document, E::chunk()) {
             (Document::Vector(document), _) => document.clone(),
             (Document::Text(text), _) => self.to_tsvector(text.clone()).into(),

@@ -34,7 +34,8 @@ use super::scan::SCANNED;
 const DEFAULT_WINDOW: u64 = 50;
 
 /// A search whose nearest rows are put in a better order. [`hybrid`](Search::hybrid), [`rerank`](Search::rerank) and
-/// [`diversify`](Search::diversify) start it; what is said about the [`Search`] before holds.
+/// [`diversify`](Search::diversify) start it; what is said about the [`Search`] before holds. A row is one hit here, however often a
+/// [join](Search::join) has it.
 #[derive(Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Ranking<'a, E: SearchableTrait, F: Found<E>> {
@@ -49,8 +50,7 @@ pub struct Ranking<'a, E: SearchableTrait, F: Found<E>> {
 impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     /// Fuses the nearest rows with those that a full-text search finds, by reciprocal rank fusion: what both find comes first.
     ///
-    /// A filter holds for both, a maximal distance for the nearest alone. A row is one hit, however often a
-    /// [join](Search::join) has it.
+    /// A filter holds for both, a maximal distance for the nearest alone.
     ///
     /// ```no_run
     /// # use pgai_sea::prelude::*;
@@ -236,7 +236,7 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
             Some(text) => DbBackend::Postgres.build(&fused::<E, F>(&plan, text, &query, &self.asked(), attempt)),
             None => plan.statement::<E, F>(&query, attempt).build(),
         };
-        Ok(explain(db, statement).await?)
+        Ok(explain(db, statement, plan.is_quantized()).await?)
     }
 
     /// What the full text has to match, and how well it does.
@@ -270,7 +270,7 @@ impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
             ranking: ForRanking {
                 source: self.text.as_ref().is_some_and(FullText::is_elsewhere),
                 vectors: self.diversity.is_some(),
-                distinct: self.text.is_some(),
+                distinct: true,
             },
             ..plan.clone()
         })

@@ -9,9 +9,9 @@ use sea_orm::sea_query::{
 use super::fusion::Fusion;
 use crate::search::found::{Found, SearchableTrait};
 use crate::search::hit::DISTANCE;
-use crate::search::plan::{Attempt, Plan};
-use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning};
-use crate::search::statement::{SEQ, best, identity, key, seq, tie, unindexed, up_to};
+use crate::search::plan::{Attempt, Direction, Plan};
+use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set};
+use crate::search::statement::{SEQ, best, first, identity, key, seq, tie, unindexed, up_to};
 
 /// Names of columns.
 pub(super) const RANK: &str = "rank";
@@ -72,9 +72,11 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     let mut matching = rows::<E, F>(plan, query);
     matching
         .expr_as(text.score.clone(), SCORE)
-        .and_where(text.matches.clone())
+        .and_where(text.matches.clone());
+    if plan.may_have_no_distance() {
         // what is at no distance is no hit, whatever it says
-        .and_where(plan.distance::<E>(query).ne(f64::NAN));
+        matching.and_where(plan.distance::<E>(query).ne(f64::NAN));
+    }
     if plan.is_deduplicated() {
         nearest = best(nearest, &names.hit, DISTANCE, Order::Asc, plan);
         let all = Query::select()
@@ -146,7 +148,7 @@ struct Names {
     /// What tells rows of the searched table apart.
     identity: Vec<String>,
     /// What decides between equals: the caller's own, the source's key, the place in its text.
-    ties: Vec<(String, Order)>,
+    ties: Vec<(String, Direction)>,
 }
 
 impl Names {
@@ -157,11 +159,11 @@ impl Names {
             .ties
             .iter()
             .enumerate()
-            .map(|(i, (_, order))| (tie(i), order.clone()));
+            .map(|(i, (_, direction))| (tie(i), direction.clone()));
         let place = keys.iter().cloned().chain([SEQ.to_owned()]);
         Self {
             ties: own
-                .chain(place.chain(identity.clone()).map(|name| (name, Order::Asc)))
+                .chain(place.chain(identity.clone()).map(|name| (name, Order::Asc.into())))
                 .collect(),
             hit: if plan.best_per_source { keys } else { identity.clone() },
             identity,
@@ -176,12 +178,12 @@ impl Names {
         rank: &'static str,
         limit: u64,
     ) -> SelectStatement {
-        let by = by.into_iter().map(|(name, order)| (name.to_owned(), order));
+        let by = by.into_iter().map(|(name, order)| (name.to_owned(), order.into()));
         let mut over = WindowStatement::new();
         let mut leg = Query::select();
-        for (name, order) in by.chain(self.ties.iter().cloned()) {
-            over.order_by(name.clone(), order.clone());
-            leg.order_by(name, order);
+        for (name, direction) in by.chain(self.ties.iter().cloned()) {
+            direction.apply(&mut over, name.clone());
+            direction.apply(&mut leg, name);
         }
         leg.column(Asterisk)
             .from_subquery(from, "leg")
@@ -254,8 +256,15 @@ impl Names {
 
 /// All rows that can be hits, with what they are told apart and put in order by.
 fn rows<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+    let mut rows = unfiltered::<E, F>(plan, query);
+    rows.cond_where(plan.conditions::<E>());
+    rows
+}
+
+/// The same, before any conditions.
+fn unfiltered<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = Query::select();
-    plan.source::<E, F>(&mut rows);
+    plan.tables::<E, F>(&mut rows);
     for (i, column) in E::identity().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), identity(i));
     }
@@ -277,18 +286,23 @@ fn scanned<E: SearchableTrait, F: Found<E>>(
     attempt: Attempt,
     names: &Names,
 ) -> (SelectStatement, Vec<Setting>) {
-    let mut hits = rows::<E, F>(plan, query);
     match attempt {
         Attempt::Scan { window, insists } => {
-            hits.order_by_expr(plan.scanned::<E>(query), Order::Asc)
-                .limit(up_to(window));
-            (hits, plan.scan.settings(window, plan.is_filtered() || insists))
+            let mut hits = unfiltered::<E, F>(plan, query);
+            let settings = plan.scan.settings(window, plan.is_filtered() || insists);
+            let mut conditions = plan.conditions::<E>();
+            if !settings.is_empty() {
+                conditions = conditions.add(set());
+            }
+            first(&mut hits, conditions, plan.scanned::<E>(query), window, 0);
+            (hits, settings)
         }
         Attempt::Exact => {
+            let mut hits = rows::<E, F>(plan, query);
             if !plan.is_deduplicated() {
                 hits.order_by_expr(unindexed(plan.distance::<E>(query)), Order::Asc);
-                for (name, order) in &names.ties {
-                    hits.order_by(name.clone(), order.clone());
+                for (name, direction) in &names.ties {
+                    direction.apply(&mut hits, name.clone());
                 }
                 hits.limit(up_to(plan.limit));
             }

@@ -91,7 +91,7 @@ fn a_plain_search_is_one_select() {
     let statement = store::Entity::search([1.0, 2.0, 3.0]).limit(5).statement().unwrap();
     assert_eq!(
         statement.to_string(),
-        r#"SELECT "store"."embedding_uuid" AS "c_embedding_uuid", "store"."id" AS "c_id", "store"."chunk_seq" AS "c_chunk_seq", "store"."chunk" AS "c_chunk", "store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" ORDER BY "distance" ASC LIMIT 5"#
+        r#"SELECT "store"."embedding_uuid" AS "c_embedding_uuid", "store"."id" AS "c_id", "store"."chunk_seq" AS "c_chunk_seq", "store"."chunk" AS "c_chunk", "store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" WHERE TRUE ORDER BY "distance" ASC LIMIT 5"#
     );
 }
 
@@ -114,7 +114,7 @@ fn pages_are_cut_by_the_database_and_distances_by_the_reader() {
 fn the_best_of_each_source_is_taken_from_several_times_as_many_chunks() {
     let sql = sql(&store::Entity::search([1.0, 2.0, 3.0]).best_per_source().limit(5));
     for part in [
-        r#""store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" ORDER BY "distance" ASC LIMIT 40) AS "pgai_sea_hits""#,
+        r#""store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" WHERE TRUE ORDER BY "distance" ASC LIMIT 40) AS "pgai_sea_hits""#,
         r#"SELECT DISTINCT ON ("k_0") "pgai_sea_hits".* FROM (SELECT "#,
         r#") AS "pgai_sea_hits" ORDER BY "k_0" ASC, "distance" ASC, "k_seq" ASC) AS "best" ORDER BY "distance" ASC, "k_0" ASC LIMIT 5"#,
     ] {
@@ -212,4 +212,43 @@ fn a_vector_of_the_wrong_length_is_refused_with_both_numbers() {
     );
     let refused = store::Entity::search([1.0, f32::NAN, 0.0]).statement().unwrap_err();
     assert!(matches!(refused, SearchError::NotFinite { position: 1, .. }));
+}
+
+#[test]
+fn the_first_rows_are_written_and_long_pages_bound() {
+    let sent = |limit, offset| {
+        let search = store::Entity::search([1.0, 2.0, 3.0]).ef_search(1_000);
+        let statement = search.limit(limit).offset(offset).statement().unwrap();
+        (statement.sql, statement.values.unwrap().0.len())
+    };
+    let (sql, values) = sent(10, 0);
+    assert!(sql.contains(r#"ORDER BY "distance" ASC LIMIT 10)"#), "{sql}");
+    // the vector, a setting, and the limit of the page
+    assert_eq!(values, 3);
+    let (sql, _) = sent(10, 20);
+    assert!(sql.contains(r#"ORDER BY "distance" ASC LIMIT 30)"#), "{sql}");
+    let (sql, values) = sent(1_001, 0);
+    assert!(sql.contains(r#"ORDER BY "distance" ASC LIMIT $"#), "{sql}");
+    assert_eq!(values, 4);
+    let plain = store::Entity::search([1.0, 2.0, 3.0]).page(1, 10).statement().unwrap();
+    assert!(
+        plain.sql.ends_with(r#"ORDER BY "distance" ASC LIMIT 10 OFFSET 10"#),
+        "{}",
+        plain.sql
+    );
+    assert_eq!(plain.values.unwrap().0.len(), 1);
+}
+
+#[test]
+fn an_order_says_where_rows_without_a_value_come() {
+    use sea_orm::sea_query::NullOrdering;
+    let sql = sql(&store::Entity::search([1.0, 2.0, 3.0]).then_order_by_with_nulls(
+        source::Column::Title,
+        Order::Desc,
+        NullOrdering::Last,
+    ));
+    assert!(
+        sql.ends_with(r#"ORDER BY "distance" ASC, "t_0" DESC NULLS LAST, "k_0" ASC, "k_seq" ASC LIMIT 10"#),
+        "{sql}"
+    );
 }

@@ -198,6 +198,37 @@ async fn what_is_not_finite_or_of_another_length_is_refused() {
     .await;
 }
 
+/// pgvector adds up in single precision: an infinite distance to everything is an answer in no order.
+#[tokio::test]
+async fn what_no_sum_holds_is_refused_and_what_one_holds_is_not() {
+    on_catalog(Catalog::Ours, async |test| {
+        filled(&test).await?;
+        let search = |query: [f32; 3], metric| passage::chunks::Entity::search(query).metric(metric).exact();
+        for (query, metric) in [
+            ([1e20, 1e20, 1e20], Metric::L2),
+            ([1e38, -1e38, 0.0], Metric::InnerProduct),
+            ([2e38, 2e38, 0.0], Metric::L1),
+        ] {
+            let refused = search(query, metric).all(&test.db).await.unwrap_err();
+            assert!(
+                matches!(refused, SearchError::TooLong { metric: of } if of == metric),
+                "{refused}"
+            );
+        }
+        for (query, metric) in [
+            ([1e18, -1e18, 1e18], Metric::L2),
+            ([1e18, -1e18, 1e18], Metric::InnerProduct),
+            ([1e38, -1e38, 1e38], Metric::L1),
+        ] {
+            let hits = search(query, metric).all(&test.db).await?;
+            assert_eq!(hits.len(), 10, "{metric:?}");
+            assert!(hits.iter().all(|hit| hit.distance.is_finite()), "{metric:?}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// Vectors of zeros are at no cosine distance from anything, and never hits; they do not hide others either.
 #[tokio::test]
 async fn stored_zeros_are_left_out() {

@@ -153,3 +153,19 @@ async fn a_column_of_the_source_is_matched_for_its_chunks() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_nul_is_refused_where_it_is() {
+    on_catalog(Catalog::Ours, async |test| {
+        create(&test).await?;
+        let search = || label::Entity::search([1.0, 0.0, 0.0]);
+        let refused = search()
+            .hybrid(FullText::websearch("light\0house").on_text(label::Column::Text))
+            .all(&test.db)
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, SearchError::Nul { position: 5 }), "{refused}");
+        Ok(())
+    })
+    .await;
+}

@@ -84,6 +84,12 @@ async fn nothing_is_asked_again_that_is_known() {
         store(&test, &chunks).await?;
         let _page = search().best_per_source().all(&db).await?;
         assert_eq!(count.swap(0, Ordering::Relaxed), 2);
+        // the rows of a small table, and what follows them, are counted
+        for offset in [0, 25, 30, 100] {
+            let hits = search().offset(offset).limit(40).all(&db).await?;
+            assert_eq!(hits.len() as u64, 30_u64.saturating_sub(offset));
+            assert_eq!(count.swap(0, Ordering::Relaxed), 2, "{offset}");
+        }
         let _page = search().best_per_source().hybrid(lantern()).all(&db).await?;
         assert_eq!(count.swap(0, Ordering::Relaxed), 2);
         Ok(())
@@ -242,7 +248,7 @@ async fn a_row_that_a_join_has_several_times_is_one_hit() {
         };
         for search in [search(), search().best_per_source()] {
             let plain = search.clone().exact().limit(80).hybrid(lantern()).all(&test.db).await?;
-            for search in [search.clone().exact(), search] {
+            for search in [search.clone().exact(), search.clone()] {
                 let joined = search
                     .limit(80)
                     .join(JoinType::LeftJoin, tags())
@@ -255,6 +261,21 @@ async fn a_row_that_a_join_has_several_times_is_one_hit() {
                 assert_eq!(joined.len(), plain.len());
                 assert_eq!(joined[..], plain[..]);
             }
+            // nor does a reranker read it several times
+            let plain = search.clone().exact().limit(80).diversify(1.0).window(80).all(&test.db).await?;
+            let joined = search
+                .clone()
+                .exact()
+                .limit(80)
+                .join(JoinType::LeftJoin, tags())
+                .diversify(1.0)
+                .window(80);
+            let joined = joined.all(&test.db).await?;
+            assert_eq!(joined[..], plain[..]);
+            let joined = search.limit(80).join(JoinType::LeftJoin, tags()).diversify(1.0).window(80);
+            let joined = joined.all(&test.db).await?;
+            let chunks: HashSet<_> = joined.iter().map(|hit| hit.embedding.embedding_uuid).collect();
+            assert_eq!((chunks.len(), joined.len()), (plain.len(), plain.len()));
         }
         // of what is missing each counts once as well
         let hits = search()
@@ -311,7 +332,11 @@ async fn what_the_vectors_should_have_proposed_is_missing_however_full_the_page_
             .await?;
         let transaction = with_index(&test).await?;
         let search = || note::embeddings::Entity::search([1.0, 2.0, -0.5]).iterative_scan(IterativeScan::Off);
-        for (window, missing) in [(30, 0), (50, 10), (100, 60)] {
+        // what the index comes up with in one go: at most as many as ef_search says
+        let found = search().limit(100).all(&transaction).await?.len() as u64;
+        assert!((30..=40).contains(&found), "{found}");
+        for window in [30, 50, 100_u64] {
+            let missing = window.saturating_sub(found);
             // every chunk matches
             let hits = search()
                 .hybrid(FullText::plain("chunk"))
@@ -323,13 +348,19 @@ async fn what_the_vectors_should_have_proposed_is_missing_however_full_the_page_
             assert_eq!((hits.len(), hits.missing()), (10, missing));
         }
         let far = search().max_distance(1e-4).exact().limit(100).all(&transaction).await?;
-        assert!(far.len() < 40);
+        assert!((1..30).contains(&far.len()), "{}", far.len());
+        let near = search().max_distance(1e-4).all(&transaction).await?.len();
         let hits = search()
             .max_distance(1e-4)
             .hybrid(FullText::plain("chunk"))
             .all(&transaction)
             .await?;
-        assert_eq!(hits.missing(), 0, "all that are near enough were found");
+        let missing = (far.len() - near) as u64;
+        assert_eq!(
+            hits.missing(),
+            missing,
+            "those near enough that the index does not find, and no others"
+        );
         Ok(())
     })
     .await;

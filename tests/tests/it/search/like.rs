@@ -217,3 +217,29 @@ async fn rows_with_a_vector_of_their_own_are_compared_and_those_that_wait_for_on
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_index_on_a_column_of_the_source_serves_its_search() {
+    on_both_catalogs(async |test| {
+        labels(&test).await?;
+        SchemaManager::new(&test.db)
+            .create_vector_index(CreateVectorIndex::hnsw_of(label::Column::Embedding).name("nearest"))
+            .await?;
+        let transaction = super::with_index(&test).await?;
+        let search = || label::Entity::search([1.0, 0.5, 0.0]);
+        for search in [
+            search(),
+            search().filter(label::Column::Text.ne("one")),
+            search().ef_search(20),
+        ] {
+            let explained = search.explain(&transaction).await?;
+            assert_eq!(explained.index(), Some("nearest"), "{explained}");
+        }
+        let ids = |hits: &[RowHit<label::Model>]| hits.iter().map(|hit| hit.source.id).collect::<Vec<_>>();
+        assert_eq!(ids(&search().all(&transaction).await?), [2, 1, 3]);
+        let kept = search().filter(label::Column::Text.ne("one")).all(&transaction).await?;
+        assert_eq!(ids(&kept), [2, 3]);
+        Ok(())
+    })
+    .await;
+}

@@ -62,6 +62,16 @@ async fn a_plan_names_the_index_that_finds_the_nearest_and_no_other() {
             let explained = other.explain(&transaction).await?;
             assert_eq!(explained.index(), None, "{explained}");
         }
+        let rough = search().quantized(Quantized::binary());
+        for (search, is_approximate) in [
+            (search(), true),
+            (search().exact(), false),
+            (rough.clone(), true),
+            (rough.exact(), false),
+        ] {
+            let explained = search.explain(&transaction).await?;
+            assert_eq!(explained.is_approximate(), is_approximate, "{explained}");
+        }
         Ok(())
     })
     .await;

@@ -2,9 +2,10 @@
 
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
-use sea_orm::Order;
+use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering};
+use sea_orm::{EntityTrait, JoinType, Order, RelationDef, RelationTrait};
 
-use super::library::{filled, found, page, passage, ranked};
+use super::library::{filled, found, page, passage, ranked, shelf};
 
 const QUERY: [f32; 3] = [3.0, 2.0, 1.0];
 const METRICS: [Metric; 4] = [Metric::Cosine, Metric::L2, Metric::InnerProduct, Metric::L1];
@@ -109,6 +110,55 @@ async fn an_order_of_ones_own_decides_between_equals() {
             .all(&test.db)
             .await?;
         assert_eq!(found(&hits), page(&all, 100, 100));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_is_joined_from_either_side_and_under_another_name() {
+    on_catalog(Catalog::Ours, async |test| {
+        let chunks = filled(&test).await?;
+        let attic = ranked(&chunks, Metric::Cosine, &QUERY, |chunk| chunk.shelf() == 1);
+        let search = || passage::chunks::Entity::search(QUERY).limit(2_000).exact();
+        let to_shelf = || passage::Relation::Shelf.def();
+        let from_shelf = || -> RelationDef {
+            shelf::Entity::belongs_to(passage::Entity)
+                .from(shelf::Column::Id)
+                .to(passage::Column::ShelfId)
+                .into()
+        };
+        let room = |name: &'static str| Expr::col((name, shelf::Column::Room)).eq("attic");
+        for search in [
+            search().join(JoinType::InnerJoin, to_shelf()).filter(room("scan")),
+            search()
+                .join_rev(JoinType::InnerJoin, from_shelf())
+                .filter(room("scan")),
+            search()
+                .join_as(JoinType::InnerJoin, to_shelf(), "here")
+                .filter(room("here")),
+            search()
+                .join_as_rev(JoinType::InnerJoin, from_shelf(), "there")
+                .filter(room("there")),
+            search()
+                .join(JoinType::InnerJoin, to_shelf())
+                .join_as(JoinType::LeftJoin, to_shelf(), "here")
+                .filter(room("scan"))
+                .filter(room("here")),
+        ] {
+            assert_eq!(found(&search.all(&test.db).await?), attic);
+        }
+
+        // of equals those without a value first, which PostgreSQL has last
+        let mut all = ranked(&chunks, Metric::L1, &QUERY, |_| true);
+        let value = |seq: i32| (seq != 1).then_some(seq);
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(value(a.2).cmp(&value(b.2))));
+        let hits = search()
+            .metric(Metric::L1)
+            .then_order_by_with_nulls(Expr::cust("nullif(chunk_seq, 1)"), Order::Asc, NullOrdering::First)
+            .all(&test.db)
+            .await?;
+        assert_eq!(found(&hits), all);
         Ok(())
     })
     .await;

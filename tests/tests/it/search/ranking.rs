@@ -278,7 +278,7 @@ async fn a_maximal_distance_is_the_vectors_alone_and_pages_follow_each_other() {
 async fn indexes_serve_both_legs() {
     on_both_catalogs(async |test| {
         create_with_words(&test).await?;
-        test.execute("create index nearest on notes_embedding_store using hnsw (embedding vector_cosine_ops)")
+        test.execute("create index nearest on notes_embedding_store using hnsw (embedding vector_cosine_ops); analyze")
             .await?;
         // the full text's index is scanned through a bitmap
         let transaction = with_index(&test).await?;
