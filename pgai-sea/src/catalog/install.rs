@@ -105,11 +105,19 @@ async fn run<C: ConnectionTrait>(db: &C, from: Option<i32>) -> Result<(), Catalo
         .into_iter()
         .filter(|f| !brought.contains(f))
         .collect();
+    // To replace one would leave it to its owner, who could change what the schema's users run. One that is called as ours with
+    // other arguments may be what they call.
+    if let Some(other) = others.iter().find(|f| own_names().any(|own| own == name_of(f))) {
+        return Err(CatalogError::Occupied {
+            name: format!("function {other}"),
+        });
+    }
     for (_, tables) in TABLES.iter().filter(|(version, _)| Some(*version) > from) {
         db.execute_unprepared(tables).await?;
     }
+    let replaced: Vec<&str> = brought.iter().map(|f| name_of(f)).collect();
     for functions in FUNCTIONS {
-        db.execute_unprepared(functions).await?;
+        db.execute_unprepared(&create_unless(functions, &replaced)).await?;
     }
     if from.is_some() {
         db.execute_unprepared(REFRESH).await?;
@@ -127,6 +135,39 @@ async fn run<C: ConnectionTrait>(db: &C, from: Option<i32>) -> Result<(), Catalo
     .await?;
     set_search_path(db, &search_path).await?;
     Ok(())
+}
+
+const CREATE: &str = "create or replace function ai.";
+
+/// What the functions that this version brings are called.
+fn own_names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS
+        .iter()
+        .flat_map(|sql| sql.split(CREATE).skip(1))
+        .map(first_name)
+}
+
+/// Replaces the functions of these names, and no others: what someone makes by another's name at this moment is an error then.
+fn create_unless(sql: &str, replaced: &[&str]) -> String {
+    let mut parts = sql.split(CREATE);
+    let mut statements = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let replace = replaced.contains(&first_name(part));
+        statements += if replace { CREATE } else { "create function ai." };
+        statements += part;
+    }
+    statements
+}
+
+/// `create_vectorizer` of `create_vectorizer(source regclass, ..`.
+fn first_name(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// `chunking_none` of `ai.chunking_none()`.
+fn name_of(function: &str) -> &str {
+    first_name(function.strip_prefix("ai.").unwrap_or(function))
 }
 
 async fn set_search_path<C: ConnectionTrait>(db: &C, search_path: &str) -> Result<(), CatalogError> {
@@ -252,4 +293,30 @@ async fn create_schema<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(), C
             .await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_replaces_one_of_its_own_name_alone() {
+        let sql =
+            "-- as ever\ncreate or replace function ai.a_b(x int) ..; create or replace function ai.c\n( y int ) ..";
+        assert_eq!(
+            create_unless(sql, &["a_b"]),
+            "-- as ever\ncreate or replace function ai.a_b(x int) ..; create function ai.c\n( y int ) .."
+        );
+        assert_eq!(name_of("ai.a_b(integer)"), "a_b");
+    }
+
+    #[test]
+    fn the_names_of_all_functions_are_known() {
+        let names: Vec<_> = own_names().collect();
+        assert!(
+            names.contains(&"create_vectorizer") && names.contains(&"_worker_start"),
+            "{names:?}"
+        );
+        assert!(names.iter().all(|name| !name.is_empty()), "{names:?}");
+    }
 }

@@ -28,6 +28,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     include_str!("sql/drop_vectorizer.sql"),
     include_str!("sql/create_vectorizer.sql"),
     include_str!("sql/refresh_vectorizer.sql"),
+    include_str!("sql/release_vectorizer.sql"),
     include_str!("sql/schedule.sql"),
     include_str!("sql/status.sql"),
     include_str!("sql/worker_tracking.sql"),
@@ -36,7 +37,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
 ];
 
 /// Triggers and their functions are written out per vectorizer: a new version writes the functions anew, and those triggers that it has
-/// otherwise, which locks their tables, in the same order whoever does it.
-pub(super) const REFRESH: &str = "SELECT ai._vectorizer_create_triggers(s.v, s.source) \
+/// otherwise, which locks their tables, in the same order whoever does it. Who creates a vectorizer meanwhile waits, and has the new ones.
+pub(super) const REFRESH: &str = "LOCK TABLE ai.vectorizer IN SHARE ROW EXCLUSIVE MODE; SELECT ai._vectorizer_create_triggers(s.v, s.source) \
      FROM (SELECT v, s.source FROM ai.vectorizer v CROSS JOIN ai._vectorizer_source(v) s (source) \
          WHERE s.source IS NOT NULL ORDER BY s.source, v.id OFFSET 0) s";

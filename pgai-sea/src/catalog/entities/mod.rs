@@ -3,6 +3,9 @@
 //! They are for reading; the schema's functions write. None of them enters SeaORM's entity registry, so that schema sync
 //! leaves the schema alone.
 
+pub mod errors;
+pub mod pgai_lib_version;
+pub mod pgai_sea_migration;
 pub mod vectorizer;
 pub mod vectorizer_errors;
 pub mod vectorizer_status;

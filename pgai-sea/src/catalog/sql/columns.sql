@@ -4,12 +4,22 @@
 
 -- One function per column, <queue_schema>._vectorizer_src_col_<id>_<n>(row of the source), whose argument is called what the
 -- vectorizer calls the column. In a trigger's statement it is inlined and costs nothing.
+--
+-- A partition's rows are of the partition's type, for which somebody else's function of the same name would be a better match. Nobody
+-- else can make one that has two arguments of a type that only the vectorizer's owner may use.
 create or replace function ai._vectorizer_create_columns(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     col record;
+    private text := format('%I.%I', v.queue_schema, '_vectorizer_src_arg_' || v.id);
+    arguments text := '';
 begin
+    if ai._vectorizer_is_seen_by_row(v, source) then
+        execute format('create type %s as enum ()', private);
+        execute format('revoke all on type %s from public', private);
+        arguments := format(', %1$s, %1$s', private);
+    end if;
     for col in
         select a.attname, format_type(a.atttypid, null) as type
              , format('%I.%I', v.queue_schema, format('_vectorizer_src_col_%s_%s', v.id, row_number() over (order by a.attnum))) as function
@@ -21,28 +31,42 @@ begin
             )
     loop
         execute format
-        ( 'create function %s(%I %s) returns %s language sql immutable parallel safe begin atomic select ($1).%I; end'
-        , col.function, col.attname, source, col.type, col.attname);
+        ( 'create function %s(%I %s%s) returns %s language sql immutable parallel safe begin atomic select ($1).%I; end'
+        , col.function, col.attname, source, arguments, col.type, col.attname);
     end loop;
 end
 $$;
 
+-- The functions of a vectorizer. Others may have made functions of such names: they do not own queue or trigger.
+create or replace function ai._vectorizer_column_functions(v ai.vectorizer)
+returns setof pg_proc language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select p.*
+    from pg_proc p
+    where p.pronamespace = to_regnamespace(quote_ident(v.queue_schema))
+    and p.proname ~ format('^_vectorizer_src_col_%s_\d+$', v.id)
+    and (  p.proowner = (select c.relowner from pg_class c where c.oid = to_regclass(format('%I.%I', v.queue_schema, v.queue_table)))
+        or p.proowner = (select t.proowner from pg_proc t where t.oid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)))
+        )
+$$;
+
 -- What they say: what the vectorizer calls a column, what the source calls it by now, and, for a column of the key, its
--- place in it and the operator that compares it.
+-- place in it and the operator that compares it. The call is one for format(), with the row to come.
 create or replace function ai._vectorizer_columns(v ai.vectorizer)
-returns table (function text, name text, attnum int2, attname name, pknum int, equals text)
+returns table (call text, name text, attnum int2, attname name, pknum int, equals text)
 language sql stable set search_path to pg_catalog, pg_temp
 as $$
-    select p.oid::regproc::text, p.proargnames[1], a.attnum, a.attname, k.pknum
+    select replace(p.oid::regproc::text, '%', '%%') || '(%s' || case when p.pronargs = 1 then ''
+               else replace(format(', null::%1$s, null::%1$s', format_type(p.proargtypes[1], null)), '%', '%%') end || ')'
+         , p.proargnames[1], a.attnum, a.attname, k.pknum
          , coalesce(s.equals, 'operator(pg_catalog.=)')
-    from pg_proc p
+    from ai._vectorizer_column_functions(v) p
     join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = p.oid
         and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
+    join pg_class r on r.oid = d.refobjid and r.reltype = p.proargtypes[0]
     join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
     left join jsonb_to_recordset(v.source_pk) k (pknum int, attname text) on k.attname = p.proargnames[1]
     left join ai._vectorizer_source_key(d.refobjid) s on s.attnum = a.attnum
-    where p.pronamespace = to_regnamespace(quote_ident(v.queue_schema))
-    and p.proname ~ format('^_vectorizer_src_col_%s_\d+$', v.id)
 $$;
 
 -- The same for workers: a view of the source, by the names that the vectorizer's configuration has. A worker locks rows,
@@ -72,14 +96,15 @@ returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     function regprocedure;
+    private text := format('%I.%I', v.queue_schema, '_vectorizer_src_arg_' || v.id);
 begin
     for function in
-        select p.oid
-        from pg_proc p
-        where p.pronamespace = to_regnamespace(quote_ident(v.queue_schema))
-        and p.proname ~ format('^_vectorizer_src_col_%s_\d+$', v.id)
+        select p.oid from ai._vectorizer_column_functions(v) p
     loop
         execute format('drop function %s', function);
     end loop;
+    if to_regtype(private) is not null then
+        execute format('drop type %s', private);
+    end if;
 end
 $$;

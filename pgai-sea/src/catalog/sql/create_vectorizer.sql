@@ -39,6 +39,15 @@ begin
     if not found then
         raise exception 'only the owner of % or a superuser may create a vectorizer on it', source;
     end if;
+    -- Beyond read committed rows that are committed between the snapshot and the triggers would be neither queued nor seen by a trigger,
+    -- but for a table of this very transaction. The row of a system column is as old as its table.
+    if enqueue_existing and current_setting('transaction_isolation') in ('repeatable read', 'serializable')
+    and not exists (select from pg_attribute a where a.attrelid = source and a.attname = 'tableoid'
+        and age(a.xmin) <= age(pg_current_xact_id()::xid)) then
+        raise exception 'a transaction at % may miss rows of % that are written meanwhile', current_setting('transaction_isolation'), source
+            using errcode = 'active_sql_transaction'
+                , hint = 'Create the vectorizer in a transaction at read committed, or in the one that creates the table.';
+    end if;
     v.source_pk := ai._vectorizer_source_pk(source);
     if v.source_pk is null then
         raise exception '% has no primary key, by which embeddings find their row', source;

@@ -5,10 +5,30 @@ returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     v ai.vectorizer;
+    source regclass;
+    store regclass;
+    view regclass;
 begin
-    select * into v from ai.vectorizer where id = vectorizer_id for update;
+    -- The source before the vectorizer's row, as a worker that records a failure has them. And the table of vectorizers first,
+    -- as an upgrade has it.
+    lock table ai.vectorizer in row exclusive mode;
+    select * into v from ai.vectorizer where id = vectorizer_id;
     if not found then
         raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
+    end if;
+    v.queue_schema := ai._vectorizer_queue_schema(v);
+    source := ai._vectorizer_source(v);
+    if source is not null then
+        execute format('lock table %s in access exclusive mode', source);
+    end if;
+    select * into v from ai.vectorizer where id = vectorizer_id for update;
+    if not found then -- any more
+        raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
+    end if;
+    v.queue_schema := ai._vectorizer_queue_schema(v);
+    if drop_all and v.config #>> '{destination,implementation}' = 'table' then
+        store := ai._vectorizer_store(v, source);
+        view := ai._vectorizer_view(v, store);
     end if;
     perform ai._vectorizer_drop_triggers(v);
     execute format('drop view if exists %I._vectorizer_src_%s', v.queue_schema, v.id);
@@ -16,11 +36,11 @@ begin
     execute format('drop table if exists %I.%I', v.queue_schema, v.queue_table);
     execute format('drop table if exists %I.%I', v.queue_schema, v.queue_failed_table);
     delete from ai.vectorizer where id = vectorizer_id;
-    if drop_all and v.config #>> '{destination,implementation}' = 'table' then
-        execute format('drop view if exists %I.%I'
-            , v.config #>> '{destination,view_schema}', v.config #>> '{destination,view_name}');
-        execute format('drop table if exists %I.%I'
-            , v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
+    if view is not null then
+        execute format('drop view %s', view);
+    end if;
+    if store is not null then
+        execute format('drop table %s', store);
     end if;
 end
 $$;
@@ -35,23 +55,30 @@ as $$
 $$;
 
 -- Vectorizers of a table that was dropped: it took its triggers and the functions over its columns along, and nothing fills
--- their queues any more. Triggers alone that are missing were dropped by someone, and the table and its embeddings are there. One that stood for a table of this name is in the way of a new one, with all that it made.
+-- their queues any more. The triggers' function is still there, which one that was released has not. Triggers alone that are missing were
+-- dropped by someone, and the table and its embeddings are there. One that stood for a table of this name is in the way of a new one, with
+-- all that it made.
 create or replace function ai._vectorizer_drop_leftovers(source_schema name, source_table name)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     leftover record;
+    name text;
 begin
     for leftover in
-        select v.id, v.name
+        select v.id
         from ai.vectorizer v
         where v.source_schema = _vectorizer_drop_leftovers.source_schema
         and v.source_table = _vectorizer_drop_leftovers.source_table
         and not exists (select from pg_trigger t
             where t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)))
+        and to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)) is not null
         and not exists (select from ai._vectorizer_columns(v))
     loop
-        raise notice 'vectorizer % is left over from a table that was dropped, and is dropped too', leftover.name;
+        -- somebody else may be doing the same
+        select v.name into name from ai.vectorizer v where v.id = leftover.id for update;
+        continue when not found;
+        raise notice 'vectorizer % is left over from a table that was dropped, and is dropped too', name;
         perform ai.drop_vectorizer(leftover.id, drop_all => true);
     end loop;
 end

@@ -42,26 +42,75 @@ as $func$
         , format('(?<!\$)((?:\$\$)*)\$(?:%1$s(?![_a-zA-Z0-9])|\{%1$s\})', name), format('\1${%s}', new_name), 'g')
 $func$;
 
-create or replace function ai.refresh_vectorizer(vectorizer_id int)
-returns void language plpgsql set search_path to pg_catalog, pg_temp
+-- The schema of the queue, which may be called something else by now: then the triggers' function is in it, beside the queue.
+create or replace function ai._vectorizer_queue_schema(v ai.vectorizer)
+returns name language sql stable set search_path to pg_catalog, pg_temp
+as $func$
+    select coalesce
+    ( (select n.nspname from pg_namespace n where n.nspname = v.queue_schema)
+    , (select max(n.nspname::text)
+       from pg_proc p
+       join pg_namespace n on n.oid = p.pronamespace
+       join pg_class q on q.relnamespace = n.oid and q.relname = v.queue_table and q.relowner = p.proowner
+       where p.proname = v.trigger_name and pg_has_role(p.proowner, 'member')
+       and exists (select from pg_trigger t where t.tgfoid = p.oid)
+       having count(*) = 1)
+    , v.queue_schema
+    )
+$func$;
+
+-- Who may read a relation, apart from its owner.
+create or replace function ai._vectorizer_readers(relation regclass)
+returns name[] language sql stable set search_path to pg_catalog, pg_temp
+as $func$
+    select coalesce(array_agg(distinct coalesce(r.rolname, 'public')), '{}')
+    from pg_class c
+    cross join aclexplode(c.relacl) x
+    left join pg_roles r on r.oid = x.grantee
+    where c.oid = relation and x.privilege_type = 'SELECT' and x.grantee <> c.relowner
+$func$;
+
+-- Writes the names of the day. The source is locked against writers before the vectorizer's row, as a worker that records a failure
+-- has them, and after the table of vectorizers, as an upgrade has it.
+create or replace function ai._vectorizer_follow(vectorizer_id int)
+returns ai.vectorizer language plpgsql set search_path to pg_catalog, pg_temp
 as $func$
 declare
     v ai.vectorizer;
     source regclass;
+    hidden regclass;
+    store regclass;
+    view regclass;
+    embedding name;
     col record;
     relation text;
     template text;
 begin
-    select * into v from ai.vectorizer where id = vectorizer_id for update;
+    lock table ai.vectorizer in row exclusive mode;
+    select * into v from ai.vectorizer where id = vectorizer_id;
     if not found then
         raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
     end if;
-    source := ai._vectorizer_source(v);
+    v.queue_schema := ai._vectorizer_queue_schema(v);
+    source := ai._vectorizer_source_of_released(v);
     if source is null then
         raise exception 'the source of vectorizer % was dropped', v.name
             using errcode = 'undefined_table', hint = 'Drop the vectorizer: select ai.drop_vectorizer(name, drop_all => true)';
     end if;
     execute format('lock table %s in share row exclusive mode', source);
+    select * into v from ai.vectorizer where id = vectorizer_id for no key update;
+    v.queue_schema := ai._vectorizer_queue_schema(v);
+    hidden := to_regclass(format('%I._vectorizer_src_%s', v.queue_schema, v.id));
+    if v.config #>> '{destination,implementation}' = 'table' then
+        store := ai._vectorizer_store(v, source);
+        if store is null then
+            raise exception 'there is no table "%" in the schema "%", which is the store of vectorizer %'
+                , v.config #>> '{destination,target_table}', v.config #>> '{destination,target_schema}', v.name
+                using errcode = 'undefined_table', hint = 'Where it and its view have both been renamed, give one of them its old name.';
+        end if;
+        view := ai._vectorizer_view(v, store);
+    end if;
+
     template := v.config #>> '{formatting,template}';
     -- by names that nobody has in between, as two columns may have changed names
     for col in
@@ -83,11 +132,10 @@ begin
         end if;
         for relation in
             select r from unnest(array
-            [ format('view %I._vectorizer_src_%s', v.queue_schema, v.id)
+            [ 'view ' || hidden
             , case when col.is_key then format('table %I.%I', v.queue_schema, v.queue_table) end
             , case when col.is_key then format('table %I.%I', v.queue_schema, v.queue_failed_table) end
-            , case when col.is_key and v.config #>> '{destination,implementation}' = 'table' then
-                format('table %I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}') end
+            , case when col.is_key then 'table ' || store end
             ]) r where r is not null
         loop
             execute format('alter %s rename column %I to %I', relation, col.old_name, col.new_name);
@@ -96,14 +144,52 @@ begin
     if template is not null then
         v.config := jsonb_set(v.config, '{formatting,template}', to_jsonb(template));
     end if;
+
+    if store is not null then
+        v.config := jsonb_set(v.config, '{destination}', v.config -> 'destination' || (
+            select jsonb_build_object('target_schema', n.nspname, 'target_table', c.relname)
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = store));
+    else
+        -- the one column that the view reads and no function does
+        select a.attname into embedding
+        from pg_rewrite r
+        join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+            and d.refclassid = 'pg_class'::regclass and d.refobjid = source and d.refobjsubid > 0
+        join pg_attribute a on a.attrelid = source and a.attnum = d.refobjsubid
+        where r.ev_class = hidden and a.attnum not in (select c.attnum from ai._vectorizer_columns(v) c);
+        if embedding <> v.config #>> '{destination,embedding_column}' then
+            execute format('alter view %s rename column %I to %I', hidden, v.config #>> '{destination,embedding_column}', embedding);
+            v.config := jsonb_set(v.config, '{destination,embedding_column}', to_jsonb(embedding));
+        end if;
+    end if;
+    if view is not null then
+        v.config := jsonb_set(v.config, '{destination,view_schema}', (select to_jsonb(n.nspname)
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = view));
+    end if;
     select n.nspname, c.relname into v.source_schema, v.source_table
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = source;
     v.source_pk := coalesce(ai._vectorizer_source_pk(source), v.source_pk);
     update ai.vectorizer
     set source_schema = v.source_schema, source_table = v.source_table, source_pk = v.source_pk, config = v.config
+      , queue_schema = v.queue_schema
     where id = vectorizer_id;
-    perform ai._vectorizer_drop_columns(v);
-    perform ai._vectorizer_create_columns(v, source);
+    return v;
+end
+$func$;
+
+create or replace function ai.refresh_vectorizer(vectorizer_id int)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $func$
+declare
+    v ai.vectorizer := ai._vectorizer_follow(vectorizer_id);
+    source regclass := format('%I.%I', v.source_schema, v.source_table);
+begin
+    if to_regclass(format('%I._vectorizer_src_%s', v.queue_schema, v.id)) is null then
+        perform ai._vectorizer_recover(v, source);
+    else
+        perform ai._vectorizer_drop_columns(v);
+        perform ai._vectorizer_create_columns(v, source);
+    end if;
     perform ai._vectorizer_create_triggers(v, source);
     perform ai._vectorizer_queue_differences(v);
 end

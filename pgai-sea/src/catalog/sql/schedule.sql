@@ -63,7 +63,7 @@ begin
 end
 $$;
 
--- Embedding from within the database takes the extension "ai".
+-- pgai's embeds within the database, by its extension "ai". Here workers embed.
 create or replace function ai.execute_vectorizer(vectorizer_name text)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -71,6 +71,11 @@ begin
     perform from ai.vectorizer v where v.name = vectorizer_name;
     if not found then
         raise exception 'there is no vectorizer "%"', vectorizer_name using errcode = 'no_data_found';
+    end if;
+    perform from pg_extension where extname = 'ai';
+    if found then
+        raise exception 'vectorizers of this schema are not executed in the database'
+            using errcode = 'feature_not_supported', hint = 'Run a worker.';
     end if;
     raise exception 'vectorizers cannot be executed in the database without the extension ai'
         using errcode = 'undefined_function', hint = 'Run a worker.';

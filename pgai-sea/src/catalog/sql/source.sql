@@ -19,7 +19,7 @@ language sql stable set search_path to pg_catalog, pg_temp
 as $$
     select a.attnum, k.pknum::int, a.attname, t.typname
          , t.typname || case
-               when c.oid is not null then format(' collate %I.%I', c.collnamespace::regnamespace::text, c.collname)
+               when c.oid is not null then format(' collate %I.%I', cn.nspname, c.collname)
                else ''
            end
          , coalesce(e.operator, 'operator(pg_catalog.=)')
@@ -29,13 +29,15 @@ as $$
     cross join lateral (select format_type(a.atttypid, a.atttypmod)) t (typname)
     join pg_type y on y.oid = a.atttypid
     left join pg_collation c on c.oid = a.attcollation and a.attcollation <> y.typcollation
+    left join pg_namespace cn on cn.oid = c.collnamespace
     left join lateral (
-        select format('operator(%I.%s)', o.oprnamespace::regnamespace::text, o.oprname)
+        select format('operator(%I.%s)', n.nspname, o.oprname)
         from pg_opclass p
         join pg_am m on m.oid = p.opcmethod and m.amname = 'btree'
         join pg_amop s on s.amopfamily = p.opcfamily and s.amopstrategy = 3
             and s.amoplefttype = p.opcintype and s.amoprighttype = p.opcintype
         join pg_operator o on o.oid = s.amopopr
+        join pg_namespace n on n.oid = o.oprnamespace
         where p.oid = k.opclass
     ) e (operator) on true
     where i.indrelid = source and i.indisprimary and k.pknum <= i.indnkeyatts
@@ -89,6 +91,28 @@ as $$
     select c.relkind = 'p' or exists (select from pg_inherits i where i.inhrelid = source)
     from pg_class c
     where c.oid = source
+$$;
+
+-- Whether a vectorizer's inserts and deletes are seen row by row. Where a source is divided they have to be. A hypertable of timescaledb is such a table:
+-- its older versions refuse transition tables. And so they are where the table's owner has one of the triggers fire for what logical replication
+-- applies (alter table .. enable always trigger ..), as that fires row triggers and no others.
+create or replace function ai._vectorizer_is_seen_by_row(v ai.vectorizer, source regclass)
+returns bool language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    is_hypertable bool := false;
+begin
+    if to_regclass('_timescaledb_catalog.hypertable') is not null then
+        select exists (select from _timescaledb_catalog.hypertable h
+            join pg_namespace n on n.nspname = h.schema_name
+            join pg_class c on c.relnamespace = n.oid and c.relname = h.table_name
+            where c.oid = source)
+        into is_hypertable;
+    end if;
+    return is_hypertable or ai._vectorizer_source_is_divided(source) or exists (select from pg_trigger t
+        where t.tgrelid = source and t.tgenabled in ('A', 'R')
+        and t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)));
+end
 $$;
 
 -- pgvector's type, with the schema that the extension lives in.

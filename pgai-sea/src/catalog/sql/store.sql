@@ -55,6 +55,57 @@ begin
 end
 $$;
 
+-- Whether a view reads a relation.
+create or replace function ai._vectorizer_reads(view regclass, relation regclass)
+returns bool language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select exists (select from pg_rewrite r
+        join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+        where r.ev_class = view and d.refclassid = 'pg_class'::regclass and d.refobjid = relation)
+$$;
+
+-- The view of a vectorizer over its store, in whichever schema. Null where there is none.
+create or replace function ai._vectorizer_view(v ai.vectorizer, store regclass)
+returns regclass language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select w.oid::regclass
+    from pg_class w
+    join pg_namespace n on n.oid = w.relnamespace
+    where w.relkind = 'v' and w.relname = v.config #>> '{destination,view_name}'
+    and ai._vectorizer_reads(w.oid, store)
+    order by n.nspname = v.config #>> '{destination,view_schema}' desc
+    limit 1
+$$;
+
+-- The store of a vectorizer, and no other table of its name, which is one of the user's if the store is gone: that has not the columns of a
+-- store, or is another vectorizer's. Where it or its schema is called something else by now, it is known by the view that joins it
+-- to the source. Null where there is none.
+create or replace function ai._vectorizer_store(v ai.vectorizer, source regclass)
+returns regclass language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select t.oid::regclass
+    from pg_class t
+    join pg_namespace n on n.oid = t.relnamespace
+    cross join jsonb_to_record(v.config -> 'destination') d (target_schema name, target_table name)
+    where t.relkind = 'r'
+    and not exists
+    ( select from
+        ( select c, c_type from (values ('embedding_uuid', 'uuid'), ('chunk_seq', 'int4'), ('chunk', 'text'), ('embedding', 'vector')) o (c, c_type)
+          union all
+          select k.attname, null from jsonb_to_recordset(v.source_pk) k (attname name)
+        ) o
+      where not exists (select from pg_attribute a join pg_type y on y.oid = a.atttypid
+          where a.attrelid = t.oid and a.attname = o.c and not a.attisdropped and y.typname = coalesce(o.c_type, y.typname))
+    )
+    and not exists (select from ai.vectorizer o where o.id <> v.id
+        and o.config #>> '{destination,target_schema}' = n.nspname and o.config #>> '{destination,target_table}' = t.relname)
+    and (  n.nspname = d.target_schema and t.relname = d.target_table
+        or ai._vectorizer_reads(ai._vectorizer_view(v, t.oid), source)
+        )
+    order by n.nspname = d.target_schema and t.relname = d.target_table desc
+    limit 1
+$$;
+
 -- The type of the column of the embeddings, as it is or will be.
 create or replace function ai._vectorizer_embedding_type(destination jsonb, source regclass)
 returns name language sql stable set search_path to pg_catalog, pg_temp

@@ -14,6 +14,11 @@
 -- its parent none of the child. A table that becomes a partition or a child later needs its triggers made anew. One that others inherit
 -- from without being partitioned is as any table: what a statement that names it inserts or deletes, its children's rows included, is in
 -- the transition tables. What is written to such a child by its own name is seen by no trigger of the parent.
+--
+-- Where the source is filled by a subscription of logical replication, none of these triggers fires unless it is told to, and statement
+-- triggers never do. A vectorizer sees what is replicated after
+--     alter table blog enable always trigger _vectorizer_src_trg_1_insert; -- and so on for _update, _delete and _truncate
+--     select ai.refresh_vectorizer('public_blog_embedding_store'); -- makes row triggers of them, which stay enabled so
 
 -- True where a column that the vectorizer reads differs, byte for byte: 'Title' and 'title' are two texts, whatever the
 -- column's collation says of them, and 1.0 and 1.00 two numbers. As a function: the operator *<> between rows does not
@@ -55,6 +60,11 @@ $$;
 -- A delete sees what its snapshot sees, and beyond read committed that may be older than embeddings that a worker has just
 -- committed. Keys that go are queued then: a worker that finds no row for a key deletes what is left of it.
 --
+-- Nor does a delete wait for a worker, and pgai's holds the embeddings that it is about to replace for as long as the provider takes. Both
+-- workers hold a key's advisory lock meanwhile: who finds one held deletes what nobody has locked, which is dearer, and queues
+-- the keys. So are those of embeddings found that are still to be written. For many rows the server's list of locks is asked whether there is any
+-- of this vectorizer; a worker that comes to one of these keys after that is waited for.
+--
 -- Who queues a row wakes a worker that sleeps. A notification has to be committed under a lock that the whole server shares, so
 -- there is none unless it is waited for: a worker that has nothing to do takes the vectorizer's advisory lock exclusively, for
 -- which it has to find nobody writing, looks into the queue once more, and sleeps; who writes tries it shared, until the transaction ends.
@@ -64,20 +74,26 @@ create or replace function ai._vectorizer_trigger_body(v ai.vectorizer, source r
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    divided bool := ai._vectorizer_source_is_divided(source);
+    by_row bool := ai._vectorizer_is_seen_by_row(v, source);
     queue text := format('%I.%I', v.queue_schema, v.queue_table);
     store text;
     columns text; -- a, b
     new_key text; -- f1(new.*), f2(new.*)
     old_key text; -- f1(old.*), f2(old.*)
     inserted_key text; -- f1(n.*), f2(n.*)
-    deleted_key text; -- f1(o.*), f2(o.*)
     same_key text; -- f1(old.*) = f1(new.*) and f2(old.*) = f2(new.*)
     of_old_key text; -- s.a = f1(old.*) and s.b = f2(old.*)
+    beyond text := 'current_setting(''transaction_isolation'') in (''repeatable read'', ''serializable'')';
     of_deleted text; -- s.a = o.a and s.b = o.b
-    deleted_keys text; -- f1(o.*) as a, f2(o.*) as b
+    deleted_keys text; -- (select f1(o.*) as a, f2(o.*) as b from old_rows o offset 0) o
+    deleted_key text; -- f1(o.*), f2(o.*)
+    old_lock text; -- 'a', f1(old.*), 'b', f2(old.*)
+    deleted_lock text; -- 'a', f1(o.*), 'b', f2(o.*)
     queue_new text;
     queue_old text;
+    free text;
+    pass_over text;
+    refresh text := format('/* not there? select ai.refresh_vectorizer(%s) follows renamed schemas and tables */', v.id);
     queue_inserted text;
     forget_old text;
     forget_deleted text;
@@ -88,20 +104,23 @@ begin
     -- The names are those of queue and store; the source's are asked for in no other way than by the functions. The stars
     -- tell rows from columns that are called new, or n.
     select string_agg(quote_ident(name), ', ' order by attnum)
-         , string_agg(format('%s(new.*)', function), ', ' order by attnum)
-         , string_agg(format('%s(old.*)', function), ', ' order by attnum)
-         , string_agg(format('%s(n.*)', function), ', ' order by attnum)
-         , string_agg(format('%s(o.*)', function), ', ' order by attnum)
-         , string_agg(format('%1$s(old.*) %2$s %1$s(new.*)', function, equals), ' and ' order by attnum)
-         , string_agg(format('s.%I %s %s(old.*)', name, equals, function), ' and ' order by attnum)
+         , string_agg(format(call, 'new.*'), ', ' order by attnum)
+         , string_agg(format(call, 'old.*'), ', ' order by attnum)
+         , string_agg(format(call, 'n.*'), ', ' order by attnum)
+         , string_agg(format(call, 'o.*'), ', ' order by attnum)
+         , string_agg(format('%L, %s', name, format(call, 'old.*')), ', ' order by attnum)
+         , string_agg(format('%L, %s', name, format(call, 'o.*')), ', ' order by attnum)
+         , string_agg(format('%s %s %s', format(call, 'old.*'), equals, format(call, 'new.*')), ' and ' order by attnum)
+         , string_agg(format('s.%I %s %s', name, equals, format(call, 'old.*')), ' and ' order by attnum)
          , string_agg(format('s.%1$I %2$s o.%1$I', name, equals), ' and ' order by attnum)
-         , string_agg(format('%s(o.*) as %I', function, name), ', ' order by attnum)
-    into columns, new_key, old_key, inserted_key, deleted_key, same_key, of_old_key, of_deleted, deleted_keys
+         , format('(select %s from old_rows o offset 0) o'
+                , string_agg(format('%s as %I', format(call, 'o.*'), name), ', ' order by attnum))
+    into columns, new_key, old_key, inserted_key, deleted_key, old_lock, deleted_lock, same_key, of_old_key, of_deleted, deleted_keys
     from ai._vectorizer_columns(v)
     where pknum is not null;
     queue_new := format('insert into %s (%s) values (%s);', queue, columns, new_key);
     queue_old := format('insert into %s (%s) values (%s);', queue, columns, old_key);
-    queue_inserted := case when divided then queue_new
+    queue_inserted := case when by_row then queue_new
         else format('insert into %s (%s) select %s from new_rows n;', queue, columns, inserted_key) end;
     queue_inserted := concat(queue_inserted, ' ', wake);
     queue_new := concat(queue_new, ' ', wake);
@@ -121,59 +140,78 @@ $body$, queue_inserted, queue_new);
     end if;
 
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
-    forget_old := format('delete from %s s where %s;', store, of_old_key);
-    if divided then
-        forget_deleted := format($body$
-        %s
-        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-            %s
-        end if;$body$, forget_old, queue_old);
+    -- tried, and given back at once: who deletes many rows in a transaction would fill the server's table of locks
+    free := '(case when pg_try_advisory_lock_shared(%1$s, %2$s) then pg_advisory_unlock_shared(%1$s, %2$s) else false end)';
+    pass_over := 'delete from %1$s s where s.ctid = any (array(select s.ctid from %1$s s%2$s where %3$s for update of s skip locked))';
+    forget_old := format($body$if %1$s then
+                delete from %2$s %3$s s where %4$s;
+                free := true;
+            else
+                %5$s;
+                free := false;
+            end if;
+            if not free or %6$s then
+                %7$s
+            end if;$body$
+        , format(free, v.id, format('hashtext(concat_ws(''|'', %s))', old_lock)), store, refresh, of_old_key
+        , format(pass_over, store, '', of_old_key), beyond, queue_old);
+    if by_row then
+        forget_deleted := forget_old;
     else
         -- The plan for a few rows would be remembered and used for many, or the other way round: many are planned anew. The keys
         -- are taken from the rows first: a join carries whole rows along, and reads for it what is kept outside of them.
-        forget_deleted := format($body$
-        if (select count(*) from (select from old_rows limit 100) few) < 100 then
-            %1$s;
+        forget_deleted := format($body$select count(*), coalesce(bool_and(%1$s), true)
+        into few, free
+        from (select hashtext(concat_ws('|', %2$s)) as key from old_rows o limit 100) o;
+        if few = 100 then
+            free := not exists (select from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+                where l.locktype = 'advisory' and l.classid = %3$s and l.objsubid = 2);
+            execute case when free then %4$L else %5$L end;
+        elsif free then
+            %4$s;
         else
-            execute %1$L;
+            %5$s;
         end if;
-        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-            insert into %2$s (%3$s) select %4$s from old_rows o;
-            %5$s
+        if not free or %6$s then
+            insert into %7$s (%8$s) select %9$s from old_rows o;
+            %10$s
         end if;$body$
-        , format('delete from %s s using (select %s from old_rows o offset 0) o where %s', store, deleted_keys, of_deleted)
-        , queue, columns, deleted_key, wake);
+        , format(free, v.id, 'o.key'), deleted_lock, v.id
+        , format('delete from %s %s s using %s where %s', store, refresh, deleted_keys, of_deleted)
+        , format(pass_over, store, ' cross join ' || deleted_keys, of_deleted)
+        , beyond, queue, columns, deleted_key, wake);
     end if;
 
     return format($body$
+declare
+    few int;
+    free bool;
 begin
     if tg_op = 'INSERT' then
         %1$s
     elsif tg_op = 'UPDATE' then
         if not (%2$s) then
             %3$s
-            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-                %4$s
-            end if;
         end if;
+        %4$s
+    elsif tg_op = 'DELETE' then
         %5$s
-    elsif tg_op = 'DELETE' then%6$s
     elsif tg_op = 'TRUNCATE' then
         -- Truncating waits for whoever reads the store, and who reads its view may be waiting for the source. And it fails
         -- where the store is being truncated already, by the statement that truncates the source.
         begin
-            lock table %7$s in access exclusive mode nowait;
-            truncate table %7$s;
-        exception when lock_not_available or object_in_use then
-            delete from %7$s;
+            lock table %6$s in access exclusive mode nowait;
+            truncate table %6$s;
+        exception when lock_not_available or object_in_use or feature_not_supported then
+            delete from %6$s;
         end;
         -- what a worker holds is left to it: it will find no row
-        delete from %8$s q where q.ctid in (select f.ctid from %8$s f for update skip locked);
+        delete from %7$s q where q.ctid in (select f.ctid from %7$s f for update skip locked);
     end if;
     return null;
 end
 $body$
-    , queue_inserted, same_key, forget_old, queue_old, queue_new, forget_deleted, store, queue);
+    , queue_inserted, same_key, forget_old, queue_new, forget_deleted, store, queue);
 end
 $$;
 
@@ -182,11 +220,11 @@ create or replace function ai._vectorizer_wanted_triggers(v ai.vectorizer, sourc
 returns table (name name, event text, fires text) language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    divided bool := ai._vectorizer_source_is_divided(source);
+    by_row bool := ai._vectorizer_is_seen_by_row(v, source);
 begin
     name := v.trigger_name || '_insert';
     event := 'insert';
-    fires := case when divided then 'for each row' else 'referencing new table as new_rows for each statement' end;
+    fires := case when by_row then 'for each row' else 'referencing new table as new_rows for each statement' end;
     return next;
     name := v.trigger_name || '_update';
     event := 'update';
@@ -195,7 +233,7 @@ begin
     if v.config #>> '{destination,implementation}' = 'table' then
         name := v.trigger_name || '_delete';
         event := 'delete';
-        fires := case when divided then 'for each row' else 'referencing old table as old_rows for each statement' end;
+        fires := case when by_row then 'for each row' else 'referencing old table as old_rows for each statement' end;
         return next;
         name := v.trigger_name || '_truncate';
         event := 'truncate';
@@ -208,7 +246,8 @@ $$;
 -- Makes the function and the triggers, or makes them anew for a vectorizer that has them.
 --
 -- To make a trigger waits for all who write to the source, and makes all who would write wait: one that is as it should be is left
--- alone. PostgreSQL writes definitions in words of its own, so each trigger's comment has a digest of what it was made of.
+-- alone. PostgreSQL writes definitions in words of its own, so each trigger's comment has a digest of what it was made of. One that is
+-- replaced stays enabled or disabled as its table's owner has it.
 create or replace function ai._vectorizer_create_triggers(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -216,23 +255,33 @@ declare
     function text := format('%I.%I()', v.queue_schema, v.trigger_name);
     wanted record;
     digest text;
+    enabled "char";
 begin
+    -- One that is there and not in use by the source is somebody else's, and is not to become ours: it would stay its owner's.
     execute format
-    ( 'create or replace function %s returns trigger language plpgsql security definer
+    ( 'create %s function %s returns trigger language plpgsql security definer
        set search_path to pg_catalog, pg_temp as %L'
+    , case when exists (select from pg_trigger t where t.tgrelid = source and t.tgfoid = to_regprocedure(function)) then 'or replace' end
     , function, ai._vectorizer_trigger_body(v, source));
     -- nobody else may let a trigger of their own call it
     execute format('revoke all on function %s from public', function);
 
     for wanted in select * from ai._vectorizer_wanted_triggers(v, source) loop
-        digest := 'pgai-sea ' || md5(concat_ws(' ', wanted.event, wanted.fires));
+        digest := 'pgai-sea ' || encode(sha256(convert_to(concat_ws(' ', wanted.event, wanted.fires), 'utf8')), 'hex');
         perform from pg_trigger t
         where t.tgrelid = source and t.tgname = wanted.name and t.tgfoid = to_regprocedure(function)
         and obj_description(t.oid, 'pg_trigger') = digest;
         if not found then
+            select t.tgenabled into enabled
+            from pg_trigger t
+            where t.tgrelid = source and t.tgname = wanted.name;
             execute format('create or replace trigger %I after %s on %s %s execute function %s'
                 , wanted.name, wanted.event, source, wanted.fires, function);
             execute format('comment on trigger %I on %s is %L', wanted.name, source, digest);
+            if enabled <> 'O' then
+                execute format('alter table %s %s trigger %I', source
+                    , case enabled when 'A' then 'enable always' when 'R' then 'enable replica' else 'disable' end, wanted.name);
+            end if;
         end if;
     end loop;
 end

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pgai_sea_tests::{Catalog, on_both_catalogs};
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 
 const CALLS: &[&str] = &[
@@ -177,6 +177,30 @@ async fn settings_decide_the_defaults() {
             let stored = format!("select config #>> '{{indexing,implementation}}' from ai.vectorizer where name = 'v_{implementation}'");
             assert_eq!(test.value::<String>(&stored).await?, implementation);
         }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_schedule_is_that_of_the_setting() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(super::BLOG).await?;
+        for (setting, scheduling) in [("", "none"), ("scheduling_none", "none"), ("scheduling_timescaledb", "timescaledb"), ("x", "none")] {
+            let resolved: String = test
+                .value(&format!(
+                    "select ai._vectorizer_resolve_scheduling(ai.scheduling_default()) ->> 'implementation'
+                     from set_config('ai.scheduling_default', '{setting}', true)"
+                ))
+                .await?;
+            assert_eq!(resolved, scheduling, "{setting}");
+        }
+        let refused = super::refusal(
+            &test,
+            "set local ai.scheduling_default = 'scheduling_timescaledb'; select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3))",
+        )
+        .await?;
+        assert!(refused.starts_with("P0001 scheduling: timescaledb needs"), "{refused}");
         Ok(())
     })
     .await;

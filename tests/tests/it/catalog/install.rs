@@ -2,9 +2,9 @@
 
 use pgai_sea::catalog::{self, CatalogError, Installed};
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_catalog};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, TransactionTrait};
 
-use super::{BLOG, vectorize};
+use super::{BLOG, until_waiting, vectorize};
 
 /// Connected as a role of no rights.
 pub(super) async fn as_nobody(test: &TestDatabase) -> Result<(DatabaseConnection, String), sea_orm::DbErr> {
@@ -73,7 +73,17 @@ async fn the_extension_may_be_in_another_schema() {
 #[tokio::test]
 async fn two_at_once() {
     on_catalog(Catalog::Bare, async |test| {
-        let (one, other) = tokio::join!(catalog::install(&test.db), catalog::install(&test.db));
+        // both have to wait, and neither has seen anything yet
+        let holder = test.db.begin().await?;
+        holder
+            .execute_unprepared("select pg_advisory_xact_lock(hashtextextended('pgai-sea: schema ai', 0))")
+            .await?;
+        let let_go = async {
+            until_waiting(&test, 2).await?;
+            holder.commit().await
+        };
+        let (one, other, let_go) = tokio::join!(catalog::install(&test.db), catalog::install(&test.db), let_go);
+        let_go?;
         let mut outcomes = [one?.to_string(), other?.to_string()];
         outcomes.sort();
         assert_eq!(

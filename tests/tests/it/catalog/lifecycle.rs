@@ -2,7 +2,9 @@
 
 use pgai_sea_tests::{Catalog, Snapshot, on_both_catalogs, on_catalog};
 
-use super::{BLOG, embed, embedded, refusal, take, vectorize};
+use sea_orm::{ConnectionTrait, TransactionTrait};
+
+use super::{BLOG, embed, embedded, refusal, take, until_waiting, vectorize};
 
 #[tokio::test]
 async fn drop_all_leaves_nothing() {
@@ -302,6 +304,96 @@ async fn triggers_can_be_made_from_what_a_dump_says() {
         }
         test.execute("insert into blog values (1, 'c', '{}'); update blog set content = 'd'").await?;
         assert_eq!(take(&test, id).await?, [1, 1]);
+        Ok(())
+    })
+    .await;
+}
+
+/// The store went with the table, and the user has a table of its name: that is theirs.
+#[tokio::test]
+async fn leftovers_take_no_table_or_view_along_that_is_not_theirs() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        vectorize(&test, "blog", "").await?;
+        test.execute(
+            "drop table blog, blog_embedding_store cascade; create table blog_embedding_store (id int, note text)",
+        )
+        .await?;
+        test.execute("create view blog_embedding as select 1 as one").await?;
+        test.execute(BLOG).await?;
+        let other = ", destination => ai.destination_table('other')";
+        vectorize(&test, "blog", other).await?;
+        test.execute("select id, note from blog_embedding_store; select one from blog_embedding")
+            .await?;
+        // nor does who drops a vectorizer, or whose store is another's by now
+        test.execute("drop table blog, other_store cascade; create table posts (id int primary key, content text)")
+            .await?;
+        vectorize(
+            &test,
+            "posts",
+            ", destination => ai.destination_table('other'), name => 'second'",
+        )
+        .await?;
+        test.execute("select ai.drop_vectorizer('public_other_store', drop_all => true); select * from other_store")
+            .await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Two vectorizers of one new table, whose old one left one behind.
+#[tokio::test]
+async fn two_different_ones_at_once_both_find_the_leftover() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        vectorize(&test, "blog", "").await?;
+        test.execute("drop table blog cascade").await?;
+        test.execute(BLOG).await?;
+        let first = test.db.begin().await?;
+        let create = |name: &str| {
+            format!(
+                "select ai.create_vectorizer('blog', name => '{name}', loading => ai.loading_column('content'),
+                     embedding => ai.embedding_openai('m', 3), destination => ai.destination_table('{name}'))"
+            )
+        };
+        first.execute_unprepared(&create("one")).await?;
+        let other = test.clone();
+        let second = create("two");
+        let second = tokio::spawn(async move { other.execute(&second).await });
+        until_waiting(&test, 1).await?;
+        first.commit().await?;
+        second.await??;
+        let names: Vec<String> = test
+            .values("select name::text from ai.vectorizer order by name")
+            .await?;
+        assert_eq!(names, ["one", "two"]);
+        Ok(())
+    })
+    .await;
+}
+
+/// Rows that the snapshot does not show would be missed.
+#[tokio::test]
+async fn an_old_snapshot_is_no_place_to_create_one() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        let create = "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3)";
+        for level in ["repeatable read", "serializable"] {
+            let old = test.db.begin().await?;
+            old.execute_unprepared(&format!("set transaction isolation level {level}; select 1")).await?;
+            let error = old.execute_unprepared(&format!("{create})")).await.unwrap_err().to_string();
+            assert!(error.contains(&format!("a transaction at {level} may miss rows of public.blog")), "{error}");
+            old.rollback().await?;
+        }
+        test.execute(&format!("begin isolation level repeatable read; {create}, enqueue_existing => false); commit"))
+            .await?;
+        test.execute("drop table blog cascade").await?;
+        test.execute(&format!(
+            "begin isolation level serializable; savepoint a; {BLOG}; insert into blog values (1, 't', 'c'); {create}); commit"
+        ))
+        .await?;
+        let id: i32 = test.value("select max(id) from ai.vectorizer").await?;
+        assert_eq!(take(&test, id).await?, [1]);
         Ok(())
     })
     .await;

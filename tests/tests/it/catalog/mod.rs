@@ -4,18 +4,25 @@ mod configuration;
 mod destinations;
 mod divided;
 mod dump;
+mod embed;
 mod install;
 mod lifecycle;
 mod migrations;
 mod names;
+mod planted;
 mod privileges;
 mod reading;
 mod refusals;
+mod release;
 mod renames;
+mod replicas;
 mod status;
 mod tracking;
 mod triggers;
 mod upgrade;
+mod waiting;
+
+use std::time::Duration;
 
 use pgai_sea_tests::TestDatabase;
 use sea_orm::DbErr;
@@ -67,4 +74,17 @@ async fn refusal(test: &TestDatabase, sql: &str) -> Result<String, DbErr> {
     .await?;
     test.value(&format!("select public.refusal($refusal${sql}$refusal$)"))
         .await
+}
+
+/// Ends when so many sessions of the database wait for a lock.
+async fn until_waiting(test: &TestDatabase, sessions: i64) -> Result<(), DbErr> {
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    for _ in 0..600 {
+        if test.value::<i64>(waiting).await? >= sessions {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(DbErr::Custom("nobody waits".to_owned()))
 }

@@ -190,3 +190,52 @@ async fn every_function_has_a_fixed_search_path() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_admin_may_do_what_others_may_not_and_roles_are_quoted() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        let id = vectorize(&test, "blog", "").await?;
+        let user = test.role("user").await?;
+        let admin = format!("The \"{user}\" admin");
+        let quoted = format!("\"The \"\"{user}\"\" admin\"");
+        test.execute(&format!("create role {quoted}; select ai.grant_vectorizer_usage('{user}'); select ai.grant_vectorizer_usage('{admin}', admin => true)"))
+            .await?;
+        for sql in [
+            format!("insert into ai._vectorizer_errors (id, message) values ({id}, 'm')"),
+            "select ai._worker_start('1', '1 minute')".to_owned(),
+            "select * from ai.vectorizer_worker_usage".to_owned(),
+            "select * from ai.pgai_sea_migration".to_owned(),
+            "grant usage on schema ai to pg_monitor".to_owned(),
+        ] {
+            test.execute(&as_role(&quoted, &sql)).await?;
+            if sql.starts_with("grant") {
+                test.execute("revoke usage on schema ai from pg_monitor").await?;
+            } else {
+                let refused = refusal(&test, &format!("set local role {user}; {sql}")).await?;
+                assert!(refused.starts_with("42501 "), "{sql}: {refused}");
+            }
+        }
+        test.drop_role(&user).await?;
+        test.drop_role(&quoted).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_that_is_missing_is_warned_of_by_name() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        let said = tokio::process::Command::new(test.program("psql")?)
+            .arg(&test.url)
+            .args(["-c", "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
+                grant_to => ai.grant_to('nobody_of_that_name'))"])
+            .output()
+            .await?;
+        let said = String::from_utf8(said.stderr)?;
+        assert!(said.contains("WARNING:  grant_to: these roles do not exist and are granted nothing: nobody_of_that_name"), "{said}");
+        Ok(())
+    })
+    .await;
+}

@@ -1,7 +1,8 @@
 //! Reading the catalog from Rust.
 
 use pgai_sea::catalog::entities::{
-    vectorizer, vectorizer_errors, vectorizer_status, vectorizer_worker_process, vectorizer_worker_progress,
+    errors, pgai_lib_version, pgai_sea_migration, vectorizer, vectorizer_errors, vectorizer_status,
+    vectorizer_worker_process, vectorizer_worker_progress,
 };
 use pgai_sea::catalog::{self, CatalogError};
 use pgai_sea::config::Embedding;
@@ -91,6 +92,14 @@ async fn the_entities_read_every_table_and_view() {
             (error.message.as_deref(), error.name.as_deref()),
             (Some("m"), Some("posts"))
         );
+        let error = errors::Entity::find().one(&test.db).await?.unwrap();
+        assert_eq!((error.id, error.details), (id, Some(serde_json::json!({}))));
+        let version = pgai_lib_version::Entity::find().one(&test.db).await?.unwrap();
+        assert_eq!((&*version.name, &*version.version), ("ai", "0.12.1"));
+        if test.catalog == Catalog::Ours {
+            let installed = pgai_sea_migration::Entity::find().one(&test.db).await?.unwrap();
+            assert!(installed.version == 1 && installed.functions.contains(&"ai.chunking_none()".to_owned()));
+        }
         let process = vectorizer_worker_process::Entity::find_by_id(worker)
             .one(&test.db)
             .await?

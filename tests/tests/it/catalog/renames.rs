@@ -132,3 +132,61 @@ async fn a_refresh_writes_the_new_names() {
     })
     .await;
 }
+
+/// The store is known to the triggers by name: a delete says what to do.
+#[tokio::test]
+async fn a_refresh_follows_schemas_and_a_store_that_were_renamed() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute("create schema website; create schema work; set search_path to website; create table blog (id int primary key, content text); reset search_path")
+            .await?;
+        test.execute("insert into website.blog select i, 'c' from generate_series(1, 5) i").await?;
+        let id = vectorize(&test, "website.blog", ", name => 'posts', queue_schema => 'work'").await?;
+        test.execute("insert into website.blog_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, content, '[1,2,3]' from website.blog")
+            .await?;
+        for (rename, source, store, queue) in [
+            ("alter schema website rename to site", "site.blog", "site.blog_embedding_store", "work"),
+            ("alter table site.blog_embedding_store rename to \"The store\"", "site.blog", "site.\"The store\"", "work"),
+            ("alter schema work rename to \"W k\"", "site.blog", "site.\"The store\"", "\"W k\""),
+        ] {
+            test.execute(rename).await?;
+            let delete = format!("delete from {source} where id = (select min(id) from {source})");
+            let refused = test.execute(&delete).await.unwrap_err();
+            assert!(refused.to_string().contains("does not exist"), "{refused}");
+            test.execute("select ai.refresh_vectorizer('posts')").await?;
+            test.execute(&format!("{delete}; truncate {queue}._vectorizer_q_{id}; update {source} set content = content || '.'")).await?;
+            let left: i64 = test.value(&format!("select count(*) from {source}")).await?;
+            assert_eq!(test.value::<i64>(&format!("select count(*) from {store}")).await?, left);
+            assert_eq!(test.value::<i64>(&format!("select count(*) from {queue}._vectorizer_q_{id}")).await?, left);
+        }
+        let names: String = test
+            .value("select concat_ws(' ', source_schema, queue_schema, config #>> '{destination,target_schema}', config #>> '{destination,target_table}', config #>> '{destination,view_schema}') from ai.vectorizer")
+            .await?;
+        assert_eq!(names, "site W k site The store site");
+        test.execute("alter schema site rename to third; select ai.drop_vectorizer('posts', drop_all => true)").await?;
+        let left: i64 = test.value("select count(*) from pg_class where relnamespace = 'third'::regnamespace and relkind in ('r', 'v')").await?;
+        assert_eq!(left, 1);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_follows_the_column_of_the_embeddings() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        let column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
+        let id = vectorize(&test, "blog", column).await?;
+        test.execute("alter table blog rename e to title_; alter table blog rename title to e; alter table blog rename title_ to vector")
+            .await?;
+        test.execute(&format!("select ai.refresh_vectorizer({id})")).await?;
+        let name: String = test.value("select config #>> '{destination,embedding_column}' from ai.vectorizer").await?;
+        assert_eq!(name, "vector");
+        test.execute(&format!(
+            "insert into blog values (1, 't', 'c'); update ai._vectorizer_src_{id} set vector = '[1,2,3]'; select ai.refresh_vectorizer({id})"
+        ))
+        .await?;
+        assert_eq!(take(&test, id).await?, [1]);
+        Ok(())
+    })
+    .await;
+}

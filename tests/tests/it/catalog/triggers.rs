@@ -1,6 +1,6 @@
 //! What queues a row, and what deletes embeddings. Where pgai does the same, on its catalog as well.
 
-use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
+use pgai_sea_tests::{Catalog, TestDatabase, Version, on_both_catalogs, on_catalog, on_version};
 use sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
 
 use super::{BLOG, embed, embedded, take, vectorize};
@@ -488,6 +488,113 @@ async fn a_writer_does_not_wait_for_a_worker() {
             .await?;
         worker.commit().await?;
         assert_eq!(take(&test, id).await?, [1, 1, 2, 2, 3, 3, 4]);
+        Ok(())
+    })
+    .await;
+}
+
+/// Collations and operators are the schemas' that they are in, whatever these are called.
+#[tokio::test]
+async fn a_key_of_a_collation_and_of_operators_in_a_schema_with_quotes() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create schema \"My \"\"Types\"; create collation \"My \"\"Types\".c (locale = 'C');
+             drop extension vector cascade; create extension vector schema \"My \"\"Types\"",
+        )
+        .await?;
+        pgai_sea::catalog::uninstall(&test.db).await.ok();
+        pgai_sea::catalog::install(&test.db).await?;
+        for (table, key, value) in [("one", "text collate \"My \"\"Types\".c", "a"), ("two", "\"My \"\"Types\".vector(2)", "[1,2]")] {
+            test.execute(&format!("create table {table} (id {key} primary key, content text)")).await?;
+            vectorize(&test, table, "").await?;
+            test.execute(&format!(
+                "insert into {table} values ('{value}', 'c');
+                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) values ('{value}', 0, '', '[1,2,3]');
+                 update {table} set content = 'd';
+                 delete from {table}"
+            ))
+            .await?;
+            let left: i64 = test.value(&format!("select count(*) from {table}_embedding_store")).await?;
+            assert_eq!(left, 0, "{table}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_of_domains_enums_arrays_and_composites() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create domain slug as varchar(20) check (value <> ''); create type mood as enum ('a', 'b');
+             create type place as (shelf int, spot text)",
+        )
+        .await?;
+        for (table, key, values) in [
+            ("one", "slug", ["'a'", "'b'"]),
+            ("two", "mood", ["'a'", "'b'"]),
+            ("three", "int[]", ["'{1,2}'", "'{3}'"]),
+            ("four", "place", ["'(1,x)'", "'(2,\"y z\")'"]),
+        ] {
+            test.execute(&format!("create table {table} (id {key} primary key, content text)")).await?;
+            let id = vectorize(&test, table, "").await?;
+            let [one, other] = values.map(|value| format!("{value}::{key}"));
+            test.execute(&format!(
+                "insert into {table} values ({one}, 'c'), ({other}, 'c');
+                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, '', '[1,2,3]' from {table};
+                 update {table} set content = 'd' where id = {one};
+                 delete from {table} where id = {other}"
+            ))
+            .await?;
+            let matches = format!("select count(*) from {table}_embedding where id = {one}");
+            assert_eq!(test.value::<i64>(&matches).await?, 1, "{table}");
+            let left = format!("select count(*) from {table}_embedding_store");
+            assert_eq!(test.value::<i64>(&left).await?, 1, "{table}");
+            let queued = format!("select count(*) from ai._vectorizer_q_{id}");
+            assert_eq!(test.value::<i64>(&queued).await?, 3, "{table}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// PostgreSQL 18 computes such a column when it is read.
+#[tokio::test]
+async fn a_virtual_generated_column() {
+    on_version(Version::V18, async |test| {
+        if test.catalog == Catalog::Pgai {
+            return Ok(());
+        }
+        test.execute(
+            "create table blog (id int primary key, first text, last text, views int default 0,
+                 content text generated always as (first || ' ' || last) virtual)",
+        )
+        .await?;
+        test.execute("insert into blog values (1, 'a', 'b')").await?;
+        let id = vectorize(&test, "blog", "").await?;
+        test.execute("insert into blog values (2, 'a', 'b'); update blog set views = 1; update blog set last = 'c' where id = 2")
+            .await?;
+        assert_eq!(take(&test, id).await?, [1, 2, 2]);
+        let text: String = test.value(&format!("select content from ai._vectorizer_src_{id} where id = 2")).await?;
+        assert_eq!(text, "a c");
+        test.execute("insert into blog_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, content, '[1,2,3]' from blog; delete from blog where id = 2")
+            .await?;
+        assert_eq!(embedded(&test).await?, [1]);
+        Ok(())
+    })
+    .await;
+}
+
+/// Such a store cannot be truncated; what refers to it decides what becomes of its rows.
+#[tokio::test]
+async fn a_truncate_where_a_table_of_the_user_s_refers_to_the_store() {
+    on_catalog(Catalog::Ours, async |test| {
+        let id = blog(&test).await?;
+        test.execute("create table notes (chunk uuid references blog_embedding_store on delete set null); insert into notes select embedding_uuid from blog_embedding_store; truncate blog")
+            .await?;
+        assert!(embedded(&test).await?.is_empty());
+        assert!(take(&test, id).await?.is_empty());
+        assert_eq!(test.value::<i64>("select count(*) from notes where chunk is null").await?, 3);
         Ok(())
     })
     .await;

@@ -7,7 +7,7 @@ use pgai_sea_tests::{Catalog, Snapshot, on_catalog};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::install::as_nobody;
-use super::{BLOG, embed, take, vectorize};
+use super::{BLOG, embed, take, until_waiting, vectorize};
 
 /// Vectorizers are in use, and their triggers are of the earlier version.
 #[tokio::test]
@@ -164,6 +164,33 @@ async fn a_role_is_told_whose_functions_it_would_have_to_change() {
             "drop owned by {role} cascade; drop owned by owner_{role} cascade; drop role {role}; drop role owner_{role}"
         ))
         .await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// A vectorizer that is created while the schema is upgraded gets the new triggers too.
+#[tokio::test]
+async fn an_upgrade_waits_for_who_creates_a_vectorizer() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        test.execute("update ai.pgai_sea_migration set version = 0").await?;
+        let creator = test.db.begin().await?;
+        creator
+            .execute_unprepared(
+                "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3));
+                 comment on trigger _vectorizer_src_trg_1_insert on blog is 'of the earlier version'",
+            )
+            .await?;
+        let other = test.clone();
+        let upgrade = tokio::spawn(async move { catalog::install(&other.db).await });
+        until_waiting(&test, 1).await?;
+        creator.commit().await?;
+        upgrade.await??;
+        let old: i64 = test
+            .value("select count(*) from pg_description where description = 'of the earlier version'")
+            .await?;
+        assert_eq!(old, 0);
         Ok(())
     })
     .await;

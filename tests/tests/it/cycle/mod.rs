@@ -5,4 +5,5 @@ mod commands;
 mod follow;
 mod killed;
 mod migrations;
+mod python_worker;
 mod worker_command;

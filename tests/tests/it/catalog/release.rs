@@ -1,0 +1,73 @@
+//! Letting go of columns, so that their types can change.
+
+use pgai_sea_tests::{Catalog, on_catalog};
+
+use super::{BLOG, embed, embedded, refusal, take, vectorize};
+
+#[tokio::test]
+async fn types_change_and_columns_go_while_the_embeddings_stay() {
+    on_catalog(Catalog::Ours, async |test| {
+        let reader = test.role("reader").await?;
+        test.execute(BLOG).await?;
+        test.execute("insert into blog select i, 't', 'c' from generate_series(1, 3) i").await?;
+        let template = ", name => 'posts', formatting => ai.formatting_python_template('$title $chunk')";
+        let id = vectorize(&test, "blog", &format!("{template}, grant_to => ai.grant_to('{reader}')")).await?;
+        take(&test, id).await?;
+        embed(&test).await?;
+        for alteration in ["alter id type bigint", "alter content type varchar", "alter title type varchar", "drop column views"] {
+            let refused = refusal(&test, &format!("alter table blog {alteration}")).await?;
+            assert!(refused.starts_with("0A000 ") || refused.starts_with("2BP01 "), "{alteration}: {refused}");
+        }
+        test.execute(
+            "alter table blog rename content to body; begin; select ai.release_vectorizer('posts');
+             alter table blog alter id type bigint, alter body type varchar, alter title type varchar, drop column views;
+             select ai.refresh_vectorizer('posts'); commit",
+        )
+        .await?;
+        assert!(take_long(&test, id).await?.is_empty());
+        test.execute("insert into blog values (5000000000, 't', 'c'); update blog set title = 'd' where id = 1; delete from blog where id = 2")
+            .await?;
+        assert_eq!(take_long(&test, id).await?, [1, 5_000_000_000]);
+        assert_eq!(test.values::<i64>("select id from blog_embedding order by id").await?, [1, 3]);
+        let readable: i64 = test
+            .value(&format!(
+                "select count(*) from pg_class where relname in ('blog_embedding', '_vectorizer_src_{id}')
+                 and has_table_privilege('{reader}', oid, 'select')"
+            ))
+            .await?;
+        assert_eq!(readable, 2);
+        // a column that is read and gone
+        let refused = refusal(&test, "select ai.release_vectorizer('posts'); alter table blog drop column body; select ai.refresh_vectorizer('posts')").await?;
+        assert!(refused.contains("body"), "{refused}");
+        test.execute("select ai.drop_vectorizer('posts', drop_all => true)").await?;
+        test.drop_role(&reader).await?;
+        Ok(())
+    })
+    .await;
+}
+
+async fn take_long(test: &pgai_sea_tests::TestDatabase, vectorizer: i32) -> Result<Vec<i64>, sea_orm::DbErr> {
+    test.values(&format!(
+        "with taken as (delete from ai._vectorizer_q_{vectorizer} returning id) select id from taken order by id"
+    ))
+    .await
+}
+
+/// One that is left released is no left-over of a table that was dropped.
+#[tokio::test]
+async fn a_released_one_is_kept() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        test.execute("insert into blog values (1, 't', 'c')").await?;
+        let id = vectorize(&test, "blog", ", name => 'posts'").await?;
+        embed(&test).await?;
+        test.execute("select ai.release_vectorizer('posts')").await?;
+        vectorize(&test, "blog", ", destination => ai.destination_table('another')").await?;
+        assert_eq!(embedded(&test).await?, [1]);
+        test.execute("insert into blog values (2, 't', 'c'); select ai.refresh_vectorizer('posts')")
+            .await?;
+        assert_eq!(take(&test, id).await?, [1, 2]);
+        Ok(())
+    })
+    .await;
+}
