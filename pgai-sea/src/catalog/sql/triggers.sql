@@ -165,6 +165,12 @@ begin
             lock table %7$s in access exclusive mode nowait;
             truncate table %7$s;
         exception when lock_not_available or object_in_use then
+            -- What was committed after the snapshot would stay, and nothing would lead to it.
+            if sqlstate = '55P03' and current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                raise exception using errcode = 'serialization_failure'
+                    , message = 'could not serialize access due to readers of the embeddings'
+                    , hint = 'Try the transaction again, or truncate at read committed.';
+            end if;
             delete from %7$s;
         end;
         -- what a worker holds is left to it: it will find no row
