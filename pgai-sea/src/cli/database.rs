@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::sqlx::Error;
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use tracing::warn;
 
 use super::CliError;
 
@@ -21,25 +23,61 @@ pub(super) struct DatabaseArgs {
 impl DatabaseArgs {
     /// Connects, with at most `connections` connections.
     pub(super) async fn connect(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
+        let url = self.url()?;
+        let connected = Database::connect(options(&url, connections)).await;
+        connected.map_err(|source| CliError::Connect {
+            address: without_password(&url),
+            source,
+        })
+    }
+
+    /// The same; but where the database is not there now, the connections are made once it is.
+    pub(super) async fn connect_in_time(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
+        match self.connect(connections).await {
+            Err(CliError::Connect { address, source }) if is_away(&source) => {
+                warn!(error = %source, "cannot connect to {address} now; goes on trying");
+                let options = options(&self.url()?, connections).connect_lazy(true).to_owned();
+                Ok(Database::connect(options).await?)
+            }
+            connected => connected,
+        }
+    }
+
+    fn url(&self) -> Result<String, CliError> {
         let from_environment = || {
             VARIABLES
                 .iter()
                 .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()))
         };
-        let url = self
-            .db_url
+        self.db_url
             .clone()
             .or_else(from_environment)
-            .ok_or(CliError::NoDatabase)?;
-        let options = ConnectOptions::new(url.clone())
-            .max_connections(connections)
-            .connect_timeout(Duration::from_secs(10))
-            .sqlx_logging(false)
-            .to_owned();
-        Database::connect(options).await.map_err(|source| CliError::Connect {
-            address: without_password(&url),
-            source,
-        })
+            .ok_or(CliError::NoDatabase)
+    }
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    ConnectOptions::new(url.to_owned())
+        .max_connections(connections)
+        .connect_timeout(Duration::from_secs(10))
+        .sqlx_logging(false)
+        .to_owned()
+}
+
+/// Whether waiting may help: nobody answers, or the server is starting, stopping or full.
+fn is_away(error: &DbErr) -> bool {
+    let error = match error {
+        DbErr::ConnectionAcquire(_) => return true,
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => error,
+        _ => return false,
+    };
+    match &**error {
+        // a proxy without a server behind it hangs up in the middle of the greeting
+        Error::Io(_) | Error::PoolTimedOut | Error::Protocol(_) => true,
+        Error::Database(refusal) => refusal
+            .code()
+            .is_some_and(|code| ["08", "53", "57"].contains(&&code[..2])),
+        _ => false,
     }
 }
 

@@ -16,6 +16,9 @@ use super::local_model::{LocalModel, with_local_models};
 use crate::catalog::VectorizerRef;
 use crate::worker::{Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
 
+/// As shells report a program that ctrl-c has ended.
+const STOPPED_AT_ONCE: i32 = 130;
+
 /// Options have the names of pgai's worker's.
 #[derive(Debug, Args)]
 pub(super) struct WorkerCommand {
@@ -153,7 +156,11 @@ impl WorkerCommand {
         let bars = (self.once && !self.json && std::io::stderr().is_terminal()).then(Bars::new);
         self.log(bars.as_ref());
         // a connection for each batch that is written, and some for claiming and tracking
-        let db = self.database.connect(10).await?;
+        let db = if self.once || self.exit_on_error == Some(true) {
+            self.database.connect(10).await?
+        } else {
+            self.database.connect_in_time(10).await?
+        };
         let mut worker = Worker::new(db)
             .vectorizers(self.vectorizers.iter().flatten().map(|name| reference(name)))
             .poll_interval(self.poll_interval)
@@ -265,12 +272,22 @@ fn left(report: &Report) -> Vec<String> {
     left
 }
 
-/// Ctrl-c, or SIGTERM, by which service managers stop a process.
+/// Ends when the process is told to stop; the second time it ends at once.
 async fn told_to_stop() {
+    signal().await;
+    tokio::spawn(async {
+        signal().await;
+        warn!("stopped a second time: ends at once, what is in hand is another worker's when its lease has run out");
+        std::process::exit(STOPPED_AT_ONCE);
+    });
+}
+
+/// Ctrl-c, or SIGTERM, by which service managers stop a process.
+async fn signal() {
     #[cfg(unix)]
     {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        use tokio::signal::unix;
+        if let Ok(mut terminate) = unix::signal(unix::SignalKind::terminate()) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}

@@ -16,11 +16,13 @@ impl Backoff {
         Self { base, most, attempt: 0 }
     }
 
-    /// The next wait: between half of and the whole of base, 2 base, 4 base, .., but no less than was asked for.
+    /// The next wait: between half of and the whole of base, 2 base, 4 base, .., but no less than was asked for, and up to a tenth more.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let wait = delay(self.base, self.most, self.attempt);
         self.attempt = self.attempt.saturating_add(1);
-        wait.max(asked.unwrap_or_default())
+        // who were told the same do not come back together either
+        let asked = asked.unwrap_or_default();
+        wait.max(asked + fraction(asked / 10))
     }
 
     /// After a success.
@@ -43,8 +45,13 @@ pub(crate) fn random() -> u64 {
 /// The wait after `failures` failures before this one.
 pub(crate) fn delay(base: Duration, most: Duration, failures: u32) -> Duration {
     let full = base.saturating_mul(2_u32.saturating_pow(failures)).min(most);
+    full / 2 + fraction(full / 2)
+}
+
+/// Any part of it.
+fn fraction(whole: Duration) -> Duration {
     let random = random() % 1_000;
-    full / 2 + full.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 2_000.0)
+    whole.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 1_000.0)
 }
 
 #[cfg(test)]
@@ -69,6 +76,9 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_kept() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
-        assert_eq!(backoff.next(Some(Duration::from_secs(90))), Duration::from_secs(90));
+        let waits: Vec<Duration> = (0..20).map(|_| backoff.next(Some(Duration::from_secs(90)))).collect();
+        let asked = Duration::from_secs(90)..=Duration::from_secs(99);
+        assert!(waits.iter().all(|wait| asked.contains(wait)), "{waits:?}");
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
     }
 }

@@ -203,6 +203,12 @@ begin
             lock table %6$s in access exclusive mode nowait;
             truncate table %6$s;
         exception when lock_not_available or object_in_use or feature_not_supported then
+            -- What was committed after the snapshot would stay, and nothing would lead to it.
+            if sqlstate <> '55006' and current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                raise exception using errcode = 'serialization_failure'
+                    , message = 'could not serialize access due to readers of the embeddings'
+                    , hint = 'Try the transaction again, or truncate at read committed.';
+            end if;
             delete from %6$s;
         end;
         -- what a worker holds is left to it: it will find no row

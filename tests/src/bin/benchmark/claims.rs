@@ -15,16 +15,25 @@ const REPEATED: usize = 5;
 /// A long one is worked on for so long.
 const FOR: Duration = Duration::from_secs(10);
 
+/// Rows in front of a queue that are not due.
+const DEFERRED: u32 = 1_000_000;
+
 pub(crate) async fn run(test: &TestDatabase) -> TestResult {
     println!("A worker's rows in a second by the rows that wait");
     let mut short = Vec::new();
     for _ in 0..REPEATED {
-        short.push(rate(test, 1_000, None).await?);
+        short.push(rate(test, 1_000, None, 0).await?);
     }
     let short = median(short.into_iter()).unwrap_or(f64::NAN);
     println!("{:>10}{short:>10.0}", 1_000);
-    let long = rate(test, 1_000_000, Some(FOR)).await?;
+    let long = rate(test, 1_000_000, Some(FOR), 0).await?;
     println!("{:>10}{long:>10.0}  ({:.2} of that)", 1_000_000, long / short);
+    let behind = rate(test, 100_000, Some(FOR), DEFERRED).await?;
+    println!(
+        "{:>10}{behind:>10.0}  ({:.2} of that) behind {DEFERRED} that wait for another attempt",
+        100_000,
+        behind / short
+    );
     Ok(())
 }
 
@@ -32,9 +41,16 @@ async fn rate(
     test: &TestDatabase,
     pending: u32,
     time: Option<Duration>,
+    deferred: u32,
 ) -> Result<f64, Box<dyn std::error::Error + Send + Sync>> {
     test.execute("truncate posts, posts_embedding_store, ai._vectorizer_q_1")
         .await?;
+    // below zero, so that none of them is a row of the table's
+    test.execute(&format!(
+        "insert into ai._vectorizer_q_1 (id, loading_retries, loading_retry_after)
+         select -i, 1, date_trunc('milliseconds', now() + interval '1 day') from generate_series(1, {deferred}) i"
+    ))
+    .await?;
     test.execute(&format!(
         "insert into posts select i, 't', 'b' from generate_series(1, {pending}) i"
     ))

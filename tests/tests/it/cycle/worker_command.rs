@@ -4,7 +4,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use pgai_sea_tests::providers::{Fault, Provider};
-use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_own_server};
 use sea_orm::DbErr;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -164,12 +164,18 @@ async fn logs_are_lines_of_json_if_wanted() {
     .await;
 }
 
-/// Sends SIGTERM, and waits until it is understood.
 #[cfg(unix)]
-async fn terminate(running: &mut Child) -> std::io::Result<()> {
+fn signal(running: &Child) -> std::io::Result<()> {
     let pid = running.id().expect("a process").to_string();
     let kill = std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
     assert!(kill.success());
+    Ok(())
+}
+
+/// Sends SIGTERM, and waits until it is understood.
+#[cfg(unix)]
+async fn terminate(running: &mut Child) -> std::io::Result<()> {
+    signal(running)?;
     let mut said = BufReader::new(running.stderr.take().expect("a pipe")).lines();
     let understood = async {
         while let Some(line) = said.next_line().await? {
@@ -207,6 +213,51 @@ async fn sigterm_ends_it_after_the_batches_in_hand() {
             .values("select concat_ws(' ', id, loading_retries, loading_retry_after) from ai._vectorizer_q_1")
             .await?;
         assert_eq!(left, ["4 0"]);
+        Ok(())
+    })
+    .await;
+}
+
+/// What is in hand then is another worker's once its lease has run out.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_sigterm_ends_it_at_once() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        provider.always(Fault::Delay(Duration::from_mins(5)));
+        let mut running = worker(&test, &[]).spawn()?;
+        provider.wait_for_requests(1).await;
+        terminate(&mut running).await?;
+        sleep(Duration::from_secs(1)).await;
+        assert!(running.try_wait()?.is_none(), "the batch was not waited for");
+        signal(&running)?;
+        assert_eq!(ended(running).await.status.code(), Some(130));
+        Ok(())
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_that_is_not_there_yet_is_waited_for() {
+    on_own_server(Catalog::Ours, async |test, server| -> TestResult {
+        let _provider = tables(&test).await?;
+        server.cut();
+        let refused = ended(worker(&test, &["--once"]).spawn()?).await;
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        let mut running = worker(&test, &[]).spawn()?;
+        sleep(Duration::from_secs(14)).await;
+        assert!(running.try_wait()?.is_none(), "it did not wait");
+        server.mend().await;
+        timeout(PATIENCE, async {
+            while embedded(&test).await.ok() != Some((3, 3)) {
+                sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await?;
+        terminate(&mut running).await?;
+        let output = ended(running).await;
+        assert!(output.status.success(), "{}", said(&output));
         Ok(())
     })
     .await;

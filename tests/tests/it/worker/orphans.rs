@@ -1,6 +1,6 @@
 //! Embeddings whose row was deleted by a transaction that did not see them. On pgai's catalog its triggers leave them.
 
-use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
 use super::support::{Gate, assert_in_sync, posts, run, soon, start, vectorizer, worker};
@@ -115,6 +115,37 @@ async fn rows_that_go_with_their_partition() {
         assert_eq!(test.value::<i64>(STORED).await?, 10);
         assert_in_sync(&test).await;
         assert_eq!(gate.texts().len(), sent);
+        Ok(())
+    })
+    .await;
+}
+
+/// A truncate that cannot empty the store at once deletes what it sees, which is not all where the snapshot is older: it has to be tried again.
+#[tokio::test]
+async fn a_truncate_that_does_not_see_them_is_refused_while_they_are_read() {
+    on_catalog(Catalog::Ours, async |test| {
+        posts(&test).await?;
+        let gate = Gate::new();
+        let writer = old_snapshot(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 5) i")
+            .await?;
+        run(&test, &gate).await;
+        let reader = test.db.begin().await?;
+        reader.execute_unprepared("select from posts_embedding_store").await?;
+        let refused = writer.execute_unprepared("truncate posts").await.unwrap_err();
+        assert!(refused.to_string().contains("readers of the embeddings"), "{refused}");
+        writer.rollback().await?;
+        assert_in_sync(&test).await;
+        // at read committed it is not, and neither where nobody reads
+        test.execute("truncate posts").await?;
+        reader.commit().await?;
+        assert_in_sync(&test).await;
+        let writer = old_snapshot(&test).await?;
+        test.execute("insert into posts values (1, 'T', 'text')").await?;
+        run(&test, &gate).await;
+        writer.execute_unprepared("truncate posts").await?;
+        writer.commit().await?;
+        assert_in_sync(&test).await;
         Ok(())
     })
     .await;
