@@ -112,6 +112,25 @@ impl TestDatabase {
         })
     }
 
+    /// A new one on the same server and with the same catalog, whose texts are any bytes (`SQL_ASCII`). It is the caller's to
+    /// [drop](Self::drop).
+    pub async fn of_bytes(&self) -> Result<Self, DbErr> {
+        let name = name("bytes", self.catalog);
+        let server = self.shared()?;
+        let create = format!(r#"create database "{name}" encoding 'SQL_ASCII' locale 'C' template template0"#);
+        on_maintenance(server, &create).await?;
+        let url = server.database_url(&name);
+        let db = Self::connect(url.clone()).await?;
+        self.catalog.install(&db).await?;
+        Ok(Self {
+            db,
+            url,
+            catalog: self.catalog,
+            name,
+            server: self.server,
+        })
+    }
+
     /// Creates the database of the test called `test`.
     pub(crate) async fn create(server: &'static Postgres, test: &str, catalog: Catalog) -> Result<Self, DbErr> {
         let name = name(test, catalog);

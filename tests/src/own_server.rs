@@ -25,6 +25,8 @@ pub struct OwnServer {
     postgres: Mutex<Option<Postgres>>,
     /// The server's port, while it may be reached.
     target: watch::Sender<Option<u16>>,
+    /// How often connections fell silent.
+    silenced: watch::Sender<u32>,
     port: u16,
     proxy: AbortHandle,
     counts: Arc<Counts>,
@@ -57,11 +59,14 @@ impl OwnServer {
         let port = listener.local_addr().expect("its number").port();
         let (target, _) = watch::channel(None);
         let counts = Arc::<Counts>::default();
-        let proxy = tokio::spawn(serve(listener, target.subscribe(), Arc::clone(&counts))).abort_handle();
+        let silenced = watch::Sender::new(0);
+        let serve = serve(listener, target.subscribe(), silenced.subscribe(), Arc::clone(&counts));
+        let proxy = tokio::spawn(serve).abort_handle();
         let server = Self {
             dir,
             postgres: Mutex::new(None),
             target,
+            silenced,
             port,
             proxy,
             counts,
@@ -99,6 +104,11 @@ impl OwnServer {
             .send_replace(postgres.as_ref().map(|postgres| port_of(postgres.url())));
     }
 
+    /// Lets nothing through any more on the connections that there are, without closing them: as if the machine was lost. New ones get through.
+    pub fn silence(&self) {
+        self.silenced.send_modify(|times| *times += 1);
+    }
+
     /// How often someone connected, or tried to.
     pub fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::Relaxed)
@@ -128,14 +138,20 @@ impl Drop for OwnServer {
 }
 
 /// Passes connections on to wherever the server is.
-async fn serve(listener: TcpListener, target: watch::Receiver<Option<u16>>, counts: Arc<Counts>) {
+async fn serve(
+    listener: TcpListener,
+    target: watch::Receiver<Option<u16>>,
+    silenced: watch::Receiver<u32>,
+    counts: Arc<Counts>,
+) {
     while let Ok((client, _)) = listener.accept().await {
         counts.connections.fetch_add(1, Ordering::Relaxed);
-        let (mut target, counts) = (target.clone(), Arc::clone(&counts));
+        let (mut target, mut silenced, counts) = (target.clone(), silenced.clone(), Arc::clone(&counts));
         tokio::spawn(async move {
             let Some(port) = *target.borrow_and_update() else {
                 return;
             };
+            silenced.mark_unchanged();
             if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
                 // as clients and servers set it, so that nothing is held back for more
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -145,6 +161,8 @@ async fn serve(listener: TcpListener, target: watch::Receiver<Option<u16>>, coun
                     _ = pass_on(&mut questions, &mut to_server, &counts.messages) => {}
                     _ = copy(&mut answers, &mut to_client) => {}
                     _ = target.changed() => {}
+                    // both ends stay open until the server is stopped
+                    Ok(()) = silenced.changed() => drop(target.changed().await),
                 }
             }
         });

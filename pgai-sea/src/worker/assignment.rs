@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, PgPool};
+use sea_orm::sqlx::Error;
 use tokio::sync::watch;
 
 use super::budget::Budgets;
 use super::column::Column;
 use super::columns::{Relation, SourceColumn, source};
+use super::database::Database;
 use super::embed::Requests;
 use super::embedders::Embedders;
 use super::failure::Failures;
@@ -86,7 +87,7 @@ impl Assignment {
     ///
     /// `key_order` is the order of the key's columns in the catalog, which every worker's locks have to share.
     pub(crate) async fn new(
-        pool: &PgPool,
+        pool: &Database,
         vectorizer: &Vectorizer,
         key_order: &[String],
         embedders: &Embedders,
@@ -111,7 +112,7 @@ impl Assignment {
             .collect::<Result<_, _>>()?;
         let names = names(&columns, key_order)?;
         rights::check(pool, &wanted(&columns, &names)).await?;
-        if let Some(reason) = rights::hidden(pool, &names.source).await? {
+        if let Some(reason) = rights::hidden_on(pool, &names.source).await? {
             return Err(unsupported(reason));
         }
         // this crate's triggers leave none, and its catalog has a view; but no trigger sees a partition that goes with its rows
@@ -173,7 +174,7 @@ impl Assignment {
     }
 
     /// Forgets vectors that were not written, once the queue is empty.
-    pub(crate) async fn forget(&self, pool: &PgPool) -> Result<(), Error> {
+    pub(crate) async fn forget(&self, pool: &Database) -> Result<(), Error> {
         if !self.memory.is_empty() && self.queue.pending(pool, 1).await? == 0 {
             self.memory.clear();
         }

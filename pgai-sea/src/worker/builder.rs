@@ -10,7 +10,8 @@ use super::assignment::Terms;
 use super::budget::{Budget, Budgets};
 use super::embedders::Embedders;
 use super::error::WorkerError;
-use super::progress::{Hook, Progress};
+use super::event::{Event, Hook};
+use super::progress::Progress;
 use crate::catalog::VectorizerRef;
 use crate::embedder::Embedder;
 
@@ -18,6 +19,9 @@ use crate::embedder::Embedder;
 pub(crate) const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Less is over before it can be extended.
 pub(crate) const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// Less would take a busy server for a dead one.
+const SHORTEST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Keeps embeddings those of their rows' current text.
 ///
@@ -41,8 +45,10 @@ pub struct Worker {
     pub(super) poll_interval: Duration,
     pub(super) wake_interval: Duration,
     pub(super) terms: Terms,
-    pub(super) hook: Hook,
+    pub(super) hook: Hook<Progress>,
+    pub(super) events: Hook<Event>,
     pub(super) stops_on_error: bool,
+    pub(super) statement_timeout: Duration,
 }
 
 impl Worker {
@@ -63,7 +69,9 @@ impl Worker {
                 budgets: Budgets::default(),
             },
             hook: Hook::default(),
+            events: Hook::default(),
             stops_on_error: false,
+            statement_timeout: Duration::from_mins(1),
         }
     }
 
@@ -120,6 +128,14 @@ impl Worker {
         self
     }
 
+    /// How long the database may take for a statement before its connection is taken for dead and closed; by default a minute. Writing a batch
+    /// may take longer, by 50 milliseconds for each chunk. Less than a second is taken for a second.
+    #[must_use]
+    pub fn statement_timeout(mut self, statement_timeout: Duration) -> Self {
+        self.statement_timeout = statement_timeout.max(SHORTEST_STATEMENT_TIMEOUT);
+        self
+    }
+
     /// Requests to a provider at once for each vectorizer, instead of what its `processing_default(concurrency => ..)` says. Where neither says
     /// anything it is [`Embedder::default_concurrency`]: 1 for providers, the number of threads for a model in the same process.
     #[must_use]
@@ -171,6 +187,26 @@ impl Worker {
     #[must_use]
     pub fn progress(mut self, hook: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         self.hook = Hook::new(hook);
+        self
+    }
+
+    /// Calls `hook` with each batch that was written, each row that was given up, and each vectorizer's trouble. It should return soon: the
+    /// vectorizer waits for it.
+    ///
+    /// ```no_run
+    /// # fn f(worker: pgai_sea::worker::Worker) -> pgai_sea::worker::Worker {
+    /// use pgai_sea::worker::Event;
+    ///
+    /// worker.on_event(|event| match event {
+    ///     Event::DeadLetter(letter) => eprintln!("{:?} is not searchable: {}", letter.key, letter.reason),
+    ///     Event::Trouble { vectorizer, message } => eprintln!("{vectorizer} waits: {message}"),
+    ///     _ => {}
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.events = Hook::new(hook);
         self
     }
 

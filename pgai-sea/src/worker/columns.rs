@@ -2,8 +2,9 @@
 
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::postgres::types::Oid;
-use sea_orm::sqlx::{Error, PgPool, Row};
+use sea_orm::sqlx::{Error, Row};
 
+use super::database::{Database, On as _};
 use super::names::{Sql, statement};
 use crate::sql::qualified;
 
@@ -81,14 +82,11 @@ where t.typtype <> 'd'
 order by b.attnum";
 
 /// The source of a vectorizer; `None` if it is gone.
-pub(crate) async fn source(pool: &PgPool, vectorizer: i32) -> Result<Option<Relation>, Error> {
-    let found = statement(&Sql::from(RELATION))
-        .bind(vectorizer)
-        .fetch_optional(pool)
-        .await?;
+pub(crate) async fn source(pool: &Database, vectorizer: i32) -> Result<Option<Relation>, Error> {
+    let found = statement(&Sql::from(RELATION)).bind(vectorizer).any_on(pool).await?;
     let Some(found) = found else { return Ok(None) };
     let relation: Oid = found.try_get(0)?;
-    let rows = statement(&Sql::from(COLUMNS)).bind(relation).fetch_all(pool).await?;
+    let rows = statement(&Sql::from(COLUMNS)).bind(relation).all_on(pool).await?;
     let column = |row: &PgRow| {
         Ok(SourceColumn {
             name: row.try_get(0)?,

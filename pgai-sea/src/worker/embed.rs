@@ -12,7 +12,7 @@ mod tests;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -22,9 +22,10 @@ use self::round::Round;
 use self::suspects::Suspects;
 
 use super::budget::Meter;
+use super::panics::caught;
 use super::telemetry::{Telemetry, error_type};
 use super::trouble::Trouble;
-use crate::embedder::{Embedder, InputType, observed};
+use crate::embedder::{EmbedError, Embedder, InputType, observed};
 
 /// An [`Embedder`] for one vectorizer.
 #[derive(Debug)]
@@ -103,8 +104,7 @@ impl Requests {
 
     /// One request; adds what it took.
     async fn ask(&self, texts: &[String], embedded: &mut Embedded) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
-        // never closed
-        let _permit = self.permits.acquire().await;
+        let _permit = self.turn(embedded.requests > 0).await?;
         self.keep_silence()?;
         if let Some(budget) = &self.budget {
             // last of all, since the request has to follow at once: its minute begins now
@@ -114,7 +114,15 @@ impl Requests {
         embedded.requests += 1;
         let span = self.telemetry.span(texts.len());
         let started = Instant::now();
-        let request = self.embedder.embed(texts, InputType::Document);
+        let request = async {
+            let answer = caught(async { self.embedder.embed(texts, InputType::Document).await }).await;
+            answer.unwrap_or_else(|said| {
+                Err(EmbedError::Failed {
+                    provider: "the embedder",
+                    source: said.into(),
+                })
+            })
+        };
         let (answer, call) = observed(request.instrument(span.clone())).await;
         let error = answer.as_ref().err().map(error_type);
         self.telemetry.ended(&span, started.elapsed(), &call, error.as_deref());
@@ -136,6 +144,17 @@ impl Requests {
             self.worked.store(true, Ordering::Relaxed);
         }
         Ok(checked)
+    }
+
+    /// Waits for others' requests; with a batch that has not begun for no longer than the worker runs.
+    async fn turn(&self, has_begun: bool) -> Result<SemaphorePermit<'_>, Answer> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped), if !has_begun => Err(Answer::Stopped),
+            // never closed
+            permit = self.permits.acquire() => permit.map_err(|_| Answer::Stopped),
+        }
     }
 
     /// Waits for the budget, but not for longer than the worker runs.

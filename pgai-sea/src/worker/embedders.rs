@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::sqlx::{Error, PgPool, Row, query};
+use sea_orm::sqlx::{Error, Row, query};
 use tracing::debug;
 
+use super::database::{Database, On as _};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, environment, from_config};
 
@@ -22,7 +23,7 @@ impl Embedders {
     }
 
     /// API keys are those of the environment, else of the database.
-    pub(crate) async fn choose(&self, pool: &PgPool, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+    pub(crate) async fn choose(&self, pool: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
         let given = self
             .given
             .get(&(config.provider().to_owned(), config.model().to_owned()));
@@ -41,15 +42,15 @@ impl Embedders {
 }
 
 /// The secret of that name, where the `ai` extension is there and has one that this role may see.
-async fn reveal(pool: &PgPool, name: &str) -> Option<String> {
+async fn reveal(pool: &Database, name: &str) -> Option<String> {
     let revealed: Result<Option<String>, Error> = async {
         let exists = "select exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
                       where n.nspname = 'ai' and p.proname = 'reveal_secret')";
-        if !query(exists).fetch_one(pool).await?.try_get(0)? {
+        if !query(exists).one_on(pool).await?.try_get(0)? {
             return Ok(None);
         }
         let reveal = query("select ai.reveal_secret($1)::text").bind(name.to_owned());
-        reveal.fetch_one(pool).await?.try_get(0)
+        reveal.one_on(pool).await?.try_get(0)
     }
     .await;
     match revealed {

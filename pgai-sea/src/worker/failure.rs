@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, PgConnection, PgExecutor, Row};
+use sea_orm::sqlx::{Error, PgConnection, Row};
 use serde_json::json;
 
 use super::assignment::Assignment;
+use super::database::{Database, On as _};
+use super::event::DeadLetter;
 use super::names::{Key, Names, Sql, statement, with_keys};
 use super::queue::{Stamp, mine, ordinal};
 use super::retry::delay;
@@ -19,12 +21,31 @@ const LONGEST_DELAY: Duration = Duration::from_mins(30);
 const RECORD: &str = "insert into ai._vectorizer_errors (id, message, details) \
                       select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, details)";
 
+const LOADING: &str = "loading";
+
 /// Why a row failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// `chunking`, `embedding` or `writing`: the dead letter's `failure_step`.
+    /// `loading`, `chunking`, `embedding` or `writing`: the dead letter's `failure_step`.
     pub(crate) step: &'static str,
     pub(crate) reason: String,
+}
+
+impl Failure {
+    pub(crate) fn chunking(reason: String) -> Self {
+        let step = "chunking";
+        Self { step, reason }
+    }
+
+    /// Of a row that could not be read.
+    pub(crate) fn loading(reason: String) -> Self {
+        let step = LOADING;
+        Self { step, reason }
+    }
+
+    pub(crate) fn is_loading(&self) -> bool {
+        self.step == LOADING
+    }
 }
 
 /// The statements on failed attempts of one vectorizer.
@@ -143,6 +164,23 @@ impl Failures {
         Ok(())
     }
 
+    /// A key with its columns' names.
+    fn key(&self, key: &Key) -> serde_json::Map<String, serde_json::Value> {
+        let values = key.iter().map(|value| json!(value));
+        self.names.iter().cloned().zip(values).collect()
+    }
+
+    /// What is said of an item that has failed for the last time.
+    pub(crate) fn letter(&self, vectorizer: &str, item: &Item) -> Option<DeadLetter> {
+        let Failure { step, reason } = failure(item)?.clone();
+        Some(DeadLetter {
+            vectorizer: vectorizer.to_owned(),
+            key: self.key(&item.key),
+            step,
+            reason,
+        })
+    }
+
     /// Records the failures of the items at `places` where people look for them.
     pub(crate) async fn record(
         &self,
@@ -153,12 +191,7 @@ impl Failures {
         let (mut messages, mut details) = (Vec::new(), Vec::new());
         for item in places.map(|place| items[place]) {
             let Some(failure) = failure(item) else { continue };
-            let key: serde_json::Map<_, _> = self
-                .names
-                .iter()
-                .cloned()
-                .zip(item.key.iter().map(|value| json!(value)))
-                .collect();
+            let key = self.key(&item.key);
             messages.push(format!("{} failed", failure.step));
             // a jsonb cannot hold NUL
             let reason = failure.reason.replace('\0', "");
@@ -181,7 +214,7 @@ impl Failures {
 
 /// Records trouble that is no row's.
 pub(crate) async fn record_trouble(
-    executor: impl PgExecutor<'_>,
+    database: &Database,
     vectorizer: i32,
     message: &str,
     details: &serde_json::Value,
@@ -189,7 +222,7 @@ pub(crate) async fn record_trouble(
     let record = statement(&Sql::from(RECORD))
         .bind(vectorizer)
         .bind(vec![message.to_owned()]);
-    record.bind(vec![details.to_string()]).execute(executor).await?;
+    record.bind(vec![details.to_string()]).execute_on(database).await?;
     Ok(())
 }
 

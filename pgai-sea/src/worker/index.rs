@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
-use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection, PgExecutor, PgPool, Row, raw_sql};
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection, Row, raw_sql};
 
+use super::database::{Database, On as _};
 use super::names::{Sql, statement};
 use crate::config::{Diskann, Hnsw, Indexing};
 use crate::sql::{qualified, quote_identifier, quote_literal};
@@ -108,21 +109,21 @@ impl Index {
     }
 
     /// Whether the index is missing.
-    pub(crate) async fn is_wanted(&self, executor: impl PgExecutor<'_>) -> Result<bool, Error> {
-        statement(&self.wanted).fetch_one(executor).await?.try_get(0)
+    pub(crate) async fn is_wanted(&self, pool: &Database) -> Result<bool, Error> {
+        statement(&self.wanted).one_on(pool).await?.try_get(0)
     }
 
     /// Whether there are rows enough for it.
-    pub(crate) async fn has_rows(&self, pool: &PgPool) -> Result<bool, Error> {
+    pub(crate) async fn has_rows(&self, pool: &Database) -> Result<bool, Error> {
         statement(&self.enough)
             .bind(self.when.min_rows)
-            .fetch_one(pool)
+            .one_on(pool)
             .await?
             .try_get(0)
     }
 
     /// Builds the index, unless someone else is at it. Answers whether it did.
-    pub(crate) async fn build(&self, pool: &PgPool) -> Result<bool, Error> {
+    pub(crate) async fn build(&self, pool: &Database) -> Result<bool, Error> {
         // a session of its own: a lock that is left to a pool's connection is left to whoever gets it next
         let mut connection = pool.acquire().await?.detach();
         let built = self.build_on(&mut connection).await;
@@ -138,7 +139,12 @@ impl Index {
         let lock = "select pg_try_advisory_lock($1, to_regclass($2)::oid::int4)";
         let locked = statement(&lock.into()).bind(LOCK).bind(self.table.clone());
         let is_locked: Option<bool> = locked.fetch_one(&mut *connection).await?.try_get(0)?;
-        if is_locked != Some(true) || !self.is_wanted(&mut *connection).await? {
+        if is_locked != Some(true)
+            || !statement(&self.wanted)
+                .fetch_one(&mut *connection)
+                .await?
+                .try_get::<bool, _>(0)?
+        {
             return Ok(false);
         }
         match self.leftover(connection).await? {

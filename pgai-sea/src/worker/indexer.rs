@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, PgPool};
+use sea_orm::sqlx::Error;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::assignment::Assignment;
+use super::database::Database;
 
 /// How often it is looked whether it is time to build, while this lane writes rows.
 const WHILE_WRITING: Duration = Duration::from_secs(2);
@@ -53,7 +54,7 @@ impl Indexer {
     /// Looks, if it is time to, and builds the index in the background; `None` as long as there is nothing to tell.
     pub(crate) fn tend(
         &mut self,
-        pool: &PgPool,
+        pool: &Database,
         assignment: &Arc<Assignment>,
         is_idle: bool,
         written: u64,
@@ -79,7 +80,7 @@ impl Indexer {
     }
 
     /// Looks once more and waits until what is to be built is built.
-    pub(crate) async fn finish(&mut self, pool: &PgPool, assignment: &Arc<Assignment>) -> Result<Looked, Error> {
+    pub(crate) async fn finish(&mut self, pool: &Database, assignment: &Arc<Assignment>) -> Result<Looked, Error> {
         let mut was_built = false;
         while let Some(ended) = self.task.join_next().await {
             was_built |= flat(ended)? == Looked::Built;
@@ -89,14 +90,14 @@ impl Indexer {
     }
 }
 
-async fn look(pool: PgPool, assignment: Arc<Assignment>) -> Result<Looked, Error> {
+async fn look(pool: Database, assignment: Arc<Assignment>) -> Result<Looked, Error> {
     let Some(index) = assignment.index.as_ref() else {
         return Ok(Looked::There);
     };
     if !index.is_wanted(&pool).await? {
         return Ok(Looked::There);
     }
-    if (index.when.queue_is_empty && assignment.queue.pending(&pool, 1).await? > 0) || !index.has_rows(&pool).await? {
+    if (index.when.queue_is_empty && assignment.queue.is_busy(&pool).await?) || !index.has_rows(&pool).await? {
         return Ok(Looked::NotYet);
     }
     let started = Instant::now();

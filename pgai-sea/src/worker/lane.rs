@@ -7,7 +7,7 @@ mod tell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{PgPool, Row as _, query};
+use sea_orm::sqlx::{Row as _, query};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -16,12 +16,15 @@ use tracing::{debug, info, warn};
 use self::recorded::Recorded;
 use self::tell::Counted;
 use super::assignment::{Assignment, Terms};
+use super::database::{Database, On as _};
 use super::embedders::Embedders;
 use super::error::WorkerError;
+use super::event::{Event, Hook};
 use super::indexer::Indexer;
 use super::names::Sql;
 use super::pipeline::{self, Batch};
-use super::progress::Hook;
+use super::progress::Progress;
+use super::queue::Place;
 use super::report::VectorizerReport;
 use super::retry::Backoff;
 use super::sweep::Sweeper;
@@ -54,12 +57,13 @@ pub(crate) enum Mode {
 /// What all lanes of a worker share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Database,
     pub(crate) embedders: Embedders,
     pub(crate) terms: Terms,
     pub(crate) poll_interval: Duration,
     pub(crate) tracking: Tracking,
-    pub(crate) hook: Hook,
+    pub(crate) hook: Hook<Progress>,
+    pub(crate) events: Hook<Event>,
     pub(crate) mode: Mode,
     /// What wakes lanes that run on.
     pub(crate) alarm: Alarm,
@@ -131,7 +135,7 @@ impl Lane {
             };
             let trouble = match ready {
                 Ok(assignment) => match self.work(Arc::clone(&assignment)).await {
-                    Some(trouble @ (Trouble::Provider { .. } | Trouble::Database(_))) => {
+                    Some(trouble @ (Trouble::Provider { .. } | Trouble::Cancelled(_) | Trouble::Database(_))) => {
                         prepared = Some(assignment);
                         trouble
                     }
@@ -166,6 +170,7 @@ impl Lane {
         let most = assignment.concurrency + 1;
         let mut batches: JoinSet<Batch> = JoinSet::new();
         let mut trouble = None;
+        let mut place = Place::front();
         let peek = Sql::clone(&assignment.queue.peek);
         let mut sleeper = match self.shared.alarm.sleeper(&pool, self.report.id, peek).await {
             Ok(sleeper) => sleeper,
@@ -176,7 +181,7 @@ impl Lane {
             while trouble.is_none() && batches.len() < most && !self.is_stopped() {
                 let claim = assignment
                     .queue
-                    .claim(&pool, assignment.batch_size.into(), assignment.lease)
+                    .claim(&pool, assignment.batch_size.into(), assignment.lease, &mut place)
                     .await;
                 match claim {
                     Ok(Some(claim)) => {
@@ -298,6 +303,10 @@ impl Lane {
             return Next::End;
         }
         warn!(vectorizer = self.report.name, trouble = message, "the vectorizer waits");
+        self.shared.events.call(&Event::Trouble {
+            vectorizer: self.report.name.clone(),
+            message: message.clone(),
+        });
         if let Some(failed) = &self.shared.failed {
             let vectorizer = self.report.name.clone();
             let message = message.clone();
@@ -317,7 +326,7 @@ impl Lane {
                 return Next::Wait(self.backoff.next(retry_after));
             }
             Trouble::Provider { .. } => self.record(PROVIDER_FAILED, &message).await,
-            Trouble::Configuration(_) | Trouble::Refused(_) => {
+            Trouble::Configuration(_) | Trouble::Refused(_) | Trouble::Cancelled(_) => {
                 self.record("vectorizer cannot be worked on", &message).await;
             }
         }
@@ -332,7 +341,7 @@ impl Lane {
     /// Whether the vectorizer is not to be worked on any more: its tables may be gone then, and that is no error.
     async fn is_withdrawn(&self) -> bool {
         let is_served = "select exists (select from ai.vectorizer where id = $1 and not disabled)";
-        let is_served = query(is_served).bind(self.report.id).fetch_one(&self.shared.pool).await;
+        let is_served = query(is_served).bind(self.report.id).one_on(&self.shared.pool).await;
         matches!(is_served.and_then(|row| row.try_get(0)), Ok(false))
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::PgPool;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use super::database::Database;
 use super::names::Key;
 use super::queue::{Queue, Stamp};
 
@@ -20,7 +20,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn start(pool: PgPool, queue: Arc<Queue>, keys: Vec<Key>, stamp: Stamp, lease: Duration) -> Self {
+    pub(crate) fn start(pool: Database, queue: Arc<Queue>, keys: Vec<Key>, stamp: Stamp, lease: Duration) -> Self {
         let (stop, stopped) = oneshot::channel();
         Self {
             stop: Some(stop),
@@ -37,7 +37,7 @@ impl Keeper {
 }
 
 async fn keep(
-    pool: PgPool,
+    pool: Database,
     queue: Arc<Queue>,
     keys: Vec<Key>,
     mut stamp: Stamp,

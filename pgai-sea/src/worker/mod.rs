@@ -5,6 +5,8 @@
 //!
 //! # Protocol
 //!
+//! What does not answer within [`Worker::statement_timeout`] is taken for gone, and what it was asked for either done or not.
+//!
 //! **Claim** (one statement). Due queue rows are locked, passing over locked ones; keys whose advisory lock is held are left out, the
 //! lock being the one that pgai's worker holds from its claim to its write; the rows of the other keys get a *stamp*, a moment in the future,
 //! in `loading_retry_after`. A stamped row is due for nobody. The stamp is moved on while the worker lives, and runs out when it does not.
@@ -77,6 +79,9 @@
 //! again with success: for a provider whose minute has fewer tokens than a batch, or that takes longer for it than the timeout. A text that
 //! fails alone while others are embedded waits, and the third time that is counted as its attempt: it breaks what should embed it.
 //!
+//! A row that cannot be read, since it has bytes that are no text or is damaged, is found one by one and charged, and so is a text on which an
+//! embedder of one's own panics.
+//!
 //! A row that the database refuses to write, by a constraint, a limit or a trigger of one's own, is found one by one; it is charged if other rows
 //! are or were written.
 //!
@@ -85,7 +90,8 @@
 //!
 //! # Memory
 //!
-//! A batch is read up to 16 MB of the loaded column and 4,096 new chunks, but at least one row; the rest of what was claimed goes back to the queue.
+//! A batch is read up to 16 MB of the loaded column, 4,096 new chunks and 32 MB of what the template made of them, but at least one row, of which
+//! the template may make 256 MB; the rest of what was claimed goes back to the queue.
 //! Vectors that could not be written yet, since their row is held or has more chunks than the provider's minute allows, are remembered until the
 //! queue is empty.
 //!
@@ -110,16 +116,20 @@ mod budget;
 mod builder;
 mod column;
 mod columns;
+mod database;
 mod embed;
 mod embedders;
 mod error;
+mod event;
 mod failure;
 mod index;
 mod indexer;
 mod lane;
 mod lease;
+mod load;
 mod memory;
 mod names;
+mod panics;
 mod pipeline;
 mod progress;
 mod queue;
@@ -144,6 +154,7 @@ pub use self::builder::Worker;
 #[cfg(feature = "cli")]
 pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
 pub use self::error::WorkerError;
+pub use self::event::{BatchDone, DeadLetter, Event};
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
 pub use self::splitter::SplitError;

@@ -88,10 +88,8 @@ impl Names {
 
     /// The key columns in the text of their output functions, from which they can be read back.
     pub(crate) fn texts(&self, alias: &str) -> String {
-        let columns = self
-            .keys
-            .iter()
-            .map(|key| format!("concat({alias}.{})", quote_identifier(&key.name)));
+        let columns = self.keys.iter().enumerate();
+        let columns = columns.map(|(i, key)| format!("concat({alias}.{}) as t{i}", quote_identifier(&key.name)));
         columns.collect::<Vec<_>>().join(", ")
     }
 

@@ -1,28 +1,34 @@
 //! A batch from claim to store: rows, chunks, vectors, one write.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sea_orm::sqlx::PgPool;
 use tracing::{Instrument, debug, info_span};
 
 use super::assignment::{Assignment, Destination};
+use super::database::Database;
 use super::embed::Embedded;
 use super::failure::Failure;
 use super::lease::Keeper;
+use super::load::load;
 use super::names::Key;
-use super::queue::{Claim, ClaimedKey, Stamp};
+use super::panics::{caught, caught_now};
+use super::queue::{Claim, Stamp};
 use super::settle::{Item, Outcome, Settled, Vectors, settle};
-use super::source::{Rows, SourceRow};
+use super::source::SourceRow;
 use super::store::{Change, StoredChunk};
 use super::trouble::{Trouble, may_be_a_rows};
 
 /// A batch has no more texts than this, unless they are one row's: their vectors are in memory together ..
 const MOST_TEXTS: usize = 4_096;
-/// .. and not many more bytes of the loaded column. What is left out goes back to the queue.
-const MOST_BYTES: i64 = 16 << 20;
+/// .. and not many more bytes of the loaded column, ..
+pub(super) const MOST_BYTES: i64 = 16 << 20;
+/// .. or of what the template made of it. What is left out goes back to the queue.
+const MOST_RENDERED: usize = 32 << 20;
+/// What the template may make of one row.
+const MOST_OF_A_ROW: usize = 256 << 20;
 
 /// What a batch did.
 #[derive(Debug, Default)]
@@ -39,7 +45,7 @@ pub(crate) struct Batch {
 }
 
 /// Embeds what was claimed. What is not done goes back to the queue.
-pub(crate) async fn run(pool: PgPool, assignment: Arc<Assignment>, claim: Claim) -> Batch {
+pub(crate) async fn run(pool: Database, assignment: Arc<Assignment>, claim: Claim) -> Batch {
     let span = info_span!("batch", vectorizer = assignment.name, rows = claim.keys.len());
     async {
         let keys: Vec<Key> = claim.keys.iter().map(|claimed| claimed.key.clone()).collect();
@@ -51,15 +57,20 @@ pub(crate) async fn run(pool: PgPool, assignment: Arc<Assignment>, claim: Claim)
             assignment.lease,
         );
         let mut batch = Batch::default();
-        let prepared = prepare(&pool, &assignment, claim, &keys).await;
+        let prepared = prepare(&pool, &assignment, claim).await;
         let outcome = match prepared {
             Ok(prepared) => {
                 let known = assignment.memory.recall(&prepared.texts);
-                let embedded = assignment.requests.embed(&prepared.texts, known).await;
-                batch.requests = embedded.requests;
-                batch.texts = embedded.texts;
-                batch.tokens = embedded.tokens;
-                Ok((prepared, embedded))
+                match caught(assignment.requests.embed(&prepared.texts, known)).await {
+                    Ok(embedded) => {
+                        batch.requests = embedded.requests;
+                        batch.texts = embedded.texts;
+                        batch.tokens = embedded.tokens;
+                        Ok((prepared, embedded))
+                    }
+                    // what an embedder says of limits and tokens, as its requests are caught
+                    Err(said) => Err(Trouble::Refused(format!("the embedder failed: {said}"))),
+                }
             }
             Err(trouble) => Err(trouble),
         };
@@ -104,26 +115,31 @@ struct Draft {
     needs: Vec<usize>,
 }
 
-async fn prepare(pool: &PgPool, assignment: &Arc<Assignment>, claim: Claim, keys: &[Key]) -> Result<Prepared, Trouble> {
-    let keys: Vec<&Key> = keys.iter().collect();
-    let Rows { mut rows, left_out } = assignment.source.read_within(pool, &keys, MOST_BYTES).await?;
-    let mut claimed = claim.keys;
-    let (left_out, keys) = leave_out(left_out, &mut claimed, &mut rows, keys);
-    let stored = match &assignment.destination {
-        Destination::Table(store) => store.read(pool, &keys).await?,
-        Destination::Column(_) => keys.iter().map(|_| Vec::new()).collect(),
-    };
+impl From<Item> for Draft {
+    fn from(item: Item) -> Self {
+        Self {
+            item,
+            needs: Vec::new(),
+        }
+    }
+}
+
+async fn prepare(pool: &Database, assignment: &Arc<Assignment>, claim: Claim) -> Result<Prepared, Trouble> {
+    let loaded = load(pool, assignment, claim.keys).await?;
     let assignment = Arc::clone(assignment);
     // cutting a long text, or any with a costly expression, must not hold up the runtime
     let prepared = tokio::task::spawn_blocking(move || {
         let mut texts = Texts::default();
-        let (mut drafts, mut left_out) = (Vec::with_capacity(claimed.len()), left_out);
-        for ((claimed, row), stored) in claimed.into_iter().zip(rows).zip(stored) {
-            if texts.texts.len() >= MOST_TEXTS {
+        let mut left_out = loaded.left_out;
+        let mut drafts: Vec<Draft> = loaded.unreadable.into_iter().map(Draft::from).collect();
+        for (claimed, row, stored) in loaded.rows {
+            if texts.list.len() >= MOST_TEXTS || texts.bytes >= MOST_RENDERED {
                 left_out.push(claimed.key);
                 continue;
             }
-            let (outcome, needs) = draft(&assignment, row.as_ref(), &stored, &mut texts);
+            let drafted = caught_now(|| draft(&assignment, row.as_ref(), &stored, &mut texts));
+            let (outcome, needs) =
+                drafted.unwrap_or_else(|reason| (Outcome::Failed(Failure::chunking(reason)), Vec::new()));
             let item = Item {
                 key: claimed.key,
                 attempts: claimed.attempts,
@@ -133,7 +149,7 @@ async fn prepare(pool: &PgPool, assignment: &Arc<Assignment>, claim: Claim, keys
             drafts.push(Draft { item, needs });
         }
         Prepared {
-            texts: texts.texts,
+            texts: texts.list,
             drafts,
             left_out,
         }
@@ -143,42 +159,20 @@ async fn prepare(pool: &PgPool, assignment: &Arc<Assignment>, claim: Claim, keys
         .map_err(|error| Trouble::Refused(format!("preparing a batch failed: {error}")))
 }
 
-/// Takes the keys at these places out of a batch; answers them and those that stay.
-fn leave_out<'k>(
-    places: Vec<usize>,
-    claimed: &mut Vec<ClaimedKey>,
-    rows: &mut Vec<Option<SourceRow>>,
-    keys: Vec<&'k Key>,
-) -> (Vec<Key>, Vec<&'k Key>) {
-    if places.is_empty() {
-        return (Vec::new(), keys);
-    }
-    let places: HashSet<usize> = places.into_iter().collect();
-    let stays = |place: &usize| !places.contains(place);
-    let mut place = 0..;
-    rows.retain(|_| place.next().is_some_and(|place| stays(&place)));
-    let mut place = 0..;
-    let out = claimed.extract_if(.., |_| place.next().is_some_and(|place| !stays(&place)));
-    let out = out.map(|claimed| claimed.key).collect();
-    let mut place = 0..;
-    let keys = keys
-        .into_iter()
-        .filter(|_| place.next().is_some_and(|place| stays(&place)));
-    (out, keys.collect())
-}
-
 /// The batch's texts, numbered.
 #[derive(Default)]
 struct Texts {
-    texts: Vec<String>,
+    list: Vec<String>,
+    bytes: usize,
     number: HashMap<String, usize>,
 }
 
 impl Texts {
     fn number(&mut self, text: String) -> usize {
         *self.number.entry(text).or_insert_with_key(|text| {
-            self.texts.push(text.clone());
-            self.texts.len() - 1
+            self.bytes += text.len();
+            self.list.push(text.clone());
+            self.list.len() - 1
         })
     }
 }
@@ -193,13 +187,7 @@ fn draft(
     let chunks = match formatted(assignment, row) {
         Ok(chunks) => chunks,
         Err(reason) => {
-            return (
-                Outcome::Failed(Failure {
-                    step: "chunking",
-                    reason,
-                }),
-                Vec::new(),
-            );
+            return (Outcome::Failed(Failure::chunking(reason)), Vec::new());
         }
     };
     match &assignment.destination {
@@ -237,14 +225,25 @@ fn formatted(assignment: &Assignment, row: Option<&SourceRow>) -> Result<Vec<Str
         .zip(&row.values)
         .map(|(kind, value)| kind.str(value.as_deref()))
         .collect();
-    Ok(chunks
-        .iter()
-        .map(|chunk| assignment.template.render(chunk, &values))
-        .collect())
+    let mut bytes = 0;
+    let rendered = chunks.iter().map(|chunk| {
+        let text = assignment.template.render(chunk, &values);
+        bytes += text.len();
+        if bytes > MOST_OF_A_ROW {
+            return Err(format!(
+                "its {} chunks have more than {} MB with what the template puts around each: take a long column out of the template, or \
+                 make larger chunks",
+                chunks.len(),
+                MOST_OF_A_ROW >> 20
+            ));
+        }
+        Ok(text)
+    });
+    rendered.collect()
 }
 
 async fn finish(
-    pool: &PgPool,
+    pool: &Database,
     assignment: &Assignment,
     prepared: Prepared,
     embedded: Embedded,
@@ -309,7 +308,7 @@ async fn finish(
 /// Settles all items together, or, if the database refuses what may be a row of them, one by one to find it. Answers besides what is
 /// settled the places of the items that are not, and why.
 async fn write(
-    pool: &PgPool,
+    pool: &Database,
     assignment: &Assignment,
     items: &mut [Item],
     stamp: Stamp,
@@ -369,7 +368,7 @@ async fn write(
 }
 
 /// Gives keys back at once. If that fails, their lease runs out.
-async fn release(pool: &PgPool, assignment: &Assignment, keys: &[&Key], stamp: Stamp) {
+async fn release(pool: &Database, assignment: &Assignment, keys: &[&Key], stamp: Stamp) {
     if keys.is_empty() {
         return;
     }

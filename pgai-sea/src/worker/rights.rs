@@ -1,7 +1,9 @@
 //! What the role may not do that the worker will, or may not see: said before anything is claimed or paid for, with what to grant.
 
-use sea_orm::sqlx::{Error, PgExecutor, PgPool, Row};
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::{Error, PgConnection, Row};
 
+use super::database::{Database, On as _};
 use super::names::{Sql, statement};
 use super::trouble::Trouble;
 use crate::sql::quote_identifier;
@@ -65,7 +67,7 @@ with wanted as (
 select current_user::text, string_agg(statement, '; ' order by place, statement) from missing having count(*) > 0";
 
 /// Refuses a role that lacks one of these.
-pub(crate) async fn check(pool: &PgPool, wanted: &[Right]) -> Result<(), Trouble> {
+pub(crate) async fn check(pool: &Database, wanted: &[Right]) -> Result<(), Trouble> {
     let each = |text: fn(&Right) -> String| wanted.iter().map(text).collect::<Vec<_>>();
     let missing = statement(&Sql::from(MISSING))
         .bind(each(|right| right.schema.clone()))
@@ -73,7 +75,7 @@ pub(crate) async fn check(pool: &PgPool, wanted: &[Right]) -> Result<(), Trouble
         .bind(each(|right| right.privilege.to_owned()))
         .bind(wanted.iter().map(|right| right.column.clone()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|right| right.is_any).collect::<Vec<_>>())
-        .fetch_optional(pool)
+        .any_on(pool)
         .await?;
     let Some(missing) = missing else { return Ok(()) };
     let (role, grants): (String, String) = (missing.try_get(0)?, missing.try_get(1)?);
@@ -119,11 +121,20 @@ limit 1";
 
 /// Why rows of `source`, a quoted name, may be hidden from the worker by row-level security, and what to do. What is hidden looks as
 /// if it was deleted.
-pub(crate) async fn hidden(executor: impl PgExecutor<'_>, source: &str) -> Result<Option<String>, Error> {
-    let hidden = statement(&Sql::from(HIDDEN))
-        .bind(source)
-        .fetch_optional(executor)
-        .await?;
+pub(crate) async fn hidden(connection: &mut PgConnection, source: &str) -> Result<Option<String>, Error> {
+    let hidden = statement(&Sql::from(HIDDEN)).bind(source);
+    why(hidden.fetch_optional(connection).await?)
+}
+
+/// The same, by itself.
+pub(crate) async fn hidden_on(pool: &Database, source: &str) -> Result<Option<String>, Error> {
+    why(statement(&Sql::from(HIDDEN))
+        .bind(source.to_owned())
+        .any_on(pool)
+        .await?)
+}
+
+fn why(hidden: Option<PgRow>) -> Result<Option<String>, Error> {
     let Some(hidden) = hidden else { return Ok(None) };
     let (role, table, is_restricted): (String, String, bool) =
         (hidden.try_get(0)?, hidden.try_get(1)?, hidden.try_get(2)?);

@@ -2,16 +2,21 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::EntityTrait;
+use sea_orm::sqlx::Error;
+use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _, RuntimeErr};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::builder::Worker;
+use super::database::{Database, On as _, Stopping};
 use super::error::WorkerError;
 use super::lane::{Lane, Mode, Shared};
+use super::names::statement;
 use super::report::{Report, VectorizerReport};
 use super::retry::Backoff;
 use super::tracking::Tracking;
@@ -47,11 +52,19 @@ impl Worker {
     ///
     /// Those of [`run_once`](Self::run_once).
     pub async fn run_once_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
-        let shared = self.shared(Mode::Once).await?;
+        let (stopping, when) = watch::channel(None);
+        let shared = self.shared(Mode::Once, when)?;
         let (stop_lanes, stopped) = watch::channel(false);
         let mut report = Report::default();
         let mut lanes: JoinSet<Ended> = JoinSet::new();
-        let models = self.models().await?;
+        let mut stop = std::pin::pin!(stop);
+        let models = tokio::select! {
+            models = async {
+                shared.tracking.start().await;
+                self.models(&shared.pool).await
+            } => models?,
+            _ = &mut stop => return Ok(report),
+        };
         self.check_names(&models)?;
         for model in self.served(models) {
             match understand(&model) {
@@ -63,12 +76,12 @@ impl Worker {
             }
         }
         let mut failed = None;
-        let mut stop = std::pin::pin!(stop);
         let mut is_stopped = false;
         loop {
             let ended = tokio::select! {
                 ended = lanes.join_next() => ended,
                 _ = &mut stop, if !is_stopped => {
+                    stopping.send_replace(Some(Instant::now()));
                     stop_lanes.send_replace(true);
                     info!("stopping after the batches in hand");
                     is_stopped = true;
@@ -105,7 +118,13 @@ impl Worker {
     ///
     /// Only if the connection is not one to PostgreSQL; and with [`stop_on_error`](Worker::stop_on_error) for the first trouble.
     pub async fn run_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
-        let mut shared = self.shared(Mode::Forever).await?;
+        let (stopping, when) = watch::channel(None);
+        let mut shared = self.shared(Mode::Forever, when)?;
+        let mut stop = std::pin::pin!(stop);
+        tokio::select! {
+            () = shared.tracking.start() => {}
+            _ = &mut stop => return Ok(Report::default()),
+        }
         let mut heart = JoinSet::new();
         heart.spawn(shared.tracking.clone().beat());
         if !self.wake_interval.is_zero() {
@@ -121,9 +140,12 @@ impl Worker {
         }
         let mut failure = None;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
-        let mut stop = std::pin::pin!(stop);
         loop {
-            let wait = match self.models().await {
+            let models = tokio::select! {
+                models = self.models(&shared.pool) => models,
+                _ = &mut stop => break,
+            };
+            let wait = match models {
                 Ok(models) => {
                     backoff.reset();
                     if self.stops_on_error
@@ -166,6 +188,7 @@ impl Worker {
                 break;
             }
         }
+        stopping.send_replace(Some(Instant::now()));
         lanes.running.clear();
         // from here on nothing is claimed
         info!("stopping after the batches in hand");
@@ -177,23 +200,32 @@ impl Worker {
         failure.map_or(Ok(lanes.report), Err)
     }
 
-    async fn shared(&self, mode: Mode) -> Result<Shared, WorkerError> {
-        let pool = self.pool()?;
+    fn shared(&self, mode: Mode, stopping: Stopping) -> Result<Shared, WorkerError> {
+        let pool = Database::new(self.pool()?, self.statement_timeout, stopping);
         Ok(Shared {
-            tracking: Tracking::start(pool.clone()).await,
+            tracking: Tracking::new(pool.clone()),
             pool,
             embedders: self.embedders.clone(),
             terms: self.terms.clone(),
             poll_interval: self.poll_interval,
             hook: self.hook.clone(),
+            events: self.events.clone(),
             mode,
             alarm: Alarm::default(),
             failed: None,
         })
     }
 
-    async fn models(&self) -> Result<Vec<Model>, WorkerError> {
-        Ok(Entity::find().all(&self.db).await.map_err(CatalogError::from)?)
+    async fn models(&self, pool: &Database) -> Result<Vec<Model>, WorkerError> {
+        let failed = |error: Error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
+        let find = Entity::find().build(DbBackend::Postgres).sql;
+        let rows = statement(&find.into()).all_on(pool).await.map_err(failed);
+        let models = rows.and_then(|rows| {
+            rows.into_iter()
+                .map(|row| Model::from_query_result(&row.into(), ""))
+                .collect()
+        });
+        Ok(models.map_err(CatalogError::from)?)
     }
 
     /// The vectorizers that were asked for and are not there.
@@ -262,6 +294,8 @@ fn resume_panic(error: JoinError) {
 struct Lanes {
     set: JoinSet<Ended>,
     running: HashMap<i32, Running>,
+    /// Of which it was said that they cannot be read.
+    unreadable: HashMap<i32, Model>,
     report: Report,
 }
 
@@ -297,6 +331,10 @@ impl Lanes {
                     );
                 }
                 Err(error) => {
+                    // said once, until it is another
+                    if self.unreadable.insert(model.id, model.clone()).as_ref() == Some(&model) {
+                        continue;
+                    }
                     let unreadable = unreadable(&model, &error);
                     if let Some(failed) = &shared.failed {
                         let (vectorizer, message) = (model.name.clone(), error.to_string());

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, PgConnection, PgPool};
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection};
+use tokio::time::timeout;
 use tracing::{Instrument, debug_span};
 
 use super::assignment::{Assignment, Destination};
+use super::database::{Database, silent};
+use super::event::DeadLetter;
 use super::failure::Failure;
 use super::names::Key;
 use super::queue::Stamp;
@@ -15,6 +18,8 @@ use super::store::Change;
 
 /// How long a key rests whose row or advisory lock someone else holds.
 const REST: Duration = Duration::from_secs(1);
+/// What a chunk may take to be written into an index, on top of what any statement may take.
+const CHUNK: Duration = Duration::from_millis(50);
 /// Serialization failures and deadlocks are tried again so often at once.
 const TRIES: u32 = 4;
 
@@ -29,6 +34,13 @@ pub(crate) struct Item {
     pub(crate) outcome: Outcome,
 }
 
+impl Item {
+    /// Whether its row could not be read.
+    fn is_unreadable(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failed(failure) if failure.is_loading())
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The chunks of a table destination.
@@ -37,6 +49,17 @@ pub(crate) enum Outcome {
     Column(Option<usize>),
     /// One attempt more has failed.
     Failed(Failure),
+}
+
+impl Outcome {
+    /// Chunks to be written.
+    fn chunks(&self) -> usize {
+        match self {
+            Self::Chunks(change) => change.new.len() + change.moved.len(),
+            Self::Column(text) => text.iter().len(),
+            Self::Failed(_) => 0,
+        }
+    }
 }
 
 /// The batch's texts and their vectors.
@@ -59,6 +82,7 @@ pub(crate) struct Settled {
     pub(crate) deferred: u64,
     /// Rows that failed for the last time.
     pub(crate) dead: u64,
+    pub(crate) dead_letters: Vec<DeadLetter>,
     /// Rows that got the embeddings of the text that was read, while a later edit of theirs is in the queue.
     pub(crate) overtaken: u64,
     /// Items (from 0) that changed meanwhile or were busy: back in the queue.
@@ -77,6 +101,7 @@ impl Settled {
         self.kept += one.kept;
         self.deferred += one.deferred;
         self.dead += one.dead;
+        self.dead_letters.extend(one.dead_letters.iter().cloned());
         self.lost += one.lost;
         self.overtaken += one.overtaken;
         self.released.extend(one.released.iter().map(|_| place));
@@ -100,19 +125,22 @@ enum Verdict {
 
 /// Carries out the items' outcomes; all of them, or on an error none.
 pub(crate) async fn settle(
-    pool: &PgPool,
+    pool: &Database,
     assignment: &Assignment,
     items: &[&Item],
     stamp: Stamp,
     vectors: Vectors<'_>,
 ) -> Result<Settled, Error> {
     let span = debug_span!("settle", vectorizer = assignment.name, rows = items.len());
+    let chunks: usize = items.iter().map(|item| item.outcome.chunks()).sum();
+    let patience = pool.patience() + CHUNK * u32::try_from(chunks).unwrap_or(u32::MAX);
     let mut tries = 1;
     loop {
-        match try_settle(pool, assignment, items, stamp, vectors)
-            .instrument(span.clone())
-            .await
-        {
+        let mut connection = pool.acquire().await?;
+        let settling = try_settle(&mut connection, assignment, items, stamp, vectors, patience);
+        let settled = timeout(patience, settling.instrument(span.clone())).await;
+        // whether it was committed is not known then: if so, the keys are off the queue, if not, their lease runs out
+        match settled.unwrap_or_else(|_| Err(silent(&mut connection, patience))) {
             Err(error) if tries < TRIES && super::trouble::class_is(&error, &["40", "55P03"]) => tries += 1,
             result => return result,
         }
@@ -120,14 +148,21 @@ pub(crate) async fn settle(
 }
 
 async fn try_settle(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     assignment: &Assignment,
     items: &[&Item],
     stamp: Stamp,
     vectors: Vectors<'_>,
+    patience: Duration,
 ) -> Result<Settled, Error> {
-    // whatever the database's default: each statement has to see what was committed before it
-    let mut transaction = pool.begin_with("begin isolation level read committed").await?;
+    // Whatever the database's default: each statement has to see what was committed before it. And whatever the role's: a batch takes as
+    // long as it takes, and if this worker is not heard of any more, its locks are free soon.
+    let begin = format!(
+        "begin isolation level read committed; set local statement_timeout = {0}; \
+         set local idle_in_transaction_session_timeout = {0}",
+        i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)
+    );
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
     let connection = &mut *transaction;
     let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
 
@@ -180,6 +215,10 @@ async fn try_settle(
     }
     write(connection, assignment, &writing, vectors, &mut settled).await?;
     settled.dead = dead.len() as u64;
+    let letters = dead
+        .iter()
+        .filter_map(|&place| assignment.failures.letter(&assignment.name, items[place]));
+    settled.dead_letters = letters.collect();
     let done: Vec<&Key> = writing.iter().map(|(key, _)| *key).collect();
     assignment.failures.unbury(connection, &done).await?;
     assignment.failures.bury(connection, items, &dead).await?;
@@ -212,13 +251,17 @@ async fn verdicts(
     let locks = assignment.source.lock(&mut *connection, keys).await?;
     let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
     let doubtful: Vec<usize> = (0..items.len())
-        .filter(|&place| locks[place].free)
+        .filter(|&place| locks[place].free && !items[place].is_unreadable())
         .filter(|&place| locks[place].version.is_none() || locks[place].version != version_of(items[place]))
         .collect();
-    let mut verdicts: Vec<Verdict> = locks
-        .iter()
-        .map(|lock| if lock.free { Verdict::Unchanged } else { Verdict::Busy })
-        .collect();
+    let verdicts = locks.iter().zip(items).map(|(lock, item)| match &lock.version {
+        _ if !lock.free => Verdict::Busy,
+        // cannot be read now either: another version is for another batch
+        None if item.is_unreadable() => Verdict::Busy,
+        version if item.is_unreadable() && *version != version_of(item) => Verdict::Changed,
+        _ => Verdict::Unchanged,
+    });
+    let mut verdicts: Vec<Verdict> = verdicts.collect();
     if doubtful.is_empty() {
         return Ok(verdicts);
     }

@@ -1,8 +1,9 @@
 //! Reading the source's rows.
 
 use sea_orm::sqlx::postgres::PgRow;
-use sea_orm::sqlx::{Error, PgExecutor, Row};
+use sea_orm::sqlx::{Error, PgConnection, Row};
 
+use super::database::{Database, On as _};
 use super::names::{Key, Names, Sql, with_keys};
 use super::queue::ordinal;
 use super::rights;
@@ -34,6 +35,7 @@ pub(crate) struct Source {
     columns: usize,
     values: usize,
     read: Sql,
+    version: Sql,
     read_within: Sql,
     lock: Sql,
 }
@@ -88,6 +90,7 @@ impl Source {
             name: source.clone(),
             columns: names.keys.len(),
             values: template.len(),
+            version: format!("select {VERSION} from {given} join {source} s on {matches}").into(),
             read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
             // a window's rows carry texts that are stored out of line as they are: only those that fit are unpacked
             read_within: format!(
@@ -112,11 +115,11 @@ impl Source {
     /// The rows of `keys`, in their order; `None` where there is none.
     pub(crate) async fn read(
         &self,
-        executor: impl PgExecutor<'_>,
+        connection: &mut PgConnection,
         keys: &[&Key],
     ) -> Result<Vec<Option<SourceRow>>, Error> {
         let mut found: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
-        for row in with_keys(&self.read, self.columns, keys).fetch_all(executor).await? {
+        for row in with_keys(&self.read, self.columns, keys).fetch_all(connection).await? {
             let place = ordinal(row.try_get(0)?)?;
             if let Some(slot) = found.get_mut(place) {
                 *slot = Some(self.source_row(&row)?);
@@ -125,25 +128,26 @@ impl Source {
         Ok(found)
     }
 
+    /// The version of a key's row, whatever may be wrong with its text.
+    pub(crate) async fn version(&self, pool: &Database, key: &Key) -> Result<Option<String>, Error> {
+        let version = with_keys(&self.version, self.columns, &[key]).any_on(pool).await?;
+        version.map(|row| row.try_get(0)).transpose()
+    }
+
     /// Makes sure that a row that was not found is not merely hidden. What was read before is locked against a change of that.
-    pub(crate) async fn check_sight(&self, executor: impl PgExecutor<'_>) -> Result<(), Error> {
-        match rights::hidden(executor, &self.name).await? {
+    pub(crate) async fn check_sight(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        match rights::hidden(connection, &self.name).await? {
             Some(reason) => Err(Error::Configuration(reason.into())),
             None => Ok(()),
         }
     }
 
     /// The rows of `keys` until they have so many bytes, at least one: a batch of large texts is none that fits into memory.
-    pub(crate) async fn read_within(
-        &self,
-        executor: impl PgExecutor<'_>,
-        keys: &[&Key],
-        bytes: i64,
-    ) -> Result<Rows, Error> {
+    pub(crate) async fn read_within(&self, pool: &Database, keys: &[&Key], bytes: i64) -> Result<Rows, Error> {
         let mut rows: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
         let mut left_out = Vec::new();
         let read = with_keys(&self.read_within, self.columns, keys).bind(bytes);
-        for row in read.fetch_all(executor).await? {
+        for row in read.all_on(pool).await? {
             let place = ordinal(row.try_get(0)?)?;
             if !row.try_get(3 + self.values)? {
                 left_out.push(place);
@@ -165,7 +169,7 @@ impl Source {
     }
 
     /// Locks the rows of `keys` against deletion and key changes, and the keys against other workers. Waits for nobody.
-    pub(crate) async fn lock(&self, executor: impl PgExecutor<'_>, keys: &[&Key]) -> Result<Vec<Locked>, Error> {
+    pub(crate) async fn lock(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<Vec<Locked>, Error> {
         let mut locks: Vec<Locked> = keys
             .iter()
             .map(|_| Locked {
@@ -173,7 +177,7 @@ impl Source {
                 free: false,
             })
             .collect();
-        for row in with_keys(&self.lock, self.columns, keys).fetch_all(executor).await? {
+        for row in with_keys(&self.lock, self.columns, keys).fetch_all(connection).await? {
             let place = ordinal(row.try_get(0)?)?;
             if let Some(slot) = locks.get_mut(place) {
                 *slot = Locked {

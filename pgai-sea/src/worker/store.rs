@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sqlx::{Error, PgConnection, PgPool, Row};
+use sea_orm::sqlx::{Error, PgConnection, Row};
 
+use super::database::{Database, On as _};
 use super::names::{Key, Names, Sql, statement, with_keys};
 use super::queue::ordinal;
 use super::settle::Vectors;
@@ -131,9 +132,9 @@ impl Store {
     }
 
     /// The chunks of `keys`, in their order.
-    pub(crate) async fn read(&self, pool: &PgPool, keys: &[&Key]) -> Result<Vec<Vec<StoredChunk>>, Error> {
+    pub(crate) async fn read(&self, pool: &Database, keys: &[&Key]) -> Result<Vec<Vec<StoredChunk>>, Error> {
         let mut found: Vec<Vec<StoredChunk>> = keys.iter().map(|_| Vec::new()).collect();
-        for row in with_keys(&self.read, self.columns, keys).fetch_all(pool).await? {
+        for row in with_keys(&self.read, self.columns, keys).all_on(pool).await? {
             if let Some(chunks) = found.get_mut(ordinal(row.try_get(0)?)?) {
                 chunks.push(StoredChunk {
                     id: row.try_get(1)?,

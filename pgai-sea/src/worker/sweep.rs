@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sqlx::{Error, PgPool, Row as _};
+use sea_orm::sqlx::{Error, Row as _};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::assignment::Assignment;
+use super::database::{Database, On as _};
 use super::names::{Names, Sql, statement};
 use super::retry::random;
 use super::trouble::class_is;
@@ -65,8 +66,8 @@ impl Orphans {
         }
     }
 
-    async fn slice(&self, pool: &PgPool, after: Uuid) -> Result<Slice, Error> {
-        let row = statement(&self.slice).bind(after).bind(SLICE).fetch_one(pool).await?;
+    async fn slice(&self, pool: &Database, after: Uuid) -> Result<Slice, Error> {
+        let row = statement(&self.slice).bind(after).bind(SLICE).one_on(pool).await?;
         Ok(Slice {
             last: row.try_get(0)?,
             queued: row.try_get(1)?,
@@ -93,7 +94,7 @@ impl Sweeper {
     }
 
     /// Begins the next slice if it is time to.
-    pub(crate) fn tend(&mut self, pool: &PgPool, assignment: &Arc<Assignment>) {
+    pub(crate) fn tend(&mut self, pool: &Database, assignment: &Arc<Assignment>) {
         if assignment.orphans.is_none() {
             return;
         }
@@ -123,7 +124,7 @@ impl Sweeper {
     }
 
     /// Sweeps at the end of a single run, from anywhere in the store; answers whether there is work now.
-    pub(crate) async fn finish(&mut self, pool: &PgPool, assignment: &Assignment) -> bool {
+    pub(crate) async fn finish(&mut self, pool: &Database, assignment: &Assignment) -> bool {
         let Some(orphans) = &assignment.orphans else {
             return false;
         };

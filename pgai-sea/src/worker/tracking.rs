@@ -6,8 +6,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sqlx::{Error, PgPool, Row, query};
+use sea_orm::sqlx::{Error, Row, query};
 use tracing::{debug, warn};
+
+use super::database::{Database, On as _};
+use super::trouble::class_is;
 
 /// How often a worker says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -15,12 +18,22 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// One worker's entry in `ai.vectorizer_worker_process`.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracking {
-    pool: PgPool,
-    /// `None` where the catalog has no worker tables, or they may not be written.
-    id: Option<Uuid>,
-    /// Whether the catalog has a place for speed and tokens.
-    keeps_usage: bool,
+    pool: Database,
+    entry: Arc<Mutex<Entry>>,
     since_last: Arc<Mutex<SinceLast>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    /// The database was not there.
+    NotYet,
+    /// The catalog has no worker tables, or they may not be written.
+    Refused,
+    Made {
+        id: Uuid,
+        /// Whether the catalog has a place for speed and tokens.
+        keeps_usage: bool,
+    },
 }
 
 /// What was done for a vectorizer since the last report.
@@ -41,34 +54,48 @@ struct SinceLast {
 }
 
 impl Tracking {
-    /// Enters the worker. A catalog that cannot be written to is not tracked.
-    pub(crate) async fn start(pool: PgPool) -> Self {
-        let started: Result<Uuid, Error> = async {
-            let start = query("select ai._worker_start($1, make_interval(secs => $2))");
-            let start = start
-                .bind(concat!("pgai-sea ", env!("CARGO_PKG_VERSION")))
-                .bind(HEARTBEAT.as_secs_f64());
-            start.fetch_one(&pool).await?.try_get(0)
-        }
-        .await;
-        if let Err(error) = &started {
-            debug!(%error, "the worker is not tracked in the catalog");
-        }
-        let keeps_usage = match &started {
-            Ok(_) => keeps_usage(&pool).await.unwrap_or_default(),
-            Err(_) => false,
-        };
+    pub(crate) fn new(pool: Database) -> Self {
         Self {
             pool,
-            id: started.ok(),
-            keeps_usage,
+            entry: Arc::new(Mutex::new(Entry::NotYet)),
             since_last: Arc::default(),
         }
+    }
+
+    fn entry(&self) -> Entry {
+        *self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters the worker, if it is not. A catalog that cannot be written to is not tracked.
+    pub(crate) async fn start(&self) {
+        if !matches!(self.entry(), Entry::NotYet) {
+            return;
+        }
+        let start = query("select ai._worker_start($1, make_interval(secs => $2))")
+            .bind(concat!("pgai-sea ", env!("CARGO_PKG_VERSION")))
+            .bind(HEARTBEAT.as_secs_f64());
+        let started = start.one_on(&self.pool).await.and_then(|row| row.try_get(0));
+        let entry = match started {
+            Ok(id) => Entry::Made {
+                id,
+                keeps_usage: keeps_usage(&self.pool).await.unwrap_or_default(),
+            },
+            Err(error) => {
+                debug!(%error, "the worker is not tracked in the catalog");
+                if class_is(&error, &["3F", "42"]) {
+                    Entry::Refused
+                } else {
+                    Entry::NotYet
+                }
+            }
+        };
+        *self.entry.lock().unwrap_or_else(PoisonError::into_inner) = entry;
     }
 
     /// Says every now and then that the worker is there. Never ends.
     pub(crate) async fn beat(self) {
         loop {
+            self.start().await;
             self.heartbeat().await;
             tokio::time::sleep(HEARTBEAT).await;
         }
@@ -76,13 +103,13 @@ impl Tracking {
 
     /// Says so once.
     pub(crate) async fn heartbeat(&self) {
-        let Some(id) = self.id else { return };
+        let Entry::Made { id, .. } = self.entry() else { return };
         let since = std::mem::take(&mut *self.lock());
         let beat = query("select ai._worker_heartbeat($1, $2, $3, $4)")
             .bind(id)
             .bind(since.successes)
             .bind(since.errors);
-        if let Err(error) = beat.bind(since.message.clone()).execute(&self.pool).await {
+        if let Err(error) = beat.bind(since.message.clone()).execute_on(&self.pool).await {
             warn!(%error, "the heartbeat could not be written");
             let mut now = self.lock();
             now.successes += since.successes;
@@ -104,7 +131,7 @@ impl Tracking {
         if rows > 0 {
             self.progress(vectorizer, rows, None).await;
         }
-        if self.keeps_usage {
+        if let Entry::Made { keeps_usage: true, .. } = self.entry() {
             self.usage(vectorizer, rows, done).await;
         }
     }
@@ -116,7 +143,7 @@ impl Tracking {
             .bind(rows)
             .bind(done.time.as_secs_f64())
             .bind(tokens);
-        if let Err(error) = usage.execute(&self.pool).await {
+        if let Err(error) = usage.execute_on(&self.pool).await {
             debug!(%error, vectorizer, "the usage could not be written");
         }
     }
@@ -132,12 +159,12 @@ impl Tracking {
     }
 
     async fn progress(&self, vectorizer: i32, rows: i32, message: Option<&str>) {
-        let Some(id) = self.id else { return };
+        let Entry::Made { id, .. } = self.entry() else { return };
         let progress = query("select ai._worker_progress($1, $2, $3, $4)")
             .bind(id)
             .bind(vectorizer)
             .bind(rows);
-        if let Err(error) = progress.bind(message.map(str::to_owned)).execute(&self.pool).await {
+        if let Err(error) = progress.bind(message.map(str::to_owned)).execute_on(&self.pool).await {
             warn!(%error, vectorizer, "the progress could not be written");
         }
     }
@@ -148,8 +175,8 @@ impl Tracking {
 }
 
 /// Whether there is a place for it that this role may write: this crate's catalog has one.
-async fn keeps_usage(pool: &PgPool) -> Result<bool, Error> {
+async fn keeps_usage(pool: &Database) -> Result<bool, Error> {
     let sql =
         "select coalesce(has_table_privilege(to_regclass('ai.vectorizer_worker_usage'), 'insert, update'), false)";
-    query(sql).fetch_one(pool).await?.try_get(0)
+    query(sql).one_on(pool).await?.try_get(0)
 }

@@ -17,6 +17,8 @@ pub(crate) enum Trouble {
     Configuration(String),
     /// The database refuses: a table is gone, a right is missing.
     Refused(String),
+    /// It cancelled a statement, as a timeout or a person wants it.
+    Cancelled(String),
     /// The database is not there.
     Database(Error),
 }
@@ -26,12 +28,18 @@ pub(crate) enum Trouble {
 const NOT_THERE: [&str; 8] = ["08", "25", "28", "40", "53", "55", "57", "58"];
 /// The statement is wrong, or not allowed, whatever the rows.
 const NOT_ALLOWED: [&str; 2] = ["3F", "42"];
+/// A statement took longer than the role's `statement_timeout`, say.
+const CANCELLED: [&str; 1] = ["57014"];
 /// What should never be, and may be over later.
 const INTERNAL: [&str; 1] = ["XX"];
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         match &error {
+            Error::Database(refusal) if class_is(&error, &CANCELLED) => Self::Cancelled(format!(
+                "{}: raise `statement_timeout` for the worker's role, if that was it",
+                refusal.message()
+            )),
             // asking again changes nothing
             Error::Database(refusal) if !class_is(&error, &NOT_THERE) && !class_is(&error, &INTERNAL) => {
                 Self::Refused(refusal.message().to_owned())
@@ -46,6 +54,11 @@ impl From<Error> for Trouble {
     }
 }
 
+/// Whether a row may be the reason why rows could not be read: bytes that are no text, a value that is damaged.
+pub(crate) fn may_be_a_rows_to_read(error: &Error) -> bool {
+    may_be_a_rows(error) || matches!(error, Error::ColumnDecode { .. } | Error::Decode(_))
+}
+
 /// Whether the database may have refused to write for one row's sake: its data, what a trigger says of it, a limit that it exceeds.
 pub(crate) fn may_be_a_rows(error: &Error) -> bool {
     matches!(error, Error::Database(_)) && !class_is(error, &NOT_THERE) && !class_is(error, &NOT_ALLOWED)
@@ -54,9 +67,10 @@ pub(crate) fn may_be_a_rows(error: &Error) -> bool {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Provider { message, .. } | Self::Configuration(message) | Self::Refused(message) => {
-                formatter.write_str(message)
-            }
+            Self::Provider { message, .. }
+            | Self::Configuration(message)
+            | Self::Refused(message)
+            | Self::Cancelled(message) => formatter.write_str(message),
             Self::Database(error) => error.fmt(formatter),
         }
     }

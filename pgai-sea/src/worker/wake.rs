@@ -15,12 +15,12 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::PgPoolOptions;
-use sea_orm::sqlx::{Error, PgPool, Row as _, query};
+use sea_orm::sqlx::{Error, Row as _, query};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use self::watch::Watch;
+use super::database::{Database, On as _};
 use super::names::Sql;
 
 /// The channel that the triggers notify, with the vectorizer's id.
@@ -78,15 +78,9 @@ enum Laid {
 
 impl Alarm {
     /// An alarm, and what has to run for it. It takes a connection of its own, with the options of the pool's, once a lane has nothing to do.
-    pub(crate) fn new(pool: &PgPool, peek_interval: Duration) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn new(pool: &Database, peek_interval: Duration) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (requests, received) = mpsc::unbounded_channel();
-        let own = PgPoolOptions::new()
-            .max_connections(1)
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(pool.connect_options().as_ref().clone());
-        let watch = Watch::new(own, pool.clone(), peek_interval, received);
+        let watch = Watch::new(pool.clone(), peek_interval, received);
         (
             Self {
                 requests: Some(requests),
@@ -96,7 +90,7 @@ impl Alarm {
     }
 
     /// For the lane of a vectorizer; `peek` selects whether its queue has work.
-    pub(crate) async fn sleeper(&self, pool: &PgPool, vectorizer: i32, peek: Sql) -> Result<Sleeper, Error> {
+    pub(crate) async fn sleeper(&self, pool: &Database, vectorizer: i32, peek: Sql) -> Result<Sleeper, Error> {
         let is_notified = match self.requests {
             Some(_) => is_notified(pool, vectorizer).await?,
             None => false,
@@ -115,14 +109,14 @@ impl Alarm {
 }
 
 /// Whether the vectorizer's triggers notify, and nobody's transaction fails for it.
-async fn is_notified(pool: &PgPool, vectorizer: i32) -> Result<bool, Error> {
+async fn is_notified(pool: &Database, vectorizer: i32) -> Result<bool, Error> {
     let sql = "select current_setting('max_prepared_transactions')::int = 0 and exists ( \
                    select from ai.vectorizer v \
                    join pg_catalog.pg_namespace n on n.nspname = v.queue_schema \
                    join pg_catalog.pg_proc p on p.pronamespace = n.oid and p.proname = v.trigger_name \
                    where v.id = $1 and strpos(p.prosrc, $2) > 0)";
     let row = query(sql).bind(vectorizer).bind(format!("'{CHANNEL}'"));
-    row.fetch_one(pool).await?.try_get(0)
+    row.one_on(pool).await?.try_get(0)
 }
 
 /// One lane's sleep.

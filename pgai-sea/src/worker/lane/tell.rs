@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::Lane;
 use crate::worker::assignment::Assignment;
+use crate::worker::event::{BatchDone, Event};
 use crate::worker::failure::record_trouble;
 use crate::worker::indexer::Looked;
 use crate::worker::pipeline::Batch;
@@ -35,6 +36,7 @@ pub(super) struct Counted {
 impl Lane {
     pub(super) fn count(&mut self, batch: Batch) -> Option<Trouble> {
         let settled = &batch.settled;
+        self.tell_of(&batch);
         self.report.rows += settled.rows;
         self.report.chunks_written += settled.written;
         self.report.chunks_kept += settled.kept;
@@ -51,6 +53,28 @@ impl Lane {
             self.backoff.reset();
         }
         batch.trouble
+    }
+
+    /// Tells the application of a batch that did something.
+    fn tell_of(&self, batch: &Batch) {
+        let (events, settled) = (&self.shared.events, &batch.settled);
+        if !events.is_set() {
+            return;
+        }
+        for letter in &settled.dead_letters {
+            events.call(&Event::DeadLetter(letter.clone()));
+        }
+        if settled.rows + settled.deferred + settled.dead > 0 {
+            events.call(&Event::Batch(BatchDone {
+                vectorizer: self.report.name.clone(),
+                rows: settled.rows,
+                chunks_written: settled.written,
+                chunks_kept: settled.kept,
+                requests: batch.requests,
+                input_tokens: batch.tokens,
+                deferred: settled.deferred,
+            }));
+        }
     }
 
     pub(super) async fn index_ended(&mut self, looked: Result<Looked, sea_orm::sqlx::Error>) {

@@ -1,6 +1,6 @@
 //! Without a database.
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -20,6 +20,8 @@ async fn an_idle_lane_that_nothing_can_wake_polls_no_faster_than_it_is_to() {
         }
     });
     let pool = PgPoolOptions::new().connect_lazy_with(options);
+    let (_stop, stopping) = tokio::sync::watch::channel(None);
+    let pool = Database::new(pool, Duration::from_mins(1), stopping);
     let (alarm, watch) = Alarm::new(&pool, Duration::from_millis(50));
     let watching = tokio::spawn(watch);
     let mut sleeper = Sleeper {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
 use sea_orm::sqlx::{AssertSqlSafe, Error, PgPool, Row as _, query};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
 use super::{Bed, CHANNEL, LOCK, Laid, Request};
+use crate::worker::database::{Database, On as _};
 use crate::worker::names::Sql;
 use crate::worker::retry::Backoff;
 
@@ -18,6 +19,10 @@ use crate::worker::retry::Backoff;
 const SHARE: u32 = 50;
 /// A notification to oneself has come by then, or none will.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the connection is asked whether it is still there: one that nothing comes through looks like one on which nobody notifies, ..
+const GREET: Duration = Duration::from_secs(20);
+/// .. and for how long it may keep an answer to itself.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Lays the lock and says how that went. An exclusive lock is another sleeper's, shared ones are writers'.
 const LIE: &str = "select case when pg_try_advisory_lock($1, $2) then 'asleep' \
@@ -27,12 +32,23 @@ const RISE: &str = "select pg_advisory_unlock($1, $2)";
 /// Another one than before if any transaction that writes has begun or ended.
 const SNAPSHOT: &str = "select pg_current_snapshot()::text";
 
+/// What the connection and the lanes do.
+#[derive(Debug)]
+enum Event {
+    Request(Request),
+    /// A notification with its payload.
+    Rung(String),
+    Peek,
+    Greet,
+    Lost(Error),
+}
+
 /// Waits for notifications, and peeks where there are none.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Of one connection.
     own: PgPool,
-    pool: PgPool,
+    pool: Database,
     peek_interval: Duration,
     requests: mpsc::UnboundedReceiver<Request>,
     listener: Option<PgListener>,
@@ -43,6 +59,7 @@ pub(super) struct Watch {
     connect_at: Instant,
     peek_at: Instant,
     snapshot: Option<String>,
+    greet_at: Instant,
 }
 
 /// How a lane sleeps.
@@ -64,14 +81,9 @@ enum Way {
 }
 
 impl Watch {
-    pub(super) fn new(
-        own: PgPool,
-        pool: PgPool,
-        peek_interval: Duration,
-        requests: mpsc::UnboundedReceiver<Request>,
-    ) -> Self {
+    pub(super) fn new(pool: Database, peek_interval: Duration, requests: mpsc::UnboundedReceiver<Request>) -> Self {
         Self {
-            own,
+            own: own(&pool),
             pool,
             peek_interval,
             requests,
@@ -82,40 +94,23 @@ impl Watch {
             connect_at: Instant::now(),
             peek_at: Instant::now(),
             snapshot: None,
+            greet_at: Instant::now(),
         }
     }
 
     /// Runs until no lane is left.
     pub(super) async fn run(mut self) {
-        loop {
-            let peeks = self.beds.values().any(|laying| matches!(laying.way, Way::Peeked(_)));
-            let done = if let Some(listener) = &mut self.listener {
-                tokio::select! {
-                    request = self.requests.recv() => match request {
-                        Some(Request::Lie(bed)) => self.lie(bed).await,
-                        Some(Request::Rise(vectorizer)) => self.rise(vectorizer).await,
-                        None => break,
-                    },
-                    notification = listener.try_recv() => match notification {
-                        Ok(Some(notification)) => match notification.payload().parse() {
-                            Ok(vectorizer) => self.ring(vectorizer).await,
-                            Err(_) => Ok(()),
-                        },
-                        Ok(None) => Err(lost()),
-                        Err(error) => Err(error),
-                    },
-                    () = sleep_until(self.peek_at), if peeks => self.peek().await,
-                }
-            } else {
-                match self.requests.recv().await {
-                    Some(Request::Lie(bed)) if Instant::now() >= self.connect_at => self.connect(bed).await,
-                    Some(Request::Lie(bed)) => {
-                        let wait = self.connect_at.saturating_duration_since(Instant::now());
-                        bed.laid.send(Laid::Deaf(wait)).ok();
-                        Ok(())
+        while let Some(event) = self.next().await {
+            let done = match event {
+                Event::Lost(error) => Err(error),
+                event => {
+                    if let Ok(done) = timeout(SILENCE, self.heed(event)).await {
+                        done
+                    } else {
+                        // the connection cannot be given back to a pool that waits for it
+                        self.own = own(&self.pool);
+                        Err(lost())
                     }
-                    Some(Request::Rise(_)) => Ok(()),
-                    None => break,
                 }
             };
             if let Err(error) = done {
@@ -132,6 +127,50 @@ impl Watch {
         self.own.close().await;
     }
 
+    /// What comes next; `None` if no lane is left.
+    async fn next(&mut self) -> Option<Event> {
+        let Some(listener) = &mut self.listener else {
+            return self.requests.recv().await.map(Event::Request);
+        };
+        let peeks = self.beds.values().any(|laying| matches!(laying.way, Way::Peeked(_)));
+        tokio::select! {
+            request = self.requests.recv() => request.map(Event::Request),
+            notification = listener.try_recv() => Some(match notification {
+                Ok(Some(notification)) => Event::Rung(notification.payload().to_owned()),
+                Ok(None) => Event::Lost(lost()),
+                Err(error) => Event::Lost(error),
+            }),
+            () = sleep_until(self.peek_at), if peeks => Some(Event::Peek),
+            () = sleep_until(self.greet_at) => Some(Event::Greet),
+        }
+    }
+
+    async fn heed(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Request(Request::Lie(bed)) if self.listener.is_some() => self.lie(bed).await,
+            Event::Request(Request::Lie(bed)) if Instant::now() >= self.connect_at => self.connect(bed).await,
+            Event::Request(Request::Lie(bed)) => {
+                let wait = self.connect_at.saturating_duration_since(Instant::now());
+                bed.laid.send(Laid::Deaf(wait)).ok();
+                Ok(())
+            }
+            Event::Request(Request::Rise(vectorizer)) => self.rise(vectorizer).await,
+            Event::Rung(payload) => match payload.parse() {
+                Ok(vectorizer) => self.ring(vectorizer).await,
+                Err(_) => Ok(()),
+            },
+            Event::Peek => self.peek().await,
+            Event::Greet => {
+                self.greet_at = Instant::now() + GREET;
+                match &mut self.listener {
+                    Some(listener) => query("select").execute(listener).await.map(drop),
+                    None => Ok(()),
+                }
+            }
+            Event::Lost(error) => Err(error),
+        }
+    }
+
     async fn connect(&mut self, bed: Bed) -> Result<(), Error> {
         let mut listener = PgListener::connect_with(&self.own).await?;
         listener.eager_reconnect(false);
@@ -141,6 +180,7 @@ impl Watch {
             debug!("notifications do not come through, as with some connection poolers");
         }
         self.listener = Some(listener);
+        self.greet_at = Instant::now() + GREET;
         self.snapshot = None;
         self.backoff.reset();
         self.lie(bed).await
@@ -217,11 +257,11 @@ impl Watch {
 
 /// Whether what another connection notifies comes through: a pooler that shares connections by the transaction keeps it, and
 /// would keep a session's lock for whoever comes next.
-async fn hears(listener: &mut PgListener, pool: &PgPool) -> Result<bool, Error> {
+async fn hears(listener: &mut PgListener, pool: &Database) -> Result<bool, Error> {
     // a payload that is no vectorizer's
     let token = format!("hello {:?}", std::time::SystemTime::now());
     let notify = query("select pg_notify($1, $2)").bind(CHANNEL).bind(token.clone());
-    notify.execute(pool).await?;
+    notify.execute_on(pool).await?;
     let heard = async {
         loop {
             match listener.try_recv().await? {
@@ -232,6 +272,16 @@ async fn hears(listener: &mut PgListener, pool: &PgPool) -> Result<bool, Error> 
         }
     };
     timeout(PATIENCE, heard).await.unwrap_or(Ok(false))
+}
+
+/// Of one connection besides the pool's, with its options.
+fn own(pool: &Database) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(SILENCE)
+        .connect_lazy_with(pool.pool().connect_options().as_ref().clone())
 }
 
 fn lost() -> Error {

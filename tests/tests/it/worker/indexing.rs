@@ -222,3 +222,24 @@ async fn a_column_of_half_precision_has_its_index() {
     })
     .await;
 }
+
+/// A row that fails again and again waits for minutes between its attempts, and the index does not.
+#[tokio::test]
+async fn rows_that_wait_for_another_attempt_do_not_hold_it_up() {
+    on_both_catalogs(async |test| {
+        indexed(&test, "ai.indexing_hnsw(min_rows => 5)").await?;
+        insert(&test, 1, 10).await?;
+        test.execute("update posts set body = 'poison' where id = 3").await?;
+        let gate = Gate::new();
+        gate.refuse("poison");
+        let report = worker(&test, &gate)
+            .retry_delay(Duration::from_mins(5))
+            .run_once()
+            .await?;
+        assert_eq!(report.rows(), 9, "{report:?}");
+        assert!(report.waiting() > 0, "{report:?}");
+        assert!(report.vectorizers[0].index_built, "{report:?}");
+        Ok(())
+    })
+    .await;
+}

@@ -94,3 +94,33 @@ async fn a_row_that_is_held_is_paid_for_once() {
     })
     .await;
 }
+
+/// What the template puts around each chunk counts as much as the chunks do.
+#[tokio::test]
+async fn a_batch_ends_before_its_rendered_chunks_are_too_large() {
+    on_catalog(Catalog::Ours, async |test| {
+        posts(&test).await?;
+        // of 20 characters each: 40 chunks with a megabyte around each, and for row 3 some 300
+        test.execute(
+            "insert into posts select i, repeat('t', 1000000),
+                 (select string_agg(rpad(i || '-' || j, 18, 'x'), ' ') from generate_series(1, case i when 3 then 300 else 40 end) j)
+             from generate_series(1, 3) i",
+        )
+        .await?;
+        let gate = Gate::with_inputs(40);
+        gate.hold();
+        gate.admit();
+        let running = start(worker(&test, &gate).retry_delay(Duration::from_mins(10)));
+        gate.wait_for(1).await;
+        gate.release();
+        let stored = "select count(distinct id) from posts_embedding_store";
+        soon(async || test.value::<i64>(stored).await.unwrap() == 2).await;
+        let reason = "select details->>'error_reason' from ai.vectorizer_errors";
+        soon(async || test.values::<String>(reason).await.unwrap().len() == 1).await;
+        let reason: String = test.value(reason).await?;
+        assert!(reason.contains("chunks have more than 256 MB"), "{reason}");
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}

@@ -1,7 +1,7 @@
 //! A server that stops and starts, connections that break, a database that is away: waited for, with few attempts.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{Catalog, OwnServer, TestDatabase, TestResult, on_own_server};
@@ -168,4 +168,26 @@ async fn what_cannot_work_is_not_tried_without_end() {
         })
         .await;
     }
+}
+
+/// Neither a claim nor what was in hand is waited for without end.
+#[tokio::test]
+async fn it_stops_soon_while_the_database_is_away() {
+    on_own_server(Catalog::Ours, async |test, server| -> TestResult {
+        posts(&test).await?;
+        insert(&test, 1..=30).await;
+        let gate = Gate::new();
+        gate.hold();
+        let running = start(brief(&test, &gate));
+        gate.wait_for(1).await;
+        server.cut();
+        sleep(Duration::from_secs(1)).await;
+        gate.release();
+        let stopping = Instant::now();
+        running.stop().await;
+        // the pool would wait for half a minute, each time
+        assert!(stopping.elapsed() < Duration::from_secs(12), "{:?}", stopping.elapsed());
+        Ok(())
+    })
+    .await;
 }

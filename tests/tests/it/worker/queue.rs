@@ -1,0 +1,90 @@
+//! Claims from long queues, and with few connections.
+
+use std::time::Duration;
+
+use pgai_sea::config::Processing;
+use pgai_sea_tests::on_both_catalogs;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, TransactionTrait};
+
+use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, worker};
+
+/// As pgai's worker holds its keys, whose rows are edited again meanwhile.
+#[tokio::test]
+async fn keys_that_another_worker_holds_hide_nothing_behind_them() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        let Processing::Default(processing) = pgai_sea::catalog::vectorizer(&test.db, "tested").await?.config.processing
+        else {
+            panic!("another processing")
+        };
+        assert!(processing.batch_size.is_none_or(|size| size < 400));
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 1000) i").await?;
+        let holder = test.db.begin().await?;
+        holder
+            .execute_unprepared(
+                "select pg_advisory_xact_lock(v.id, hashtext(concat_ws('|', 'id', i))) from ai.vectorizer v, generate_series(1, 800) i",
+            )
+            .await?;
+        let gate = Gate::new();
+        let running = start(worker(&test, &gate));
+        soon(async || queued(&test).await == 800).await;
+        // and rows that come while the others are still held, wherever they are put
+        test.execute("vacuum ai._vectorizer_q_1; ").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1001, 1010) i").await?;
+        soon(async || queued(&test).await == 800).await;
+        holder.commit().await?;
+        soon(async || queued(&test).await == 0).await;
+        assert_in_sync(&test).await;
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_wait_for_another_attempt_hide_nothing_behind_them() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 2000) i")
+            .await?;
+        test.execute(
+            "update ai._vectorizer_q_1 set loading_retries = 1,
+             loading_retry_after = date_trunc('milliseconds', now() + interval '1 hour') where id % 4 <> 0",
+        )
+        .await?;
+        let gate = Gate::new();
+        let report = run(&test, &gate).await;
+        assert_eq!((report.rows(), report.waiting()), (500, 1500), "{report:?}");
+        test.execute("update ai._vectorizer_q_1 set loading_retry_after = null")
+            .await?;
+        run(&test, &gate).await;
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_connection_is_enough() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        let mut narrow = test.clone();
+        let options = ConnectOptions::new(test.url.clone())
+            .max_connections(1)
+            .sqlx_logging(false)
+            .to_owned();
+        narrow.db = Database::connect(options).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 300) i")
+            .await?;
+        let gate = Gate::with_inputs(3);
+        let worker = worker(&narrow, &gate).concurrency(4).lease(Duration::from_secs(1));
+        assert_eq!(worker.run_once().await?.rows(), 300);
+        let running = start(worker);
+        test.execute("update posts set body = 'new ' || id").await?;
+        soon(async || queued(&test).await == 0).await;
+        running.stop().await;
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
