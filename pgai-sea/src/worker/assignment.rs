@@ -315,7 +315,7 @@ fn wanted(columns: &Columns<'_>, names: &Names) -> Vec<Right> {
     wanted
 }
 
-async fn destination(pool: &PgPool, config: &DestinationConfig, names: &Names) -> Result<Destination, Trouble> {
+async fn destination(pool: &Database, config: &DestinationConfig, names: &Names) -> Result<Destination, Trouble> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
             (Some(schema), Some(table)) => {

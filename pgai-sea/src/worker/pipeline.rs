@@ -133,7 +133,7 @@ async fn prepare(pool: &Database, assignment: &Arc<Assignment>, claim: Claim) ->
         let mut left_out = loaded.left_out;
         let mut drafts: Vec<Draft> = loaded.unreadable.into_iter().map(Draft::from).collect();
         for (claimed, row, stored) in loaded.rows {
-            if texts.texts.len() >= MOST_TEXTS || texts.bytes >= MOST_RENDERED {
+            if texts.list.len() >= MOST_TEXTS || texts.bytes >= MOST_RENDERED {
                 left_out.push(claimed.key);
                 continue;
             }
@@ -149,7 +149,7 @@ async fn prepare(pool: &Database, assignment: &Arc<Assignment>, claim: Claim) ->
             drafts.push(Draft { item, needs });
         }
         Prepared {
-            texts: texts.texts,
+            texts: texts.list,
             drafts,
             left_out,
         }
@@ -162,7 +162,7 @@ async fn prepare(pool: &Database, assignment: &Arc<Assignment>, claim: Claim) ->
 /// The batch's texts, numbered.
 #[derive(Default)]
 struct Texts {
-    texts: Vec<String>,
+    list: Vec<String>,
     bytes: usize,
     number: HashMap<String, usize>,
 }
@@ -171,8 +171,8 @@ impl Texts {
     fn number(&mut self, text: String) -> usize {
         *self.number.entry(text).or_insert_with_key(|text| {
             self.bytes += text.len();
-            self.texts.push(text.clone());
-            self.texts.len() - 1
+            self.list.push(text.clone());
+            self.list.len() - 1
         })
     }
 }

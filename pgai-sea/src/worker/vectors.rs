@@ -7,7 +7,9 @@ use sea_orm::sqlx::encode::{Encode, IsNull};
 use sea_orm::sqlx::error::BoxDynError;
 use sea_orm::sqlx::postgres::types::Oid;
 use sea_orm::sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
-use sea_orm::sqlx::{Error, PgPool, Postgres, Row, Type, query};
+use sea_orm::sqlx::{Error, Postgres, Row, Type, query};
+
+use super::database::{Database, On as _};
 
 /// The type `vector` as this database knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +20,13 @@ pub(crate) struct VectorType {
 
 impl VectorType {
     /// That of the column `embedding` of a store; `None` where it is another one.
-    pub(crate) async fn of(pool: &PgPool, schema: &str, table: &str) -> Result<Option<Self>, Error> {
+    pub(crate) async fn of(pool: &Database, schema: &str, table: &str) -> Result<Option<Self>, Error> {
         let sql = "select t.oid, t.typarray from pg_catalog.pg_attribute a \
                    join pg_catalog.pg_class c on c.oid = a.attrelid \
                    join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                    join pg_catalog.pg_type t on t.oid = a.atttypid \
                    where n.nspname = $1 and c.relname = $2 and a.attname = 'embedding' and t.typname = 'vector' and t.typtype = 'b'";
-        let row = query(sql).bind(schema).bind(table).fetch_optional(pool).await?;
+        let row = query(sql).bind(schema).bind(table).any_on(pool).await?;
         row.map(|row| {
             Ok(Self {
                 element: row.try_get(0)?,

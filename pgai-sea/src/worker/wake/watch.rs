@@ -103,14 +103,15 @@ impl Watch {
         while let Some(event) = self.next().await {
             let done = match event {
                 Event::Lost(error) => Err(error),
-                event => match timeout(SILENCE, self.heed(event)).await {
-                    Ok(done) => done,
-                    Err(_) => {
+                event => {
+                    if let Ok(done) = timeout(SILENCE, self.heed(event)).await {
+                        done
+                    } else {
                         // the connection cannot be given back to a pool that waits for it
                         self.own = own(&self.pool);
                         Err(lost())
                     }
-                },
+                }
             };
             if let Err(error) = done {
                 debug!(%error, "lanes are not woken by the database for a while");
