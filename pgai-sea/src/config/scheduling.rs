@@ -179,11 +179,11 @@ mod tests {
     #[test]
     fn an_interval_is_written_as_postgresql_writes_it() {
         for (interval, text) in [
-            (Duration::from_secs(300), "00:05:00"),
+            (Duration::from_mins(5), "00:05:00"),
             (Duration::from_secs(100 * 3600 + 61), "100:01:01"),
-            (Duration::from_micros(1_500_000), "00:00:01.5"),
+            (Duration::from_millis(1_500), "00:00:01.5"),
             (Duration::from_micros(10), "00:00:00.00001"),
-            (Duration::from_secs(600), "00:10:00"),
+            (Duration::from_mins(10), "00:10:00"),
         ] {
             let scheduling = Scheduling::timescaledb().schedule_interval(interval);
             assert_eq!(scheduling.schedule_interval.as_deref(), Some(text));

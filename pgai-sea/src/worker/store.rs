@@ -247,14 +247,13 @@ impl Store {
             .bind(seqs)
             .bind(chunks)
             .bind(places);
-        let insert = match self.vector_type {
-            Some(of) => insert.bind(VectorArray { of, vectors: distinct }),
-            None => {
-                let length = distinct.first().map_or(0, |vector| vector.len());
-                insert
-                    .bind(distinct.concat())
-                    .bind(i32::try_from(length).unwrap_or(i32::MAX))
-            }
+        let insert = if let Some(of) = self.vector_type {
+            insert.bind(VectorArray { of, vectors: distinct })
+        } else {
+            let length = distinct.first().map_or(0, |vector| vector.len());
+            insert
+                .bind(distinct.concat())
+                .bind(i32::try_from(length).unwrap_or(i32::MAX))
         };
         insert.execute(connection).await?;
         Ok(())

@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     // a workspace of its own: what is compiled for it is not what the tests run
-    let library = format!("{:?}", root.join("pgai-sea"));
+    let library = serde_json::to_string(&root.join("pgai-sea"))?; // quoted
     std::fs::write(folder.join("Cargo.toml"), WORKSPACE.replace("LIBRARY", &library))?;
     std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let mut times = [const { Vec::new() }; 3];
