@@ -6,6 +6,7 @@ mod divided;
 mod dump;
 mod embed;
 mod install;
+mod keys;
 mod lifecycle;
 mod migrations;
 mod names;
