@@ -1,7 +1,10 @@
 //! How pgvector scans an index, for one search alone.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use sea_orm::sea_query::{
-    Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, SelectStatement, WithClause,
+    Asterisk, CommonTableExpression, Expr, Func, IntoIden, Query, SelectStatement, WithClause, WithQuery,
 };
 
 use super::error::SearchError;
@@ -35,7 +38,7 @@ pub(super) struct Scan {
 /// A setting of pgvector, what it is during the statement, and what it is where nobody ever set it.
 pub(super) struct Setting {
     name: &'static str,
-    value: Expr,
+    value: Cow<'static, str>,
     default: &'static str,
 }
 
@@ -76,10 +79,10 @@ impl Scan {
     /// The settings for a scan that has to come up with `rows` rows, of which a filter drops some if `filtered`.
     pub(super) fn settings(&self, rows: u64, filtered: bool) -> Vec<Setting> {
         let mut settings = Vec::new();
-        let mut set = |name, value: Option<Expr>, default| {
+        let mut set = |name, value: Option<Cow<'static, str>>, default| {
             settings.extend(value.map(|value| Setting { name, value, default }));
         };
-        let number = |value: Option<u32>| value.map(|value| Expr::val(value.to_string()));
+        let number = |value: Option<u32>| value.map(|value| value.to_string().into());
         set("hnsw.ef_search", number(self.ef_search), "40");
         set("ivfflat.probes", number(self.probes), "1");
         set("hnsw.max_scan_tuples", number(self.max_scan_tuples), "20000");
@@ -90,8 +93,8 @@ impl Scan {
             Some(IterativeScan::Strict) => (Some("strict_order"), Some("relaxed_order")),
             Some(IterativeScan::Relaxed) => (Some("relaxed_order"), Some("relaxed_order")),
         };
-        set("hnsw.iterative_scan", hnsw.map(word), "off");
-        set("ivfflat.iterative_scan", ivfflat.map(word), "off");
+        set("hnsw.iterative_scan", hnsw.map(Cow::from), "off");
+        set("ivfflat.iterative_scan", ivfflat.map(Cow::from), "off");
         settings
     }
 }
@@ -108,47 +111,48 @@ const RESTORE: &str = "pgai_sea_restore";
 /// `restore` puts that back once all hits are in. One round trip, on any connection; a caller's transaction goes on with its own
 /// settings. What reads `hits` has to wait for [`restored`], and `nearest` itself for what is [`set`].
 ///
-/// Names and words are literals: all that is left to send are numbers.
-pub(super) fn scanning(nearest: SelectStatement, settings: Vec<Setting>) -> WithClause {
-    let set_config = |name, value: Expr| Func::cust("set_config").args([word(name), value, Expr::cust("TRUE")]);
-
+/// All of it is words and numbers of our own, which are written: as a tree of expressions it would take longer to build than the rest.
+pub(super) fn scanning(nearest: SelectStatement, settings: &[Setting]) -> WithClause {
     // the columns of a select list are evaluated from left to right
-    let mut scan = Query::select();
-    let mut restore = Query::select();
-    for (i, Setting { name, value, default }) in settings.into_iter().enumerate() {
-        let before = format!("before_{i}");
-        scan.expr_as(
-            Func::cust("current_setting").args([word(name), Expr::cust("TRUE")]),
-            before.clone(),
+    let mut scan = String::new();
+    let mut restore = String::new();
+    for (i, Setting { name, value, default }) in settings.iter().enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        let [name, value, default] = [*name, value, *default].map(quote_literal);
+        let _ = write!(
+            scan,
+            "{comma}current_setting({name}, TRUE) AS before_{i}, set_config({name}, {value}, TRUE) AS during_{i}"
         );
-        scan.expr_as(set_config(name, value), format!("during_{i}"));
-        let before = Query::select().column(before).from(SCAN).take();
-        restore.expr_as(
-            set_config(name, Func::coalesce([before.into(), word(default)]).into()),
-            format!("after_{i}"),
+        let _ = write!(
+            restore,
+            "{comma}set_config({name}, COALESCE((SELECT before_{i} FROM {SCAN}), {default}), TRUE) AS after_{i}"
         );
     }
-    restore.from_subquery(count(HITS), "found");
+    let scan = Query::select().expr(Expr::cust(scan)).take();
+    let restore = Query::select()
+        .expr(Expr::cust(restore))
+        .from_subquery(count(HITS), "found")
+        .take();
 
-    WithClause::new()
-        .cte(cte(SCAN, scan))
+    let mut with = WithClause::new();
+    with.cte(cte(SCAN, scan))
         .cte(cte(HITS, nearest))
-        .cte(cte(RESTORE, restore))
-        .to_owned()
+        .cte(cte(RESTORE, restore));
+    with
 }
 
 /// A common table expression that is evaluated once, by itself.
 pub(super) fn cte(name: &'static str, query: SelectStatement) -> CommonTableExpression {
-    CommonTableExpression::new()
-        .table_name(name.into_iden())
-        .query(query)
-        .materialized(true)
-        .to_owned()
+    let mut cte = CommonTableExpression::new();
+    cte.table_name(name.into_iden()).query(query).materialized(true);
+    cte
 }
 
-/// One of our own words as a literal.
-fn word(word: &'static str) -> Expr {
-    Expr::cust(quote_literal(word))
+/// `query` with what it reads. The method of that name copies all of it.
+pub(super) fn with(clause: WithClause, query: SelectStatement) -> WithQuery {
+    let mut with = WithQuery::new();
+    with.with_clause(clause).query(query);
+    with
 }
 
 /// Holds once the settings are made.
@@ -164,7 +168,7 @@ pub(super) fn restored() -> Expr {
 /// True, once the common table expression `name` has been evaluated: PostgreSQL checks a condition without columns before it
 /// touches a row, also where there is none.
 fn after(name: &'static str) -> Expr {
-    rows_of(name).gt(Expr::Constant(0.into()))
+    Expr::cust(format!("(SELECT COUNT(*) FROM {name}) > 0"))
 }
 
 /// The number of rows of the common table expression `name`.

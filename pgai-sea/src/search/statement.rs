@@ -13,7 +13,7 @@ use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Join, Plan};
-use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set};
+use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
 
 /// A search as SeaORM sends it.
 pub(super) enum SearchStatement {
@@ -103,7 +103,7 @@ impl Plan {
         if self.is_deduplicated() {
             hits.expr_as(rows_of(HITS), SCANNED);
         }
-        SearchStatement::Scanning(page(hits, self.is_reordered()).with(scanning(nearest, settings)))
+        SearchStatement::Scanning(with(scanning(nearest, &settings), page(hits, self.is_reordered())))
     }
 
     /// How many rows there are to be found, counted one by one, up to `limit`.

@@ -1,8 +1,9 @@
 //! What a search costs beside the statement that one would write by hand: `cargo bench -p pgai-sea-tests --bench search`.
 //!
-//! Criterion first measures the building of statements alone. Then each search and its hand-written counterpart, sent through sqlx to the
-//! same PostgreSQL over the same pool of one connection, run in turn: the table has the median of each, their difference, and the median
-//! of the ratios of neighbours, which what else the machine does hardly changes.
+//! Criterion first measures the building of statements alone. Then three run in turn against the same PostgreSQL, over the same pool of one
+//! connection: the statement that one would write by hand, through sqlx; the search's own statement, which is built already, in the same
+//! way, so that all there is between the two is what the database does; and the search as a whole. The table has the median of the first,
+//! how much longer the others take, and the median of the ratios of neighbours, which what else the machine does hardly changes.
 //!
 //! The rows are those of [`corpus`](pgai_sea_tests::corpus), with an HNSW index. `BENCH_ROWS` and `BENCH_RUNS` set other numbers than 20,000 rows
 //! and 2,000 runs.
@@ -10,7 +11,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // a benchmark talks to a person, and stops where it cannot go on
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use criterion::Criterion;
 use pgai_sea::prelude::*;
@@ -76,102 +77,116 @@ fn filtered(query: &[f32], tenant: i32) -> pgai_sea::search::Search<'static, Emb
 
 /// What a search for chunks brings: their own key, the row's, their place and text, and the distance.
 type Row = (Uuid, i32, i32, String, f64);
-/// The same and the article.
-type RowWithSource = (Uuid, i32, i32, String, f64, i32, i32, String, String);
+/// The same with the article, before the distance.
+type RowWithSource = (Uuid, i32, i32, String, i32, i32, String, String, f64);
 
 const TOP: &str = "SELECT embedding_uuid, id, chunk_seq, chunk, embedding <=> $1 AS distance \
                    FROM articles_embedding_store ORDER BY distance LIMIT 10";
-const WITH_SOURCE: &str = "SELECT s.embedding_uuid, s.id, s.chunk_seq, s.chunk, s.embedding <=> $1 AS distance, \
-                           a.id AS article_id, a.tenant, a.title, a.body \
+const WITH_SOURCE: &str = "SELECT s.embedding_uuid, s.id, s.chunk_seq, s.chunk, \
+                           a.id AS article_id, a.tenant, a.title, a.body, s.embedding <=> $1 AS distance \
                            FROM articles_embedding_store s JOIN articles a ON a.id = s.id ORDER BY distance LIMIT 10";
 const FILTERED: &str = "SELECT s.embedding_uuid, s.id, s.chunk_seq, s.chunk, s.embedding <=> $1 AS distance \
                         FROM articles_embedding_store s JOIN articles a ON a.id = s.id WHERE a.tenant = $2 \
                         ORDER BY distance LIMIT 10";
 
 async fn compare(db: &DatabaseConnection, queries: &[Vec<f32>]) -> TestResult {
-    let pool = db.get_postgres_connection_pool();
     println!(
-        "\n{:<20}{:>14}{:>14}{:>14}{:>8}",
-        "", "by hand", "search", "more", "ratio"
+        "\n{:<20}{:>14}{:>14}{:>8}{:>14}{:>8}",
+        "", "by hand", "its statement", "ratio", "search", "ratio"
     );
 
-    let by_hand = async |query: &[f32], _| sqlx::query_as(TOP).bind(vector(query)).fetch_all(pool).await;
     let search = async |query: &[f32], _| top(query).all(db).await;
-    let same = |rows: &[Row], hits: Hits<Hit<i32>>| {
-        assert!(rows.len() == 10 && hits.len() == 10);
-        for (row, hit) in rows.iter().zip(&hits) {
+    let same = |rows: [&[Row]; 2], hits: Hits<Hit<i32>>| {
+        assert!(rows[0].len() == 10 && rows[1] == rows[0] && hits.len() == 10);
+        for (row, hit) in rows[0].iter().zip(&hits) {
             assert_eq!((hit.embedding.embedding_uuid, hit.distance), (row.0, row.4));
         }
     };
-    pairs("top 10", queries, by_hand, search, same).await?;
+    let sql = top(&queries[0]).statement()?.sql;
+    rivals("top 10", db, queries, [TOP, &sql], search, same).await?;
 
-    let by_hand = async |query: &[f32], _| sqlx::query_as(WITH_SOURCE).bind(vector(query)).fetch_all(pool).await;
     let search = async |query: &[f32], _| top(query).with_source().all(db).await;
-    let same = |rows: &[RowWithSource], hits: Hits<HitWithSource<i32, article::Model>>| {
-        assert!(rows.len() == 10 && hits.len() == 10);
-        for (row, hit) in rows.iter().zip(&hits) {
-            assert_eq!((hit.embedding.embedding_uuid, hit.source.id), (row.0, row.5));
+    let same = |rows: [&[RowWithSource]; 2], hits: Hits<HitWithSource<i32, article::Model>>| {
+        assert!(rows[0].len() == 10 && rows[1] == rows[0] && hits.len() == 10);
+        for (row, hit) in rows[0].iter().zip(&hits) {
+            assert_eq!((hit.embedding.embedding_uuid, hit.source.id), (row.0, row.4));
             assert_eq!(
                 (hit.source.tenant, &hit.source.title, &hit.source.body),
-                (row.6, &row.7, &row.8)
+                (row.5, &row.6, &row.7)
             );
         }
     };
-    pairs("top 10 with source", queries, by_hand, search, same).await?;
+    let sql = top(&queries[0]).with_source().statement()?.sql;
+    rivals("top 10 with source", db, queries, [WITH_SOURCE, &sql], search, same).await?;
 
-    let by_hand = async |query: &[f32], tenant: i32| {
-        let query = sqlx::query_as(FILTERED).bind(vector(query)).bind(tenant);
-        query.fetch_all(pool).await
-    };
     let search = async |query: &[f32], tenant| filtered(query, tenant).all(db).await;
-    let same = |rows: &[Row], hits: Hits<Hit<i32>>| assert!(rows.len() <= 10 && hits.len() == 10);
-    pairs("filtered", queries, by_hand, search, same).await
+    let same = |rows: [&[Row]; 2], hits: Hits<Hit<i32>>| {
+        assert!(rows[0].len() <= 10 && rows[1] == rows[0] && hits.len() == 10);
+    };
+    let sql = filtered(&queries[0], 0).statement()?.sql;
+    rivals("filtered", db, queries, [FILTERED, &sql], search, same).await
 }
 
 fn vector(query: &[f32]) -> PgVector {
     PgVector::from(query.to_vec())
 }
 
-/// Runs both in turn, each as often first as second: what is second finds its rows in the cache.
-async fn pairs<R, H>(
+/// Every order of three: what comes later finds its rows in the cache.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
+/// Runs the two statements and the search in turn.
+async fn rivals<R, H>(
     name: &str,
+    db: &DatabaseConnection,
     queries: &[Vec<f32>],
-    by_hand: impl AsyncFn(&[f32], i32) -> Result<Vec<R>, sqlx::Error>,
+    statements: [&str; 2],
     search: impl AsyncFn(&[f32], i32) -> Result<Hits<H>, SearchError>,
-    same: impl Fn(&[R], Hits<H>),
-) -> TestResult {
+    same: impl Fn([&[R]; 2], Hits<H>),
+) -> TestResult
+where
+    R: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+{
+    let pool = db.get_postgres_connection_pool();
+    let send = async |sql: &str, query: &[f32], tenant: i32| {
+        let mut sent = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(vector(query));
+        if sql.contains("$2") {
+            sent = sent.bind(tenant);
+        }
+        if sql.contains("$3") {
+            sent = sent.bind(10_i64); // the limit of the page, once more
+        }
+        sent.fetch_all(pool).await
+    };
     let runs = usize::try_from(number("BENCH_RUNS", 2_000))?;
-    let mut times: Vec<(Duration, Duration)> = Vec::new();
+    let mut times: Vec<[f64; 3]> = Vec::new();
     for (i, query) in queries.iter().cycle().enumerate().take(runs) {
         // not the tenant that a query had before
         let tenant = i32::try_from(i / 7 % 100)?;
-        let (mut rows, mut hits) = (None, None);
-        let mut took = (Duration::ZERO, Duration::ZERO);
-        for turn in 0..2 {
+        let mut rows = [Vec::new(), Vec::new()];
+        let mut hits = None;
+        let mut took = [0.0; 3];
+        for rival in ORDERS[i % ORDERS.len()] {
             let start = Instant::now();
-            if turn == i % 2 {
-                rows = Some(by_hand(query, tenant).await?);
-                took.0 = start.elapsed();
-            } else {
-                hits = Some(search(query, tenant).await?);
-                took.1 = start.elapsed();
+            match statements.get(rival) {
+                Some(sql) => rows[rival] = send(sql, query, tenant).await?,
+                None => hits = Some(search(query, tenant).await?),
             }
+            took[rival] = start.elapsed().as_secs_f64() * 1e6;
         }
-        same(&rows.unwrap_or_default(), hits.unwrap_or_default());
+        same([&rows[0], &rows[1]], hits.unwrap_or_default());
         times.push(took);
     }
-    let median = |of: fn(&(Duration, Duration)) -> f64| {
+    let median = |of: &dyn Fn(&[f64; 3]) -> f64| {
         let mut values: Vec<f64> = times.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    println!(
-        "{name:<20}{:>11.1} µs{:>11.1} µs{:>11.1} µs{:>8.3}",
-        median(|took| took.0.as_secs_f64() * 1e6),
-        median(|took| took.1.as_secs_f64() * 1e6),
-        median(|took| (took.1.as_secs_f64() - took.0.as_secs_f64()) * 1e6),
-        median(|took| took.1.as_secs_f64() / took.0.as_secs_f64()),
-    );
+    print!("{name:<20}{:>11.1} µs", median(&|took| took[0]));
+    for rival in [1, 2] {
+        let more = median(&|took| took[rival] - took[0]);
+        print!("{more:>+11.1} µs{:>8.3}", median(&|took| took[rival] / took[0]));
+    }
+    println!();
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::fusion::Fusion;
 use crate::search::found::{Found, SearchableTrait};
 use crate::search::hit::DISTANCE;
 use crate::search::plan::{Attempt, Direction, Plan};
-use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set};
+use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set, with};
 use crate::search::statement::{SEQ, best, first, identity, key, seq, tie, unindexed, up_to};
 
 /// Names of columns.
@@ -58,10 +58,10 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     let names = Names::of::<E>(plan);
     let (hits, settings) = scanned::<E, F>(plan, query, attempt, &names);
     let is_scanning = !settings.is_empty();
-    let mut with = if is_scanning {
-        scanning(hits, settings)
+    let mut legs = if is_scanning {
+        scanning(hits, &settings)
     } else {
-        WithClause::new().cte(cte(HITS, hits)).to_owned()
+        WithClause::from(cte(HITS, hits))
     };
 
     let mut nearest = Query::select();
@@ -87,7 +87,7 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     }
     let nearest = names.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
     let matching = names.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
-    with.cte(cte(NEAREST, nearest))
+    legs.cte(cte(NEAREST, nearest))
         .cte(cte(MATCHING, matching))
         .cte(cte(FUSED, names.fused(plan, asked)));
 
@@ -125,7 +125,8 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     if is_scanning {
         all.and_where(restored());
     }
-    all.order_by(("page", PLACE), Order::Asc).take().with(with)
+    all.order_by(("page", PLACE), Order::Asc);
+    with(legs, all)
 }
 
 /// What columns of the fused rows are called beside the users' tables, whose columns a filter may name without their table.
