@@ -1,6 +1,5 @@
 //! How pgvector scans an index, for one search alone.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sea_orm::sea_query::{
@@ -38,8 +37,15 @@ pub(super) struct Scan {
 /// A setting of pgvector, what it is during the statement, and what it is where nobody ever set it.
 pub(super) struct Setting {
     name: &'static str,
-    value: Cow<'static, str>,
+    value: SettingValue,
     default: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum SettingValue {
+    Word(&'static str),
+    /// Is bound: all searches that differ in nothing else share a statement, and a plan.
+    Number(u32),
 }
 
 impl Scan {
@@ -79,10 +85,10 @@ impl Scan {
     /// The settings for a scan that has to come up with `rows` rows, of which a filter drops some if `filtered`.
     pub(super) fn settings(&self, rows: u64, filtered: bool) -> Vec<Setting> {
         let mut settings = Vec::new();
-        let mut set = |name, value: Option<Cow<'static, str>>, default| {
+        let mut set = |name, value: Option<SettingValue>, default| {
             settings.extend(value.map(|value| Setting { name, value, default }));
         };
-        let number = |value: Option<u32>| value.map(|value| value.to_string().into());
+        let number = |value: Option<u32>| value.map(SettingValue::Number);
         set("hnsw.ef_search", number(self.ef_search), "40");
         set("ivfflat.probes", number(self.probes), "1");
         set("hnsw.max_scan_tuples", number(self.max_scan_tuples), "20000");
@@ -93,8 +99,8 @@ impl Scan {
             Some(IterativeScan::Strict) => (Some("strict_order"), Some("relaxed_order")),
             Some(IterativeScan::Relaxed) => (Some("relaxed_order"), Some("relaxed_order")),
         };
-        set("hnsw.iterative_scan", hnsw.map(Cow::from), "off");
-        set("ivfflat.iterative_scan", ivfflat.map(Cow::from), "off");
+        set("hnsw.iterative_scan", hnsw.map(SettingValue::Word), "off");
+        set("ivfflat.iterative_scan", ivfflat.map(SettingValue::Word), "off");
         settings
     }
 }
@@ -111,14 +117,23 @@ const RESTORE: &str = "pgai_sea_restore";
 /// `restore` puts that back once all hits are in. One round trip, on any connection; a caller's transaction goes on with its own
 /// settings. What reads `hits` has to wait for [`restored`], and `nearest` itself for what is [`set`].
 ///
-/// All of it is words and numbers of our own, which are written: as a tree of expressions it would take longer to build than the rest.
+/// Names and words are written, as text: all that is left to send are numbers, and a tree of expressions would take longer to build than
+/// the rest of the search.
 pub(super) fn scanning(nearest: SelectStatement, settings: &[Setting]) -> WithClause {
     // the columns of a select list are evaluated from left to right
     let mut scan = String::new();
     let mut restore = String::new();
+    let mut numbers = Vec::new();
     for (i, Setting { name, value, default }) in settings.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
-        let [name, value, default] = [*name, value, *default].map(quote_literal);
+        let [name, default] = [*name, *default].map(quote_literal);
+        let value = match value {
+            SettingValue::Word(word) => quote_literal(word),
+            SettingValue::Number(number) => {
+                numbers.push(number.to_string());
+                format!("${}", numbers.len())
+            }
+        };
         let _ = write!(
             scan,
             "{comma}current_setting({name}, TRUE) AS before_{i}, set_config({name}, {value}, TRUE) AS during_{i}"
@@ -128,7 +143,7 @@ pub(super) fn scanning(nearest: SelectStatement, settings: &[Setting]) -> WithCl
             "{comma}set_config({name}, COALESCE((SELECT before_{i} FROM {SCAN}), {default}), TRUE) AS after_{i}"
         );
     }
-    let scan = Query::select().expr(Expr::cust(scan)).take();
+    let scan = Query::select().expr(Expr::cust_with_values(scan, numbers)).take();
     let restore = Query::select()
         .expr(Expr::cust(restore))
         .from_subquery(count(HITS), "found")

@@ -6,8 +6,10 @@
 //!
 //! Elsewhere (pgai's triggers notify nobody; so do ours where a transaction may be prepared, or where a pooler swallows notifications), one
 //! connection for all lanes peeks: first whether any transaction of the server has ended since, which is one small number to compare, and only then
-//! into the queues of those that sleep.
+//! into the queues of those that sleep. The number is compared by the server, so that while nothing happens nothing is sent but one statement a
+//! second.
 
+mod change;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::{Error, Row as _, query};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::watch::Watch;
 use super::database::{Database, On as _};
@@ -59,6 +61,8 @@ struct Bed {
     is_notified: bool,
     /// Selects whether there is work.
     peek: Sql,
+    /// The lane last looked for work after this, and found none.
+    looked: Instant,
     wake: Arc<Notify>,
     laid: oneshot::Sender<Laid>,
 }
@@ -100,6 +104,7 @@ impl Alarm {
             is_notified,
             peek,
             requests: self.requests.clone(),
+            looked: Instant::now(),
             wake: Arc::default(),
             laid: Laid::NotYet,
             looks: 0,
@@ -126,6 +131,8 @@ pub(crate) struct Sleeper {
     is_notified: bool,
     peek: Sql,
     requests: Option<mpsc::UnboundedSender<Request>>,
+    /// When a rest was last over: after that the lane looks for work.
+    looked: Instant,
     wake: Arc<Notify>,
     laid: Laid,
     /// Looks for nothing since there was work.
@@ -143,6 +150,11 @@ impl Sleeper {
 
     /// Waits after a look that found no work until it is time for another, for `longest` at most.
     pub(crate) async fn rest(&mut self, longest: Duration) {
+        self.pause(longest).await;
+        self.looked = Instant::now();
+    }
+
+    async fn pause(&mut self, longest: Duration) {
         if self.requests.is_none() {
             return sleep(longest).await;
         }
@@ -183,6 +195,7 @@ impl Sleeper {
             vectorizer: self.vectorizer,
             is_notified: self.is_notified,
             peek: Sql::clone(&self.peek),
+            looked: self.looked,
             wake: Arc::clone(&self.wake),
             laid,
         };

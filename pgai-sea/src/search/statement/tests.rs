@@ -187,7 +187,7 @@ fn a_filter_joins_the_source_and_scans_on() {
         .unwrap()
         .to_string();
     for part in [
-        r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE '%sea%' AND (SELECT COUNT(*) FROM pgai_sea_scan) > 0 ORDER BY "distance" ASC LIMIT 5"#,
+        r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE '%sea%' AND ((SELECT COUNT(*) FROM pgai_sea_scan) > 0) ORDER BY "distance" ASC LIMIT 5"#,
         r#""store"."embedding" <-> '[1,2,3]' AS "distance" FROM "store""#,
         r#"SELECT "pgai_sea_hits".* FROM "pgai_sea_hits" WHERE (SELECT COUNT(*) FROM pgai_sea_restore) > 0 ORDER BY "distance" ASC LIMIT 5"#,
     ] {
@@ -223,13 +223,13 @@ fn the_first_rows_are_written_and_long_pages_bound() {
     };
     let (sql, values) = sent(10, 0);
     assert!(sql.contains(r#"ORDER BY "distance" ASC LIMIT 10)"#), "{sql}");
-    // the vector, and the limit of the page
-    assert_eq!(values, 2);
+    // the vector, a setting, and the limit of the page
+    assert_eq!(values, 3);
     let (sql, _) = sent(10, 20);
     assert!(sql.contains(r#"ORDER BY "distance" ASC LIMIT 30)"#), "{sql}");
     let (sql, values) = sent(1_001, 0);
     assert!(sql.contains(r#"ORDER BY "distance" ASC LIMIT $"#), "{sql}");
-    assert_eq!(values, 3);
+    assert_eq!(values, 4);
     let plain = store::Entity::search([1.0, 2.0, 3.0]).page(1, 10).statement().unwrap();
     assert!(
         plain.sql.ends_with(r#"ORDER BY "distance" ASC LIMIT 10 OFFSET 10"#),

@@ -2,7 +2,6 @@
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 
 use super::*;
 
@@ -29,6 +28,7 @@ async fn an_idle_lane_that_nothing_can_wake_polls_no_faster_than_it_is_to() {
         is_notified: true,
         peek: "select".into(),
         requests: alarm.requests,
+        looked: Instant::now(),
         wake: Arc::default(),
         laid: Laid::NotYet,
         looks: LOOKS.len(),

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
+use super::change::Snapshot;
 use super::{Bed, CHANNEL, LOCK, Laid, Request};
 use crate::worker::database::{Database, On as _};
 use crate::worker::names::Sql;
@@ -29,8 +30,6 @@ const LIE: &str = "select case when pg_try_advisory_lock($1, $2) then 'asleep' \
                    when not pg_try_advisory_lock_shared($1, $2) then 'beside' \
                    when pg_advisory_unlock_shared($1, $2) then 'not yet' end";
 const RISE: &str = "select pg_advisory_unlock($1, $2)";
-/// Another one than before if any transaction that writes has begun or ended.
-const SNAPSHOT: &str = "select pg_current_snapshot()::text";
 
 /// What the connection and the lanes do.
 #[derive(Debug)]
@@ -58,7 +57,10 @@ pub(super) struct Watch {
     backoff: Backoff,
     connect_at: Instant,
     peek_at: Instant,
-    snapshot: Option<String>,
+    /// What there was when all beds' queues were last peeked into; `None` where a lane came later.
+    snapshot: Option<Snapshot>,
+    /// Whether the server lets this role wait there.
+    may_wait: bool,
     greet_at: Instant,
 }
 
@@ -94,6 +96,7 @@ impl Watch {
             connect_at: Instant::now(),
             peek_at: Instant::now(),
             snapshot: None,
+            may_wait: true,
             greet_at: Instant::now(),
         }
     }
@@ -159,7 +162,13 @@ impl Watch {
                 Ok(vectorizer) => self.ring(vectorizer).await,
                 Err(_) => Ok(()),
             },
-            Event::Peek => self.peek().await,
+            Event::Peek => {
+                let last = self.snapshot.clone();
+                match last.filter(|_| self.waits()) {
+                    Some(last) => self.wait(last).await,
+                    None => self.peek().await,
+                }
+            }
             Event::Greet => {
                 self.greet_at = Instant::now() + GREET;
                 match &mut self.listener {
@@ -182,6 +191,7 @@ impl Watch {
         self.listener = Some(listener);
         self.greet_at = Instant::now() + GREET;
         self.snapshot = None;
+        self.may_wait = true;
         self.backoff.reset();
         self.lie(bed).await
     }
@@ -191,23 +201,31 @@ impl Watch {
         let Some(listener) = &mut self.listener else {
             return Ok(());
         };
-        let (way, laid) = if bed.is_notified && self.hears {
+        if bed.is_notified && self.hears {
             let lie = query(LIE).bind(LOCK).bind(bed.vectorizer);
             match lie.fetch_one(listener).await?.try_get(0)? {
-                "asleep" => (Way::Notified { locked: true }, Laid::Asleep),
-                "beside" => (Way::Notified { locked: false }, Laid::Beside),
+                "asleep" => self.lay(bed, Way::Notified { locked: true }, Laid::Asleep),
+                "beside" => self.lay(bed, Way::Notified { locked: false }, Laid::Beside),
                 // an answer is missed: not yet
-                _ => return Ok(()),
+                _ => {}
             }
         } else {
             self.snapshot = None;
-            (Way::Peeked(bed.peek), Laid::Asleep)
-        };
+            self.lay_peeked(bed);
+        }
+        Ok(())
+    }
+
+    fn lay_peeked(&mut self, bed: Bed) {
+        let way = Way::Peeked(Sql::clone(&bed.peek));
+        self.lay(bed, way, Laid::Asleep);
+    }
+
+    fn lay(&mut self, bed: Bed, way: Way, laid: Laid) {
         let laying = Laying { wake: bed.wake, way };
         self.beds.insert(bed.vectorizer, laying);
         // who does not wait for the answer any more is about to say so
         bed.laid.send(laid).ok();
-        Ok(())
     }
 
     async fn rise(&mut self, vectorizer: i32) -> Result<(), Error> {
@@ -226,31 +244,108 @@ impl Watch {
         self.rise(vectorizer).await
     }
 
-    /// Wakes those whose queues have work.
-    async fn peek(&mut self) -> Result<(), Error> {
-        let started = Instant::now();
-        if let Some(listener) = &mut self.listener {
-            let snapshot: String = query(SNAPSHOT).fetch_one(&mut *listener).await?.try_get(0)?;
-            if self.snapshot.as_ref() != Some(&snapshot) {
-                self.snapshot = Some(snapshot);
-                let peeks = self.beds.iter().filter_map(|(vectorizer, laying)| match &laying.way {
-                    Way::Peeked(sql) => Some((*vectorizer, format!("select {vectorizer} where ({sql})"))),
-                    Way::Notified { .. } => None,
-                });
-                let (peeked, sql): (Vec<i32>, Vec<String>) = peeks.unzip();
-                let found = query(AssertSqlSafe(sql.join(" union all "))).fetch_all(listener).await;
-                let found: Vec<i32> = match found {
-                    Ok(rows) => rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-                    // the lane finds out what is wrong
-                    Err(Error::Database(_)) => peeked,
-                    Err(error) => return Err(error),
+    /// Whether the server waits for a change. It sends no notification to a connection meanwhile, and behind a pooler that shares
+    /// connections by the transaction it would take one of few.
+    fn waits(&self) -> bool {
+        let all_are_peeked = self.beds.values().all(|laying| matches!(laying.way, Way::Peeked(_)));
+        self.may_wait && self.hears && all_are_peeked && Snapshot::is_waited_for(self.peek_interval)
+    }
+
+    /// Lets the server wait until something has happened since `last`, or for a while, and then wakes those whose queues have work.
+    /// Lanes come and go meanwhile.
+    async fn wait(&mut self, last: Snapshot) -> Result<(), Error> {
+        let Some(mut listener) = self.listener.take() else {
+            return Ok(());
+        };
+        let seen = last.seen;
+        let mut late = Vec::new();
+        let waited = {
+            let mut waiting = std::pin::pin!(last.next(self.peek_interval, &mut listener));
+            loop {
+                let request = tokio::select! {
+                    waited = &mut waiting => break waited,
+                    request = self.requests.recv() => request,
                 };
-                for vectorizer in found {
-                    self.ring(vectorizer).await?;
+                match request {
+                    // what was committed after it looked is a change since then
+                    Some(Request::Lie(bed)) if !bed.is_notified && bed.looked >= seen => self.lay_peeked(bed),
+                    Some(Request::Lie(bed)) => late.push(bed),
+                    Some(Request::Rise(vectorizer)) => {
+                        self.beds.remove(&vectorizer);
+                        late.retain(|bed| bed.vectorizer != vectorizer);
+                    }
+                    None => {
+                        // nobody is left to hear of it, and the connection comes back when the server has waited
+                        self.own = own(&self.pool);
+                        return Ok(());
+                    }
                 }
             }
+        };
+        match waited {
+            Ok(snapshot) => {
+                self.listener = Some(listener);
+                self.peek_since(snapshot).await?;
+            }
+            Err(error @ Error::Database(_)) => {
+                debug!(%error, "the server does not wait for changes, which are asked for instead");
+                self.may_wait = false;
+                query("rollback").execute(&mut listener).await?;
+                self.listener = Some(listener);
+            }
+            Err(error) => return Err(error),
         }
-        self.peek_at = Instant::now() + self.peek_interval.max(started.elapsed() * SHARE);
+        for bed in late {
+            self.lie(bed).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks whether something has happened, and wakes those whose queues have work.
+    async fn peek(&mut self) -> Result<(), Error> {
+        match &mut self.listener {
+            Some(listener) => {
+                let snapshot = Snapshot::now(listener).await?;
+                self.peek_since(snapshot).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Wakes those whose queues have work, unless nothing has happened since they were last peeked into.
+    async fn peek_since(&mut self, snapshot: Snapshot) -> Result<(), Error> {
+        let started = Instant::now();
+        if let Some(listener) = &mut self.listener
+            && !self.snapshot.as_ref().is_some_and(|last| last.is_same(&snapshot))
+        {
+            self.snapshot = Some(snapshot);
+            let peeks = self.beds.iter().filter_map(|(vectorizer, laying)| match &laying.way {
+                Way::Peeked(sql) => Some((*vectorizer, format!("select {vectorizer} where ({sql})"))),
+                Way::Notified { .. } => None,
+            });
+            let (peeked, sql): (Vec<i32>, Vec<String>) = peeks.unzip();
+            let found = match sql.is_empty() {
+                true => Ok(Vec::new()),
+                false => query(AssertSqlSafe(sql.join(" union all "))).fetch_all(listener).await,
+            };
+            let found: Vec<i32> = match found {
+                Ok(rows) => rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+                // the lane finds out what is wrong
+                Err(Error::Database(_)) => peeked,
+                Err(error) => return Err(error),
+            };
+            for vectorizer in found {
+                self.ring(vectorizer).await?;
+            }
+        }
+        let pause = self.peek_interval.max(started.elapsed() * SHARE);
+        // the server looks after an interval
+        let within = if self.waits() {
+            self.peek_interval
+        } else {
+            Duration::ZERO
+        };
+        self.peek_at = Instant::now() + pause.saturating_sub(within);
         Ok(())
     }
 }

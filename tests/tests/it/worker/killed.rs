@@ -1,19 +1,21 @@
-//! Workers that are killed, again and again, at any moment, while others write.
+//! Workers that are killed, again and again, at any moment, while others write and the server restarts.
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use pgai_sea_tests::providers::{Fault, Provider};
-use pgai_sea_tests::{Random, TestDatabase, on_both_catalogs};
-use sea_orm::{DbErr, SqlErr};
+use pgai_sea_tests::providers::{Fault, Provider, embedding_of};
+use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, on_own_server};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::support::{DIMENSIONS, assert_in_sync};
+use super::support::{DIMENSIONS, assert_in_sync, soon};
 
 /// Kills, on each catalog.
 const ROUNDS: usize = 50;
+/// In so many rounds the server is restarted once.
+const RESTART: usize = 12;
 /// Workers at any time.
 const WORKERS: usize = 4;
 /// More than all rounds take.
@@ -39,16 +41,40 @@ fn write(random: &mut Random, round: u64) -> String {
         random.bits(),
         "and more ".repeat(usize::try_from(random.below(8)).unwrap())
     );
-    match random.below(40) {
+    match random.below(50) {
         0 => "truncate posts".to_owned(),
         1..=5 => format!("delete from posts where id = {id}"),
         6..=10 => format!("update posts set id = {} where id = {id}", random.below(60)),
         11..=13 => format!("update posts set title = 'Title {round}' where id = {id}"),
         14 => format!("update posts set body = null where id = {id}"),
+        40 => "truncate notes".to_owned(),
+        41 => format!("delete from notes where id = {id}"),
+        42 => format!("update notes set id = {} where id = {id}", random.below(60)),
+        43 => format!("update notes set body = null where id = {id}"),
+        44 => format!("update notes set body = '{text}' where id between {id} and {id} + 10"),
+        45..=49 => {
+            format!(
+                "insert into notes (id, body) values ({id}, '{text}') on conflict (id) do update set body = excluded.body"
+            )
+        }
         15..=17 => format!("update posts set body = '{text}' where id between {id} and {id} + 10"),
         _ => format!(
             "insert into posts values ({id}, 'T', '{text}') on conflict (id) do update set body = excluded.body"
         ),
+    }
+}
+
+/// Whether the connection was lost, or ended by a server that shuts down.
+fn is_broken(error: &DbErr) -> bool {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_database_error() {
+            Some(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+            None => true,
+        },
+        DbErr::ConnectionAcquire(_) => true,
+        _ => false,
     }
 }
 
@@ -58,11 +84,20 @@ async fn writer(test: TestDatabase, seed: u64, stop: watch::Receiver<bool>) -> R
     let mut round = 0;
     while !*stop.borrow() {
         round += 1;
-        match test.execute(&write(&mut random, round)).await {
-            // moving onto a taken key is the writer's own mistake
-            Err(error) if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => return Err(error),
-            _ => sleep(Duration::from_millis(random.below(8))).await,
+        let Err(error) = test.execute(&write(&mut random, round)).await else {
+            sleep(Duration::from_millis(random.below(8))).await;
+            continue;
+        };
+        // moving onto a taken key is the writer's own mistake
+        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            continue;
         }
+        // and a restart is nobody's
+        let is_away = test.value::<i32>("select 1").await.is_err();
+        if !is_away && !is_broken(&error) {
+            return Err(error);
+        }
+        soon(async || test.value::<i32>("select 1").await.is_ok()).await;
     }
     Ok(round)
 }
@@ -77,63 +112,91 @@ fn fault(random: &mut Random) -> Fault {
     }
 }
 
+/// Every note has the vector of its text, or none where it has no text.
+async fn assert_notes(test: &TestDatabase) -> TestResult {
+    let queue: String = test
+        .value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer where name = 'notes'")
+        .await?;
+    assert_eq!(test.value::<i64>(&format!("select count(*) from {queue}")).await?, 0);
+    let notes = "select jsonb_build_array(id, body, embedding::text)::text from notes order by id";
+    for note in test.values::<String>(notes).await? {
+        let (id, body, embedding): (i32, Option<String>, Option<String>) = serde_json::from_str(&note)?;
+        let embedding: Option<Vec<f32>> = embedding.map(|text| serde_json::from_str(&text)).transpose()?;
+        let expected = body.map(|body| embedding_of("gate", &body, DIMENSIONS));
+        assert_eq!(embedding, expected, "note {id}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn nothing_is_lost_doubled_or_stale() {
-    on_both_catalogs(async |test| {
-        let provider = Provider::start();
-        provider.install("gate", DIMENSIONS);
-        provider.always(Fault::Delay(Duration::from_millis(4)));
-        test.execute(&format!(
-            "create table posts (id int primary key, title text, body text);
-             select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
-                embedding => ai.embedding_ollama('gate', {DIMENSIONS}, base_url => '{}'),
-                chunking => ai.chunking_character_text_splitter(chunk_size => 20, chunk_overlap => 4, separator => ' '),
-                formatting => ai.formatting_python_template('$title: $chunk'),
-                processing => ai.processing_default(batch_size => 3, concurrency => 2))",
-            provider.ollama_url()
-        ))
-        .await?;
-        let (stop, stopped) = watch::channel(false);
-        let writers: Vec<_> = (1..=2)
-            .map(|n| tokio::spawn(writer(test.clone(), SEED + n, stopped.clone())))
-            .collect();
+    for catalog in Catalog::BOTH {
+        on_own_server(catalog, async |test, server| {
+            let provider = Provider::start();
+            provider.install("gate", DIMENSIONS);
+            provider.always(Fault::Delay(Duration::from_millis(4)));
+            test.execute(&format!(
+                "create table posts (id int primary key, title text, body text);
+                 select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
+                    embedding => ai.embedding_ollama('gate', {DIMENSIONS}, base_url => '{url}'),
+                    chunking => ai.chunking_character_text_splitter(chunk_size => 20, chunk_overlap => 4, separator => ' '),
+                    formatting => ai.formatting_python_template('$title: $chunk'),
+                    processing => ai.processing_default(batch_size => 3, concurrency => 2));
+                 create table notes (id int primary key, body text);
+                 select ai.create_vectorizer('notes', name => 'notes', loading => ai.loading_column('body'),
+                    embedding => ai.embedding_ollama('gate', {DIMENSIONS}, base_url => '{url}'),
+                    chunking => ai.chunking_none(), destination => ai.destination_column('embedding'),
+                    processing => ai.processing_default(batch_size => 3, concurrency => 2))",
+                url = provider.ollama_url()
+            ))
+            .await?;
+            let (stop, stopped) = watch::channel(false);
+            let writers: Vec<_> = (1..=2)
+                .map(|n| tokio::spawn(writer(test.clone(), SEED + n, stopped.clone())))
+                .collect();
 
-        let mut random = Random::new(SEED);
-        let mut at_work = 0;
-        let mut workers: Vec<Child> = (0..WORKERS).map(|_| worker(&test, &[])).collect();
-        timeout(PATIENCE, async {
-            for _ in 0..ROUNDS {
-                let before = provider.requests().len();
-                if random.below(3) == 0 {
-                    provider.next(fault(&mut random));
+            let mut random = Random::new(SEED);
+            let mut at_work = 0;
+            let mut workers: Vec<Child> = (0..WORKERS).map(|_| worker(&test, &[])).collect();
+            timeout(PATIENCE, async {
+                for round in 0..ROUNDS {
+                    let before = provider.requests().len();
+                    if random.below(3) == 0 {
+                        provider.next(fault(&mut random));
+                    }
+                    // in the middle of the work, unless leases and waits keep all of them from any
+                    let begun = timeout(Duration::from_secs(5), provider.wait_for_requests(before + 1)).await;
+                    at_work += usize::from(begun.is_ok());
+                    sleep(Duration::from_micros(random.below(40_000))).await;
+                    if round % RESTART == RESTART - 1 {
+                        server.stop().await;
+                        server.start().await;
+                    }
+                    let victim = usize::try_from(random.below(WORKERS as u64)).unwrap();
+                    let mut killed = std::mem::replace(&mut workers[victim], worker(&test, &[]));
+                    assert!(killed.try_wait().unwrap().is_none(), "the worker ended by itself");
+                    killed.kill().await.unwrap();
                 }
-                // in the middle of the work, unless leases and waits keep all of them from any
-                let begun = timeout(Duration::from_secs(5), provider.wait_for_requests(before + 1)).await;
-                at_work += usize::from(begun.is_ok());
-                sleep(Duration::from_micros(random.below(40_000))).await;
-                let victim = usize::try_from(random.below(WORKERS as u64)).unwrap();
-                let mut killed = std::mem::replace(&mut workers[victim], worker(&test, &[]));
-                assert!(killed.try_wait().unwrap().is_none(), "the worker ended by itself");
-                killed.kill().await.unwrap();
+            })
+            .await?;
+            for mut worker in workers {
+                worker.kill().await?;
             }
-        })
-        .await?;
-        for mut worker in workers {
-            worker.kill().await?;
-        }
-        stop.send_replace(true);
-        for writer in writers {
-            assert!(writer.await?? > 100);
-        }
-        assert!(at_work > ROUNDS / 2, "in {at_work} of {ROUNDS} rounds there was work");
+            stop.send_replace(true);
+            for writer in writers {
+                assert!(writer.await?? > 100);
+            }
+            assert!(at_work > ROUNDS / 2, "in {at_work} of {ROUNDS} rounds there was work");
 
-        let ended = timeout(PATIENCE, worker(&test, &["--once"]).wait()).await??;
-        assert!(ended.success());
-        assert_in_sync(&test).await;
-        // neither a kill nor a provider's bad day is a row's attempt
-        let charged = "select count(*) from ai.vectorizer_errors where details ? 'key'";
-        assert_eq!(test.value::<i64>(charged).await?, 0);
-        Ok(())
-    })
-    .await;
+            let ended = timeout(PATIENCE, worker(&test, &["--once"]).wait()).await??;
+            assert!(ended.success());
+            assert_in_sync(&test).await;
+            assert_notes(&test).await?;
+            // neither a kill nor a restart nor a provider's bad day is a row's attempt
+            let charged = "select count(*) from ai.vectorizer_errors where details ? 'key'";
+            assert_eq!(test.value::<i64>(charged).await?, 0);
+            Ok(())
+        })
+        .await;
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pgai_sea::embedder::Embedder;
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 use sea_orm::sqlx::postgres::PgListener;
@@ -166,6 +167,75 @@ async fn one_that_slept_beside_another_polls_when_that_is_gone() {
         insert(&test, 2).await?;
         embedded(&test).await;
         second.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+/// On pgai's catalog one statement a second waits for all lanes, and a lane that comes or goes meanwhile does not interrupt it.
+#[tokio::test]
+async fn lanes_come_and_go_while_the_server_waits() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute(
+            "create table notes (id int primary key, body text not null);
+             select ai.create_vectorizer('notes', loading => ai.loading_column('body'), embedding => ai.embedding_ollama('gate', 8))",
+        )
+        .await?;
+        let gate = Gate::new();
+        let running = asleep(&test, &gate).await?;
+        let left = async |table: &str| -> i64 {
+            let sql = format!("select count(*) from {table} where id not in (select id from {table}_embedding_store)");
+            test.value(&sql).await.unwrap()
+        };
+        for id in 1..=12 {
+            let table = if id % 3 == 0 { "notes (id, body)" } else { "posts (id, body, title)" };
+            let title = if id % 3 == 0 { "" } else { ", 'T'" };
+            test.execute(&format!("insert into {table} values ({id}, 'text {id}'{title})"))
+                .await?;
+            let table = &table[..5];
+            soon(async || left(table).await == 0).await;
+            // at another moment of the server's wait, and of the lane's way to bed, each time
+            tokio::time::sleep(Duration::from_millis(37 * (id * id % 17))).await;
+        }
+        if test.catalog == Catalog::Pgai {
+            let waits = "select exists (select from pg_stat_activity where datname = current_database() \
+                         and state = 'active' and wait_event = 'PgSleep' and query ~ 'pg_current_snapshot')";
+            soon(async || test.value(waits).await.unwrap()).await;
+        }
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+/// Who may not do so in the server asks again and again.
+#[tokio::test]
+async fn a_role_that_may_not_wait_in_the_server_is_woken_all_the_same() {
+    on_catalog(Catalog::Pgai, async |test| {
+        let role = test.role("waiting").await?;
+        let db = test.connect_as(&role).await?;
+        posts(&test).await?;
+        test.execute(&format!(
+            "revoke usage on language plpgsql from public;
+             grant usage on schema ai, public to {role};
+             grant all on all tables in schema ai, public to {role};
+             grant execute on all functions in schema ai to {role}"
+        ))
+        .await?;
+        let gate = Gate::new();
+        let sleepy = Worker::new(db.clone())
+            .embedder("ollama", "gate", Arc::clone(&gate) as Arc<dyn Embedder>)
+            .poll_interval(Duration::from_mins(10));
+        let running = start(sleepy);
+        for id in 1..=3 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            insert(&test, id).await?;
+            embedded(&test).await;
+        }
+        running.stop().await;
+        db.close().await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;
