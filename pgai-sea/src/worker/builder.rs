@@ -109,10 +109,10 @@ impl Worker {
 
     /// How soon an idle worker learns of rows that were committed, where it has to find out for itself; by default after 50 milliseconds.
     ///
-    /// On this crate's catalog it is notified, within milliseconds. On pgai's it peeks in this interval: whether any transaction on the server
-    /// has ended, and if so, whether a queue has rows. Both take one connection besides the pool's, with the same options.
-    /// Peeking every 50 milliseconds takes an idle worker about ten times what it takes otherwise, half a percent of a core; every 150
-    /// milliseconds it is a fifth of a percent.
+    /// On this crate's catalog it is notified, within milliseconds. On pgai's the server looks in this interval whether any transaction has
+    /// ended, for a second at a time and in one statement, and the worker then into the queues. Both take one connection besides
+    /// the pool's, with the same options. Behind a pooler that shares connections by the transaction, and with a role that may not use
+    /// plpgsql, the worker itself asks in this interval, which every 50 milliseconds takes up to a percent of a core.
     /// With an interval of zero there is none, and the worker looks for work every [`poll_interval`](Self::poll_interval).
     #[must_use]
     pub fn wake_interval(mut self, wake_interval: Duration) -> Self {

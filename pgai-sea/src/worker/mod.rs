@@ -47,7 +47,8 @@
 //!
 //! An idle worker is woken by the commit of whoever queues a row: this crate's triggers notify, but only while a worker sleeps, since
 //! notifications are committed one after the other on the whole server. On pgai's catalog, and where transactions can be prepared or a pooler keeps
-//! notifications to itself, a worker peeks, every 50 milliseconds, whether any transaction has ended ([`Worker::wake_interval`]).
+//! notifications to itself, a worker lets the server look every 50 milliseconds whether any transaction has ended, or asks it
+//! ([`Worker::wake_interval`]).
 //! [`Worker::poll_interval`] is how often it looks for work whatever it hears.
 //!
 //! # Telemetry

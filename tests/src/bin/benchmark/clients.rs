@@ -67,7 +67,7 @@ async fn fill(test: &TestDatabase, characters: u32) -> Result<(), DbErr> {
         "insert into posts select i, 'title', {text} from generate_series(1, {ROWS}) i"
     ))
     .await?;
-    embed(test).await
+    embed(test, true).await
 }
 
 /// How long one of the clients takes for a row, and the server for each.

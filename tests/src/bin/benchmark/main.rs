@@ -114,13 +114,14 @@ fn text(characters: u32) -> String {
     format!("left(repeat(md5(i::text), {}), {characters})", characters.div_ceil(32))
 }
 
-/// As if a worker had been here: every row has an embedding, and the queue is empty.
-async fn embed(test: &TestDatabase) -> Result<(), DbErr> {
+/// As if a worker had been here: every row has an embedding, and the queue is empty. Or, unless it `is_embedded`, as if none had.
+async fn embed(test: &TestDatabase, is_embedded: bool) -> Result<(), DbErr> {
     if test.catalog != Catalog::Bare {
-        test.execute(
+        test.execute(&format!(
             "truncate ai._vectorizer_q_1, posts_embedding_store;
-             insert into posts_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, title, '[1,2,3]' from posts",
-        )
+             insert into posts_embedding_store (id, chunk_seq, chunk, embedding)
+             select id, 0, title, '[1,2,3]' from posts where {is_embedded}"
+        ))
         .await?;
         test.execute("vacuum analyze posts_embedding_store").await?;
         test.execute("vacuum analyze ai._vectorizer_q_1").await?;

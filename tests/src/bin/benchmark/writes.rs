@@ -8,25 +8,27 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use crate::table::{Cost, Line, milliseconds, print};
 use crate::{Plan, Variants, connect, embed, text};
 
-const WRITES: [(&str, &str); 4] = [
-    (
-        "INSERT .. SELECT",
-        "insert into posts select i, 'title ' || i, {text} from generate_series(1, {rows}) i",
-    ),
-    ("UPDATE, another column", "update posts set views = views + 1"),
-    ("UPDATE, the text", "update posts set body = body || '.'"),
-    ("DELETE", "delete from posts"),
+const INSERT: &str = "insert into posts select i, 'title ' || i, {text} from generate_series(1, {rows}) i";
+
+/// What each is called, its SQL, and whether the rows that are there have embeddings before it.
+const WRITES: [(&str, &str, bool); 6] = [
+    ("INSERT .. SELECT", INSERT, true),
+    ("UPDATE, another column", "update posts set views = views + 1", true),
+    ("UPDATE, the text", "update posts set body = body || '.'", true),
+    ("DELETE", "delete from posts", true),
+    ("INSERT, once more", INSERT, true),
+    ("DELETE, nothing embedded", "delete from posts", false),
 ];
 
 pub(crate) async fn run(variants: Variants<'_>, plan: Plan) -> TestResult {
-    let mut lines = WRITES.map(|(name, _)| Line::new(name));
+    let mut lines = WRITES.map(|(name, ..)| Line::new(name));
     let mut sessions = Vec::new();
     for variant in variants {
         sessions.push(connect(variant, 1).await?);
     }
     // the round before the first one makes files and fills caches
     for round in 0..=plan.rounds {
-        for (line, (_, sql)) in lines.iter_mut().zip(WRITES) {
+        for (line, (_, sql, is_embedded)) in lines.iter_mut().zip(WRITES) {
             let sql = sql
                 .replace("{rows}", &plan.rows.to_string())
                 .replace("{text}", &text(plan.characters));
@@ -36,7 +38,7 @@ pub(crate) async fn run(variants: Variants<'_>, plan: Plan) -> TestResult {
             }; 3];
             for turn in 0..variants.len() {
                 let variant = (round + turn) % variants.len();
-                embed(variants[variant]).await?;
+                embed(variants[variant], is_embedded).await?;
                 costs[variant] = measure(&sessions[variant], &sql).await?;
             }
             if round > 0 {
