@@ -19,6 +19,7 @@ mod quantized;
 mod random;
 mod ranking;
 mod reference;
+mod restricted;
 mod scan;
 mod settings;
 mod short;
