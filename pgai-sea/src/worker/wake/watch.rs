@@ -324,9 +324,10 @@ impl Watch {
                 Way::Notified { .. } => None,
             });
             let (peeked, sql): (Vec<i32>, Vec<String>) = peeks.unzip();
-            let found = match sql.is_empty() {
-                true => Ok(Vec::new()),
-                false => query(AssertSqlSafe(sql.join(" union all "))).fetch_all(listener).await,
+            let found = if sql.is_empty() {
+                Ok(Vec::new())
+            } else {
+                query(AssertSqlSafe(sql.join(" union all "))).fetch_all(listener).await
             };
             let found: Vec<i32> = match found {
                 Ok(rows) => rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
