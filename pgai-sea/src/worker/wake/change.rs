@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use crate::sql::quote_literal;
 
-/// For how long the server waits in one statement, whose snapshot keeps dead rows from being removed meanwhile.
-const WAIT: Duration = Duration::from_secs(1);
+/// For how long the server waits in one statement, whose snapshot keeps dead rows from being removed meanwhile. Less than a second, from
+/// which on many servers write statements into their log.
+const WAIT: Duration = Duration::from_millis(900);
 
 /// Another one than before if any transaction that writes has begun or ended.
 #[derive(Clone, Debug)]
@@ -47,22 +48,24 @@ impl Snapshot {
     /// After an error of the database the connection is in a transaction that failed.
     pub(super) async fn next(self, interval: Duration, listener: &mut PgListener) -> Result<Self, Error> {
         let looks = WAIT.as_millis() / interval.as_millis().max(1);
-        // one message there, one back; beyond read committed a transaction would see the same snapshot for ever
+        // One message there, one back. Beyond read committed a transaction would see the same snapshot for ever. The block's text is
+        // always the same: to pg_stat_statements another one is another statement.
         let sql = format!(
             "begin isolation level read committed read only; \
+             select pg_catalog.set_config('pgai_sea.snapshot', {}, true); \
              do $wait$ begin \
                  for look in 1 .. {looks} loop \
                      perform pg_catalog.pg_sleep({}); \
-                     exit when pg_catalog.pg_current_snapshot()::pg_catalog.text <> {}; \
+                     exit when pg_catalog.pg_current_snapshot()::pg_catalog.text <> pg_catalog.current_setting('pgai_sea.snapshot'); \
                  end loop; \
              end $wait$; \
              select pg_catalog.pg_current_snapshot()::pg_catalog.text; \
              commit",
-            interval.as_secs_f64(),
-            quote_literal(&self.text)
+            quote_literal(&self.text),
+            interval.as_secs_f64()
         );
         let rows = listener.fetch_all(raw_sql(AssertSqlSafe(sql))).await?;
-        let text: String = rows.first().ok_or(Error::RowNotFound)?.try_get(0)?;
+        let text: String = rows.last().ok_or(Error::RowNotFound)?.try_get(0)?;
         Ok(if text == self.text { self } else { Self::of(text) })
     }
 }

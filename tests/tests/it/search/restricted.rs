@@ -27,12 +27,10 @@ async fn readers<const N: usize>(
         rbac.add_role_permissions(&test.db, role, &["select"], tables).await?;
     }
     test.db.load_rbac().await?;
-    let mut users = 1..;
-    let mut reader = || test.db.restricted_for(RbacUserId(users.next().unwrap_or_default()));
-    let mut connections = Vec::new();
-    for _ in 0..N {
-        connections.push(reader()?);
-    }
+    let users = (1..).map(RbacUserId).take(N);
+    let connections: Vec<_> = users
+        .map(|user| test.db.restricted_for(user))
+        .collect::<Result<_, _>>()?;
     connections
         .try_into()
         .map_err(|_| DbErr::Custom("another number of readers".to_owned()))

@@ -47,6 +47,7 @@ fn write(random: &mut Random, round: u64) -> String {
         6..=10 => format!("update posts set id = {} where id = {id}", random.below(60)),
         11..=13 => format!("update posts set title = 'Title {round}' where id = {id}"),
         14 => format!("update posts set body = null where id = {id}"),
+        15..=17 => format!("update posts set body = '{text}' where id between {id} and {id} + 10"),
         40 => "truncate notes".to_owned(),
         41 => format!("delete from notes where id = {id}"),
         42 => format!("update notes set id = {} where id = {id}", random.below(60)),
@@ -57,7 +58,6 @@ fn write(random: &mut Random, round: u64) -> String {
                 "insert into notes (id, body) values ({id}, '{text}') on conflict (id) do update set body = excluded.body"
             )
         }
-        15..=17 => format!("update posts set body = '{text}' where id between {id} and {id} + 10"),
         _ => format!(
             "insert into posts values ({id}, 'T', '{text}') on conflict (id) do update set body = excluded.body"
         ),
