@@ -233,14 +233,14 @@ async fn a_role_that_may_not_wait_in_the_server_is_woken_all_the_same() {
             insert(&test, id).await?;
             embedded(&test).await;
         }
-        // by one connection, and not because it is lost each time
-        let asks = format!(
-            "select coalesce(max(pid), 0) from pg_stat_activity where usename = '{role}' and query ~ '^select pg_current_snapshot'"
-        );
-        let asking: i32 = test.value(&asks).await?;
+        // by one connection, once it lies down, and not because that is lost each time
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let asks = "select coalesce(max(pid), 0) from pg_stat_activity
+                    where datname = current_database() and query ~ '^select pg_current_snapshot'";
+        let asking: i32 = test.value(asks).await?;
         assert_ne!(asking, 0);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(test.value::<i32>(&asks).await?, asking);
+        assert_eq!(test.value::<i32>(asks).await?, asking);
         running.stop().await;
         db.close().await?;
         test.drop_role(&role).await?;
