@@ -3,6 +3,7 @@
 mod eighteen;
 mod fresh;
 mod outside;
+mod release;
 mod schedule;
 mod sea_orm_cli;
 mod transactions;

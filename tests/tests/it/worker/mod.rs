@@ -26,6 +26,7 @@ mod rights;
 mod secrets;
 mod shapes;
 mod silence;
+mod subscribed;
 mod support;
 mod telemetry;
 mod timeouts;
