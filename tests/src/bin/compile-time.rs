@@ -106,7 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::write(folder.join(name).join("src/lib.rs"), "")?;
         for n in 0..ENTITIES {
             let file = folder.join(name).join(format!("src/posts_{n}.rs"));
-            std::fs::write(file, entity.replace("_N", &format!("_{n}")))?;
+            std::fs::write(file, entity.replace("posts_N", &format!("posts_{n}")))?;
         }
     }
     // a workspace of its own: what is compiled for it is not what the tests run

@@ -8,6 +8,8 @@
 -- Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it calls
 -- anything: transition tables would hold every row twice, with its whole text, also for an update of something else. Nor can
 -- the triggers be limited to the columns that a statement names, as another trigger may change others.
+-- Nor are the keys of a statement's rows gathered and queued at its end: between one row's call and the next there is no place
+-- to keep them but a setting, which whoever writes can set as well.
 --
 -- In a partitioned table, in a partition and in a table that inherits all are seen row by row: rows written to a partition by its own
 -- name, or moved from one to another by an update, pass no statement trigger of the parent, and rows of a child that are written through
