@@ -78,23 +78,25 @@ impl VectorizerManagerExt for SchemaManager<'_> {
     where
         V: Into<VectorizerRef> + Send,
     {
-        check_ours(self, "refresh_vectorizer", "rename back what was renamed").await?;
-        alter(self, vectorizer.into(), Call::new("refresh_vectorizer")).await
+        let vectorizer = vectorizer.into();
+        check_ours(self, &vectorizer, "refresh_vectorizer", "rename back what was renamed").await?;
+        alter(self, vectorizer, Call::new("refresh_vectorizer")).await
     }
 
     async fn release_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send,
     {
+        let vectorizer = vectorizer.into();
         if !is_transaction(self.get_connection()) {
-            return Err(DbErr::Migration(
-                "rows that are written between `release_vectorizer` and `refresh_vectorizer` would be missed outside of a transaction: let the \
-                 migration's `use_transaction` return Some(true)"
-                    .to_owned(),
-            ));
+            return Err(DbErr::Migration(format!(
+                "the vectorizer {} is released in a transaction only, as rows that are written before `refresh_vectorizer` would be missed: let \
+                 the migration's `use_transaction` return Some(true)",
+                describe(&vectorizer)
+            )));
         }
-        check_ours(self, "release_vectorizer", "leave the columns as they are").await?;
-        alter(self, vectorizer.into(), Call::new("release_vectorizer")).await
+        check_ours(self, &vectorizer, "release_vectorizer", "leave the columns as they are").await?;
+        alter(self, vectorizer, Call::new("release_vectorizer")).await
     }
 
     async fn enable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
@@ -197,7 +199,12 @@ fn check_no_transaction(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
 }
 
 /// Refuses where the `ai` schema is pgai's own, which lacks `function`, and says what to do `instead`.
-async fn check_ours(manager: &SchemaManager<'_>, function: &str, instead: &str) -> Result<(), DbErr> {
+async fn check_ours(
+    manager: &SchemaManager<'_>,
+    vectorizer: &VectorizerRef,
+    function: &str,
+    instead: &str,
+) -> Result<(), DbErr> {
     let has_function = Statement::from_sql_and_values(
         DbBackend::Postgres,
         "SELECT to_regprocedure($1) IS NOT NULL OR to_regnamespace('ai') IS NULL",
@@ -208,7 +215,8 @@ async fn check_ours(manager: &SchemaManager<'_>, function: &str, instead: &str) 
         return Ok(());
     }
     Err(DbErr::Migration(format!(
-        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop the vectorizer and create it anew"
+        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop the vectorizer {} and create it anew",
+        describe(vectorizer)
     )))
 }
 
@@ -235,13 +243,7 @@ async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), Db
 /// Calls a function on one vectorizer. Asks for it first: by name, pgai's functions accept what does not exist.
 async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Call) -> Result<(), DbErr> {
     let db = manager.get_connection();
-    let missing = || {
-        let what = match &vectorizer {
-            VectorizerRef::Id(id) => format!("with id {id}"),
-            VectorizerRef::Name(name) => format!("called {name:?}"),
-        };
-        DbErr::Migration(format!("there is no vectorizer {what}"))
-    };
+    let missing = || DbErr::Migration(format!("there is no vectorizer {}", describe(&vectorizer)));
     if !catalog::has_catalog(db).await? {
         return Err(missing());
     }
@@ -265,6 +267,13 @@ async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Cal
     ))
     .await?;
     Ok(())
+}
+
+fn describe(vectorizer: &VectorizerRef) -> String {
+    match vectorizer {
+        VectorizerRef::Id(id) => format!("with id {id}"),
+        VectorizerRef::Name(name) => format!("called {name:?}"),
+    }
 }
 
 fn invalid(error: &ConfigError) -> DbErr {
