@@ -1,0 +1,137 @@
+use super::*;
+
+mod website_blog {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "blog", schema_name = "website")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key)]
+        pub(super) id: i32,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[derive(sea_orm::DeriveIden)]
+enum Blog {
+    Table,
+}
+
+fn posts() -> CreateVectorizer {
+    CreateVectorizer::new("posts")
+        .loading(Loading::column("body"))
+        .embedding(Embedding::ollama("all-minilm", 384))
+}
+
+#[track_caller]
+fn refused(create: &CreateVectorizer, message: &str) {
+    assert_eq!(create.to_sql().unwrap_err().to_string(), message);
+    assert_eq!(create.statement().unwrap_err().to_string(), message);
+}
+
+#[test]
+fn names_and_separators_of_quotes_are_ordinary() {
+    let create = CreateVectorizer::new(("o'clock \"x\"", "posts"))
+        .loading(Loading::column("bo'dy"))
+        .embedding(Embedding::ollama("m", 3))
+        .chunking(Chunking::character_text_splitter().separator("'\\\"'"));
+    assert_eq!(
+        create.to_sql().unwrap(),
+        r#"SELECT ai.create_vectorizer(source => '"o''clock ""x""".posts', loading => ai.loading_column(column_name => 'bo''dy'), embedding => ai.embedding_ollama(model => 'm', dimensions => 3), chunking => ai.chunking_character_text_splitter(separator => E'''\\"'''))"#
+    );
+}
+
+#[test]
+fn a_statement_binds_every_value() {
+    let statement = posts()
+        .name("posts_search")
+        .grant_to(["bob"])
+        .if_not_exists(true)
+        .statement()
+        .unwrap();
+    assert_eq!(
+        statement.sql,
+        "SELECT ai.create_vectorizer(source => $1::regclass, name => $2, \
+         loading => ai.loading_column(column_name => $3::name), \
+         embedding => ai.embedding_ollama(model => $4, dimensions => $5), \
+         grant_to => ai.grant_to(VARIADIC $6::name[]), if_not_exists => $7)"
+    );
+    assert_eq!(statement.values.unwrap().0.len(), 7);
+}
+
+#[test]
+fn an_entity_goes_in_with_its_schema_or_not_at_all() {
+    let text = |create: CreateVectorizer| {
+        let create = create
+            .loading(Loading::column("body"))
+            .embedding(Embedding::ollama("m", 3));
+        create.to_sql().map_err(|error| error.to_string())
+    };
+    let sql = text(CreateVectorizer::entity(website_blog::Entity)).unwrap();
+    assert!(sql.contains("source => 'website.blog'"), "{sql}");
+    assert_eq!(
+        text(CreateVectorizer::new(website_blog::Entity)).unwrap_err(),
+        "`source`: is an entity, whose schema a table's name leaves out; call CreateVectorizer::entity(..)"
+    );
+    // other names of types are names
+    let sql = text(CreateVectorizer::new(Blog::Table)).unwrap();
+    assert!(sql.contains("source => 'blog'"), "{sql}");
+}
+
+#[test]
+fn what_no_database_takes_is_refused_by_the_setters_name() {
+    refused(
+        &CreateVectorizer::new("posts").embedding(Embedding::ollama("m", 3)),
+        "`loading`: is required; call .loading(Loading::column(..))",
+    );
+    refused(
+        &CreateVectorizer::new("posts").loading(Loading::column("body")),
+        "`embedding`: is required; call .embedding(Embedding::openai(..) or another provider)",
+    );
+    refused(
+        &posts().name("Posts"),
+        "`name`: \"Posts\" has other characters than a-z, 0-9 and _, or does not start with a letter",
+    );
+    refused(
+        &posts().chunking(Chunking::character_text_splitter().chunk_size(100)),
+        "`chunk_overlap`: 400, the default, is larger than chunk_size 100; set chunk_overlap to at most that",
+    );
+    refused(
+        &posts().embedding(Embedding::openai("m", 16_001)),
+        "`dimensions`: 16001 is not between 1 and 16000",
+    );
+    refused(
+        &posts().formatting(Formatting::python_template("$title")),
+        "`formatting`: the template \"$title\" does not contain $chunk",
+    );
+    refused(
+        &posts().destination(Destination::column("embedding")),
+        "`chunking`: must be Chunking::none() with Destination::column, which holds one vector per row",
+    );
+    refused(
+        &posts()
+            .embedding(Embedding::openai("m", 3072))
+            .indexing(Indexing::hnsw()),
+        "`indexing`: HNSW takes at most 2000 dimensions, m has 3072",
+    );
+    refused(
+        &posts()
+            .destination(Destination::column("embedding"))
+            .chunking(Chunking::none())
+            .embedding(Embedding::openai("m", 4001))
+            .indexing(Indexing::hnsw()),
+        "`indexing`: HNSW takes at most 4000 dimensions, in a column of halfvec, m has 4001",
+    );
+    let halfvec = posts()
+        .destination(Destination::column("embedding"))
+        .chunking(Chunking::none())
+        .embedding(Embedding::openai("m", 4000))
+        .indexing(Indexing::hnsw());
+    assert!(halfvec.to_sql().is_ok());
+    refused(
+        &posts().loading(Loading::column("a\0b")),
+        "`loading`: contains a NUL character, which PostgreSQL's text cannot hold",
+    );
+}
