@@ -4,7 +4,7 @@
 //! folder, and pgai's own of versions 0.10 to 0.12. Everything else in this crate works with either.
 //!
 //! What fills queues are triggers. Where a source is a subscriber of logical replication, PostgreSQL fires none of them for what is replicated, unless
-//! they are enabled for it; then `ai.refresh_vectorizer` makes row triggers of them, as it fires no others:
+//! they are enabled for it; then `ai.refresh_vectorizer` makes row triggers of them, as it fires no others but the truncate's:
 //!
 //! ```sql
 //! alter table blog enable always trigger _vectorizer_src_trg_1_insert; -- and _update, _delete and _truncate, of vectorizer 1

@@ -95,7 +95,7 @@ $$;
 
 -- Whether a vectorizer's inserts and deletes are seen row by row. Where a source is divided they have to be. A hypertable of timescaledb is such a table:
 -- its older versions refuse transition tables. And so they are where the table's owner has one of the triggers fire for what logical replication
--- applies (alter table .. enable always trigger ..), as that fires row triggers and no others.
+-- applies (alter table .. enable always trigger ..), as that fires row triggers, and of the others the truncate's alone.
 create or replace function ai._vectorizer_is_seen_by_row(v ai.vectorizer, source regclass)
 returns bool language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$

@@ -17,8 +17,8 @@
 -- from without being partitioned is as any table: what a statement that names it inserts or deletes, its children's rows included, is in
 -- the transition tables. What is written to such a child by its own name is seen by no trigger of the parent.
 --
--- Where the source is filled by a subscription of logical replication, none of these triggers fires unless it is told to, and statement
--- triggers never do. A vectorizer sees what is replicated after
+-- Where the source is filled by a subscription of logical replication, none of these triggers fires unless it is told to, and of those per
+-- statement the truncate's alone. A vectorizer sees what is replicated after
 --     alter table blog enable always trigger _vectorizer_src_trg_1_insert; -- and so on for _update, _delete and _truncate
 --     select ai.refresh_vectorizer('public_blog_embedding_store'); -- makes row triggers of them, which stay enabled so
 

@@ -1,4 +1,4 @@
-//! Sources that are filled by logical replication, whose workers fire row triggers and no others; and hypertables.
+//! Sources that are filled by logical replication, whose workers fire triggers per row, and of those per statement the truncate's; and hypertables.
 
 use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
 
