@@ -1,6 +1,7 @@
 //! The entity as the derive sees it: names resolved, nothing judged yet.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Field, Fields, Ident, LitStr, Type, Visibility};
@@ -58,6 +59,7 @@ pub(crate) struct Entity {
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) field: Ident,
+    pub(crate) variant: Ident,
     pub(crate) name: String,
     pub(crate) ty: Type,
 }
@@ -145,6 +147,7 @@ impl Entity {
         if not_a_column.is_none() {
             self.columns.push(Column {
                 field: ident.clone(),
+                variant: variant.clone(),
                 name: column.clone(),
                 ty: field.ty.clone(),
             });
@@ -196,6 +199,18 @@ impl Entity {
             .collect()
     }
 
+    /// The vectorizer that a search on the model's entity is by: its column of vectors, the default one, or the only one.
+    pub(crate) fn searched(&self) -> Option<&Vectorizer> {
+        let mut vectorizers = self.vectorizers.iter();
+        let column = vectorizers.clone().find(|vectorizer| vectorizer.in_column());
+        column
+            .or_else(|| vectorizers.find(|vectorizer| vectorizer.attr.default.is_some()))
+            .or(match self.vectorizers.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            })
+    }
+
     /// Whether SeaORM writes `Related<companion>` for the entity, because of a field with `has_many`.
     pub(crate) fn relates_already(&self, vectorizer: &Vectorizer) -> bool {
         self.related.contains(&format!("{}::Entity", vectorizer.module.unraw()))
@@ -206,6 +221,20 @@ impl Vectorizer {
     /// Whether the embeddings are in a column of the source, this one, rather than in a table of their own.
     pub(crate) fn in_column(&self) -> bool {
         self.attr.column_destination.is_some()
+    }
+
+    /// The length of the vectors; 1 beside an error about it.
+    pub(crate) fn dimensions(&self) -> u32 {
+        self.attr.dimensions.unwrap_or(1)
+    }
+
+    /// The entity that holds the embeddings, as it is named beside the model.
+    pub(crate) fn entity(&self) -> TokenStream {
+        if self.in_column() {
+            return quote!(Entity);
+        }
+        let module = &self.module;
+        quote!(#module::Entity)
     }
 
     /// Schema (`None`: wherever the source is) and name of the table that holds the embeddings.

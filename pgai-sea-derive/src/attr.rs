@@ -12,8 +12,9 @@ use crate::literal;
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "dimensions",
+    "default",
     "destination",
     "loading",
     "name",
@@ -33,8 +34,10 @@ const KEYS: [&str; 13] = [
 pub(crate) struct VectorizerAttr {
     /// The attribute's name, for what is wrong with the attribute as a whole.
     pub(crate) span: Span,
-    /// 1 when it is missing or was refused, so that the rest can still be checked.
-    pub(crate) dimensions: u32,
+    /// `None` when it is missing or was refused, which is an error already.
+    pub(crate) dimensions: Option<u32>,
+    /// Where `default` is written, if it is.
+    pub(crate) default: Option<Span>,
     /// Where `destination = "column"` is written, if it is.
     pub(crate) column_destination: Option<Span>,
     /// The field whose text is embedded, for a column destination.
@@ -57,7 +60,8 @@ impl VectorizerAttr {
     pub(crate) fn parse(attr: &Attribute, errors: &mut Errors) -> Self {
         let mut parsed = Self {
             span: attr.path().span(),
-            dimensions: 1,
+            dimensions: None,
+            default: None,
             column_destination: None,
             loading: None,
             name: None,
@@ -99,7 +103,11 @@ impl VectorizerAttr {
         }
         self.keys.push(key.clone());
         match key.to_string().as_str() {
-            "dimensions" => self.dimensions = errors.ok(dimensions(meta)?).unwrap_or(1),
+            "dimensions" => self.dimensions = errors.ok(dimensions(meta)?),
+            "default" => {
+                self.default = Some(key.span());
+                errors.ok(no_value(meta)?);
+            }
             "destination" => self.column_destination = errors.ok(destination(&string(meta)?)).flatten(),
             "loading" => self.loading = Some(string(meta)?),
             "name" => self.name = errors.ok(module_name(&string(meta)?)),
@@ -139,6 +147,17 @@ fn dimensions(meta: &ParseNestedMeta) -> syn::Result<syn::Result<u32>> {
                 format!("`dimensions` must be a whole number from 1 to {MAX_DIMENSIONS}, as in `dimensions = 768`"),
             )
         }))
+}
+
+fn no_value(meta: &ParseNestedMeta) -> syn::Result<syn::Result<()>> {
+    if meta.input.is_empty() || meta.input.peek(Token![,]) {
+        return Ok(Ok(()));
+    }
+    skip_value(meta)?;
+    Ok(Err(Error::new_spanned(
+        &meta.path,
+        "`default` takes no value: write it alone, as in `#[vectorizer(dimensions = 768, default)]`",
+    )))
 }
 
 fn string(meta: &ParseNestedMeta) -> syn::Result<LitStr> {

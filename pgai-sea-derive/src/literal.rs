@@ -40,6 +40,17 @@ impl<'a> Constructor<'a> {
     }
 }
 
+/// What the last call of `setter` in a chain of setters is given: `100` of `Chunking::character_text_splitter().chunk_size(100)`.
+pub(crate) fn setter_argument<'a>(expr: &'a Expr, setter: &str) -> Option<&'a Expr> {
+    match expr {
+        Expr::MethodCall(call) if call.method == setter => call.args.first(),
+        Expr::MethodCall(call) => setter_argument(&call.receiver, setter),
+        Expr::Paren(inner) => setter_argument(&inner.expr, setter),
+        Expr::Group(inner) => setter_argument(&inner.expr, setter),
+        _ => None,
+    }
+}
+
 /// The number, if `expr` is an integer literal.
 pub(crate) fn number(expr: &Expr) -> Option<&LitInt> {
     match literal(expr)? {

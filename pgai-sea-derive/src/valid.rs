@@ -42,6 +42,7 @@ pub(crate) fn check(entity: &Entity) -> Errors {
     }
     for (index, vectorizer) in entity.vectorizers.iter().enumerate() {
         column(vectorizer, &mut errors);
+        default(entity, index, &mut errors);
         destination::check(entity, vectorizer, &mut errors);
         options::check(entity, vectorizer, &mut errors);
         if !vectorizer.in_column() {
@@ -76,6 +77,30 @@ fn column(vectorizer: &Vectorizer, errors: &mut Errors) {
             ),
         ));
     }
+}
+
+/// A search on the entity is by one vectorizer.
+fn default(entity: &Entity, index: usize, errors: &mut Errors) {
+    let vectorizer = &entity.vectorizers[index];
+    let Some(span) = vectorizer.attr.default else { return };
+    let message = if vectorizer.in_column() {
+        "`default` belongs to a table destination: an entity with a column of vectors is always searched by that column"
+            .to_owned()
+    } else if let Some(column) = entity.vectorizers.iter().find(|other| other.in_column()) {
+        format!(
+            "a search on the entity is by its column `{}`: leave `default` out, and search on `{}::Entity`",
+            column.field, vectorizer.module
+        )
+    } else if entity.vectorizers[..index]
+        .iter()
+        .any(|other| other.attr.default.is_some())
+    {
+        "two vectorizers are the `default`: a search on the entity is by one of them, so remove one `default`"
+            .to_owned()
+    } else {
+        return;
+    };
+    errors.push(Error::new(span, message));
 }
 
 /// An alias or a newtype may well be text; the types of the language that hold none cannot.

@@ -3,7 +3,6 @@
 pub use inventory::submit as register;
 pub use sea_orm;
 
-pub use crate::entity::{
-    Declaration, DeclaredDestination, EmbeddingTrait, Registered, SearchedByTrait, VectorizedTrait, declared,
-};
-pub use crate::search::{Rows, SearchableTrait, primary_key};
+pub use crate::entity::{Declaration, DeclaredDestination, EmbeddingTrait, Registered, Sealed, declared};
+pub use crate::search::{Chunks, Rows, Searched, WithSource};
+pub use crate::vectorizer::SourceTable;

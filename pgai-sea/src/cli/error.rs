@@ -7,8 +7,7 @@ use crate::worker::WorkerError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CliError {
+pub(super) enum CliError {
     /// No address was given.
     #[error("which database? pass --db-url postgres://user@host/database, or set DATABASE_URL")]
     NoDatabase,

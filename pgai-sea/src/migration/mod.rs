@@ -45,7 +45,7 @@ pub mod prelude {
     pub use crate::config::{
         Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     };
-    pub use crate::entity::VectorizedTrait;
+    pub use crate::entity::EmbeddingTrait;
     pub use crate::index::{CreateVectorIndex, DropVectorIndex, VectorType};
     pub use crate::search::Metric;
     pub use crate::vectorizer::{CreateVectorizer, DropVectorizer};

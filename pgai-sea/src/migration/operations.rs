@@ -40,7 +40,7 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                     .to_owned(),
             ));
         }
-        catalog::drop_leftovers(&transaction, create.regclass()).await?;
+        catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction
             .query_one_raw(statement)
             .await?

@@ -6,76 +6,35 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
 
 use super::error::SearchError;
-use super::expr::IntoVector;
-use super::found::{Chunks, Found, FoundKey, Partial, SearchableTrait, WithSource};
+use super::found::{Chunks, Found, Partial, WithSource};
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
 use super::plan::{Attempt, Plan};
 use super::query::SearchQuery;
-use super::recall::Recall;
 use super::statement::SearchStatement;
-use crate::embedder::Embedder;
-use crate::entity::{EmbeddingTrait, SearchedByTrait};
-
-/// Starts searches: on every companion entity, and on entities with a vector of their own.
-pub trait SearchTrait: SearchableTrait {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
-    /// row. An expression is evaluated wherever a statement of the search has it.
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Found> {
-        Search::new(query.into_vector().into())
-    }
-
-    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self, Self::Found> {
-        Search::new(SearchQuery::Text(embedder, text.into()))
-    }
-
-    /// Searches for more like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean
-    /// of their vectors.
-    fn search_like(key: FoundKey<Self>) -> Search<'static, Self, Self::Found> {
-        Search::new(SearchQuery::like(key))
-    }
-
-    /// Measures how many of the `k` nearest an index finds, and how fast, for `sample` stored vectors.
-    fn recall(k: u64, sample: u64) -> Recall<Self> {
-        Recall::new(k, sample)
-    }
-}
-
-impl<E: SearchableTrait> SearchTrait for E {}
-
-/// Starts searches on a source entity with one vectorizer: whole rows, ranked by the best of their chunks.
-///
-/// They are [`best_per_source`](Search::best_per_source) searches [`with_source`](Search::with_source) on its companion.
-pub trait SourceSearchTrait: SearchedByTrait {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
-    /// row. An expression is evaluated wherever a statement of the search has it.
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, WithSource> {
-        Self::Embeddings::search(query).best_per_source().with_source()
-    }
-
-    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, WithSource> {
-        Self::Embeddings::search_text(embedder, text)
-            .best_per_source()
-            .with_source()
-    }
-
-    /// Searches for more like the row with this key, which is no hit itself.
-    fn search_like(key: FoundKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, WithSource> {
-        Self::Embeddings::search_like(key).best_per_source().with_source()
-    }
-}
-
-impl<E: SearchedByTrait> SourceSearchTrait for E {}
+use crate::entity::EmbeddingTrait;
 
 /// A search for the chunks nearest to a query. Cosine distance and ten hits where nothing else is said.
 ///
 /// ```no_run
 /// # use pgai_sea::prelude::*;
-/// # async fn f<E: EmbeddingTrait>(db: &sea_orm::DatabaseConnection, query: Vec<f32>) -> Result<(), SearchError> {
-/// # type Embeddings<E> = E;
-/// for hit in Embeddings::<E>::search(query).max_distance(0.6).limit(5).all(db).await? {
+/// # mod blog_post {
+/// #     use pgai_sea::Vectorizer;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+/// #     #[sea_orm(table_name = "blog_posts")]
+/// #     pub struct Model {
+/// #         #[sea_orm(primary_key)]
+/// #         pub id: i32,
+/// #         #[vectorizer(dimensions = 768)]
+/// #         pub content: String,
+/// #     }
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// # use blog_post::content_embeddings;
+/// # async fn f(db: &sea_orm::DatabaseConnection, query: Vec<f32>) -> Result<(), SearchError> {
+/// for hit in content_embeddings::Entity::search(query).max_distance(0.6).limit(5).all(db).await? {
 ///     println!("{:.3} {}", hit.distance, hit.embedding.chunk);
 /// }
 /// # Ok(())
@@ -107,8 +66,8 @@ impl<'a, E: EmbeddingTrait> Search<'a, E> {
     }
 }
 
-impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
-    fn new(query: SearchQuery<'a>) -> Self {
+impl<'a, E: EmbeddingTrait, F: Found<E>> Search<'a, E, F> {
+    pub(super) fn new(query: SearchQuery<'a>) -> Self {
         let plan = Plan {
             except: query.except::<E>(),
             operand: query.operand_kind(),

@@ -6,7 +6,8 @@ use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::builder::Search;
 use super::error::SearchError;
-use super::found::{Found, SearchableTrait};
+use super::found::Found;
+use crate::entity::EmbeddingTrait;
 
 /// The plan of a search. Displayed it is what `EXPLAIN` prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
     /// Asks for the plan of the statement that is sent first, and whether an index on vectors serves it. Nothing is searched, but a
     /// text is embedded.
     ///

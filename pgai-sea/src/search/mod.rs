@@ -1,10 +1,10 @@
 //! Finding rows by meaning.
 //!
 //! [`VectorExprTrait`] gives columns and expressions pgvector's distances and functions, for queries written with SeaORM alone; [`ai`] embeds
-//! query text inside the database. [`SearchTrait`] and [`SourceSearchTrait`] start a [`Search`]:
+//! query text inside the database. [`SearchTrait`] starts a [`Search`]:
 //!
 //! - on a companion, for chunks, and with [`with_source`](Search::with_source) the rows that they belong to; on a source with one
-//!   vectorizer, for rows ranked by the best of their chunks; on an entity with a vector of its own, for its rows;
+//!   vectorizer, or a default one, for rows ranked by the best of their chunks; on an entity with a vector of its own, for its rows;
 //! - by a vector, by a text through an [`Embedder`](crate::embedder::Embedder), by a text that the database embeds, by a row that
 //!   others should be like;
 //! - with filters and joins, pages, a maximal distance or a minimal similarity, partial models;
@@ -30,21 +30,23 @@ mod query;
 mod ranking;
 mod recall;
 mod scan;
+mod start;
 mod statement;
 
-pub use self::builder::{Search, SearchTrait, SourceSearchTrait};
+pub use self::builder::Search;
 pub use self::error::SearchError;
 pub use self::explain::Explanation;
 #[doc(hidden)]
 pub use self::expr::kind;
 pub use self::expr::{IntoVector, Metric, VectorExpr, VectorExprTrait};
 pub(crate) use self::expr::{binary_expr, halfvec_expr};
-#[doc(hidden)]
-pub use self::found::primary_key;
-pub use self::found::{Chunks, Found, FoundKey, Partial, Rows, SearchableTrait, WithSource};
+pub use self::found::{Chunks, Found, Partial, Rows, WithSource};
 pub use self::hit::{Chunk, Hit, HitWithSource, PartialHit, RowHit};
 pub use self::hits::Hits;
 pub use self::quantized::Quantized;
 pub use self::ranking::{FullText, Ranked, Ranking, RerankError, Reranker};
 pub use self::recall::{Recall, RecallAt, RecallReport};
 pub use self::scan::IterativeScan;
+pub use self::start::SearchTrait;
+#[doc(hidden)]
+pub use self::start::Searched;

@@ -5,14 +5,15 @@ use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
 use super::expr::Metric;
-use super::found::{Found, SearchableTrait};
+use super::found::{Chunks, Found};
 use super::plan::{Direction, Join};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
+use super::start::Searched;
 use crate::entity::EmbeddingTrait;
 
 /// # Which rows
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
     /// Only those for which `condition` holds, on columns of the embeddings, of the source, and of tables that were
     /// [joined](Self::join). Several filters hold together.
     pub fn filter(mut self, condition: impl IntoCondition) -> Self {
@@ -74,7 +75,7 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
 }
 
 /// # Which page
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
     /// The most hits; by default ten.
     pub fn limit(mut self, limit: u64) -> Self {
         self.plan.limit = limit;
@@ -112,7 +113,7 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
 }
 
 /// # What comes back
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
     /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is none
     /// otherwise. A partial model has those that it names; and vectors in other columns of a row are fields of its model like any others,
     /// which come with it in any case.
@@ -122,7 +123,7 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
     }
 }
 
-impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait + Searched<Found = Chunks>, F: Found<E>> Search<'_, E, F> {
     /// One hit for each source row, its best chunk: ten hits are ten rows.
     pub fn best_per_source(mut self) -> Self {
         self.plan.best_per_source = true;
@@ -133,7 +134,7 @@ impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
 /// # How it is found
 ///
 /// These hold for this search alone, also on a pooled connection and inside a transaction.
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
     /// Looks at every row instead of using an index on vectors. Rows at the same distance come in the order of the source's key and of
     /// their place in its text.
     pub fn exact(mut self) -> Self {

@@ -7,14 +7,15 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::error::SearchError;
 use super::expr::Metric;
-use super::found::{Found, SearchableTrait};
+use super::found::Found;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
 use super::scan::SCANNED;
 use super::statement::PROBE;
+use crate::entity::EmbeddingTrait;
 
 /// The rows of the page, nearest first, and how many belong there but were not found.
-pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+pub(super) async fn nearest<E: EmbeddingTrait, F: Found<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,
@@ -88,7 +89,7 @@ impl Page {
 }
 
 /// How many rows up to the end of the page were not found, of which there were `found`: none unless the scan was bounded.
-pub(super) async fn missing<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+pub(super) async fn missing<E: EmbeddingTrait, F: Found<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     found: u64,
@@ -101,7 +102,7 @@ pub(super) async fn missing<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
     Ok(matching.saturating_sub(found))
 }
 
-pub(super) async fn matching<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+pub(super) async fn matching<E: EmbeddingTrait, F: Found<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     limit: Option<u64>,
@@ -115,7 +116,7 @@ pub(super) async fn matching<E: SearchableTrait, F: Found<E>, C: ConnectionTrait
 
 /// Tells a search that finds nothing from one that cannot find anything, because what only the database could evaluate is no vector
 /// to compare with.
-pub(super) async fn comparable<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+pub(super) async fn comparable<E: EmbeddingTrait, F: Found<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,

@@ -8,9 +8,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait};
 
 use super::error::SearchError;
 use super::expr::{Metric, VectorExpr};
-use super::found::SearchableTrait;
 use super::plan::Operand;
 use crate::embedder::{Embedder, InputType};
+use crate::entity::EmbeddingTrait;
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {
@@ -60,7 +60,7 @@ impl SearchQuery<'_> {
     }
 
     /// Refuses numbers that nothing can be compared with.
-    pub(super) fn check<E: SearchableTrait>(&self, metric: Metric) -> Result<(), SearchError> {
+    pub(super) fn check<E: EmbeddingTrait>(&self, metric: Metric) -> Result<(), SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric).map(drop),
             Self::Expr(_) | Self::Call(_) | Self::Text(..) | Self::Like(_) => Ok(()),
@@ -68,7 +68,7 @@ impl SearchQuery<'_> {
     }
 
     /// What can stand beside the distance operator, without asking anyone.
-    pub(super) fn operand<E: SearchableTrait>(&self, metric: Metric) -> Result<Expr, SearchError> {
+    pub(super) fn operand<E: EmbeddingTrait>(&self, metric: Metric) -> Result<Expr, SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric),
             Self::Expr(expr) => Ok(once(expr.clone())),
@@ -77,7 +77,7 @@ impl SearchQuery<'_> {
     }
 
     /// The same, after the text is embedded, the call evaluated, or the row's vector read.
-    pub(super) async fn resolve<E: SearchableTrait, C: ConnectionTrait>(
+    pub(super) async fn resolve<E: EmbeddingTrait, C: ConnectionTrait>(
         &self,
         metric: Metric,
         db: &C,
@@ -116,7 +116,7 @@ impl SearchQuery<'_> {
     }
 
     /// The rows that are compared with others and are no hits themselves.
-    pub(super) fn except<E: SearchableTrait>(&self) -> Option<Expr> {
+    pub(super) fn except<E: EmbeddingTrait>(&self) -> Option<Expr> {
         match self {
             Self::Like(key) => Some(is_of::<E>(key).not()),
             _ => None,
@@ -125,8 +125,8 @@ impl SearchQuery<'_> {
 }
 
 /// Holds for what belongs to the row with this key.
-fn is_of<E: SearchableTrait>(key: &[Value]) -> Expr {
-    let columns = E::source_key().into_iter().zip(key);
+fn is_of<E: EmbeddingTrait>(key: &[Value]) -> Expr {
+    let columns = E::key_columns().into_iter().zip(key);
     columns
         .map(|(column, value)| column.eq(value.clone()))
         .reduce(ExprTrait::and)
@@ -142,7 +142,7 @@ fn once(expr: Expr) -> Expr {
     }
 }
 
-fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
+fn checked<E: EmbeddingTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
     if vector.len() != E::DIMENSIONS {
         return Err(SearchError::Dimensions {
             table: E::default().table_name().to_owned(),

@@ -11,11 +11,12 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
 use super::error::SearchError;
 use super::explain::{Index, explain};
 use super::expr::{Metric, VectorExpr};
-use super::found::{Distances, SearchableTrait};
+use super::found::Distances;
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
 use super::quantized::Quantized;
 use super::statement::up_to;
+use crate::entity::EmbeddingTrait;
 
 /// Values of `hnsw.ef_search` and of `ivfflat.probes` that are tried where nobody names others.
 const EF_SEARCH: [u32; 5] = [20, 40, 80, 160, 320];
@@ -66,7 +67,7 @@ pub struct RecallAt {
     pub median: Duration,
 }
 
-impl<E: SearchableTrait> Recall<E> {
+impl<E: EmbeddingTrait> Recall<E> {
     pub(super) fn new(k: u64, sample: u64) -> Self {
         // the vector that is searched for as well
         let plan = Plan {

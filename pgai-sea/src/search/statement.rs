@@ -10,10 +10,11 @@ use sea_orm::sea_query::{
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::expr::Metric;
-use super::found::{Found, SearchableTrait};
+use super::found::Found;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Join, Plan};
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
+use crate::entity::EmbeddingTrait;
 
 /// A search as SeaORM sends it.
 pub(super) enum SearchStatement {
@@ -65,9 +66,9 @@ pub(super) fn identity(i: usize) -> String {
 }
 
 impl Plan {
-    pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, attempt: Attempt) -> SearchStatement {
+    pub(super) fn statement<E: EmbeddingTrait, F: Found<E>>(&self, query: &Expr, attempt: Attempt) -> SearchStatement {
         let page = |hits, keyed: bool| {
-            let keys = if keyed { E::source_key().len() } else { 0 };
+            let keys = if keyed { E::key_columns().len() } else { 0 };
             self.page(hits, keys, E::identity().len())
         };
         let Attempt::Scan { window, insists } = attempt else {
@@ -107,13 +108,13 @@ impl Plan {
     }
 
     /// How many rows there are to be found, counted one by one, up to `limit`.
-    pub(super) fn count<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, limit: Option<u64>) -> SelectStatement {
+    pub(super) fn count<E: EmbeddingTrait, F: Found<E>>(&self, query: &Expr, limit: Option<u64>) -> SelectStatement {
         let mut matching = Query::select();
         self.source::<E, F>(&mut matching);
         if self.is_deduplicated() {
             matching.distinct();
             let columns = if self.best_per_source {
-                E::source_key()
+                E::key_columns()
             } else {
                 E::identity()
             };
@@ -139,7 +140,7 @@ impl Plan {
 
     /// Whether there is anything in the tables that are searched, whether anything of it stands beside a query that is not NULL, and
     /// beside one that is at a distance from itself. A filter that leaves nothing says nothing about the query.
-    pub(super) fn probe<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SelectStatement {
+    pub(super) fn probe<E: EmbeddingTrait, F: Found<E>>(&self, query: &Expr) -> SelectStatement {
         let unfiltered = Self {
             metric: self.metric,
             joins: self.joins.clone(),
@@ -164,7 +165,7 @@ impl Plan {
     }
 
     /// All rows that can be hits, with what a hit has of them, in no order, `keyed` by what tells them apart.
-    pub(super) fn hits<E: SearchableTrait, F: Found<E>>(
+    pub(super) fn hits<E: EmbeddingTrait, F: Found<E>>(
         &self,
         query: &Expr,
         distance: Expr,
@@ -176,7 +177,7 @@ impl Plan {
         hits
     }
 
-    fn columns<E: SearchableTrait, F: Found<E>>(
+    fn columns<E: EmbeddingTrait, F: Found<E>>(
         &self,
         hits: &mut SelectStatement,
         query: &Expr,
@@ -185,7 +186,7 @@ impl Plan {
     ) {
         F::select(hits, self.vectors);
         if keyed {
-            for (i, column) in E::source_key().into_iter().enumerate() {
+            for (i, column) in E::key_columns().into_iter().enumerate() {
                 hits.expr_as(column.into_expr(), key(i));
             }
             hits.expr_as(seq::<E>(), SEQ);
@@ -206,7 +207,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn source<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
+    pub(super) fn source<E: EmbeddingTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
         self.tables::<E, F>(select);
         let conditions = self.conditions::<E>();
         if !conditions.is_empty() {
@@ -214,7 +215,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn tables<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
+    pub(super) fn tables<E: EmbeddingTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
         select.from(E::default().table_ref());
         if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
@@ -224,7 +225,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn conditions<E: SearchableTrait>(&self) -> Condition {
+    pub(super) fn conditions<E: EmbeddingTrait>(&self) -> Condition {
         // a row that waits for its vector is at no distance
         let waiting = E::source_relation().is_none();
         Condition::all()
@@ -233,12 +234,12 @@ impl Plan {
             .add_option(self.except.clone())
     }
 
-    pub(super) fn distance<E: SearchableTrait>(&self, query: &Expr) -> Expr {
+    pub(super) fn distance<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
         self.metric.between(E::embedding_column().into_expr(), query.clone())
     }
 
     /// What the index orders by.
-    pub(super) fn scanned<E: SearchableTrait>(&self, query: &Expr) -> Expr {
+    pub(super) fn scanned<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
         match self.quantized {
             None => self.distance::<E>(query),
             Some(quantized) => quantized.order(
@@ -329,8 +330,8 @@ pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Exp
 }
 
 /// The place of a chunk in its row.
-pub(super) fn seq<E: SearchableTrait>() -> Expr {
-    E::chunk_seq().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
+pub(super) fn seq<E: EmbeddingTrait>() -> Expr {
+    E::chunk_seq_column().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
 }
 
 /// Of the rows that have the same `keys` the one that comes first by `by`, in no order.

@@ -24,11 +24,12 @@ use self::statement::{Matching, NEAR, PLACE, RANKABLE, VECTOR_RANK, Window, fuse
 use super::builder::Search;
 use super::error::SearchError;
 use super::explain::{Explanation, explain};
-use super::found::{Found, SearchableTrait};
+use super::found::Found;
 use super::hits::Hits;
 use super::page::{comparable, missing, nearest};
 use super::plan::{Attempt, ForRanking, Plan};
 use super::scan::SCANNED;
+use crate::entity::EmbeddingTrait;
 
 /// Rows that the steps choose from, if nobody says otherwise.
 const DEFAULT_WINDOW: u64 = 50;
@@ -38,7 +39,7 @@ const DEFAULT_WINDOW: u64 = 50;
 /// [join](Search::join) has it.
 #[derive(Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
-pub struct Ranking<'a, E: SearchableTrait, F: Found<E>> {
+pub struct Ranking<'a, E: EmbeddingTrait, F: Found<E>> {
     search: Search<'a, E, F>,
     window: u64,
     fusion: Fusion,
@@ -47,7 +48,7 @@ pub struct Ranking<'a, E: SearchableTrait, F: Found<E>> {
     diversity: Option<f64>,
 }
 
-impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
+impl<'a, E: EmbeddingTrait, F: Found<E>> Search<'a, E, F> {
     /// Fuses the nearest rows with those that a full-text search finds, by reciprocal rank fusion: what both find comes first.
     ///
     /// A filter holds for both, a maximal distance for the nearest alone.
@@ -95,7 +96,7 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
     }
 }
 
-impl<'a, E: SearchableTrait, F: Found<E>> Ranking<'a, E, F> {
+impl<'a, E: EmbeddingTrait, F: Found<E>> Ranking<'a, E, F> {
     /// See [`Search::hybrid`].
     pub fn hybrid(mut self, text: FullText) -> Self {
         self.text = Some(text);

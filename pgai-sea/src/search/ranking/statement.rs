@@ -7,7 +7,8 @@ use sea_orm::sea_query::{
 };
 
 use super::fusion::Fusion;
-use crate::search::found::{Found, SearchableTrait};
+use crate::entity::EmbeddingTrait;
+use crate::search::found::Found;
 use crate::search::hit::DISTANCE;
 use crate::search::plan::{Attempt, Direction, Plan};
 use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set, with};
@@ -48,7 +49,7 @@ pub(super) struct Window {
 }
 
 /// The rows that come back, with how the search went in each of them, or alone where there are none.
-pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
+pub(super) fn fused<E: EmbeddingTrait, F: Found<E>>(
     plan: &Plan,
     text: &Matching,
     query: &Expr,
@@ -153,9 +154,9 @@ struct Names {
 }
 
 impl Names {
-    fn of<E: SearchableTrait>(plan: &Plan) -> Self {
+    fn of<E: EmbeddingTrait>(plan: &Plan) -> Self {
         let identity: Vec<_> = (0..E::identity().len()).map(identity).collect();
-        let keys: Vec<_> = (0..E::source_key().len()).map(key).collect();
+        let keys: Vec<_> = (0..E::key_columns().len()).map(key).collect();
         let own = plan
             .ties
             .iter()
@@ -256,20 +257,20 @@ impl Names {
 }
 
 /// All rows that can be hits, with what they are told apart and put in order by.
-fn rows<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+fn rows<E: EmbeddingTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = unfiltered::<E, F>(plan, query);
     rows.cond_where(plan.conditions::<E>());
     rows
 }
 
 /// The same, before any conditions.
-fn unfiltered<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+fn unfiltered<E: EmbeddingTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = Query::select();
     plan.tables::<E, F>(&mut rows);
     for (i, column) in E::identity().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), identity(i));
     }
-    for (i, column) in E::source_key().into_iter().enumerate() {
+    for (i, column) in E::key_columns().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), key(i));
     }
     rows.expr_as(seq::<E>(), SEQ);
@@ -281,7 +282,7 @@ fn unfiltered<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> Sel
 }
 
 /// The rows that the leg of vectors ranks, and the settings that find them.
-fn scanned<E: SearchableTrait, F: Found<E>>(
+fn scanned<E: EmbeddingTrait, F: Found<E>>(
     plan: &Plan,
     query: &Expr,
     attempt: Attempt,

@@ -1,6 +1,6 @@
 //! The rules that need no database.
 
-use super::{CreateVectorizer, NoSource};
+use super::CreateVectorizer;
 use crate::config::{
     Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     check_identifier,
@@ -24,21 +24,9 @@ impl CreateVectorizer {
 
     /// The rules for what is set already: a declaration may leave out what a migration adds.
     pub(crate) fn check_given(&self) -> Result<(), ConfigError> {
-        let (schema, table) = self.source.as_ref().map_err(|why| {
-            ConfigError::new(
-                "source",
-                match why {
-                    NoSource::NotATable => "is a subquery, function or list of values; name a table",
-                    NoSource::Entity => {
-                        "is an entity, whose schema a table's name leaves out; call CreateVectorizer::entity(..)"
-                    }
-                },
-            )
-        })?;
-        check_identifier("source", table)?;
-        schema
-            .as_ref()
-            .map_or(Ok(()), |schema| check_identifier("source", schema))?;
+        let schema = self.source.schema.as_ref();
+        check_identifier("source", &self.source.table)?;
+        schema.map_or(Ok(()), |schema| check_identifier("source", schema))?;
         self.name.as_ref().map_or(Ok(()), |name| check_name(name))?;
 
         self.destination.as_ref().map_or(Ok(()), Destination::check)?;

@@ -65,6 +65,9 @@ mod inlined {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Shorter than the default overlap. The derive would refuse the number itself.
+const SHORT: i32 = 100;
+
 /// What the builder refuses, the database's functions refuse as well.
 mod misfit {
     use pgai_sea::Vectorizer;
@@ -83,7 +86,7 @@ mod misfit {
             dimensions = 3,
             target_table = "misfits_title_embedding_store",
             view_name = "misfits_title_embedding",
-            chunking = Chunking::character_text_splitter().chunk_size(100)
+            chunking = Chunking::character_text_splitter().chunk_size(super::SHORT)
         )]
         pub title: String,
     }

@@ -5,7 +5,9 @@
 
 mod create;
 mod drop;
+mod source;
 
 pub use self::create::CreateVectorizer;
 pub(crate) use self::create::is_vectorizer_name;
 pub use self::drop::DropVectorizer;
+pub use self::source::SourceTable;

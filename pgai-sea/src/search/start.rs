@@ -1,0 +1,70 @@
+//! Starting a search on an entity.
+
+use sea_orm::EntityTrait;
+
+use super::builder::Search;
+use super::expr::IntoVector;
+use super::found::Found;
+use super::query::SearchQuery;
+use super::recall::Recall;
+use crate::embedder::Embedder;
+use crate::entity::{EmbeddingTrait, SourceKey};
+
+/// An entity that can be searched. Only the derive implements it.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no vectorizer to search by",
+    label = "none of its vectorizers is the default",
+    note = "with several vectorizers, search on the companion that is meant, as in `content_embeddings::Entity::search(..)`",
+    note = "or write `default` into its attribute, as in `#[vectorizer(dimensions = 768, default)]`",
+    note = "without one, derive `Vectorizer` on the model and write `#[vectorizer(dimensions = 768)]` on a text column"
+)]
+pub trait Searched: EntityTrait {
+    /// The entity that holds the embeddings: this one, or the companion of its default vectorizer.
+    type Embeddings: EmbeddingTrait;
+
+    /// What a search finds.
+    type Found: Found<Self::Embeddings>;
+
+    /// Whether a row is found once, by the best of its chunks.
+    const BEST_PER_SOURCE: bool = false;
+}
+
+/// Starts searches on an entity.
+///
+/// - On a companion (`content_embeddings::Entity`) a search finds chunks, and after [`with_source`](Search::with_source) the rows
+///   that they belong to as well.
+/// - On an entity with one vectorizer, or with a [`default`](crate::Vectorizer#attributes) one, a search finds rows, ranked by the best
+///   of their chunks: a [`best_per_source`](Search::best_per_source) search [`with_source`](Search::with_source) on the companion.
+/// - On an entity with a column of vectors a search finds its rows.
+pub trait SearchTrait: Searched {
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
+    /// row. An expression is evaluated wherever a statement of the search has it.
+    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, Self::Found> {
+        start::<Self>(query.into_vector().into())
+    }
+
+    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
+    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, Self::Found> {
+        start::<Self>(SearchQuery::Text(embedder, text.into()))
+    }
+
+    /// Searches for more like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean
+    /// of their vectors.
+    fn search_like(key: SourceKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, Self::Found> {
+        start::<Self>(SearchQuery::like(key))
+    }
+
+    /// Measures how many of the `k` nearest an index finds, and how fast, for `sample` stored vectors.
+    fn recall(k: u64, sample: u64) -> Recall<Self::Embeddings> {
+        Recall::new(k, sample)
+    }
+}
+
+impl<E: Searched> SearchTrait for E {}
+
+fn start<E: Searched>(query: SearchQuery<'_>) -> Search<'_, E::Embeddings, E::Found> {
+    let mut search = Search::new(query);
+    search.plan.best_per_source = E::BEST_PER_SOURCE;
+    search
+}
