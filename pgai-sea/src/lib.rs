@@ -34,7 +34,7 @@ pub use self::config::{
 pub use self::embedder::Embedder;
 pub use self::entity::{EmbeddingTrait, managed_tables};
 pub use self::search::ai;
-pub use self::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable};
+pub use self::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 

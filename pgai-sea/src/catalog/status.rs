@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use self::sample::{Relation, relation};
 use super::entities::vectorizer_worker_usage;
-use super::{Vectorizer, failed_count};
+use super::failed::count;
+use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::{Destination, Loading};
 use crate::sql::{qualified, quote_identifier};
 
@@ -87,11 +88,10 @@ impl Coverage {
 /// that a part of its pages is.
 ///
 /// ```no_run
-/// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
 /// use pgai_sea::catalog;
 ///
-/// let posts = catalog::vectorizer(&db, "posts").await?;
-/// let status = catalog::status(&db, &posts).await?;
+/// let status = catalog::status(&db, "posts").await?; // or `content_embeddings::Entity`
 /// if let Some(pending) = status.pending {
 ///     println!("{}{} rows to do", if pending.exact { "" } else { "about " }, pending.rows);
 /// }
@@ -101,8 +101,15 @@ impl Coverage {
 ///
 /// # Errors
 ///
-/// The database's.
-pub async fn status<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<VectorizerStatus, DbErr> {
+/// [`CatalogError::NotFound`] where there is no such vectorizer, and the database's.
+pub async fn status<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: impl Into<VectorizerRef>,
+) -> Result<VectorizerStatus, CatalogError> {
+    Ok(status_of(db, &super::vectorizer(db, vectorizer).await?).await?)
+}
+
+async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<VectorizerStatus, DbErr> {
     let (pending, oldest_pending) = match queue(db, vectorizer).await? {
         Some(queue) => backlog(db, &queue).await?,
         None => (None, None),
@@ -128,7 +135,7 @@ pub async fn status<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resu
         time_left: rows_per_second.zip(pending).and_then(time_left),
         pending,
         oldest_pending,
-        failed: failed_count(db, vectorizer).await?,
+        failed: count(db, vectorizer).await?,
         coverage: coverage(db, vectorizer).await?,
         rows_per_second,
         input_tokens,

@@ -1,5 +1,6 @@
 //! The command `pgai-sea`: installs the `ai` schema, runs the worker, says what is pending.
 
+mod address;
 mod allowance;
 mod bar;
 mod database;
@@ -11,7 +12,6 @@ mod managed_tables;
 mod status;
 mod worker;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -21,12 +21,14 @@ use self::error::CliError;
 /// The whole program: reads the arguments, carries out the command, and says on standard error why it failed.
 #[expect(clippy::print_stderr, reason = "where a command says why it failed")]
 pub async fn main() -> ExitCode {
-    let Err(error) = Cli::parse().run().await else {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return address::usage(&error),
+    };
+    let Err(error) = cli.run().await else {
         return ExitCode::SUCCESS;
     };
-    let causes = std::iter::successors(Some(&error as &dyn Error), |&error| error.source());
-    let message: Vec<String> = causes.map(ToString::to_string).collect();
-    eprintln!("pgai-sea: {}", message.join(": "));
+    eprintln!("pgai-sea: {error}");
     ExitCode::FAILURE
 }
 

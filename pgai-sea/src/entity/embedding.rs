@@ -2,8 +2,8 @@
 
 use sea_orm::{EntityTrait, PrimaryKeyTrait, RelationDef};
 
-use super::declaration::Declaration;
-use crate::vectorizer::CreateVectorizer;
+use super::declaration::{Declaration, DeclaredDestination};
+use crate::vectorizer::{CreateVectorizer, VectorizerRef};
 
 /// The key of a source row, as SeaORM types it: `i32`, `Uuid`, or a tuple for a composite key.
 pub type SourceKey<E> = <<<E as EmbeddingTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
@@ -76,5 +76,28 @@ pub trait EmbeddingTrait: EntityTrait + Sealed {
     #[must_use]
     fn identity() -> Vec<Self::Column> {
         Self::uuid_column().map_or_else(Self::key_columns, |uuid| vec![uuid])
+    }
+}
+
+/// The vectorizer that the entity declares, found in the catalog by where its embeddings go.
+impl<E: EmbeddingTrait> From<E> for VectorizerRef {
+    fn from(_: E) -> Self {
+        let declared = E::DECLARATION;
+        match declared.destination {
+            DeclaredDestination::Table {
+                target_schema,
+                target_table,
+                ..
+            } => Self::Destination {
+                schema: target_schema.map(str::to_owned),
+                table: target_table.to_owned(),
+                column: None,
+            },
+            DeclaredDestination::Column { embedding_column } => Self::Destination {
+                schema: declared.source_schema.map(str::to_owned),
+                table: declared.source_table.to_owned(),
+                column: Some(embedding_column.to_owned()),
+            },
+        }
     }
 }

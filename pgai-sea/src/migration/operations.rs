@@ -1,13 +1,10 @@
 //! What each operation does.
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect,
-    Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TransactionTrait};
 use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 
 use super::VectorizerManagerExt;
-use crate::catalog::{self, Installed, VectorizerRef, entities};
+use crate::catalog::{self, Installed, VectorizerRef};
 use crate::config::{ConfigError, Indexing, Scheduling};
 use crate::index::{CreateVectorIndex, DropVectorIndex};
 use crate::sql::Call;
@@ -90,9 +87,9 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         let vectorizer = vectorizer.into();
         if !is_transaction(self.get_connection()) {
             return Err(DbErr::Migration(format!(
-                "the vectorizer {} is released in a transaction only, as rows that are written before `refresh_vectorizer` would be missed: let \
+                "vectorizer {} is released in a transaction only, since rows that are written before `refresh_vectorizer` would be missed: let \
                  the migration's `use_transaction` return Some(true)",
-                describe(&vectorizer)
+                vectorizer
             )));
         }
         check_ours(self, &vectorizer, "release_vectorizer", "leave the columns as they are").await?;
@@ -128,16 +125,11 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         alter(self, vectorizer, call).await
     }
 
-    async fn has_vectorizer(&self, name: &str) -> Result<bool, DbErr> {
-        let db = self.get_connection();
-        if !catalog::has_catalog(db).await? {
-            return Ok(false);
-        }
-        let found = entities::vectorizer::Entity::find()
-            .filter(entities::vectorizer::Column::Name.eq(name))
-            .count(db)
-            .await?;
-        Ok(found > 0)
+    async fn has_vectorizer<V>(&self, vectorizer: V) -> Result<bool, DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        Ok(find(self.get_connection(), &vectorizer.into()).await?.is_some())
     }
 
     async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr> {
@@ -172,7 +164,7 @@ fn ambiguous(drop: &DropVectorizer, found: &[QueryResult]) -> Result<DbErr, DbEr
         each.push(format!("{name:?} (schema {:?})", schema.unwrap_or_default()));
     }
     Ok(DbErr::Migration(format!(
-        "{} vectorizers are there {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`",
+        "there are {} vectorizers {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`",
         found.len(),
         drop.describe(),
         each.join(", ")
@@ -215,8 +207,8 @@ async fn check_ours(
         return Ok(());
     }
     Err(DbErr::Migration(format!(
-        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop the vectorizer {} and create it anew",
-        describe(vectorizer)
+        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop vectorizer {} and create it anew",
+        vectorizer
     )))
 }
 
@@ -243,22 +235,9 @@ async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), Db
 /// Calls a function on one vectorizer. Asks for it first: by name, pgai's functions accept what does not exist.
 async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Call) -> Result<(), DbErr> {
     let db = manager.get_connection();
-    let missing = || DbErr::Migration(format!("there is no vectorizer {}", describe(&vectorizer)));
-    if !catalog::has_catalog(db).await? {
-        return Err(missing());
-    }
-    let condition = match &vectorizer {
-        VectorizerRef::Id(id) => entities::vectorizer::Column::Id.eq(*id),
-        VectorizerRef::Name(name) => entities::vectorizer::Column::Name.eq(name),
-    };
-    let found: Option<i32> = entities::vectorizer::Entity::find()
-        .select_only()
-        .column(entities::vectorizer::Column::Id)
-        .filter(condition)
-        .into_tuple()
-        .one(db)
-        .await?;
-    let id = found.ok_or_else(missing)?;
+    let id = find(db, &vectorizer)
+        .await?
+        .ok_or_else(|| DbErr::Migration(format!("there is no vectorizer {vectorizer}: create it first, or name another")))?;
     let (sql, values) = call.arg("vectorizer_id", Some(id)).bind();
     db.execute_raw(Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -269,11 +248,12 @@ async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Cal
     Ok(())
 }
 
-fn describe(vectorizer: &VectorizerRef) -> String {
-    match vectorizer {
-        VectorizerRef::Id(id) => format!("with id {id}"),
-        VectorizerRef::Name(name) => format!("called {name:?}"),
+/// There is none without an `ai` schema either.
+async fn find<C: ConnectionTrait>(db: &C, vectorizer: &VectorizerRef) -> Result<Option<i32>, DbErr> {
+    if !catalog::has_catalog(db).await? {
+        return Ok(None);
     }
+    catalog::id(db, vectorizer).await
 }
 
 fn invalid(error: &ConfigError) -> DbErr {

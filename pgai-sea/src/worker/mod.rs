@@ -148,7 +148,6 @@ mod template;
 mod tracking;
 mod trouble;
 mod vectors;
-mod wait;
 mod wake;
 
 pub use self::budget::Budget;
@@ -161,4 +160,3 @@ pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
 pub use self::splitter::SplitError;
 pub use self::template::TemplateError;
-pub use self::wait::{WaitError, wait_until_embedded};

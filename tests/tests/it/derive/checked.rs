@@ -177,7 +177,7 @@ async fn what_was_renamed_is_refreshed_and_not_embedded_again() {
         let kept: i64 = test.value("select count(*) from talks_embedding_store").await?;
         assert_eq!(kept, 1);
         let missing = manager.refresh_vectorizer("nothing").await.unwrap_err().to_string();
-        assert!(missing.contains("there is no vectorizer called \"nothing\""), "{missing}");
+        assert!(missing.contains("there is no vectorizer \"nothing\""), "{missing}");
         Ok(())
     })
     .await;
