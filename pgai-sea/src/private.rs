@@ -4,5 +4,5 @@ pub use inventory::submit as register;
 pub use sea_orm;
 
 pub use crate::entity::{Declaration, DeclaredDestination, EmbeddingTrait, Registered, Sealed, declared};
-pub use crate::search::{Chunks, Rows, Searched, WithSource};
+pub use crate::search::{Chunks, Searched, SourceRows, WithSource};
 pub use crate::vectorizer::SourceTable;

@@ -244,7 +244,7 @@ pub(super) fn traits(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
         #[automatically_derived]
         impl ::pgai_sea::__private::Searched for #module::Entity {
             type Embeddings = Self;
-            type Found = ::pgai_sea::__private::Chunks;
+            type Projection = ::pgai_sea::__private::Chunks;
         }
     }
 }

@@ -59,7 +59,7 @@ fn searched(entity: &Entity) -> Option<TokenStream> {
     let vectorizer = entity.searched()?;
     let embeddings = vectorizer.entity();
     let (found, best_per_source) = if vectorizer.in_column() {
-        (quote!(Rows), None)
+        (quote!(SourceRows), None)
     } else {
         (
             quote!(WithSource),
@@ -72,7 +72,7 @@ fn searched(entity: &Entity) -> Option<TokenStream> {
         #[automatically_derived]
         impl ::pgai_sea::__private::Searched for Entity {
             type Embeddings = #embeddings;
-            type Found = ::pgai_sea::__private::#found;
+            type Projection = ::pgai_sea::__private::#found;
             #best_per_source
         }
     })

@@ -4,8 +4,8 @@ use sea_orm::EntityTrait;
 
 use super::builder::Search;
 use super::expr::IntoVector;
-use super::found::Found;
-use super::query::SearchQuery;
+use super::projection::Projection;
+use super::query::{SearchQuery, Text};
 use super::recall::Recall;
 use crate::embedder::Embedder;
 use crate::entity::{EmbeddingTrait, SourceKey};
@@ -23,8 +23,8 @@ pub trait Searched: EntityTrait {
     /// The entity that holds the embeddings: this one, or the companion of its default vectorizer.
     type Embeddings: EmbeddingTrait;
 
-    /// What a search finds.
-    type Found: Found<Self::Embeddings>;
+    /// What a search returns.
+    type Projection: Projection<Self::Embeddings>;
 
     /// Whether a row is found once, by the best of its chunks.
     const BEST_PER_SOURCE: bool = false;
@@ -32,30 +32,32 @@ pub trait Searched: EntityTrait {
 
 /// Starts searches on an entity.
 ///
-/// - On a companion (`content_embeddings::Entity`) a search finds chunks, and after [`with_source`](Search::with_source) the rows
-///   that they belong to as well.
-/// - On an entity with one vectorizer, or with a [`default`](crate::Vectorizer#attributes) one, a search finds rows, ranked by the best
-///   of their chunks: a [`best_per_source`](Search::best_per_source) search [`with_source`](Search::with_source) on the companion.
-/// - On an entity with a column of vectors a search finds its rows.
+/// | the entity | hits |
+/// |---|---|
+/// | a companion, `content_embeddings::Entity` | chunks; [`with_source`](Search::with_source) adds the rows that they belong to |
+/// | a source with one vectorizer, or a [`default`](crate::Vectorizer#attributes) one | rows, ranked by their best chunk |
+/// | an entity with a vector of its own | rows |
+///
+/// The second is a [`best_per_source`](Search::best_per_source) search [`with_source`](Search::with_source) on the companion.
 pub trait SearchTrait: Searched {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
-    /// row. An expression is evaluated wherever a statement of the search has it.
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, Self::Found> {
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may have another value
+    /// for each row. PostgreSQL evaluates it wherever it stands in the statement.
+    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, Self::Projection> {
         start::<Self>(query.into_vector().into())
     }
 
-    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, Self::Found> {
-        start::<Self>(SearchQuery::Text(embedder, text.into()))
+    /// Searches by text. `embedder` embeds it when the search runs, and has to be the vectorizer's model.
+    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, Self::Projection> {
+        start::<Self>(SearchQuery::Text(Text::new(embedder, text.into())))
     }
 
-    /// Searches for more like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean
-    /// of their vectors.
-    fn search_like(key: SourceKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, Self::Found> {
+    /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean of
+    /// their vectors.
+    fn search_like(key: SourceKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, Self::Projection> {
         start::<Self>(SearchQuery::like(key))
     }
 
-    /// Measures how many of the `k` nearest an index finds, and how fast, for `sample` stored vectors.
+    /// Measures how many of the `k` nearest rows an index finds, and how fast, for a `sample` of the stored vectors.
     fn recall(k: u64, sample: u64) -> Recall<Self::Embeddings> {
         Recall::new(k, sample)
     }
@@ -63,7 +65,7 @@ pub trait SearchTrait: Searched {
 
 impl<E: Searched> SearchTrait for E {}
 
-fn start<E: Searched>(query: SearchQuery<'_>) -> Search<'_, E::Embeddings, E::Found> {
+fn start<E: Searched>(query: SearchQuery<'_>) -> Search<'_, E::Embeddings, E::Projection> {
     let mut search = Search::new(query);
     search.plan.best_per_source = E::BEST_PER_SOURCE;
     search

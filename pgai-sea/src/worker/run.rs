@@ -264,6 +264,16 @@ fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
     match wanted {
         VectorizerRef::Id(id) => *id == model.id,
         VectorizerRef::Name(name) => *name == model.name,
+        VectorizerRef::Destination { schema, table, column } => {
+            let stored = |key: &str| model.config["destination"][key].as_str();
+            let found = match column {
+                None => (stored("target_schema"), stored("target_table")),
+                Some(_) => (Some(&*model.source_schema), Some(&*model.source_table)),
+            };
+            found.1 == Some(&**table)
+                && (schema.is_none() || found.0 == schema.as_deref())
+                && (column.is_none() || stored("embedding_column") == column.as_deref())
+        }
     }
 }
 

@@ -96,7 +96,7 @@ pub mod content_embeddings {
 
     impl pgai_sea::__private::Searched for Entity {
         type Embeddings = Self;
-        type Found = pgai_sea::__private::Chunks;
+        type Projection = pgai_sea::__private::Chunks;
     }
 }
 
@@ -106,7 +106,7 @@ impl Related<content_embeddings::Entity> for Entity {
 
 impl pgai_sea::__private::Searched for Entity {
     type Embeddings = content_embeddings::Entity;
-    type Found = pgai_sea::__private::WithSource;
+    type Projection = pgai_sea::__private::WithSource;
     const BEST_PER_SOURCE: bool = true;
 }
 "#;

@@ -103,7 +103,7 @@ pub(in crate::search) mod store {
 
     impl Searched for Entity {
         type Embeddings = Self;
-        type Found = Chunks;
+        type Projection = Chunks;
     }
 }
 
@@ -116,7 +116,7 @@ fn a_plain_search_is_one_select() {
     );
 }
 
-fn sql<E: EmbeddingTrait, F: Found<E>>(search: &crate::search::Search<'_, E, F>) -> String {
+fn sql<E: EmbeddingTrait, F: Projection<E>>(search: &crate::search::Search<'_, E, F>) -> String {
     search.statement().unwrap().to_string()
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use pgai_sea::catalog::{self, CatalogError, VectorizerStatus};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
-use sea_orm::{DbErr, EntityTrait};
 
 use super::{BLOG, vectorize};
 
