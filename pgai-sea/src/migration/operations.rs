@@ -29,7 +29,9 @@ impl VectorizerManagerExt for SchemaManager<'_> {
     }
 
     async fn create_vectorizer(&self, create: CreateVectorizer) -> Result<i32, DbErr> {
-        let statement = create.statement().map_err(|error| invalid(&error))?;
+        let statement = create
+            .statement()
+            .map_err(|error| DbErr::Migration(format!("the vectorizer of {} cannot be created: {error}", create.regclass())))?;
         let transaction = self.get_connection().begin().await?;
         if !catalog::has_catalog(&transaction).await? {
             return Err(DbErr::Migration(
@@ -117,8 +119,10 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         I: Into<Indexing> + Send,
     {
         let (vectorizer, scheduling, indexing) = (vectorizer.into(), scheduling.into(), indexing.into());
-        scheduling.check().map_err(|error| invalid(&error))?;
-        indexing.check().map_err(|error| invalid(&error))?;
+        scheduling
+            .check()
+            .and_then(|()| indexing.check())
+            .map_err(|error| DbErr::Migration(format!("vectorizer {vectorizer}: {error}")))?;
         let call = Call::new("set_scheduling")
             .arg("scheduling", scheduling.call())
             .arg("indexing", indexing.call());

@@ -165,8 +165,8 @@ async fn what_was_renamed_is_refreshed_and_not_embedded_again() {
         let text = findings.to_string();
         assert_eq!(
             text.lines().next().unwrap(),
-            "lectures.summary (it::derive::checked::lecture::summary_embeddings): the source is \"public.lectures\" by now, \
-             and vectorizer talks still calls it \"public.talks\""
+            "lectures.summary (it::derive::checked::lecture::summary_embeddings): the source is \"public.lectures\" now, \
+             and vectorizer talks still has \"public.talks\""
         );
         for finding in &findings {
             assert_eq!(finding.mending(), "manager.refresh_vectorizer(\"talks\").await?;");

@@ -92,7 +92,7 @@ async fn schedule_and_index_are_replaced() {
             .await;
         assert_eq!(
             refused.unwrap_err().to_string(),
-            "Migration Error: `m`: 1 is not between 2 and 100"
+            format!("Migration Error: vectorizer {id}: `m`: 1 is not between 2 and 100")
         );
         Ok(())
     })
