@@ -1,31 +1,47 @@
 //! Running: a lane for each vectorizer, once or until told to stop.
 
+mod error_deduplication;
+mod reporting;
+mod runner;
+mod tracking;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::Error;
+use sea_orm::sqlx::{Error, Row as _};
 use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _, RuntimeErr};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::builder::Worker;
-use super::database::{Database, On as _, Stopping};
-use super::error::WorkerError;
-use super::lane::{Lane, Mode, Shared};
-use super::names::statement;
-use super::report::{Report, VectorizerReport};
-use super::retry::Backoff;
-use super::tracking::Tracking;
-use super::wake::Alarm;
 use crate::catalog::entities::vectorizer::{Entity, Model};
 use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
+use crate::worker::backoff::Backoff;
+use crate::worker::builder::Worker;
+use crate::worker::connection::{Database, On as _, Stopping};
+use crate::worker::error::WorkerError;
+use crate::worker::notify::Alarm;
+use crate::worker::queue::key_sql::statement;
+use crate::worker::report::{Report, VectorizerReport};
+use crate::worker::run::runner::{Lane, Mode, Shared};
+use crate::worker::run::tracking::Tracking;
 
 /// How often the catalog is looked at for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
+
+/// The schema in which a table is found along the search path.
+const SCHEMA: &str = "
+select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass(quote_ident($1))";
+
+/// The catalog's vectorizers, and those that were asked for: of an entity that names no schema, with the one on the search path.
+struct Present {
+    models: Vec<Model>,
+    only: Vec<VectorizerRef>,
+}
 
 /// What a lane gives back.
 type Ended = (VectorizerReport, Option<WorkerError>);
@@ -66,7 +82,7 @@ impl Worker {
             _ = &mut stop => return Ok(report),
         };
         self.check_names(&models)?;
-        for model in self.served(models) {
+        for model in served(models) {
             match understand(&model) {
                 Ok((vectorizer, key_order)) => {
                     let lane = Lane::new(shared.clone(), &vectorizer, stopped.clone());
@@ -156,7 +172,7 @@ impl Worker {
                         break;
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
-                    lanes.follow(self.served(models), &shared);
+                    lanes.follow(served(models), &shared);
                     LOOK_FOR_VECTORIZERS
                 }
                 Err(error) if self.stops_on_error => {
@@ -216,7 +232,7 @@ impl Worker {
         })
     }
 
-    async fn models(&self, pool: &Database) -> Result<Vec<Model>, WorkerError> {
+    async fn models(&self, pool: &Database) -> Result<Present, WorkerError> {
         let failed = |error: Error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
         let find = Entity::find().build(DbBackend::Postgres).sql;
         let rows = statement(&find.into()).all_on(pool).await.map_err(failed);
@@ -225,18 +241,33 @@ impl Worker {
                 .map(|row| Model::from_query_result(&row.into(), ""))
                 .collect()
         });
-        Ok(models.map_err(CatalogError::from)?)
+        let models = models.map_err(CatalogError::from)?;
+        let mut only = self.only.clone();
+        for wanted in &mut only {
+            if let VectorizerRef::Destination {
+                schema: schema @ None,
+                table,
+                ..
+            } = wanted
+            {
+                let found = statement(&SCHEMA.into()).bind(table.clone()).any_on(pool).await;
+                let found = found.and_then(|row| row.map(|row| row.try_get(0)).transpose());
+                *schema = found.map_err(failed).map_err(CatalogError::from)?;
+            }
+        }
+        Ok(Present { models, only })
     }
 
     /// The vectorizers that were asked for and are not there.
-    fn unknown<'w>(&'w self, models: &[Model]) -> impl Iterator<Item = &'w VectorizerRef> {
-        let is_there = |wanted: &VectorizerRef| models.iter().any(|model| is_meant(wanted, model));
-        self.only.iter().filter(move |wanted| !is_there(wanted))
+    fn unknown<'w>(&'w self, present: &Present) -> impl Iterator<Item = &'w VectorizerRef> {
+        let is_there = |wanted: &VectorizerRef| present.models.iter().any(|model| is_meant(wanted, model));
+        let asked = self.only.iter().zip(&present.only);
+        asked.filter(move |(_, wanted)| !is_there(wanted)).map(|(asked, _)| asked)
     }
 
     /// Says once of each name that nothing has it; `known` are those of which it was said.
-    fn warn_of_unknown(&self, models: &[Model], known: &mut Vec<String>) {
-        for unknown in self.unknown(models).map(ToString::to_string) {
+    fn warn_of_unknown(&self, present: &Present, known: &mut Vec<String>) {
+        for unknown in self.unknown(present).map(ToString::to_string) {
             if !known.contains(&unknown) {
                 warn!("there is no vectorizer {unknown}; it is worked on as soon as there is");
                 known.push(unknown);
@@ -244,20 +275,20 @@ impl Worker {
         }
     }
 
-    fn check_names(&self, models: &[Model]) -> Result<(), WorkerError> {
-        match self.unknown(models).next() {
+    fn check_names(&self, present: &Present) -> Result<(), WorkerError> {
+        match self.unknown(present).next() {
             Some(unknown) => Err(WorkerError::UnknownVectorizer(unknown.to_string())),
             None => Ok(()),
         }
     }
+}
 
-    fn served(&self, models: Vec<Model>) -> Vec<Model> {
-        let is_wanted = |model: &Model| self.only.is_empty() || self.only.iter().any(|wanted| is_meant(wanted, model));
-        models
-            .into_iter()
-            .filter(|model| !model.disabled && is_wanted(model))
-            .collect()
-    }
+fn served(Present { models, only }: Present) -> Vec<Model> {
+    let is_wanted = |model: &Model| only.is_empty() || only.iter().any(|wanted| is_meant(wanted, model));
+    models
+        .into_iter()
+        .filter(|model| !model.disabled && is_wanted(model))
+        .collect()
 }
 
 fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
@@ -270,8 +301,8 @@ fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
                 None => (stored("target_schema"), stored("target_table")),
                 Some(_) => (Some(&*model.source_schema), Some(&*model.source_table)),
             };
-            found.1 == Some(&**table)
-                && (schema.is_none() || found.0 == schema.as_deref())
+            found == (schema.as_deref(), Some(table.as_str()))
+                && schema.is_some()
                 && (column.is_none() || stored("embedding_column") == column.as_deref())
         }
     }
