@@ -51,7 +51,8 @@ pub(crate) struct Entity {
     pub(crate) columns: Vec<Column>,
     pub(crate) keys: Vec<Key>,
     pub(crate) vectorizers: Vec<Vectorizer>,
-    /// The entities that a `#[sea_orm(has_many)]` field names, as module and `Entity`: SeaORM writes `Related` for them.
+    /// The entities that a `#[sea_orm(has_many)]` field names, as module and `Entity`: SeaORM writes `Related` for
+    /// them.
     pub(crate) related: Vec<String>,
 }
 
@@ -175,8 +176,8 @@ impl Entity {
         self.table_name.as_ref().map(LitStr::value).unwrap_or_default()
     }
 
-    /// The column whose text `vectorizer` embeds: the one it stands on; with a column destination the one that `loading` names, or
-    /// the only one of text.
+    /// The column whose text `vectorizer` embeds: the one it stands on; with a column destination the one that
+    /// `loading` names, or the only one of text.
     pub(crate) fn loaded(&self, vectorizer: &Vectorizer) -> Option<&Column> {
         let name = match (&vectorizer.attr.loading, vectorizer.in_column()) {
             (Some(loading), true) => loading.value(),
@@ -199,7 +200,8 @@ impl Entity {
             .collect()
     }
 
-    /// The vectorizer that a search on the model's entity is by: its column of vectors, the default one, or the only one.
+    /// The vectorizer that a search on the model's entity is by: its column of vectors, the default one, or the only
+    /// one.
     pub(crate) fn searched(&self) -> Option<&Vectorizer> {
         let mut vectorizers = self.vectorizers.iter();
         let column = vectorizers.clone().find(|vectorizer| vectorizer.in_column());
@@ -279,7 +281,8 @@ pub(crate) fn inner_of_option(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// A name and its suffix within PostgreSQL's 63 bytes: the name is cut, so that it is not the suffix that tells two apart.
+/// A name and its suffix within PostgreSQL's 63 bytes: the name is cut, so that it is not the suffix that tells two
+/// apart.
 fn with_suffix(name: &str, suffix: &str) -> String {
     let kept = name.floor_char_boundary(63 - suffix.len());
     format!("{}{suffix}", &name[..kept])

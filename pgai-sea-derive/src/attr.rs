@@ -85,7 +85,8 @@ impl VectorizerAttr {
         if !parsed.keys.iter().any(may_be_dimensions) {
             errors.push(Error::new(
                 parsed.span,
-                "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = 768)]`",
+                "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = \
+                 768)]`",
             ));
         }
         parsed
@@ -175,7 +176,8 @@ fn destination(value: &LitStr) -> syn::Result<Option<Span>> {
         "column" => Ok(Some(value.span())),
         _ => Err(Error::new(
             value.span(),
-            "`destination` is `\"table\"`, a table of the embeddings' own and the default, or `\"column\"`, this column",
+            "`destination` is `\"table\"`, a table of the embeddings' own and the default, or `\"column\"`, this \
+             column",
         )),
     }
 }
@@ -189,7 +191,8 @@ fn module_name(name: &LitStr) -> syn::Result<Ident> {
     })
 }
 
-/// PostgreSQL cuts longer names at 63 bytes without an error: the catalog would know the table by another name than this.
+/// PostgreSQL cuts longer names at 63 bytes without an error: the catalog would know the table by another name than
+/// this.
 fn relation_name(name: LitStr) -> syn::Result<LitStr> {
     match name.value().len() {
         0 => Err(Error::new(

@@ -129,7 +129,8 @@ fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     let (target, view) = (vectorizer.target(entity), vectorizer.view(entity));
     if target.1 == source.1 {
         let message = format!(
-            "the target table is called `{}`, as the entity's own table is: queries on both tell them apart by that name, in \
+            "the target table is called `{}`, as the entity's own table is: queries on both tell them apart by that \
+             name, in \
              whichever schema they are. Give it another, as in `target_table = \"{}_embedding_store\"`",
             target.1, source.1
         );
@@ -137,7 +138,8 @@ fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     }
     if view == source {
         let message = format!(
-            "the view is called `{}`, as the entity's own table is: give it another name, as in `view_name = \"{}_embedding\"`",
+            "the view is called `{}`, as the entity's own table is: give it another name, as in `view_name = \
+             \"{}_embedding\"`",
             view.1, source.1
         );
         refuse(&attr.view_name, message);
@@ -148,7 +150,8 @@ fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
             &attr.target_table
         };
         let message = format!(
-            "the view and the target table are both called `{}`: give the view another name, as in `view_name = \"{}_embedding\"`",
+            "the view and the target table are both called `{}`: give the view another name, as in `view_name = \
+             \"{}_embedding\"`",
             view.1, source.1
         );
         refuse(key, message);
@@ -163,7 +166,8 @@ fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors:
         (true, true) => {
             let message = format!(
                 "an entity is searched by one column of its own: let this vectorizer have a table, without \
-                 `destination = \"column\"`, or leave the attribute out, create the vectorizer in a migration and order by \
+                 `destination = \"column\"`, or leave the attribute out, create the vectorizer in a migration and \
+                 order by \
                  `Column::{}.cosine_distance(..)`",
                 vectorizer.variant
             );
@@ -210,7 +214,8 @@ fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors:
         refuse(
             attr.view_name.as_ref().map(LitStr::span),
             format!(
-                "the view `{}` is the target table of another vectorizer: give this one its own, as in `view_name = \"{own}\"`",
+                "the view `{}` is the target table of another vectorizer: give this one its own, as in `view_name = \
+                 \"{own}\"`",
                 view.1
             ),
         );

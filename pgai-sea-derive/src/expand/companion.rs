@@ -1,9 +1,9 @@
 //! The companion module: a whole entity over the target table.
 //!
-//! SeaORM's own derives do most of the work. They name `sea_orm`, its prelude, `std` and the language's prelude without a
-//! leading `::`, so all four are brought into the module's scope: in a module that a derive wrote, the compiler looks for
-//! what is missing beside the model, before the language's prelude, and an `anyhow::Result` that is imported there would
-//! be taken for `Result`.
+//! SeaORM's own derives do most of the work. They name `sea_orm`, its prelude, `std` and the language's prelude without
+//! a leading `::`, so all four are brought into the module's scope: in a module that a derive wrote, the compiler looks
+//! for what is missing beside the model, before the language's prelude, and an `anyhow::Result` that is imported there
+//! would be taken for `Result`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -191,7 +191,8 @@ fn relation(entity: &Entity) -> TokenStream {
     }
 }
 
-/// `EmbeddingTrait` and what a search on the companion finds, beside the model: the attribute's expressions mean what they mean there.
+/// `EmbeddingTrait` and what a search on the companion finds, beside the model: the attribute's expressions mean what
+/// they mean there.
 pub(super) fn traits(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let module = &vectorizer.module;
     let column = entity

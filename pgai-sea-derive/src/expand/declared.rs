@@ -65,8 +65,8 @@ fn destination(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     }
 }
 
-/// `fn vectorizer`: what is declared, and nothing that the database's defaults say. Those for names that are too long are not the same
-/// in every catalog: such a name is said.
+/// `fn vectorizer`: what is declared, and nothing that the database's defaults say. Those for names that are too long
+/// are not the same in every catalog: such a name is said.
 fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let attr = &vectorizer.attr;
     let value = |name: &Option<syn::LitStr>| name.as_ref().map(syn::LitStr::value);

@@ -67,7 +67,8 @@ fn dimensions(embedding: &Expr, declared: u32, errors: &mut Errors) {
     {
         errors.push(Error::new(
             number.span(),
-            format!("the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them the same"),
+            format!("the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them \
+                     the same"),
         ));
     }
 }
@@ -101,7 +102,8 @@ fn overlap(chunking: &Expr, errors: &mut Errors) {
         None => Error::new(
             size_span,
             format!(
-                "`chunk_size` is {size} and `chunk_overlap` is {OVERLAP}, its default: set `.chunk_overlap(..)` to at most the size"
+                "`chunk_size` is {size} and `chunk_overlap` is {OVERLAP}, its default: set `.chunk_overlap(..)` to at \
+                 most the size"
             ),
         ),
     });

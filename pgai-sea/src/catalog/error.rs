@@ -36,7 +36,8 @@ pub enum CatalogError {
     },
     /// The extension `ai` owns the schema, and has no vectorizers since 0.10: pgai's own installer adds them.
     #[error(
-        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install pgai==0.12.1` \
+        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install \
+         pgai==0.12.1` \
          and `pgai install`"
     )]
     NoVectorizers {

@@ -61,8 +61,8 @@ pub struct FailedRow {
 ///
 /// # Errors
 ///
-/// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not read the table of
-/// the rows that were given up.
+/// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not read
+/// the table of the rows that were given up.
 pub async fn failed<C: ConnectionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,
@@ -104,20 +104,22 @@ pub async fn failed<C: ConnectionTrait>(
         .collect()
 }
 
-/// Puts all rows of a vectorizer that were given up back into its queue, with all their attempts before them, and returns how many.
+/// Puts all rows of a vectorizer that were given up back into its queue, with all their attempts before them, and
+/// returns how many.
 ///
 /// ```no_run
 /// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
 /// use pgai_sea::catalog;
 ///
-/// let rows = catalog::retry_failed(&db, "public_blog_posts_embedding_store").await?; // or `content_embeddings::Entity`
+/// let rows = catalog::retry_failed(&db, "posts").await?; // or `content_embeddings::Entity`
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
 ///
-/// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not write to the queue.
+/// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not write
+/// to the queue.
 pub async fn retry_failed<C: ConnectionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,

@@ -18,8 +18,8 @@ use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::Destination;
 use crate::sql::{qualified, quote_identifier};
 
-/// How far a vectorizer is. What cannot be known is `None`, not 0: a table that the role may not read, a figure that the catalog has no
-/// place for.
+/// How far a vectorizer is. What cannot be known is `None`, not 0: a table that the role may not read, a figure that
+/// the catalog has no place for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct VectorizerStatus {
@@ -41,13 +41,14 @@ pub struct VectorizerStatus {
     pub failed: Option<i64>,
     /// How many of the source's rows have their embeddings.
     pub coverage: Option<Coverage>,
-    /// Source rows done in a second, by all of this crate's workers together, over the last minute or so. `None` on pgai's catalog, and while
-    /// nobody works.
+    /// Source rows done in a second, by all of this crate's workers together, over the last minute or so. `None` on
+    /// pgai's catalog, and while nobody works.
     pub rows_per_second: Option<f64>,
     /// How long it takes until nothing is pending, if it goes on as fast and nothing is added.
     #[serde(rename = "seconds_left", serialize_with = "seconds")]
     pub time_left: Option<Duration>,
-    /// Tokens that were sent to the provider since the vectorizer was created, as far as the provider says so. `None` on pgai's catalog.
+    /// Tokens that were sent to the provider since the vectorizer was created, as far as the provider says so. `None`
+    /// on pgai's catalog.
     pub input_tokens: Option<u64>,
 }
 
@@ -83,8 +84,8 @@ impl Coverage {
     }
 }
 
-/// How far a vectorizer is. It costs a few milliseconds, however large the tables are: up to 10,000 rows of a table are counted, beyond
-/// that a part of its pages is.
+/// How far a vectorizer is. It costs a few milliseconds, however large the tables are: up to 10,000 rows of a table are
+/// counted, beyond that a part of its pages is.
 ///
 /// ```no_run
 /// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {

@@ -100,7 +100,8 @@ pub async fn vectorizers<C: ConnectionTrait>(db: &C) -> Result<Vec<Vectorizer>, 
 ///
 /// # Errors
 ///
-/// [`CatalogError::NotFound`] where there is none, [`CatalogError::Unreadable`] for one that this version does not understand.
+/// [`CatalogError::NotFound`] where there is none, [`CatalogError::Unreadable`] for one that this version does not
+/// understand.
 pub async fn vectorizer<C: ConnectionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,

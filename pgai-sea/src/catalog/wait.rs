@@ -19,7 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub enum WaitError {
     /// It is still in the queue.
     #[error(
-        "vectorizer {vectorizer:?}: the row is still queued after {waited:?}, {attempts} attempts have failed: check that a worker runs"
+        "vectorizer {vectorizer:?}: the row is still queued after {waited:?}, {attempts} attempts have failed: \
+         check that a worker runs"
     )]
     TimedOut {
         /// The vectorizer's name.
@@ -31,7 +32,8 @@ pub enum WaitError {
     },
     /// It was given up and has no embeddings.
     #[error(
-        "vectorizer {vectorizer:?}: the row was given up, {step} failed: see why with `pgai-sea failed list`, then edit or retry it"
+        "vectorizer {vectorizer:?}: the row was given up, {step} failed: \
+         see why with `pgai-sea failed list`, then edit or retry it"
     )]
     DeadLetter {
         /// The vectorizer's name.
@@ -40,7 +42,10 @@ pub enum WaitError {
         step: String,
     },
     /// The key has another number of columns.
-    #[error("vectorizer {vectorizer:?}: the key has the columns {}, {given} values were given: give one for each", .columns.join(", "))]
+    #[error(
+        "vectorizer {vectorizer:?}: the key has the columns {}, {given} values were given: give one for each",
+        .columns.join(", ")
+    )]
     Key {
         /// The vectorizer's name.
         vectorizer: String,
@@ -64,8 +69,9 @@ pub enum WaitError {
 
 /// Waits until the embeddings of the row with this key are those of its text.
 ///
-/// `key` is the row's primary key, a tuple if it has several columns, in the order of the table's columns. Commit the row first: a
-/// transaction that waits for its own row waits in vain. A row that does not exist, or has no text, is not waited for.
+/// `key` is the row's primary key, a tuple if it has several columns, in the order of the table's columns. Commit the
+/// row first: a transaction that waits for its own row waits in vain. A row that does not exist, or has no text, is not
+/// waited for.
 ///
 /// ```no_run
 /// # mod blog_post {
@@ -93,13 +99,13 @@ pub enum WaitError {
 /// # }
 /// ```
 ///
-/// It looks every 5 to 100 milliseconds, and sleeps between looks in the server (`pg_sleep`), so it needs no async runtime of its own. It
-/// holds a connection while it waits.
+/// It looks every 5 to 100 milliseconds, and sleeps between looks in the server (`pg_sleep`), so it needs no async
+/// runtime of its own. It holds a connection while it waits.
 ///
 /// # Errors
 ///
-/// [`WaitError::TimedOut`] after `timeout`, [`WaitError::DeadLetter`] for a row that was given up, and what is wrong with the
-/// arguments or the database.
+/// [`WaitError::TimedOut`] after `timeout`, [`WaitError::DeadLetter`] for a row that was given up, and what is wrong
+/// with the arguments or the database.
 pub async fn wait_until_embedded<C: ConnectionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,

@@ -34,7 +34,8 @@ impl Finding {
                 actual,
                 ..
             } => format!(
-                "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and `view_name`; \
+                "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and \
+                 `view_name`; \
                  pgai's own schema has it beside the source",
                 self.create()
             ),
@@ -43,7 +44,8 @@ impl Finding {
                 actual,
                 ..
             } if !in_column && !self.writes_column => format!(
-                "{drop}\n{}\n// or let the entity say where the embeddings are, which is {actual}, with `target_schema` and \
+                "{drop}\n{}\n// or let the entity say where the embeddings are, which is {actual}, with \
+                 `target_schema` and \
                  `target_table`",
                 self.create()
             ),
@@ -51,7 +53,8 @@ impl Finding {
                 aspect: Aspect::Indexing,
                 ..
             } => format!(
-                "{drop}\n{}\n// or, where the `ai` schema is pgai-sea's: manager.set_scheduling({name:?}, Scheduling::none(), ..)\
+                "{drop}\n{}\n// or, where the `ai` schema is pgai-sea's: manager.set_scheduling({name:?}, \
+                 Scheduling::none(), ..)\
                  .await?; with what the entity says, after dropping an index that is there already",
                 self.create()
             ),

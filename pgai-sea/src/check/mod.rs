@@ -1,6 +1,7 @@
 //! Compares the vectorizers that the program's entities declare with those of a database.
 //!
-//! The derive declares, and a migration creates. Run the check in a test, or when the application starts, to see that they agree:
+//! The derive declares, and a migration creates. Run the check in a test, or when the application starts, to see that
+//! they agree:
 //!
 //! ```no_run
 //! # async fn migrated_database() -> Result<sea_orm::DatabaseConnection, sea_orm::DbErr> { unimplemented!() }
@@ -12,11 +13,12 @@
 //! # }
 //! ```
 //!
-//! The check compares the source table, the loaded column, the destination, the view and the dimensions. It compares `embedding`,
-//! `chunking`, `formatting` and `indexing` where the attribute has them, with the database's defaults for what such an option leaves out.
-//! What the attribute does not have may be anything.
+//! The check compares the source table, the loaded column, the destination, the view and the dimensions. It compares
+//! `embedding`, `chunking`, `formatting` and `indexing` where the attribute has them, with the database's defaults for
+//! what such an option leaves out. What the attribute does not have may be anything.
 //!
-//! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the finding is
+//! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the
+//! finding is
 //! [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
 
 mod compare;
@@ -43,8 +45,8 @@ pub async fn check<C: ConnectionTrait>(db: &C) -> Result<Findings, CatalogError>
     findings(db, &declarations(), Scope::Database).await
 }
 
-/// As [`check`], only for the entities in `module`, a path as `module_path!()` gives it. Vectorizers of other tables are no findings, even if
-/// the tables have the same names in another schema.
+/// As [`check`], only for the entities in `module`, a path as `module_path!()` gives it. Vectorizers of other tables
+/// are no findings, even if the tables have the same names in another schema.
 ///
 /// # Errors
 ///

@@ -11,7 +11,9 @@ use super::CliError;
 ///
 /// What follows a `?` helps nobody to find the server, and may hold a password as well.
 pub(super) fn address(url: &str) -> Result<String, CliError> {
-    let refused = |why: Option<String>| CliError::Address { why };
+    let refused = |why: Option<String>| CliError::Address {
+        why: why.map_or_else(String::new, |why| format!(", {why}")),
+    };
     let (scheme, rest) = url.split_once("://").ok_or_else(|| refused(None))?;
     if !["postgres", "postgresql"].contains(&scheme) {
         return Err(refused(Some("the scheme is not postgres".to_owned())));
@@ -45,8 +47,8 @@ fn reason(error: &Error, url: &str) -> Option<String> {
     (!parts.any(|part| reason.contains(part))).then_some(reason)
 }
 
-/// Prints what is wrong with the arguments, or the help that was asked for. The message repeats an argument that is not understood, which
-/// may be a database's address.
+/// Prints what is wrong with the arguments, or the help that was asked for. The message repeats an argument that is not
+/// understood, which may be a database's address.
 #[expect(clippy::print_stderr, reason = "where clap prints it too")]
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
     let mut message = error.to_string();
@@ -92,16 +94,16 @@ mod tests {
     fn what_does_not_parse_is_not_shown_at_all() {
         for (url, why) in [
             ("host=x password=s3cret", ""),
-            ("mysql://bob:s3cret@host/db", " (the scheme is not postgres)"),
-            ("postgres://bob:s3cret@host:notaport/db", " (invalid port number)"),
+            ("mysql://bob:s3cret@host/db", ", the scheme is not postgres"),
+            ("postgres://bob:s3cret@host:notaport/db", ", invalid port number"),
             // the reason may be a word of the password
             ("postgres://bob:port@host:notaport/db", ""),
-            ("postgres://bob:s3/cret@host/db", " (invalid port number)"),
+            ("postgres://bob:s3/cret@host/db", ", invalid port number"),
             ("postgres://bob@host/db?sslmode=s3cret", ""),
         ] {
             assert_eq!(
                 address(url).unwrap_err().to_string(),
-                format!("the database's address cannot be read: write postgres://user:password@host:port/database{why}"),
+                format!("the database's address cannot be read{why}: write postgres://user:password@host:port/database"),
                 "{url}"
             );
         }

@@ -15,7 +15,8 @@ const VARIABLES: [&str; 2] = ["PGAI_VECTORIZER_WORKER_DB_URL", "DATABASE_URL"];
 
 #[derive(Debug, Args)]
 pub(super) struct DatabaseArgs {
-    /// The database, as postgres://user:password@host:port/database [env: PGAI_VECTORIZER_WORKER_DB_URL or DATABASE_URL]
+    /// The database, as postgres://user:password@host:port/database [env: PGAI_VECTORIZER_WORKER_DB_URL or
+    /// DATABASE_URL]
     // not clap's `env`: it would print the password with --help
     #[arg(short, long, visible_alias = "database-url", value_name = "URL")]
     db_url: Option<String>,

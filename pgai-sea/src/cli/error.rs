@@ -12,10 +12,10 @@ pub(super) enum CliError {
     #[error("no database is given: pass --db-url postgres://user@host/database, or set DATABASE_URL")]
     NoDatabase,
     /// The address is no URL of PostgreSQL. It is not shown: a password may be anywhere in it.
-    #[error("the database's address cannot be read: write postgres://user:password@host:port/database{}", .why.as_ref().map_or_else(String::new, |why| format!(" ({why})")))]
+    #[error("the database's address cannot be read{why}: write postgres://user:password@host:port/database")]
     Address {
-        /// What is wrong with it, if that can be said without saying any of it.
-        why: Option<String>,
+        /// `, {reason}` if that can be said without saying any of it.
+        why: String,
     },
     /// The address does not lead to a database.
     #[error("cannot connect to {address}: {cause}")]

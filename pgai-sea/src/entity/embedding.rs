@@ -12,13 +12,14 @@ pub type SourceKey<E> = <<<E as EmbeddingTrait>::Source as EntityTrait>::Primary
 #[doc(hidden)]
 pub trait Sealed {}
 
-/// An entity that holds embeddings: a companion, whose rows are chunks, or with `destination = "column"` the source itself.
+/// An entity that holds embeddings: a companion, whose rows are chunks, or with `destination = "column"` the source
+/// itself.
 ///
 /// `#[derive(Vectorizer)]` implements it, and nothing else does.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` holds no embeddings",
     label = "neither a companion nor an entity with a column of vectors",
-    note = "a `#[vectorizer(..)]` on a field `content` writes the companion `content_embeddings::Entity` beside the model: name that",
+    note = "a `#[vectorizer(..)]` on the field `content` writes the companion `content_embeddings::Entity`: name that",
     note = "with `destination = \"column\"` in the attribute, the model's own entity holds the embeddings"
 )]
 pub trait EmbeddingTrait: EntityTrait + Sealed {
@@ -31,11 +32,11 @@ pub trait EmbeddingTrait: EntityTrait + Sealed {
     /// The length of the vectors.
     const DIMENSIONS: usize = Self::DECLARATION.dimensions as usize;
 
-    /// The vectorizer that the attribute declares, for a migration: source, loading column and destination, and what the attribute has
-    /// of `embedding`, `chunking`, `formatting` and `indexing`.
+    /// The vectorizer that the attribute declares, for a migration: source, loading column and destination, and what
+    /// the attribute has of `embedding`, `chunking`, `formatting` and `indexing`.
     ///
-    /// Add what the attribute leaves out with the builder's setters. The builder refuses an `embedding` whose dimensions are not
-    /// the attribute's.
+    /// Add what the attribute leaves out with the builder's setters. The builder refuses an `embedding` whose
+    /// dimensions are not the attribute's.
     fn vectorizer() -> CreateVectorizer;
 
     /// The column of the source whose text is embedded.

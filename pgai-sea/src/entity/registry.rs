@@ -11,8 +11,8 @@ inventory::collect!(Registered);
 
 /// The vectorizers that are declared in the program, in the order of their modules' paths.
 ///
-/// They are those of every crate that is linked into it. A crate of entities of which nothing is ever named is left out by the
-/// linker, and its declarations with it.
+/// They are those of every crate that is linked into it. A crate of entities of which nothing is ever named is left out
+/// by the linker, and its declarations with it.
 #[must_use]
 pub fn declarations() -> Vec<&'static Declaration> {
     let mut declarations: Vec<_> = inventory::iter::<Registered>().map(|registered| registered.0).collect();
@@ -34,8 +34,8 @@ pub struct ManagedTable {
     pub view: &'static str,
 }
 
-/// The tables that the vectorizers of this program's entities manage, without asking a database: what code generators and
-/// tools for schemas should leave alone. A column destination manages none.
+/// The tables that the vectorizers of this program's entities manage, without asking a database: what code generators
+/// and tools for schemas should leave alone. A column destination manages none.
 ///
 /// ```
 /// mod blog_post {

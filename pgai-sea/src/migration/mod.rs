@@ -37,7 +37,8 @@ use crate::config::{Indexing, Scheduling};
 use crate::index::{CreateVectorIndex, DropVectorIndex};
 use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 
-/// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their options.
+/// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their
+/// options.
 pub mod prelude {
     pub use sea_orm_migration::prelude::*;
 
@@ -53,24 +54,26 @@ pub mod prelude {
 
 /// Vectorizer operations of a [`SchemaManager`](sea_orm_migration::SchemaManager).
 ///
-/// Each does all or nothing, inside of a migration's transaction as well as without one. Where an operation is about a vectorizer that
-/// exists, name it by its name, by its id, or by the entity that declares it ([`VectorizerRef`]):
+/// Each does all or nothing, inside of a migration's transaction as well as without one. Where an operation is about a
+/// vectorizer that exists, name it by its name, by its id, or by the entity that declares it ([`VectorizerRef`]):
 /// `manager.refresh_vectorizer(content_embeddings::Entity)`.
 #[async_trait::async_trait]
 pub trait VectorizerManagerExt {
-    /// Installs or upgrades the `ai` schema: see [`catalog::install`](crate::catalog::install). A database that has pgai's own is left as it is.
+    /// Installs or upgrades the `ai` schema: see [`catalog::install`](crate::catalog::install). A database that has
+    /// pgai's own is left as it is.
     ///
-    /// Vectorizers follow what happens to rows, and renames. No trigger sees rows that come or go with a whole partition. After an
-    /// `ATTACH PARTITION` of one with rows, [`refresh_vectorizer`](Self::refresh_vectorizer) queues them. The embeddings of a partition that was
-    /// dropped, detached or truncated by its own name are removed by the refresh too, or by a worker within the hour.
+    /// Vectorizers follow what happens to rows, and renames. No trigger sees rows that come or go with a whole
+    /// partition. After an `ATTACH PARTITION` of one with rows, [`refresh_vectorizer`](Self::refresh_vectorizer) queues
+    /// them. The embeddings of a partition that was dropped, detached or truncated by its own name are removed by the
+    /// refresh too, or by a worker within the hour.
     ///
     /// # Errors
     ///
     /// [`DbErr::Migration`] with what to do: privileges that are missing, pgvector missing, a pgai of another version.
     async fn install_pgai(&self) -> Result<Installed, DbErr>;
 
-    /// Removes what [`install_pgai`](Self::install_pgai) installed: see [`catalog::uninstall`](crate::catalog::uninstall). pgai's own schema
-    /// stays.
+    /// Removes what [`install_pgai`](Self::install_pgai) installed: see
+    /// [`catalog::uninstall`](crate::catalog::uninstall). pgai's own schema stays.
     ///
     /// # Errors
     ///
@@ -79,8 +82,8 @@ pub trait VectorizerManagerExt {
 
     /// Creates a vectorizer and returns its id.
     ///
-    /// If a vectorizer is left over of a dropped table with the source's name, it is removed first, with its embeddings: `migrate fresh`
-    /// drops tables and knows nothing of vectorizers.
+    /// If a vectorizer is left over of a dropped table with the source's name, it is removed first, with its
+    /// embeddings: `migrate fresh` drops tables and knows nothing of vectorizers.
     ///
     /// # Errors
     ///
@@ -91,8 +94,8 @@ pub trait VectorizerManagerExt {
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists), and where several
-    /// have the target table's name. None is dropped then.
+    /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists), and
+    /// where several have the target table's name. None is dropped then.
     async fn drop_vectorizer(&self, drop: DropVectorizer) -> Result<(), DbErr>;
 
     /// Lets workers serve a vectorizer again.
@@ -119,31 +122,32 @@ pub trait VectorizerManagerExt {
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, and for what a builder refuses; the database's error for what the database does.
+    /// [`DbErr::Migration`] where there is none, and for what a builder refuses; the database's error for what the
+    /// database does.
     async fn set_scheduling<V, S, I>(&self, vectorizer: V, scheduling: S, indexing: I) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send,
         S: Into<Scheduling> + Send,
         I: Into<Indexing> + Send;
 
-    /// Writes a renamed source's names into a vectorizer, its queue and its target table, and queues rows that came or went with a
-    /// partition. Nothing is embedded again for a new name.
+    /// Writes a renamed source's names into a vectorizer, its queue and its target table, and queues rows that came or
+    /// went with a partition. Nothing is embedded again for a new name.
     ///
-    /// Triggers and workers follow a rename by themselves. Call this for those who go by names: [`check`](crate::check()), queries on the
-    /// target table's key, and pgai's worker. An entity with a column destination is found by its table's name, so after a rename of that
-    /// table name the vectorizer by its name.
+    /// Triggers and workers follow a rename by themselves. Call this for those who go by names:
+    /// [`check`](crate::check()), queries on the target table's key, and pgai's worker. An entity with a column
+    /// destination is found by its table's name, so after a rename of that table name the vectorizer by its name.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, and on pgai's own schema, which has no such function; the database's where the source
-    /// was dropped.
+    /// [`DbErr::Migration`] where there is none, and on pgai's own schema, which has no such function; the database's
+    /// where the source was dropped.
     async fn refresh_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send;
 
     /// Lets the types of the columns that a vectorizer reads change, which PostgreSQL refuses otherwise. Call
-    /// [`refresh_vectorizer`](Self::refresh_vectorizer) after the change, in the same migration. The embeddings stay. Whoever writes to the table
-    /// meanwhile waits:
+    /// [`refresh_vectorizer`](Self::refresh_vectorizer) after the change, in the same migration. The embeddings stay.
+    /// Whoever writes to the table meanwhile waits:
     ///
     /// ```
     /// # use pgai_sea::migration::prelude::*;
@@ -156,18 +160,20 @@ pub trait VectorizerManagerExt {
     /// # }
     /// ```
     ///
-    /// The refresh changes the types of a key's columns in the queue and the target table too. Texts that the change alters are not embedded
-    /// anew.
+    /// The refresh changes the types of a key's columns in the queue and the target table too. Texts that the change
+    /// alters are not embedded anew.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, on pgai's own schema, which has no such function, and outside of a transaction, where rows
-    /// that are written before the refresh would be missed; the database's where the source was dropped.
+    /// [`DbErr::Migration`] where there is none, on pgai's own schema, which has no such function, and outside of a
+    /// transaction, where rows that are written before the refresh would be missed; the database's where the source was
+    /// dropped.
     async fn release_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send;
 
-    /// Whether there is a vectorizer of this name or id, or the one that an entity declares. There is none without an `ai` schema either.
+    /// Whether there is a vectorizer of this name or id, or the one that an entity declares. There is none without an
+    /// `ai` schema either.
     ///
     /// # Errors
     ///
@@ -189,16 +195,17 @@ pub trait VectorizerManagerExt {
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] for what the builder refuses, for [`concurrently`](CreateVectorIndex::concurrently) inside a transaction,
-    /// and where [`if_not_exists`](CreateVectorIndex::if_not_exists) finds an index that a build left unfinished. The database's error
-    /// for what the database does.
+    /// [`DbErr::Migration`] for what the builder refuses, for [`concurrently`](CreateVectorIndex::concurrently) inside
+    /// a transaction, and where [`if_not_exists`](CreateVectorIndex::if_not_exists) finds an index that a build left
+    /// unfinished. The database's error for what the database does.
     async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr>;
 
     /// Drops an index over vectors.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] for what the builder refuses and for [`concurrently`](DropVectorIndex::concurrently) inside a transaction,
-    /// the database's error where there is none, unless the builder says [`if_exists`](DropVectorIndex::if_exists).
+    /// [`DbErr::Migration`] for what the builder refuses and for [`concurrently`](DropVectorIndex::concurrently) inside
+    /// a transaction, the database's error where there is none, unless the builder says
+    /// [`if_exists`](DropVectorIndex::if_exists).
     async fn drop_vector_index(&self, drop: DropVectorIndex) -> Result<(), DbErr>;
 }

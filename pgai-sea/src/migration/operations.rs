@@ -29,13 +29,15 @@ impl VectorizerManagerExt for SchemaManager<'_> {
     }
 
     async fn create_vectorizer(&self, create: CreateVectorizer) -> Result<i32, DbErr> {
-        let statement = create
-            .statement()
-            .map_err(|error| DbErr::Migration(format!("the vectorizer of {} cannot be created: {error}", create.regclass())))?;
+        let statement = create.statement().map_err(|error| {
+            let source = create.regclass();
+            DbErr::Migration(format!("the vectorizer of {source} cannot be created: {error}"))
+        })?;
         let transaction = self.get_connection().begin().await?;
         if !catalog::has_catalog(&transaction).await? {
             return Err(DbErr::Migration(
-                "the database has no `ai` schema with vectorizers: call `manager.install_pgai().await?` first, in this migration or an earlier one"
+                "the database has no `ai` schema with vectorizers: call `manager.install_pgai().await?` first, in this \
+                 migration or an earlier one"
                     .to_owned(),
             ));
         }
@@ -89,7 +91,8 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         let vectorizer = vectorizer.into();
         if !is_transaction(self.get_connection()) {
             return Err(DbErr::Migration(format!(
-                "vectorizer {} is released in a transaction only, since rows that are written before `refresh_vectorizer` would be missed: let \
+                "vectorizer {} is released in a transaction only, since rows that are written before \
+                 `refresh_vectorizer` would be missed: let \
                  the migration's `use_transaction` return Some(true)",
                 vectorizer
             )));
@@ -168,7 +171,8 @@ fn ambiguous(drop: &DropVectorizer, found: &[QueryResult]) -> Result<DbErr, DbEr
         each.push(format!("{name:?} (schema {:?})", schema.unwrap_or_default()));
     }
     Ok(DbErr::Migration(format!(
-        "there are {} vectorizers {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`",
+        "there are {} vectorizers {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by \
+         `DropVectorizer::name(..)`",
         found.len(),
         drop.describe(),
         each.join(", ")
@@ -188,7 +192,8 @@ fn check_no_transaction(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     if is_transaction(db) {
         return Err(invalid(&ConfigError::new(
             "concurrently",
-            "PostgreSQL does it outside of transactions alone: let the migration's `use_transaction` return Some(false)",
+            "PostgreSQL does it outside of transactions alone: let the migration's `use_transaction` return \
+             Some(false)",
         )));
     }
     Ok(())
@@ -211,12 +216,14 @@ async fn check_ours(
         return Ok(());
     }
     Err(DbErr::Migration(format!(
-        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop vectorizer {} and create it anew",
+        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop \
+         vectorizer {} and create it anew",
         vectorizer
     )))
 }
 
-/// A concurrent build that fails or is interrupted leaves an index that serves no query, and that the next build takes for its own.
+/// A concurrent build that fails or is interrupted leaves an index that serves no query, and that the next build takes
+/// for its own.
 async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -231,7 +238,8 @@ async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), Db
         return Ok(());
     }
     Err(DbErr::Migration(format!(
-        "index {index} is there but invalid, since a concurrent build of it did not end: drop it with `drop_vector_index` first, \
+        "index {index} is there but invalid, since a concurrent build of it did not end: drop it with \
+         `drop_vector_index` first, \
          unless another session is still building it"
     )))
 }
@@ -239,9 +247,9 @@ async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), Db
 /// Calls a function on one vectorizer. Asks for it first: by name, pgai's functions accept what does not exist.
 async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Call) -> Result<(), DbErr> {
     let db = manager.get_connection();
-    let id = find(db, &vectorizer)
-        .await?
-        .ok_or_else(|| DbErr::Migration(format!("there is no vectorizer {vectorizer}: create it first, or name another")))?;
+    let missing = || format!("there is no vectorizer {vectorizer}: create it first, or name another");
+    let id = find(db, &vectorizer).await?;
+    let id = id.ok_or_else(|| DbErr::Migration(missing()))?;
     let (sql, values) = call.arg("vectorizer_id", Some(id)).bind();
     db.execute_raw(Statement::from_sql_and_values(
         DbBackend::Postgres,

@@ -15,7 +15,7 @@ use crate::entity::{EmbeddingTrait, SourceKey};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no vectorizer to search by",
     label = "none of its vectorizers is the default",
-    note = "with several vectorizers, search on the companion that is meant, as in `content_embeddings::Entity::search(..)`",
+    note = "with several vectorizers, search on the companion you mean, as in `content_embeddings::Entity::search(..)`",
     note = "or write `default` into its attribute, as in `#[vectorizer(dimensions = 768, default)]`",
     note = "without one, derive `Vectorizer` on the model and write `#[vectorizer(dimensions = 768)]` on a text column"
 )]
@@ -34,14 +34,15 @@ pub trait Searched: EntityTrait {
 ///
 /// | the entity | hits |
 /// |---|---|
-/// | a companion, `content_embeddings::Entity` | chunks; [`with_source`](Search::with_source) adds the rows that they belong to |
-/// | a source with one vectorizer, or a [`default`](crate::Vectorizer#attributes) one | rows, ranked by their best chunk |
+/// | a companion, `content_embeddings::Entity` | chunks, with their rows after [`with_source`](Search::with_source) |
+/// | a source with one vectorizer or a [`default`](crate::Vectorizer#attributes) one | rows, by their best chunk |
 /// | an entity with a vector of its own | rows |
 ///
-/// The second is a [`best_per_source`](Search::best_per_source) search [`with_source`](Search::with_source) on the companion.
+/// The second is a [`best_per_source`](Search::best_per_source) search [`with_source`](Search::with_source) on the
+/// companion.
 pub trait SearchTrait: Searched {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may have another value
-    /// for each row. PostgreSQL evaluates it wherever it stands in the statement.
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may
+    /// have another value for each row. PostgreSQL evaluates it wherever it stands in the statement.
     fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, Self::Projection> {
         start::<Self>(query.into_vector().into())
     }
@@ -51,8 +52,8 @@ pub trait SearchTrait: Searched {
         start::<Self>(SearchQuery::Text(Text::new(embedder, text.into())))
     }
 
-    /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean of
-    /// their vectors.
+    /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared
+    /// by the mean of their vectors.
     fn search_like(key: SourceKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, Self::Projection> {
         start::<Self>(SearchQuery::like(key))
     }

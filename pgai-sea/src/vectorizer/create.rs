@@ -10,7 +10,8 @@ use sea_orm::EntityName;
 use super::source::SourceTable;
 use crate::config::{Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling};
 
-/// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not sent.
+/// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not
+/// sent.
 ///
 /// ```
 /// use pgai_sea::config::{Chunking, Embedding, Formatting, Loading};
@@ -59,7 +60,8 @@ pub struct CreateVectorizer {
 impl CreateVectorizer {
     /// For a table: `"blog_posts"`, found along the search path, or `("website", "blog_posts")`.
     ///
-    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity call [`entity`](Self::entity).
+    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity call
+    /// [`entity`](Self::entity).
     #[must_use]
     pub fn new(source: impl Into<SourceTable>) -> Self {
         Self {
@@ -102,7 +104,8 @@ impl CreateVectorizer {
     /// use pgai_sea::config::{Embedding, Loading};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let create = CreateVectorizer::entity(blog_post::Entity) // of `#[sea_orm(table_name = "blog_posts", schema_name = "website")]`
+    /// // of `#[sea_orm(table_name = "blog_posts", schema_name = "website")]`
+    /// let create = CreateVectorizer::entity(blog_post::Entity)
     ///     .loading(Loading::column("content"))
     ///     .embedding(Embedding::ollama("all-minilm", 384));
     ///

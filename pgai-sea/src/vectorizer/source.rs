@@ -11,8 +11,9 @@ use crate::sql::relation_text;
 ///
 /// A name is taken as it is: `"website.blog"` is a table with a dot in its name.
 ///
-/// An entity that derives [`Vectorizer`](crate::Vectorizer) converts as well, with its `schema_name`. Other entities go into
-/// [`CreateVectorizer::entity`](crate::CreateVectorizer::entity), and identifiers of `DeriveIden` into a `TableName` first:
+/// An entity that derives [`Vectorizer`](crate::Vectorizer) converts as well, with its `schema_name`. Other entities go
+/// into [`CreateVectorizer::entity`](crate::CreateVectorizer::entity), and identifiers of `DeriveIden` into a
+/// `TableName` first:
 ///
 /// ```
 /// use pgai_sea::CreateVectorizer;

@@ -1,5 +1,5 @@
-//! SeaORM entities for what an application may want to query in the `ai` schema: how far vectorizers are, what went wrong, and which
-//! workers run.
+//! SeaORM entities for what an application may want to query in the `ai` schema: how far vectorizers are, what went
+//! wrong, and which workers run.
 //!
 //! ```no_run
 //! # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), sea_orm::DbErr> {
@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! They are for reading. The schema's functions write. None of the entities enters SeaORM's registry, so schema sync leaves the schema
-//! alone. [`catalog::vectorizers`](crate::catalog::vectorizers) reads the vectorizers themselves.
+//! They are for reading. The schema's functions write. None of the entities enters SeaORM's registry, so schema sync
+//! leaves the schema alone. [`catalog::vectorizers`](crate::catalog::vectorizers) reads the vectorizers themselves.
 
 #[allow(unreachable_pub, reason = "an entity like those beside it")]
 pub(crate) mod vectorizer;

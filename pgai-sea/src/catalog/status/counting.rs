@@ -43,7 +43,8 @@ pub(super) async fn backlog<C: ConnectionTrait>(
     Ok((Some(Count { rows, exact: false }), oldest))
 }
 
-/// Rows that have a text, and those with embeddings; `None` where the source is not as the configuration says, or may not be read.
+/// Rows that have a text, and those with embeddings; `None` where the source is not as the configuration says, or may
+/// not be read.
 pub(super) async fn coverage<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<Coverage>, DbErr> {
     let Some(source) = source(db, vectorizer.id).await? else {
         return Ok(None);

@@ -39,8 +39,8 @@ LEFT JOIN LATERAL (
 ) e ON true
 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Asks for failed attempts, NULL for a row that is not queued, and for the step that it was given up at. In one statement: a row that
-/// is given up leaves the queue at the same moment. `None` for a vectorizer without a queue.
+/// Asks for failed attempts, NULL for a row that is not queued, and for the step that it was given up at. In one
+/// statement: a row that is given up leaves the queue at the same moment. `None` for a vectorizer without a queue.
 pub(super) async fn statement<C: ConnectionTrait>(
     db: &C,
     vectorizer: &Vectorizer,
@@ -72,8 +72,8 @@ pub(super) async fn statement<C: ConnectionTrait>(
 }
 
 impl Column {
-    /// The value is cast to the column's type, as an enum or `char(n)` would not be compared otherwise. The type has no length: a value
-    /// that is too long is no key, rather than the beginning of one.
+    /// The value is cast to the column's type, as an enum or `char(n)` would not be compared otherwise. The type has no
+    /// length: a value that is too long is no key, rather than the beginning of one.
     fn equals(&self, name: &str, parameter: usize) -> String {
         let sql_type = qualified(&self.type_schema, &self.type_name);
         let operator = match (&self.operator_schema, &self.operator) {

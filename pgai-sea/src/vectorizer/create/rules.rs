@@ -6,7 +6,8 @@ use crate::config::{
     check_identifier,
 };
 
-/// pgvector's limits for an HNSW index: on `vector`, which stores have, and on `halfvec`, which a column of the source may be.
+/// pgvector's limits for an HNSW index: on `vector`, which stores have, and on `halfvec`, which a column of the source
+/// may be.
 const MAX_HNSW_DIMENSIONS: i32 = 2_000;
 const MAX_HNSW_DIMENSIONS_OF_HALFVEC: i32 = 4_000;
 
@@ -64,7 +65,8 @@ impl CreateVectorizer {
             && u32::try_from(dimensions).ok() != Some(declared)
         {
             let problem = format!(
-                "{model} has {dimensions} dimensions, the entity declares {declared} in `#[vectorizer(dimensions = {declared})]`; \
+                "{model} has {dimensions} dimensions, the entity declares {declared} in `#[vectorizer(dimensions = \
+                 {declared})]`; \
                  make them the same"
             );
             return Err(ConfigError::new("embedding", problem));

@@ -129,8 +129,11 @@ async fn a_worker_serves_and_a_writer_waits_for_what_an_entity_declares() {
     on_both_catalogs(async |test| -> TestResult {
         create(&test).await?;
         for schema in ["public", "other"] {
-            test.execute(&format!("insert into {schema}.notes values (1, 'a body', 'a title'); insert into {schema}.tags values (1, 'w')"))
-                .await?;
+            test.execute(&format!(
+                "insert into {schema}.notes values (1, 'a body', 'a title');
+                 insert into {schema}.tags values (1, 'w')"
+            ))
+            .await?;
         }
         Worker::new(test.db.clone())
             .vectorizers([VectorizerRef::from(title_embeddings::Entity), tag::Entity.into()])
