@@ -67,8 +67,10 @@ fn dimensions(embedding: &Expr, declared: u32, errors: &mut Errors) {
     {
         errors.push(Error::new(
             number.span(),
-            format!("the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them \
-                     the same"),
+            format!(
+                "the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them \
+                     the same"
+            ),
         ));
     }
 }

@@ -1,7 +1,7 @@
 //! Reading vectorizers, from either catalog.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use serde::Deserialize;
 
 use super::CatalogError;
@@ -118,6 +118,7 @@ pub async fn vectorizer<C: ConnectionTrait>(
 /// Its id alone, if there is one.
 #[cfg(feature = "migration")]
 pub(crate) async fn id<C: ConnectionTrait>(db: &C, reference: &VectorizerRef) -> Result<Option<i32>, DbErr> {
+    use sea_orm::QuerySelect as _;
     vectorizer::Entity::find()
         .select_only()
         .column(vectorizer::Column::Id)

@@ -120,7 +120,11 @@ pub async fn wait_until_embedded<C: ConnectionTrait>(
         return Err(WaitError::Key {
             vectorizer: name(),
             given: key.len(),
-            columns: vectorizer.source_pk.iter().map(|column| column.attname.clone()).collect(),
+            columns: vectorizer
+                .source_pk
+                .iter()
+                .map(|column| column.attname.clone())
+                .collect(),
         });
     }
     let unreadable = |cause| WaitError::Queue {

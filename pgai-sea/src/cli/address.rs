@@ -103,7 +103,9 @@ mod tests {
         ] {
             assert_eq!(
                 address(url).unwrap_err().to_string(),
-                format!("the database's address cannot be read{why}: write postgres://user:password@host:port/database"),
+                format!(
+                    "the database's address cannot be read{why}: write postgres://user:password@host:port/database"
+                ),
                 "{url}"
             );
         }

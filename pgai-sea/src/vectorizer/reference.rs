@@ -4,6 +4,8 @@ use std::fmt;
 
 use sea_orm::sea_query::Value;
 
+use crate::sql::Arg;
+
 /// Which vectorizer is meant: by its name, by its id, or by the entity that declares it.
 ///
 /// ```
@@ -85,6 +87,30 @@ impl VectorizerRef {
     }
 }
 
+impl VectorizerRef {
+    /// The argument of a function that takes a vectorizer: its name, and its value.
+    pub(crate) fn arg(&self) -> (&'static str, Arg) {
+        let id = "vectorizer_id";
+        match self {
+            Self::Id(number) => (id, Arg::Int(*number)),
+            Self::Name(name) => ("name", Arg::Text(name.clone())),
+            Self::Destination { .. } => {
+                let mut texts = Vec::new();
+                let condition = self.condition("v", |value| {
+                    let number = texts.len();
+                    texts.extend(match value {
+                        Value::String(text) => text,
+                        other => unreachable!("{other:?} is no part of a destination"),
+                    });
+                    format!("\0{number}\0")
+                });
+                let sql = format!("SELECT v.id FROM ai.vectorizer v WHERE {condition}");
+                (id, Arg::Query(sql, texts))
+            }
+        }
+    }
+}
+
 impl From<i32> for VectorizerRef {
     fn from(id: i32) -> Self {
         Self::Id(id)
@@ -120,5 +146,42 @@ impl fmt::Display for VectorizerRef {
                 write!(f, "{table:?}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Call;
+
+    #[test]
+    fn a_function_is_given_what_the_catalog_is_asked_for() {
+        let call = |vectorizer: VectorizerRef| {
+            let (name, value) = vectorizer.arg();
+            Call::new("f").arg(name, Some(value)).arg("text", Some("t".to_owned()))
+        };
+        assert_eq!(call(7.into()).to_sql(), "ai.f(vectorizer_id => 7, text => 't')");
+        assert_eq!(call("posts".into()).to_sql(), "ai.f(name => 'posts', text => 't')");
+        let destination = |schema: Option<&str>, column: Option<&str>| VectorizerRef::Destination {
+            schema: schema.map(str::to_owned),
+            table: "it's".to_owned(),
+            column: column.map(str::to_owned),
+        };
+        assert_eq!(
+            call(destination(Some("app"), None)).to_sql(),
+            "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
+             WHERE v.config #>> '{destination,target_table}' = 'it''s' \
+             AND v.config #>> '{destination,target_schema}' = 'app'), text => 't')"
+        );
+        let (sql, values) = call(destination(None, Some("vector"))).bind();
+        assert_eq!(
+            sql,
+            "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
+             WHERE v.config #>> '{destination,embedding_column}' = $2 \
+             AND v.source_table = $1 AND v.source_schema = (SELECT n.nspname FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(quote_ident($1)))), \
+             text => $3)"
+        );
+        assert_eq!(values.len(), 3);
     }
 }

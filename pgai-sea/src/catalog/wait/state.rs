@@ -52,7 +52,10 @@ pub(super) async fn statement<C: ConnectionTrait>(
     let queue = qualified(schema, queue);
     let columns = Statement::from_sql_and_values(DbBackend::Postgres, COLUMNS, [queue.as_str().into()]);
     let columns = Column::find_by_statement(columns).all(db).await?;
-    let columns: HashMap<_, _> = columns.into_iter().map(|column| (column.name.clone(), column)).collect();
+    let columns: HashMap<_, _> = columns
+        .into_iter()
+        .map(|column| (column.name.clone(), column))
+        .collect();
     let is_it = vectorizer.source_pk.iter().zip(1..).map(|(key, i)| {
         let name = quote_identifier(&key.attname);
         columns
@@ -84,10 +87,7 @@ impl Column {
     }
 }
 
-pub(super) async fn read<C: ConnectionTrait>(
-    db: &C,
-    state: Statement,
-) -> Result<(Option<i32>, Option<String>), DbErr> {
+pub(super) async fn read<C: ConnectionTrait>(db: &C, state: Statement) -> Result<(Option<i32>, Option<String>), DbErr> {
     let row = db.query_one_raw(state).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("the state of a queue".to_owned()))?;
     Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))

@@ -262,7 +262,9 @@ impl Worker {
     fn unknown<'w>(&'w self, present: &Present) -> impl Iterator<Item = &'w VectorizerRef> {
         let is_there = |wanted: &VectorizerRef| present.models.iter().any(|model| is_meant(wanted, model));
         let asked = self.only.iter().zip(&present.only);
-        asked.filter(move |(_, wanted)| !is_there(wanted)).map(|(asked, _)| asked)
+        asked
+            .filter(move |(_, wanted)| !is_there(wanted))
+            .map(|(asked, _)| asked)
     }
 
     /// Says once of each name that nothing has it; `known` are those of which it was said.

@@ -229,8 +229,11 @@ async fn a_target_table_of_two_schemas_is_asked_about() {
     on_both_catalogs(async |test| {
         let manager = SchemaManager::new(&test.db);
         for schema in ["one", "two"] {
-            test.execute(&format!("create schema {schema}; {}", BLOG.replace("table blog", &format!("table {schema}.blog"))))
-                .await?;
+            test.execute(&format!(
+                "create schema {schema}; {}",
+                BLOG.replace("table blog", &format!("table {schema}.blog"))
+            ))
+            .await?;
             let create = CreateVectorizer::new((schema, "blog"))
                 .loading(Loading::column("content"))
                 .embedding(Embedding::ollama("all-minilm", 3));

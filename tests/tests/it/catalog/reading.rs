@@ -87,7 +87,9 @@ async fn the_entities_read_their_tables_and_views() {
             (Some("m"), Some("posts"))
         );
         assert_eq!((error.id, error.details), (id, Some(serde_json::json!({}))));
-        let version: String = test.value("select name || ' ' || version from ai.pgai_lib_version").await?;
+        let version: String = test
+            .value("select name || ' ' || version from ai.pgai_lib_version")
+            .await?;
         assert_eq!(version, "ai 0.12.1");
         let process = vectorizer_worker_process::Entity::find_by_id(worker)
             .one(&test.db)

@@ -55,15 +55,24 @@ async fn a_key_is_compared_as_its_columns_type() {
             ("ext.email", "Bob", "bOB", "Bo"),
             // what is too long is not the beginning of it
             ("varchar(3)", "abc", "abc", "abcd"),
-            ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "00000000-0000-0000-0000-000000000000"),
+            (
+                "uuid",
+                "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+                "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+                "00000000-0000-0000-0000-000000000000",
+            ),
         ]
         .into_iter()
         .enumerate()
         {
             let table = format!("table_{n}");
-            test.execute(&format!("create table {table} (id {sql_type} primary key, content text)")).await?;
+            test.execute(&format!(
+                "create table {table} (id {sql_type} primary key, content text)"
+            ))
+            .await?;
             let id = vectorize(&test, &table, "").await?;
-            test.execute(&format!("insert into {table} values ('{stored}', 'text')")).await?;
+            test.execute(&format!("insert into {table} values ('{stored}', 'text')"))
+                .await?;
             let queued = wait(&test, id, asked).await.unwrap_err();
             assert!(matches!(queued, WaitError::TimedOut { .. }), "{sql_type}: {queued}");
             assert!(wait(&test, id, other).await.is_ok(), "{sql_type}: {other}");
@@ -75,7 +84,8 @@ async fn a_key_is_compared_as_its_columns_type() {
             .await?;
             let failed = wait(&test, id, asked).await.unwrap_err();
             assert!(matches!(failed, WaitError::DeadLetter { .. }), "{sql_type}: {failed}");
-            test.execute(&format!("delete from ai._vectorizer_q_failed_{id}")).await?;
+            test.execute(&format!("delete from ai._vectorizer_q_failed_{id}"))
+                .await?;
             wait(&test, id, asked).await?;
         }
         let error = wait(&test, 4, "ugly").await.unwrap_err().to_string();

@@ -120,17 +120,33 @@ async fn no_password_is_printed() {
         };
         let runs = [
             pgai_sea().args(["status", "-d", address]).output().await.unwrap(),
-            pgai_sea().arg("install").env("DATABASE_URL", address).output().await.unwrap(),
-            pgai_sea().args(["worker", "--once", "--db-url", address]).output().await.unwrap(),
+            pgai_sea()
+                .arg("install")
+                .env("DATABASE_URL", address)
+                .output()
+                .await
+                .unwrap(),
+            pgai_sea()
+                .args(["worker", "--once", "--db-url", address])
+                .output()
+                .await
+                .unwrap(),
             // the option is forgotten, or its name is mistaken
             pgai_sea().args(["status", address]).output().await.unwrap(),
-            pgai_sea().args(["status", &format!("--db={address}")]).output().await.unwrap(),
+            pgai_sea()
+                .args(["status", &format!("--db={address}")])
+                .output()
+                .await
+                .unwrap(),
         ];
         for output in runs {
             let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
             assert!(!output.status.success(), "{said}");
             assert!(!said.contains("s3cret"), "{said}");
-            assert!(said.contains("connect") || said.contains("address") || said.contains("argument"), "{said}");
+            assert!(
+                said.contains("connect") || said.contains("address") || said.contains("argument"),
+                "{said}"
+            );
         }
     }
 }

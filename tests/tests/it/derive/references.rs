@@ -89,9 +89,14 @@ async fn create(test: &TestDatabase) -> TestResult {
 async fn the_vectorizer_is_found_by_where_its_embeddings_go() {
     on_both_catalogs(async |test| -> TestResult {
         let manager = SchemaManager::new(&test.db);
-        let missing = catalog::vectorizer(&test.db, title_embeddings::Entity).await.unwrap_err();
+        let missing = catalog::vectorizer(&test.db, title_embeddings::Entity)
+            .await
+            .unwrap_err();
         assert!(matches!(missing, CatalogError::NotFound(_)), "{missing}");
-        assert_eq!(missing.to_string(), "there is no vectorizer with the table \"note_titles\"");
+        assert_eq!(
+            missing.to_string(),
+            "there is no vectorizer with the table \"note_titles\""
+        );
         assert!(!manager.has_vectorizer(tag::Entity).await?);
         create(&test).await?;
 
@@ -148,7 +153,9 @@ async fn a_worker_serves_and_a_writer_waits_for_what_an_entity_declares() {
             "titles_elsewhere".into(),
             "words_elsewhere".into(),
         ] {
-            let queued = wait_until_embedded(&test.db, waiting.clone(), 1, soon).await.unwrap_err();
+            let queued = wait_until_embedded(&test.db, waiting.clone(), 1, soon)
+                .await
+                .unwrap_err();
             assert!(matches!(queued, WaitError::TimedOut { .. }), "{waiting}: {queued}");
         }
         Ok(())
@@ -165,14 +172,22 @@ async fn what_an_entity_declares_is_dropped_and_nothing_else() {
             .drop_vectorizer(DropVectorizer::new(title_embeddings::Entity).drop_all(true))
             .await?;
         manager.drop_vectorizer(DropVectorizer::new(tag::Entity)).await?;
-        let left = test.values::<String>("select name from ai.vectorizer order by name").await?;
-        assert_eq!(left, ["bodies", "bodies_elsewhere", "titles_elsewhere", "words_elsewhere"]);
+        let left = test
+            .values::<String>("select name from ai.vectorizer order by name")
+            .await?;
+        assert_eq!(
+            left,
+            ["bodies", "bodies_elsewhere", "titles_elsewhere", "words_elsewhere"]
+        );
         let again = manager
             .drop_vectorizer(DropVectorizer::new(tag::Entity))
             .await
             .unwrap_err()
             .to_string();
-        assert!(again.contains("there is no vectorizer with the column \"vector\" of \"tags\""), "{again}");
+        assert!(
+            again.contains("there is no vectorizer with the column \"vector\" of \"tags\""),
+            "{again}"
+        );
         Ok(())
     })
     .await;
