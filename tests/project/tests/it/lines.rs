@@ -1,0 +1,20 @@
+//! The width of lines. rustfmt leaves a whole closure as it is if it contains a line that is too long, and says nothing.
+
+use project_checks::texts;
+
+/// As rustfmt.toml has it.
+const WIDTH: usize = 120;
+
+#[test]
+fn no_line_is_too_long() {
+    let mut long = Vec::new();
+    for (path, text) in texts("rs") {
+        for (number, line) in (1..).zip(text.lines()) {
+            let width = line.chars().count();
+            if width > WIDTH {
+                long.push(format!("{}:{number} has {width} columns", path.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "more than {WIDTH} columns:\n{}", long.join("\n"));
+}
