@@ -246,7 +246,13 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
         let refused = ended(worker(&test, &["--once"]).spawn()?).await;
         assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
         let mut running = worker(&test, &[]).spawn()?;
-        sleep(Duration::from_secs(14)).await;
+        let before = server.connections();
+        timeout(PATIENCE, async {
+            while server.connections() < before + 3 {
+                sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await?;
         assert!(running.try_wait()?.is_none(), "it did not wait");
         server.mend().await;
         timeout(PATIENCE, async {

@@ -1,12 +1,10 @@
 //! Beside pgai's worker, whose transaction stays open from its claim to its write.
 
-use std::time::Duration;
-
 use pgai_sea_tests::on_both_catalogs;
 use pgai_sea_tests::providers::embedding_of;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, soon, worker};
+use super::support::{CLAIM, DIMENSIONS, Gate, assert_in_sync, posts, soon, statements, worker};
 
 #[tokio::test]
 async fn what_pgais_worker_holds_is_left_alone() {
@@ -36,7 +34,7 @@ async fn what_pgais_worker_holds_is_left_alone() {
         soon(async || gate.texts().len() == 7).await;
         let stored = "select count(*) from posts_embedding_store";
         soon(async || test.value::<i64>(stored).await.unwrap() == 7).await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        statements(&test, CLAIM, 5).await;
         let mut sent = gate.texts();
         sent.sort();
         assert_eq!(sent.len(), 7, "{sent:?}");

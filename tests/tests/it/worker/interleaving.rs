@@ -4,7 +4,7 @@ use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, IsolationLevel, SqlErr, TransactionTrait};
 use tokio::task::JoinHandle;
 
-use super::support::{Gate, assert_exact, assert_in_sync, posts, queued, run, worker};
+use super::support::{Gate, assert_exact, assert_in_sync, posts, queued, run, soon, worker};
 use pgai_sea_tests::{TestDatabase, TestResult};
 
 /// Runs `meanwhile` while the worker waits for its vectors; then everything must end right.
@@ -189,7 +189,12 @@ async fn a_lease_is_kept_while_a_request_takes_long() {
         let slow = tokio::spawn(async move { slow.run_once().await });
         gate.wait_for(1).await;
         let other = start(&test, &gate);
-        tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+        // the time passes to which it had leased them at first
+        let leased: String = test
+            .value("select max(loading_retry_after)::text from ai._vectorizer_q_1")
+            .await?;
+        let passed = format!("select clock_timestamp() > '{leased}'::timestamptz + interval '1 second'");
+        soon(async || test.value(&passed).await.unwrap()).await;
         assert_eq!(gate.calls().len(), 1, "another worker took what was leased");
         gate.release();
         assert_eq!(slow.await??.rows(), 5);

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pgai_sea_tests::providers::{Fault, Provider, embedding_of};
-use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, on_own_server};
+use pgai_sea_tests::{Random, TestDatabase, TestResult, on_own_servers, rounds, seed};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -12,13 +12,13 @@ use tokio::time::{sleep, timeout};
 
 use super::support::{DIMENSIONS, assert_in_sync};
 
-/// Kills, on each catalog.
-const ROUNDS: usize = 50;
+/// Kills on each catalog, in CI; see [`rounds`].
+const ROUNDS: u64 = 40;
 /// In so many rounds the server is restarted once.
-const RESTART: usize = 12;
+const RESTART: u64 = 12;
 /// Workers at any time.
 const WORKERS: usize = 4;
-/// More than all rounds take.
+/// More than the rounds of CI take.
 const PATIENCE: Duration = Duration::from_mins(4);
 const SEED: u64 = 0x0005_eed0_f4d0_0d1e;
 
@@ -129,8 +129,8 @@ async fn assert_notes(test: &TestDatabase) -> TestResult {
 
 #[tokio::test]
 async fn nothing_is_lost_doubled_or_stale() {
-    for catalog in Catalog::BOTH {
-        on_own_server(catalog, async |test, server| {
+    let (rounds, seed) = (rounds(ROUNDS), seed(SEED));
+    on_own_servers(async |test, server| {
             let provider = Provider::start();
             provider.install("gate", DIMENSIONS);
             provider.always(Fault::Delay(Duration::from_millis(4)));
@@ -151,21 +151,21 @@ async fn nothing_is_lost_doubled_or_stale() {
             .await?;
             let (stop, stopped) = watch::channel(false);
             let writers: Vec<_> = (1..=2)
-                .map(|n| tokio::spawn(writer(test.clone(), SEED + n, stopped.clone())))
+                .map(|n| tokio::spawn(writer(test.clone(), seed.wrapping_add(n), stopped.clone())))
                 .collect();
 
-            let mut random = Random::new(SEED);
+            let mut random = Random::new(seed);
             let mut at_work = 0;
             let mut workers: Vec<Child> = (0..WORKERS).map(|_| worker(&test, &[])).collect();
-            timeout(PATIENCE, async {
-                for round in 0..ROUNDS {
+            timeout(PATIENCE * u32::try_from(rounds / ROUNDS)?, async {
+                for round in 0..rounds {
                     let before = provider.requests().len();
                     if random.below(3) == 0 {
                         provider.next(fault(&mut random));
                     }
                     // in the middle of the work, unless leases and waits keep all of them from any
                     let begun = timeout(Duration::from_secs(5), provider.wait_for_requests(before + 1)).await;
-                    at_work += usize::from(begun.is_ok());
+                    at_work += u64::from(begun.is_ok());
                     sleep(Duration::from_micros(random.below(40_000))).await;
                     if round % RESTART == RESTART - 1 {
                         server.stop().await;
@@ -185,7 +185,7 @@ async fn nothing_is_lost_doubled_or_stale() {
             for writer in writers {
                 assert!(writer.await?? > 100);
             }
-            assert!(at_work > ROUNDS / 2, "in {at_work} of {ROUNDS} rounds there was work");
+            assert!(at_work > rounds / 2, "in {at_work} of {rounds} rounds there was work");
 
             let ended = timeout(PATIENCE, worker(&test, &["--once"]).wait()).await??;
             assert!(ended.success());
@@ -197,5 +197,4 @@ async fn nothing_is_lost_doubled_or_stale() {
             Ok(())
         })
         .await;
-    }
 }
