@@ -110,7 +110,8 @@ impl OwnServer {
             .send_replace(postgres.as_ref().map(|postgres| port_of(postgres.url())));
     }
 
-    /// Lets nothing through any more on the connections that there are, without closing them: as if the machine was lost. New ones get through.
+    /// Lets nothing through any more on the connections that there are, without closing them: as if the machine was
+    /// lost. New ones get through.
     pub fn silence(&self) {
         self.silenced.send_modify(|times| *times += 1);
     }

@@ -27,7 +27,8 @@ pub(crate) async fn in_time(body: LocalBoxFuture<'_, TestResult>) -> TestResult 
         .unwrap_or_else(|_| Err(format!("it still ran after {PATIENCE:?}").into()))
 }
 
-/// Runs `body` on our own catalog and on pgai's side by side, each in a new database. A failure says on which one it was.
+/// Runs `body` on our own catalog and on pgai's side by side, each in a new database. A failure says on which one it
+/// was.
 pub async fn on_both_catalogs(body: impl AsyncFn(TestDatabase) -> TestResult) {
     run(server(), &Catalog::BOTH, &test(&body), test_name(&body)).await;
 }

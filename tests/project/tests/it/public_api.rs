@@ -1,6 +1,7 @@
 //! The library's public interface, as `pgai-sea/public-api.txt` has it.
 //!
-//! A change of the interface changes that file, so a reviewer sees it: lines that go are what breaks users. To write it anew:
+//! A change of the interface changes that file, so a reviewer sees it: lines that go are what breaks users. To write it
+//! anew:
 //!
 //! ```sh
 //! PGAI_SEA_BLESS=1 cargo project public_api
@@ -18,8 +19,8 @@ use public_api::{Builder, MINIMUM_NIGHTLY_RUST_VERSION};
 
 use crate::dependencies::metadata;
 
-/// Stands in for rustdoc: writes JSON for the library, and nothing for other crates. Only rustdoc is told to accept unstable options: with
-/// the variable set for Cargo, many build scripts would run again.
+/// Stands in for rustdoc: writes JSON for the library, and nothing for other crates. Only rustdoc is told to accept
+/// unstable options: with the variable set for Cargo, many build scripts would run again.
 const RUSTDOC: &str = r#"#!/bin/sh
 case " $* " in
     *" --crate-name pgai_sea "*) RUSTC_BOOTSTRAP=1 exec rustdoc "$@" -Zunstable-options --output-format json ;;
@@ -28,8 +29,8 @@ case " $* " in
 esac
 "#;
 
-/// The library's documentation as JSON, made by `cargo doc` with the features that the rest of the workspace is compiled with: what is
-/// compiled for that serves here too.
+/// The library's documentation as JSON, made by `cargo doc` with the features that the rest of the workspace is
+/// compiled with: what is compiled for that serves here too.
 fn json() -> PathBuf {
     let folder = tempfile::tempdir().unwrap();
     let rustdoc = folder.path().join("rustdoc");

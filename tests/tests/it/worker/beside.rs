@@ -10,10 +10,12 @@ use super::support::{CLAIM, DIMENSIONS, Gate, assert_in_sync, posts, soon, state
 async fn what_pgais_worker_holds_is_left_alone() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 10) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 10) i")
+            .await?;
         let (id, queue): (i32, String) = (
             test.value("select id from ai.vectorizer").await?,
-            test.value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer").await?,
+            test.value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer")
+                .await?,
         );
         // its claim of the first three rows, as it stands in its log
         let theirs = test.db.begin().await?;
@@ -46,7 +48,8 @@ async fn what_pgais_worker_holds_is_left_alone() {
             let vector = format!("{:?}", embedding_of("gate", &text, DIMENSIONS));
             theirs
                 .execute_unprepared(&format!(
-                    "insert into posts_embedding_store (id, chunk_seq, chunk, embedding) values ({row}, 0, '{text}', '{vector}')"
+                    "insert into posts_embedding_store (id, chunk_seq, chunk, embedding) values ({row}, 0, '{text}', \
+                        '{vector}')"
                 ))
                 .await?;
         }

@@ -99,7 +99,8 @@ async fn rows_that_are_hidden_later_keep_their_embeddings() {
         run(&test, &gate).await;
         // an embedding without a row, which does go
         test.execute(
-            "alter table posts disable trigger user; delete from posts where id = 3; alter table posts enable trigger user;
+            "alter table posts disable trigger user; delete from posts where id = 3; alter table posts enable trigger \
+                user;
              insert into ai._vectorizer_q_1 (id) values (3)",
         )
         .await?;
@@ -111,7 +112,8 @@ async fn rows_that_are_hidden_later_keep_their_embeddings() {
         gate.wait_for(2).await;
         test.execute("alter table posts enable row level security").await?;
         gate.release();
-        let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like 'row-level security%'";
+        let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like 'row-level \
+            security%'";
         soon(async || test.value::<i64>(recorded).await.unwrap() > 0).await;
         statements(&test, ".", 5).await;
         assert_eq!(test.value::<String>(STORED).await?, "1 2 3");

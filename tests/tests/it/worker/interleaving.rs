@@ -101,7 +101,10 @@ async fn a_delete_and_an_insert_of_the_same_key() {
 async fn no_transaction_is_open() {
     while_embedding(async |test| {
         let open: i64 = test
-            .value("select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'")
+            .value(
+                "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in \
+                transaction%'",
+            )
             .await?;
         assert_eq!(open, 0);
         Ok(())
@@ -232,20 +235,29 @@ async fn a_worker_that_lost_its_lease_writes_nothing() {
 async fn several_workers_and_steady_writers() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 300) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 300) i")
+            .await?;
         let gate = Gate::with_inputs(10);
         let workers: Vec<_> = (0..4).map(|_| start(&test, &gate)).collect();
         for round in 0..60 {
             let id = round * 7 % 300 + 1;
             let sql = match round % 5 {
-                0 | 1 => format!("update posts set body = 'round {round} of ' || id where id between {id} and {id} + 5"),
+                0 | 1 => format!(
+                    "update posts set body = 'round {round} of ' || id where id between {id} and {id} + \
+                    5"
+                ),
                 2 => format!("delete from posts where id = {id}"),
                 3 => format!("update posts set id = id + 1000 where id = {id}"),
-                _ => format!("insert into posts values ({id}, 'New', 'round {round}') on conflict (id) do update set title = 'Upserted'"),
+                _ => format!(
+                    "insert into posts values ({id}, 'New', 'round {round}') on conflict (id) do update set \
+                    title = 'Upserted'"
+                ),
             };
             // moving onto a taken key is the writer's own mistake
             match test.execute(&sql).await {
-                Err(error) if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => return Err(error.into()),
+                Err(error) if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+                    return Err(error.into());
+                }
                 _ => {}
             }
         }

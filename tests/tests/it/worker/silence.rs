@@ -1,4 +1,5 @@
-//! Connections on which nothing comes any more and that nobody closes: a server's machine that is lost, a firewall that forgets.
+//! Connections on which nothing comes any more and that nobody closes: a server's machine that is lost, a firewall that
+//! forgets.
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,8 @@ async fn a_worker_that_sleeps_notices() {
         posts(&test).await?;
         let gate = Gate::new();
         let running = start(worker(&test, &gate).poll_interval(Duration::from_mins(10)));
-        let sleeps = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1348947831 and mode = 'ExclusiveLock'";
+        let sleeps = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1348947831 and mode = \
+            'ExclusiveLock'";
         soon(async || test.value::<i64>(sleeps).await.unwrap() > 0).await;
         server.silence();
         let test = anew(&test).await?;

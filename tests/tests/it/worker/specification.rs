@@ -1,9 +1,10 @@
-//! The specification of the claim and write protocol, checked in every interleaving at small scope: one key, two workers, one of which may
-//! die, and an application that edits, deletes, inserts and truncates.
+//! The specification of the claim and write protocol, checked in every interleaving at small scope: one key, two
+//! workers, one of which may die, and an application that edits, deletes, inserts and truncates.
 //!
-//! It follows the worker's statements one by one: what one statement does, and what a commit makes visible, is one step. Its steps have the
-//! names of `pgai_sea::worker`'s `protocol::Step`, and `trace` checks that the real worker does what is specified here. The same
-//! specification with one of its safeguards left out is refuted, so that the proof proves something.
+//! It follows the worker's statements one by one: what one statement does, and what a commit makes visible, is one
+//! step. Its steps have the names of `pgai_sea::worker`'s `protocol::Step`, and `trace` checks that the real worker
+//! does what is specified here. The same specification with one of its safeguards left out is refuted, so that the
+//! proof proves something.
 
 mod protocol;
 mod trace;

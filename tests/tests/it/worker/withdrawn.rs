@@ -164,7 +164,8 @@ async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
         soon(async || test.values::<String>(recorded).await.unwrap().contains(&needed)).await;
         statements(&test, "_privilege", 3).await;
         let mut reasons: Vec<String> = test.values(recorded).await?;
-        // a claim that was in hand is refused by the database, what comes after it is looked for beforehand; each is said once
+        // a claim that was in hand is refused by the database, what comes after it is looked for beforehand; each is
+        // said once
         reasons.sort();
         assert!(reasons == [&*needed] || reasons == [&*denied, &*needed], "{reasons:?}");
         assert_eq!(queued(&test).await, 10);

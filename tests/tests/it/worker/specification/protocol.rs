@@ -376,7 +376,8 @@ impl State {
         Worker::Idle
     }
 
-    /// The key's lock, tried, and the row's, passed over if someone deletes it. An edit that is not committed hinders nobody.
+    /// The key's lock, tried, and the row's, passed over if someone deletes it. An edit that is not committed hinders
+    /// nobody.
     fn lock(&mut self, protocol: Protocol, claimed: Claimed) -> Worker {
         if protocol.safeguards.key_lock && self.is_writing() {
             return self.release(claimed.stamp);
