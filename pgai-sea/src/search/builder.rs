@@ -6,7 +6,6 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
 
 use super::error::SearchError;
-use super::expr::IntoVector;
 use super::found::{Chunks, Found, FoundKey, Partial, SearchableTrait, WithSource};
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
@@ -16,6 +15,7 @@ use super::recall::Recall;
 use super::statement::SearchStatement;
 use crate::embedder::Embedder;
 use crate::entity::{EmbeddingTrait, SearchedByTrait};
+use crate::pgvector::IntoVector;
 
 /// Starts searches: on every companion entity, and on entities with a vector of their own.
 pub trait SearchTrait: SearchableTrait {

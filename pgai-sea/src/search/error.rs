@@ -2,9 +2,9 @@
 
 use sea_orm::DbErr;
 
-use super::expr::Metric;
 use super::ranking::RerankError;
 use crate::embedder::EmbedError;
+use crate::pgvector::Metric;
 
 /// Why a search has no answer.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! Finding rows by meaning.
 //!
-//! [`VectorExprTrait`] gives columns and expressions pgvector's distances and functions, for queries written with SeaORM alone; [`ai`] embeds
+//! [`VectorExprTrait`](crate::pgvector::VectorExprTrait) gives columns and expressions pgvector's distances and functions, for queries written with SeaORM alone; [`ai`] embeds
 //! query text inside the database. [`SearchTrait`] and [`SourceSearchTrait`] start a [`Search`]:
 //!
 //! - on a companion, for chunks, and with [`with_source`](Search::with_source) the rows that they belong to; on a source with one
@@ -18,7 +18,6 @@ pub mod ai;
 mod builder;
 mod error;
 mod explain;
-mod expr;
 mod found;
 mod hit;
 mod hits;
@@ -35,10 +34,6 @@ mod statement;
 pub use self::builder::{Search, SearchTrait, SourceSearchTrait};
 pub use self::error::SearchError;
 pub use self::explain::Explanation;
-#[doc(hidden)]
-pub use self::expr::kind;
-pub use self::expr::{IntoVector, Metric, VectorExpr, VectorExprTrait};
-pub(crate) use self::expr::{binary_expr, halfvec_expr};
 #[doc(hidden)]
 pub use self::found::primary_key;
 pub use self::found::{Chunks, Found, FoundKey, Partial, Rows, SearchableTrait, WithSource};

@@ -6,12 +6,12 @@ use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::error::SearchError;
-use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
 use super::scan::SCANNED;
 use super::statement::PROBE;
+use crate::pgvector::Metric;
 
 /// The rows of the page, nearest first, and how many belong there but were not found.
 pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(

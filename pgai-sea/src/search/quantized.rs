@@ -3,14 +3,14 @@
 use sea_orm::sea_query::Expr;
 
 use super::error::SearchError;
-use super::expr::{Metric, binary_expr, halfvec_expr};
+use crate::pgvector::{Metric, binary_expr, halfvec_expr};
 
 /// A search through an index on vectors of fewer bits: it finds several times as many rows as are wanted, and the exact distances
 /// of those decide.
 ///
-/// The index is one that [`CreateVectorIndex`](crate::index::CreateVectorIndex) creates with
-/// [`halfvec`](crate::index::CreateVectorIndex::halfvec), for the search's metric, or with
-/// [`binary`](crate::index::CreateVectorIndex::binary), for the Hamming distance.
+/// The index is one that [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex) creates with
+/// [`halfvec`](crate::pgvector::CreateVectorIndex::halfvec), for the search's metric, or with
+/// [`binary`](crate::pgvector::CreateVectorIndex::binary), for the Hamming distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub struct Quantized {

@@ -7,10 +7,10 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, Value};
 use sea_orm::{ColumnTrait, ConnectionTrait};
 
 use super::error::SearchError;
-use super::expr::{Metric, VectorExpr};
 use super::found::SearchableTrait;
 use super::plan::Operand;
 use crate::embedder::{Embedder, InputType};
+use crate::pgvector::{Metric, VectorExpr};
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {

@@ -10,12 +10,12 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
 
 use super::error::SearchError;
 use super::explain::{Index, explain};
-use super::expr::{Metric, VectorExpr};
 use super::found::{Distances, SearchableTrait};
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
 use super::quantized::Quantized;
 use super::statement::up_to;
+use crate::pgvector::{Metric, VectorExpr};
 
 /// Values of `hnsw.ef_search` and of `ivfflat.probes` that are tried where nobody names others.
 const EF_SEARCH: [u32; 5] = [20, 40, 80, 160, 320];

@@ -9,11 +9,11 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::expr::Metric;
 use super::found::{Found, SearchableTrait};
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Join, Plan};
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
+use crate::pgvector::Metric;
 
 /// A search as SeaORM sends it.
 pub(super) enum SearchStatement {

@@ -21,15 +21,14 @@ use super::queue::Queue;
 use super::rights::{self, Right};
 use super::settle::Item;
 use super::source::Source;
-use super::splitter::Splitter;
 use super::store::Store;
 use super::sweep::Orphans;
-use super::template::{PythonType, Template, TemplateError};
 use super::trouble::Trouble;
 use super::vectors::VectorType;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
+use crate::text::{PythonType, Splitter, Template, TemplateError};
 
 /// Queue rows in a batch where the configuration does not say. More than pgai's 50: a batch is a claim, a request and a write, which take
 /// their round trips whatever its size. Not many more: what is in a batch is paid for again if the worker is killed.
