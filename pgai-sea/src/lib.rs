@@ -17,6 +17,7 @@ pub mod entity;
 #[cfg(feature = "migration")]
 pub mod migration;
 pub mod pgvector;
+pub mod rerank;
 pub mod search;
 pub mod sql;
 #[cfg(feature = "chunking")]
@@ -42,8 +43,9 @@ pub mod prelude {
     pub use crate::embedder::Embedder;
     pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
     pub use crate::pgvector::{Bits, HalfVec, Metric, SparseVec, VectorExprTrait};
+    pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
-        FullText, Hit, HitWithSource, Hits, IterativeScan, PartialHit, Quantized, Ranked, Reranker, RowHit,
-        SearchError, SearchTrait, SourceSearchTrait, ai,
+        FullText, Hit, HitWithSource, Hits, IterativeScan, PartialHit, Quantized, Ranked, RowHit, SearchError,
+        SearchTrait, SourceSearchTrait, ai,
     };
 }
