@@ -131,9 +131,7 @@ mod protocol;
 mod queue;
 mod report;
 mod run;
-mod splitter;
 mod telemetry;
-mod template;
 mod wait;
 mod write;
 
@@ -145,6 +143,4 @@ pub use self::error::WorkerError;
 pub use self::event::{BatchDone, DeadLetter, Event};
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
-pub use self::splitter::SplitError;
-pub use self::template::TemplateError;
 pub use self::wait::{WaitError, wait_until_embedded};
