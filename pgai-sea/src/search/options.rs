@@ -4,13 +4,13 @@ use sea_orm::sea_query::{IntoCondition, IntoIden, NullOrdering, Order, TableRef}
 use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
-use super::expr::Metric;
 use super::plan::{Direction, Join};
 use super::projection::{Chunks, Projection};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
 use super::start::Searched;
 use crate::entity::EmbeddingTrait;
+use crate::pgvector::Metric;
 
 /// # Which rows
 impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {

@@ -3,12 +3,12 @@
 use sea_orm::EntityTrait;
 
 use super::builder::Search;
-use super::expr::IntoVector;
 use super::projection::Projection;
 use super::query::{SearchQuery, Text};
 use super::recall::Recall;
 use crate::embedder::Embedder;
 use crate::entity::{EmbeddingTrait, SourceKey};
+use crate::pgvector::IntoVector;
 
 /// An entity that can be searched. Only the derive implements it.
 #[doc(hidden)]
