@@ -17,6 +17,7 @@ pub mod entity;
 pub mod index;
 #[cfg(feature = "migration")]
 pub mod migration;
+mod pgvector;
 pub mod search;
 pub mod sql;
 pub mod types;

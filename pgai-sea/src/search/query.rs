@@ -10,7 +10,8 @@ use super::error::SearchError;
 use super::expr::{Metric, VectorExpr};
 use super::found::SearchableTrait;
 use super::plan::Operand;
-use crate::embedder::{Embedder, InputType};
+use crate::embedder::Embedder;
+use crate::pgvector::{VectorFault, check_vector};
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {
@@ -83,10 +84,7 @@ impl SearchQuery<'_> {
         db: &C,
     ) -> Result<Expr, SearchError> {
         match self {
-            Self::Text(embedder, text) => {
-                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
-                checked::<E>(vectors.pop().unwrap_or_default(), metric)
-            }
+            Self::Text(embedder, text) => checked::<E>(embedder.embed_query(text).await?, metric),
             Self::Call(call) => {
                 let query = Query::select().expr_as(call.clone().cast_as("vector"), "query").take();
                 let row = db.query_one(&query).await?;
@@ -143,16 +141,14 @@ fn once(expr: Expr) -> Expr {
 }
 
 fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
-    if vector.len() != E::DIMENSIONS {
-        return Err(SearchError::Dimensions {
+    check_vector(&vector, E::DIMENSIONS).map_err(|fault| match fault {
+        VectorFault::Length { expected, actual } => SearchError::Dimensions {
             table: E::default().table_name().to_owned(),
-            expected: E::DIMENSIONS,
-            actual: vector.len(),
-        });
-    }
-    if let Some((position, value)) = vector.iter().copied().enumerate().find(|(_, value)| !value.is_finite()) {
-        return Err(SearchError::NotFinite { position, value });
-    }
+            expected,
+            actual,
+        },
+        VectorFault::NotFinite { position, value } => SearchError::NotFinite { position, value },
+    })?;
     let vector = if metric == Metric::Cosine {
         directed(vector)?
     } else {

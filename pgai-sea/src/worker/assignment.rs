@@ -29,6 +29,7 @@ use super::trouble::Trouble;
 use super::vectors::VectorType;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
+use crate::pgvector::Dimensions;
 use crate::sql::qualified;
 
 /// Queue rows in a batch where the configuration does not say. More than pgai's 50: a batch is a claim, a request and a write, which take
@@ -139,7 +140,10 @@ impl Assignment {
             .map_err(|error| unsupported(error.to_string()))?;
         let concurrency = terms.concurrency.or(configured);
         let concurrency = concurrency.unwrap_or_else(|| embedder.default_concurrency()).max(1);
-        let dimensions = usize::try_from(config.embedding.dimensions()).unwrap_or_default();
+        let Some(dimensions) = config.embedding.dimensions() else {
+            return Err(unsupported("its embedding configuration has no `dimensions`".into()));
+        };
+        let dimensions = Dimensions::try_from(dimensions).map_err(|error| unsupported(error.to_string()))?;
         Ok(Self {
             name: vectorizer.name.clone(),
             queue: Arc::new(Queue::new(&names)),

@@ -25,7 +25,8 @@ use super::budget::Meter;
 use super::panics::caught;
 use super::telemetry::{Telemetry, error_type};
 use super::trouble::Trouble;
-use crate::embedder::{EmbedError, Embedder, InputType, observed};
+use crate::embedder::{EmbedError, Embedder, InputType};
+use crate::pgvector::{Dimensions, check_vector};
 
 /// An [`Embedder`] for one vectorizer.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(crate) struct Requests {
     embedder: Arc<dyn Embedder>,
     vectorizer: String,
     model: String,
-    dimensions: usize,
+    dimensions: Dimensions,
     telemetry: Telemetry,
     /// As many requests at once as `concurrency` allows.
     permits: Semaphore,
@@ -72,13 +73,13 @@ impl Requests {
         vectorizer: &str,
         provider: &str,
         model: &str,
-        dimensions: usize,
+        dimensions: Dimensions,
         concurrency: usize,
         (budget, stop): (Option<Arc<Meter>>, watch::Receiver<bool>),
     ) -> Self {
         Self {
+            telemetry: Telemetry::new(vectorizer, provider, model, dimensions.get(), embedder.server()),
             embedder,
-            telemetry: Telemetry::new(vectorizer, provider, model, dimensions),
             vectorizer: vectorizer.to_owned(),
             model: model.to_owned(),
             dimensions,
@@ -103,7 +104,7 @@ impl Requests {
     }
 
     /// One request; adds what it took.
-    async fn ask(&self, texts: &[String], embedded: &mut Embedded) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
+    async fn ask(&self, texts: &[&str], embedded: &mut Embedded) -> Result<Vec<Result<Vec<f32>, String>>, Answer> {
         let _permit = self.turn(embedded.requests > 0).await?;
         self.keep_silence()?;
         if let Some(budget) = &self.budget {
@@ -123,13 +124,14 @@ impl Requests {
                 })
             })
         };
-        let (answer, call) = observed(request.instrument(span.clone())).await;
+        let answer = request.instrument(span.clone()).await;
         let error = answer.as_ref().err().map(error_type);
-        self.telemetry.ended(&span, started.elapsed(), &call, error.as_deref());
-        if let Some(more) = call.input_tokens {
+        let tokens = answer.as_ref().ok().and_then(|embeddings| embeddings.input_tokens);
+        self.telemetry.ended(&span, started.elapsed(), tokens, error.as_deref());
+        if let Some(more) = tokens {
             embedded.tokens = Some(embedded.tokens.unwrap_or_default() + more);
         }
-        let vectors = answer.map_err(|error| self.heed(Answer::from(error)))?;
+        let vectors = answer.map_err(|error| self.heed(Answer::from(error)))?.vectors;
         if vectors.len() != texts.len() {
             return Err(Answer::Unusable(format!(
                 "vectorizer {}: {} gave {} vectors for {} texts",
@@ -158,7 +160,7 @@ impl Requests {
     }
 
     /// Waits for the budget, but not for longer than the worker runs.
-    async fn spend(&self, budget: &Meter, texts: &[String]) -> Result<(), Answer> {
+    async fn spend(&self, budget: &Meter, texts: &[&str]) -> Result<(), Answer> {
         let tokens = match budget.tokens() {
             Some(_) => texts.iter().map(|text| self.embedder.count_tokens(text) as u64).sum(),
             None => 0,
@@ -197,20 +199,9 @@ impl Requests {
     }
 
     fn check(&self, vector: Vec<f32>) -> Result<Vec<f32>, String> {
-        let (vectorizer, model, dimensions) = (&self.vectorizer, &self.model, self.dimensions);
-        if vector.len() != dimensions {
-            return Err(format!(
-                "vectorizer {vectorizer} is configured for {dimensions} dimensions, {model} gave a vector of {}; \
-                 make the vectorizer's dimensions and the model agree",
-                vector.len()
-            ));
-        }
-        match vector.iter().position(|number| !number.is_finite()) {
-            Some(at) => Err(format!(
-                "vectorizer {vectorizer}: {model} gave a vector whose element {at} is {}",
-                vector[at]
-            )),
-            None => Ok(vector),
+        match check_vector(&vector, self.dimensions.get()) {
+            Ok(()) => Ok(vector),
+            Err(fault) => Err(format!("vectorizer {}: {} gave {fault}", self.vectorizer, self.model)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span};
 
-use crate::embedder::{Call, EmbedError};
+use crate::embedder::{EmbedError, ServerAddress};
 
 /// The target of all metrics.
 const METRICS: &str = "pgai_sea::metrics";
@@ -20,15 +20,23 @@ pub(crate) struct Telemetry {
     provider: String,
     model: String,
     dimensions: usize,
+    server: Option<ServerAddress>,
 }
 
 impl Telemetry {
-    pub(crate) fn new(vectorizer: &str, provider: &str, model: &str, dimensions: usize) -> Self {
+    pub(crate) fn new(
+        vectorizer: &str,
+        provider: &str,
+        model: &str,
+        dimensions: usize,
+        server: Option<ServerAddress>,
+    ) -> Self {
         Self {
             vectorizer: vectorizer.to_owned(),
             provider: well_known(provider, model).to_owned(),
             model: model.to_owned(),
             dimensions,
+            server,
         }
     }
 
@@ -44,25 +52,26 @@ impl Telemetry {
             gen_ai.request.model = self.model,
             gen_ai.embeddings.dimension.count = self.dimensions,
             gen_ai.usage.input_tokens = Empty,
-            server.address = Empty,
-            server.port = Empty,
+            server.address = self.address(),
+            server.port = self.port(),
             "error.type" = Empty,
             pgai_sea.vectorizer = self.vectorizer,
             pgai_sea.texts = texts,
         )
     }
 
-    /// Writes down how a request went.
-    pub(crate) fn ended(&self, span: &Span, time: Duration, call: &Call, error: Option<&str>) {
-        let address = call.server.as_ref().map(|server| server.0.as_str());
-        let port = call.server.as_ref().and_then(|server| server.1);
-        if let Some(address) = address {
-            span.record("server.address", address);
-        }
-        if let Some(port) = port {
-            span.record("server.port", port);
-        }
-        if let Some(tokens) = call.input_tokens {
+    fn address(&self) -> Option<&str> {
+        self.server.as_ref().map(|server| server.host.as_str())
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.server.as_ref().and_then(|server| server.port)
+    }
+
+    /// Records how a request ended.
+    pub(crate) fn ended(&self, span: &Span, time: Duration, tokens: Option<u64>, error: Option<&str>) {
+        let (address, port) = (self.address(), self.port());
+        if let Some(tokens) = tokens {
             span.record("gen_ai.usage.input_tokens", tokens);
         }
         if let Some(error) = error {
@@ -85,7 +94,7 @@ impl Telemetry {
             "error.type" = error,
             pgai_sea.vectorizer = vectorizer,
         });
-        if let Some(tokens) = call.input_tokens {
+        if let Some(tokens) = tokens {
             event!(target: METRICS, Level::TRACE, {
                 histogram.gen_ai.client.token.usage = tokens,
                 "gen_ai.token.type" = "input",

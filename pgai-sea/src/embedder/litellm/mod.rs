@@ -13,13 +13,10 @@ use serde_json::{Map, Value};
 use self::cohere::Cohere;
 use self::compatible::Compatible;
 use self::huggingface::HuggingFace;
-use super::{
-    EmbedError, Embedder, Ollama, VoyageAi,
-    fields::Fields,
-    http::{Endpoint, Secret},
-    openai_api::OpenAiApi,
-    voyage,
-};
+use super::http::{Endpoint, Fields, Secret, without_end};
+use super::openai::OpenAiApi;
+use super::voyageai;
+use super::{EmbedError, Embedder, Ollama, VoyageAi};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -232,10 +229,10 @@ impl LiteLlm {
         let dimensions = self.options.take(&["output_dimension", "dimensions"]);
         let input_type = self.text_option(&["input_type"])?;
         let mut voyage = VoyageAi::new(model, self.dimensions).timeout(self.timeout.unwrap_or(TIMEOUT));
-        voyage = match self.key(&[voyage::KEY], place) {
+        voyage = match self.key(&[voyageai::KEY], place) {
             Ok(key) => voyage.secret(key),
             Err(name) if place.api_base.is_some() => voyage.missing_key(&name),
-            Err(name) => return Err(missing_key("voyageai", &name)),
+            Err(name) => return Err(EmbedError::missing_key("voyageai", &name)),
         };
         if let Some(base) = &place.api_base {
             voyage = voyage.base_url(without_end(base, &["/embeddings"]));
@@ -298,7 +295,7 @@ impl LiteLlm {
         match self.key(key_names, place) {
             Ok(key) => api.api_key = Some(key),
             Err(name) if is_own => api.key_name = Some(name),
-            Err(name) => return Err(missing_key(provider, &name)),
+            Err(name) => return Err(EmbedError::missing_key(provider, &name)),
         }
         Ok(api)
     }
@@ -367,19 +364,9 @@ fn prefix_of(model: &str) -> &'static str {
     }
 }
 
-fn without_end(url: &str, ends: &[&str]) -> String {
-    let url = url.trim().trim_end_matches('/');
-    let cut = ends.iter().find_map(|end| url.strip_suffix(end));
-    cut.unwrap_or(url).to_owned()
-}
-
 fn refused(message: impl Into<String>) -> EmbedError {
     EmbedError::Configuration {
         provider: "litellm",
         message: message.into(),
     }
-}
-
-fn missing_key(provider: &'static str, name: &str) -> EmbedError {
-    super::from_config::missing_key(provider, name)
 }

@@ -31,26 +31,14 @@ pub(super) enum Answer {
 impl From<EmbedError> for Answer {
     fn from(error: EmbedError) -> Self {
         match error {
-            EmbedError::Refused { .. } => Self::Refused(describe(&error)),
-            EmbedError::Answer { .. } | EmbedError::Failed { .. } => Self::Unusable(describe(&error)),
+            EmbedError::Refused { .. } => Self::Refused(error.to_string()),
+            EmbedError::Answer { .. } | EmbedError::Failed { .. } => Self::Unusable(error.to_string()),
             _ if error.is_transient() => Self::Unavailable {
-                message: describe(&error),
+                message: error.to_string(),
                 retry_after: error.retry_after().map(|wait| wait.min(LONGEST_SILENCE)),
                 is_rate: matches!(error, EmbedError::Unavailable { status: 429, .. }),
             },
-            _ => Self::Trouble(Trouble::Configuration(describe(&error))),
+            _ => Self::Trouble(Trouble::Configuration(error.to_string())),
         }
     }
-}
-
-/// An error with its sources.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -3,7 +3,6 @@
 //! A text that is refused is found by splitting, and so is one on which the provider breaks. Before any text is blamed the provider has
 //! to vouch for itself by answering another one: one of the batch, or a harmless one. Where it does not, it is not the texts.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -108,7 +107,8 @@ impl<'r> Round<'r> {
     /// Makes a request; answers whether to go on.
     async fn request(&mut self, range: Range<usize>, divisor: usize) -> bool {
         let (texts, started) = (self.texts, Instant::now());
-        let asked = select(texts, &self.missing[range.clone()]);
+        let asked = self.missing[range.clone()].iter().map(|&text| texts[text].as_str());
+        let asked: Vec<&str> = asked.collect();
         match self.requests.ask(&asked, &mut self.embedded).await {
             Ok(answers) => {
                 self.failures = 0;
@@ -199,7 +199,7 @@ impl<'r> Round<'r> {
     /// Asks for the vector of a harmless text.
     async fn probe(&mut self) -> Result<(), Answer> {
         self.has_probed = true;
-        let answers = self.requests.ask(&[HARMLESS.to_owned()], &mut self.embedded).await?;
+        let answers = self.requests.ask(&[HARMLESS], &mut self.embedded).await?;
         match answers.into_iter().next() {
             Some(Err(reason)) => Err(Answer::Unusable(reason)),
             _ => Ok(()),
@@ -285,16 +285,5 @@ fn provider(message: String) -> Trouble {
     Trouble::Provider {
         message,
         retry_after: None,
-    }
-}
-
-/// The texts of these numbers; without a copy where they stand together.
-fn select<'t>(texts: &'t [String], numbers: &[usize]) -> Cow<'t, [String]> {
-    match numbers {
-        [one] => Cow::Borrowed(std::slice::from_ref(&texts[*one])),
-        [first, .., last] if last.checked_sub(*first) == Some(numbers.len() - 1) && numbers.is_sorted() => {
-            Cow::Borrowed(&texts[*first..=*last])
-        }
-        _ => numbers.iter().map(|&text| texts[text].clone()).collect(),
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::answer::LONGEST_SILENCE;
 use super::cut::{MOST_BYTES, requests};
 use super::*;
-use crate::embedder::{EmbedError, RequestLimits};
+use crate::embedder::{EmbedError, Embeddings, RequestLimits};
 
 /// What it is with all texts at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,11 +34,12 @@ struct Picky {
 
 #[async_trait]
 impl Embedder for Picky {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         assert!(texts.len() <= 4);
-        self.asked.lock().unwrap().push(texts.to_vec());
+        let asked = texts.iter().copied().map(str::to_owned).collect();
+        self.asked.lock().unwrap().push(asked);
         let provider = "picky";
-        let has = |part| texts.iter().any(|text: &String| text.contains(part));
+        let has = |part| texts.iter().any(|text: &&str| text.contains(part));
         let mood = *self.mood.lock().unwrap();
         if self.passes.load(Ordering::Relaxed) > 0 && self.passes.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.feel(Mood::Good);
@@ -70,14 +71,12 @@ impl Embedder for Picky {
                 source: "no such token".into(),
             });
         }
-        Ok(texts
-            .iter()
-            .map(|text| match text.as_str() {
-                "nan" => vec![f32::NAN, 0.0],
-                "long" => vec![0.0; 3],
-                _ => vec![1.0, 2.0],
-            })
-            .collect())
+        let vectors = texts.iter().map(|text| match *text {
+            "nan" => vec![f32::NAN, 0.0],
+            "long" => vec![0.0; 3],
+            _ => vec![1.0, 2.0],
+        });
+        Ok(Embeddings::new(vectors.collect()))
     }
 
     fn limits(&self) -> RequestLimits {
@@ -95,11 +94,15 @@ impl Picky {
     }
 }
 
+fn two() -> Dimensions {
+    Dimensions::try_from(2).unwrap()
+}
+
 /// A new one, and what makes requests of it.
 fn picky() -> (Arc<Picky>, Requests, watch::Sender<bool>) {
     let picky = Arc::new(Picky::default());
     let (running, stop) = watch::channel(false);
-    let requests = Requests::new(Arc::clone(&picky) as _, "v", "p", "m", 2, 1, (None, stop));
+    let requests = Requests::new(Arc::clone(&picky) as _, "v", "p", "m", two(), 1, (None, stop));
     (picky, requests, running)
 }
 
@@ -134,7 +137,7 @@ async fn the_refused_text_is_found() {
     assert!(embedded.trouble.is_none());
     let wrong = embedded.refusals[7].as_deref().unwrap();
     assert!(
-        wrong.contains("2 dimensions") && wrong.contains("vector of 3"),
+        wrong.contains("vector of 3 dimensions") && wrong.contains("configured are 2"),
         "{wrong}"
     );
 }
@@ -272,7 +275,7 @@ struct Asleep;
 
 #[async_trait]
 impl Embedder for Asleep {
-    async fn embed(&self, _: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, _: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         Err(EmbedError::Unavailable {
             provider: "asleep",
             status: 429,
@@ -285,7 +288,7 @@ impl Embedder for Asleep {
 #[tokio::test]
 async fn a_provider_that_asks_for_ever_is_asked_again_after_an_hour() {
     let (_running, stop) = watch::channel(false);
-    let requests = Requests::new(Arc::new(Asleep), "v", "p", "m", 2, 1, (None, stop));
+    let requests = Requests::new(Arc::new(Asleep), "v", "p", "m", two(), 1, (None, stop));
     // the second is not even sent
     for sent in [true, false] {
         let embedded = requests.embed(&["a".to_owned()], vec![None]).await;
@@ -307,7 +310,7 @@ struct Limited(RequestLimits);
 
 #[async_trait]
 impl Embedder for Limited {
-    async fn embed(&self, _: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, _: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         unreachable!()
     }
 

@@ -1,7 +1,7 @@
 //! `Entity::search` against a computation in Rust.
 
 use async_trait::async_trait;
-use pgai_sea::embedder::{EmbedError, InputType};
+use pgai_sea::embedder::{EmbedError, Embeddings, InputType};
 use pgai_sea::prelude::*;
 use pgai_sea_tests::on_both_catalogs;
 use sea_orm::DbErr;
@@ -153,10 +153,12 @@ struct Numbered;
 
 #[async_trait]
 impl Embedder for Numbered {
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
         assert_eq!(input_type, InputType::Query);
-        let id = |text: &String| text.trim_start_matches("like note ").parse().unwrap();
-        Ok(texts.iter().map(|text| vector(id(text)).to_vec()).collect())
+        let id = |text: &str| text.trim_start_matches("like note ").parse().unwrap();
+        Ok(Embeddings::new(
+            texts.iter().map(|text| vector(id(text)).to_vec()).collect(),
+        ))
     }
 }
 

@@ -1,0 +1,3 @@
+mod dimensions;
+
+pub(crate) use self::dimensions::{Dimensions, VectorFault, check_vector};
