@@ -188,6 +188,6 @@ mod tests {
         let error = debug(Embedding::Other(json!({"implementation": "cohere"})), &[]);
         assert!(error.contains("no embedder for `cohere`"), "{error}");
         let error = debug(Embedding::ollama("m", 0), &[]);
-        assert!(error.contains("0 dimensions"), "{error}");
+        assert!(error.contains("1 to 16000 dimensions, configured are 0"), "{error}");
     }
 }

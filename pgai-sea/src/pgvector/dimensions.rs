@@ -8,6 +8,7 @@ impl Dimensions {
     /// The most that pgvector's `vector` has.
     pub(crate) const MAX: u16 = 16_000;
 
+    #[cfg(any(feature = "embedder", feature = "worker", test))]
     pub(crate) fn get(self) -> usize {
         self.0.into()
     }
@@ -26,8 +27,8 @@ impl TryFrom<i32> for Dimensions {
 
 /// A number of dimensions that no vector has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a vector has 1 to {} dimensions, configured are {0}", Dimensions::MAX)]
-pub(crate) struct DimensionsError(pub(crate) i32);
+#[error("a vector has 1 to {max} dimensions, configured are {0}", max = Dimensions::MAX)]
+pub(crate) struct DimensionsError(i32);
 
 /// Why a vector is not fit.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]

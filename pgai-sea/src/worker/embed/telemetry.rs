@@ -1,19 +1,21 @@
 //! Spans and metrics of requests to providers, with the names of OpenTelemetry's semantic conventions for generative AI.
 //!
-//! Metrics are events of `tracing` with fields such as `histogram.gen_ai.client.operation.duration`, which is how the `MetricsLayer` of the crate
-//! tracing-opentelemetry wants them. Nobody who has no such layer pays for them: they are of the level TRACE and of a target of their own.
+//! Metrics are `tracing` events with fields such as `histogram.gen_ai.client.operation.duration`, as the `MetricsLayer` of the crate
+//! tracing-opentelemetry expects them. Without such a layer they cost nothing: their level is TRACE, and they have their own target.
 
 use std::time::Duration;
 
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span};
 
+use crate::config::Embedding;
 use crate::embedder::{EmbedError, ServerAddress};
+use crate::pgvector::Dimensions;
 
 /// The target of all metrics.
 const METRICS: &str = "pgai_sea::metrics";
 
-/// Who is asked for embeddings, in the conventions' words.
+/// The provider and model of a vectorizer, in the conventions' words.
 #[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     vectorizer: String,
@@ -26,16 +28,16 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     pub(crate) fn new(
         vectorizer: &str,
-        provider: &str,
-        model: &str,
-        dimensions: usize,
+        config: &Embedding,
+        dimensions: Dimensions,
         server: Option<ServerAddress>,
     ) -> Self {
+        let model = config.model();
         Self {
             vectorizer: vectorizer.to_owned(),
-            provider: well_known(provider, model).to_owned(),
+            provider: well_known(config.provider(), model).to_owned(),
             model: model.to_owned(),
-            dimensions,
+            dimensions: dimensions.get(),
             server,
         }
     }
@@ -120,7 +122,7 @@ pub(crate) fn count(vectorizer: &str, rows: u64, chunks: u64, deferred: u64, dea
     });
 }
 
-/// The conventions' `error.type`: the status that the provider answered with, or what kind of failure it was.
+/// The conventions' `error.type`: the HTTP status, or the kind of failure.
 pub(crate) fn error_type(error: &EmbedError) -> String {
     match error {
         EmbedError::Unavailable { status, .. } | EmbedError::Refused { status, .. } => status.to_string(),
@@ -131,7 +133,7 @@ pub(crate) fn error_type(error: &EmbedError) -> String {
     }
 }
 
-/// The conventions' name of a provider, where they have one. LiteLLM's models begin with whose they are.
+/// The conventions' name of a provider, if they have one. The prefix of LiteLLM's models names the provider.
 fn well_known<'p>(provider: &'p str, model: &'p str) -> &'p str {
     let provider = match (provider, model.split_once('/')) {
         ("litellm", Some((prefix, _))) => prefix,
