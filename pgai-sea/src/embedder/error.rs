@@ -89,8 +89,8 @@ impl EmbedError {
         Self::Configuration {
             provider,
             message: format!(
-                "`{name}` should hold the API key and is not set: set this environment variable where the worker runs, or name \
-                 another one as the vectorizer's api_key_name"
+                "`{name}` should hold the API key and is not set: set this environment variable where the worker \
+                 runs, or name another one as the vectorizer's api_key_name"
             ),
         }
     }

@@ -10,12 +10,12 @@ use crate::pgvector::Dimensions;
 
 /// The embedder that a vectorizer's configuration names.
 ///
-/// `variable` returns the value of a name. Pass [`environment`](super::environment), or a function that also looks elsewhere. It is
-/// asked for:
+/// `variable` returns the value of a name. Pass [`environment`](super::environment), or a function that also looks
+/// elsewhere. It is asked for:
 ///
 /// - `api_key_name`: the configuration stores only the name of the key;
-/// - `OPENAI_BASE_URL`, `OLLAMA_HOST`, `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH` and the variables of [`LiteLlm`], if the configuration
-///   does not say.
+/// - `OPENAI_BASE_URL`, `OLLAMA_HOST`, `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH` and the variables of [`LiteLlm`],
+///   if the configuration does not say.
 ///
 /// Only the provider's own address requires a key. Your own servers often need none.
 ///
@@ -29,8 +29,8 @@ use crate::pgvector::Dimensions;
 ///
 /// # Errors
 ///
-/// [`EmbedError::Configuration`] if the API key is missing (it names the variable), if `dimensions` is not between 1 and 16,000, or if
-/// this crate does not know the provider.
+/// [`EmbedError::Configuration`] if the API key is missing (it names the variable), if `dimensions` is not between 1
+/// and 16,000, or if this crate does not know the provider.
 pub fn from_config(
     config: &Embedding,
     variable: impl Fn(&str) -> Option<String>,

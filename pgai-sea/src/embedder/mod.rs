@@ -1,7 +1,8 @@
 //! Turning texts into vectors: the [`Embedder`] trait, and the providers that implement it.
 //!
-//! The worker embeds chunks with an [`Embedder`], a search embeds its text with one. [`from_config`] makes the embedder that a
-//! vectorizer's configuration names. To use another model or provider, implement the trait. One method is enough:
+//! The worker embeds chunks with an [`Embedder`], a search embeds its text with one. [`from_config`] makes the embedder
+//! that a vectorizer's configuration names. To use another model or provider, implement the trait. One method is
+//! enough:
 //!
 //! ```
 //! use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
@@ -27,21 +28,26 @@
 //! |---|---|---|---|
 //! | `embedding_openai` | `OpenAi` | 2,048 texts, 300,000 tokens | `OPENAI_API_KEY` |
 //! | `embedding_ollama` | `Ollama` | 2,048 texts | |
-//! | `embedding_voyageai` | `VoyageAi` | 1,000 texts; 1,000,000, 320,000 or 120,000 tokens, by model | `VOYAGE_API_KEY` |
-//! | `embedding_litellm` | `LiteLlm`: by the model's prefix OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI, Ollama or LiteLLM's proxy | the provider's | the provider's |
+//! | `embedding_voyageai` | `VoyageAi` | 1,000 texts, 120,000 tokens or more by model | `VOYAGE_API_KEY` |
+//! | `embedding_litellm` | `LiteLlm` | the provider's | the provider's |
 //!
-//! A key comes from the environment of the worker, or from your code. The worker also asks `ai.reveal_secret` if the database has that
-//! function. The key goes into the one header that the provider reads. No log, error or `Debug` output shows it.
+//! `LiteLlm` asks the provider that the model's prefix names: OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI, Ollama, or LiteLLM's
+//! proxy.
 //!
-//! Tokens are counted exactly for OpenAI's models. For other providers the count is an estimate on the high side. If a provider
-//! refuses a request as too large all the same, the worker halves it.
+//! A key comes from the environment of the worker, or from your code. The worker also asks `ai.reveal_secret` if the
+//! database has that function. The key goes into the one header that the provider reads. No log, error or `Debug`
+//! output shows it.
+//!
+//! Tokens are counted exactly for OpenAI's models. For other providers the count is an estimate on the high side. If a
+//! provider refuses a request as too large all the same, the worker halves it.
 //!
 //! TLS is rustls, and it trusts the certificates that the operating system trusts.
 //!
 //! # Adding a provider
 //!
-//! A provider is one file here, beside `voyageai.rs`: what it posts, what comes back, and its limits. `http` sends requests, hides
-//! keys and tells by the status whose fault a refusal is. `from_config` maps the catalog's configuration to the provider.
+//! A provider is one file here, beside `voyageai.rs`: what it posts, what comes back, and its limits. `http` sends
+//! requests, hides keys and tells by the status whose fault a refusal is. `from_config` maps the catalog's
+//! configuration to the provider.
 
 #[cfg(feature = "embedder")]
 mod environment;
@@ -87,15 +93,16 @@ pub trait Embedder: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// An [`EmbedError`]. After a [transient](EmbedError::is_transient) one the worker waits and sends the same texts again. After
-    /// any other it looks for the text that the provider refuses.
+    /// An [`EmbedError`]. After a [transient](EmbedError::is_transient) one the worker waits and sends the same texts
+    /// again. After any other it looks for the text that the provider refuses.
     async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError>;
 
     /// Embeds the text of a search.
     ///
     /// # Errors
     ///
-    /// What [`embed`](Self::embed) returns, and [`EmbedError::Answer`] if it returns another number of vectors than one.
+    /// What [`embed`](Self::embed) returns, and [`EmbedError::Answer`] if it returns another number of vectors than
+    /// one.
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         let embeddings = self.embed(&[text], InputType::Query).await?;
         <[Vec<f32>; 1]>::try_from(embeddings.vectors)
@@ -117,7 +124,8 @@ pub trait Embedder: Debug + Send + Sync {
         1
     }
 
-    /// How many tokens `text` counts for in the provider's limits. Never more than its bytes. By default a quarter of its bytes.
+    /// How many tokens `text` counts for in the provider's limits. Never more than its bytes. By default a quarter of
+    /// its bytes.
     fn count_tokens(&self, text: &str) -> usize {
         text.len().div_ceil(4)
     }

@@ -18,7 +18,8 @@ pub enum InputType {
 pub struct RequestLimits {
     /// The most texts in one request.
     pub inputs: usize,
-    /// The most tokens in one request, as [`count_tokens`](super::Embedder::count_tokens) counts them. `None`: no limit.
+    /// The most tokens in one request, as [`count_tokens`](super::Embedder::count_tokens) counts them. `None`: no
+    /// limit.
     pub tokens: Option<usize>,
 }
 

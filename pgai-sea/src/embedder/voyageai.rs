@@ -25,8 +25,8 @@ const FLEXIBLE: [&str; 4] = ["voyage-4", "voyage-3.5", "voyage-3-large", "voyage
 /// assert!(!format!("{embedder:?}").contains("pa-")); // keys are never shown
 /// ```
 ///
-/// Chunks are embedded as documents, and the texts of searches as queries. If the model offers vectors of several lengths, the request
-/// names the configured one.
+/// Chunks are embedded as documents, and the texts of searches as queries. If the model offers vectors of several
+/// lengths, the request names the configured one.
 #[derive(Clone, Debug)]
 pub struct VoyageAi {
     api: OpenAiApi,

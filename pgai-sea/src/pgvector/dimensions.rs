@@ -34,7 +34,8 @@ pub(crate) struct DimensionsError(i32);
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum VectorFault {
     #[error(
-        "a vector of {actual} dimensions, configured are {expected}: make the vectorizer's dimensions and the model agree"
+        "a vector of {actual} dimensions, configured are {expected}: make the vectorizer's dimensions and the model \
+         agree"
     )]
     Length { expected: usize, actual: usize },
     #[error("a vector whose element {position} is not finite: {value}")]

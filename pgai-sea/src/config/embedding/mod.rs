@@ -40,7 +40,8 @@ impl Embedding {
         }
     }
 
-    /// The name of the API key, if one is configured: an environment variable of the worker, or a secret that `ai.reveal_secret` knows.
+    /// The name of the API key, if one is configured: an environment variable of the worker, or a secret that
+    /// `ai.reveal_secret` knows.
     #[must_use]
     pub fn secret_name(&self) -> Option<&str> {
         match self {

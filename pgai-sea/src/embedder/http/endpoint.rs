@@ -78,7 +78,8 @@ impl Endpoint {
         self.read(response, most_bytes).await
     }
 
-    /// Posts `body` to `path` and does not read the response's body yet. Without a `timeout` the response may take any time.
+    /// Posts `body` to `path` and does not read the response's body yet. Without a `timeout` the response may take any
+    /// time.
     pub(crate) async fn send(
         &self,
         path: &str,
@@ -113,7 +114,8 @@ impl Endpoint {
         request.send().await.map_err(|error| self.unreachable(url, error))
     }
 
-    /// Reads the body of a response. A success of more than `most_bytes` is an error. Of any other response the rest is left.
+    /// Reads the body of a response. A success of more than `most_bytes` is an error. Of any other response the rest is
+    /// left.
     pub(crate) async fn read(&self, mut response: Response, most_bytes: usize) -> Result<ApiResponse, EmbedError> {
         let status = response.status();
         let retry_after = retry_after(response.headers(), SystemTime::now());
@@ -222,8 +224,8 @@ impl Endpoint {
     }
 }
 
-/// The most bytes of a response with a vector for each of `texts`. A number takes 4 bytes in base64 and up to 25 as JSON, and servers
-/// indent. Some repeat the texts.
+/// The most bytes of a response with a vector for each of `texts`. A number takes 4 bytes in base64 and up to 25 as
+/// JSON, and servers indent. Some repeat the texts.
 pub(crate) fn room_for(texts: &[impl AsRef<str>], dimensions: usize) -> usize {
     const CONSTANT: usize = 1 << 20;
     let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();

@@ -5,8 +5,8 @@ use serde_json::Value;
 /// The most characters of a server's message in an error.
 const MESSAGE_LENGTH: usize = 300;
 
-/// The message of a response's body as one line: out of the JSON of OpenAI, Ollama and others, the title of a web page, or else the
-/// text as it is.
+/// The message of a response's body as one line: out of the JSON of OpenAI, Ollama and others, the title of a web page,
+/// or else the text as it is.
 pub(super) fn line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let message = match serde_json::from_str::<Value>(&text) {
@@ -29,7 +29,8 @@ pub(super) fn short(line: &str) -> String {
     }
 }
 
-/// OpenAI has `error.message`, Ollama a string `error`, vLLM `message`, and servers made with Python's fastapi `detail`.
+/// OpenAI has `error.message`, Ollama a string `error`, vLLM `message`, and servers made with Python's fastapi
+/// `detail`.
 fn message(json: &Value) -> Option<&str> {
     match json {
         Value::String(message) => Some(message),

@@ -45,9 +45,9 @@ impl Rejection {
         })
     }
 
-    /// The error, by status. 408, 409, 424, 425, 429 and 500 and above are transient. 400, 413 and 422 are the fault of the input,
-    /// unless the provider names another field of the request. Everything else needs another configuration. A redirect is not
-    /// followed: it may lead the key to another host.
+    /// The error, by status. 408, 409, 424, 425, 429 and 500 and above are transient. 400, 413 and 422 are the fault of
+    /// the input, unless the provider names another field of the request. Everything else needs another configuration.
+    /// A redirect is not followed: it may lead the key to another host.
     pub(crate) fn into_error(self, api: &Endpoint) -> EmbedError {
         let provider = api.provider;
         let message = api.shortened(&self.message);

@@ -18,7 +18,8 @@ const MOST_OF_A_MESSAGE: usize = 1 << 20;
 /// The most bytes of one line of a pull's progress.
 const MOST_OF_A_LINE: usize = 1 << 20;
 
-/// Embeds with Ollama: `POST {base_url}/api/embed`. If the server does not have the model, it is pulled first, which may take minutes.
+/// Embeds with Ollama: `POST {base_url}/api/embed`. If the server does not have the model, it is pulled first, which
+/// may take minutes.
 ///
 /// ```
 /// use pgai_sea::embedder::Ollama;
@@ -71,8 +72,8 @@ impl Ollama {
         self
     }
 
-    /// The address of the server, in any form that Ollama accepts in `OLLAMA_HOST`. The scheme (`http`) and the port (11434) may be left
-    /// out.
+    /// The address of the server, in any form that Ollama accepts in `OLLAMA_HOST`. The scheme (`http`) and the port
+    /// (11434) may be left out.
     #[must_use]
     pub fn base_url(mut self, url: impl AsRef<str>) -> Self {
         self.api.base_url = BaseUrl::new(host::url(url.as_ref()));

@@ -32,8 +32,8 @@ const ADA_DIMENSIONS: usize = 1536;
 /// Texts for OpenAI's own three models are truncated to the 8,191 tokens that they read, as in pgai's worker.
 /// `text-embedding-ada-002` always has 1,536 dimensions, so the request does not say how many.
 ///
-/// Requests ask for `encoding_format: base64`, as OpenAI's own clients do: a third of the bytes. If a server refuses this, the request
-/// is repeated without it, and all later ones ask for JSON numbers.
+/// Requests ask for `encoding_format: base64`, as OpenAI's own clients do: a third of the bytes. If a server refuses
+/// this, the request is repeated without it, and all later ones ask for JSON numbers.
 #[derive(Clone, Debug)]
 pub struct OpenAi {
     api: OpenAiApi,
@@ -114,8 +114,8 @@ impl OpenAi {
         match (self.api.model.as_str(), self.api.dimensions) {
             (ADA, ADA_DIMENSIONS) => Ok(None),
             (ADA, other) => Err(self.api.api.configuration(format!(
-                "`{ADA}` always has {ADA_DIMENSIONS} dimensions, configured are {other}: declare {ADA_DIMENSIONS}, or use \
-                 text-embedding-3-small"
+                "`{ADA}` always has {ADA_DIMENSIONS} dimensions, configured are {other}: declare {ADA_DIMENSIONS}, or \
+                 use text-embedding-3-small"
             ))),
             (_, dimensions) => Ok(Some(dimensions)),
         }

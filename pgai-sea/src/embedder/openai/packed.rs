@@ -1,5 +1,5 @@
-//! Vectors in base64: four bytes a number, a third of the size of JSON numbers and much faster to read. OpenAI's own clients ask for
-//! them too.
+//! Vectors in base64: four bytes a number, a third of the size of JSON numbers and much faster to read. OpenAI's own
+//! clients ask for them too.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -48,8 +48,8 @@ impl<'de> Visitor<'de> for Sent {
     }
 }
 
-/// Whether to ask a server for packed vectors. OpenAI and most compatible servers send them. Some ignore the request and send numbers.
-/// Some refuse it. The first response tells, and clones share what it told.
+/// Whether to ask a server for packed vectors. OpenAI and most compatible servers send them. Some ignore the request
+/// and send numbers. Some refuse it. The first response tells, and clones share what it told.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packing(Arc<OnceLock<bool>>);
 
@@ -65,7 +65,8 @@ impl Packing {
         }
     }
 
-    /// Whether a request may have failed with `error` because it asked for packed vectors: none that did has succeeded yet.
+    /// Whether a request may have failed with `error` because it asked for packed vectors: none that did has succeeded
+    /// yet.
     pub(crate) fn may_be_why(&self, error: &EmbedError) -> bool {
         self.0.get().is_none()
             && match error {

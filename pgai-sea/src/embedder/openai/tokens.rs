@@ -1,8 +1,8 @@
 //! Counting tokens, and truncating texts to what OpenAI's embedding models read.
 //!
-//! pgai's worker truncates texts for these models with tiktoken. This does the same, so that a text gets the same vector from both.
-//! The table of tokens (1.7 MB) is compiled in. It is loaded only for a text with more bytes than the model reads tokens, so most
-//! chunks never need it.
+//! pgai's worker truncates texts for these models with tiktoken. This does the same, so that a text gets the same
+//! vector from both. The table of tokens (1.7 MB) is compiled in. It is loaded only for a text with more bytes than the
+//! model reads tokens, so most chunks never need it.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,8 @@ fn is_known(model: &str) -> bool {
     )
 }
 
-/// The tokens that `text` counts for: exact for OpenAI's three models, which read at most 8,191, and an [estimate] for others.
+/// The tokens that `text` counts for: exact for OpenAI's three models, which read at most 8,191, and an [estimate] for
+/// others.
 pub(crate) fn count(model: &str, text: &str) -> usize {
     if !is_known(model) {
         return estimate(text);
@@ -34,8 +35,8 @@ pub(crate) fn estimate(text: &str) -> usize {
     text.len().div_ceil(4)
 }
 
-/// More tokens than most tokenizers make of `text`: one for up to four ASCII letters, one for each digit and sign, none for a space, and
-/// one for two bytes of other characters (1 for a Cyrillic letter, 1.5 for a Chinese character).
+/// More tokens than most tokenizers make of `text`: one for up to four ASCII letters, one for each digit and sign, none
+/// for a space, and one for two bytes of other characters (1 for a Cyrillic letter, 1.5 for a Chinese character).
 pub(crate) fn at_most(text: &str) -> usize {
     let (mut tokens, mut letters, mut others) = (0_usize, 0_usize, 0_usize);
     for byte in text.bytes() {

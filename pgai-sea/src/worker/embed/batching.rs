@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use crate::embedder::Embedder;
 
-/// The most bytes of texts in a request with more than one text. Proxies refuse larger requests (nginx does). Some hang up, which looks
-/// like a server that is down.
+/// The most bytes of texts in a request with more than one text. Proxies refuse larger requests (nginx does). Some hang
+/// up, which looks like a server that is down.
 pub(super) const MOST_BYTES: usize = 1_000_000;
-/// The tokens of a request with so many bytes are not counted any more: to count them takes longer than another request.
+/// The tokens of a request with so many bytes are not counted any more: to count them takes longer than another
+/// request.
 const BYTES_WORTH_SENDING: usize = 100_000;
 
-/// Divides the texts of `missing` into requests within the embedder's limits and the tokens of a budget: ranges of `missing`, in order.
+/// Divides the texts of `missing` into requests within the embedder's limits and the tokens of a budget: ranges of
+/// `missing`, in order.
 pub(super) fn divide(
     missing: &[usize],
     texts: &[String],
@@ -26,11 +28,12 @@ pub(super) fn divide(
     for (place, &text) in missing.iter().enumerate() {
         let text = &texts[text];
         let bytes = open.bytes + text.len();
+        let too_many_tokens = |open: &mut Open| open.tokens(&missing[..=place], texts, embedder) > most_tokens;
         let is_full = place - open.start >= limits.inputs
             || bytes > MOST_BYTES
             // no token is shorter than a byte: few bytes need not be counted
             || bytes > most_tokens
-                && (open.bytes >= BYTES_WORTH_SENDING || open.tokens(&missing[..=place], texts, embedder) > most_tokens);
+                && (open.bytes >= BYTES_WORTH_SENDING || too_many_tokens(&mut open));
         if is_full && place > open.start {
             requests.push_back(open.start..place);
             open = Open::at(place);

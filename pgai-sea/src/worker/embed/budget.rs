@@ -1,7 +1,7 @@
 //! How much a provider may be asked in a minute.
 //!
-//! It is a sliding window: no minute has more than the budget. A token bucket would let twice as much pass in the first minute. Requests
-//! wait in turn, so that small ones do not overtake a large one.
+//! It is a sliding window: no minute has more than the budget. A token bucket would let twice as much pass in the first
+//! minute. Requests wait in turn, so that small ones do not overtake a large one.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,15 +43,15 @@ impl Budget {
         self
     }
 
-    /// At most so many tokens a minute, as [`Embedder::count_tokens`](crate::embedder::Embedder::count_tokens) counts them. 0 counts as 1.
-    /// Requests are made small enough for it. A single text with more tokens is sent alone.
+    /// At most so many tokens a minute, as [`Embedder::count_tokens`](crate::embedder::Embedder::count_tokens) counts
+    /// them. 0 counts as 1. Requests are made small enough for it. A single text with more tokens is sent alone.
     pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
         self.tokens = Some(tokens.max(1));
         self
     }
 
-    /// The length of the window, by default a minute. Some providers count in shorter spans: with one second, 600 requests a minute are
-    /// 10 in any second.
+    /// The length of the window, by default a minute. Some providers count in shorter spans: with one second, 600
+    /// requests a minute are 10 in any second.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = Some(window);
         self

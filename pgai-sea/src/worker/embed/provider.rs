@@ -132,7 +132,8 @@ impl Provider {
         Ok(checked)
     }
 
-    /// Waits for a free place among the concurrent requests. A batch that has not made a request yet stops waiting when the worker stops.
+    /// Waits for a free place among the concurrent requests. A batch that has not made a request yet stops waiting when
+    /// the worker stops.
     async fn permit(&self, has_begun: bool) -> Result<SemaphorePermit<'_>, RequestFailure> {
         let mut stop = self.stop.clone();
         tokio::select! {
@@ -156,7 +157,8 @@ impl Provider {
         }
     }
 
-    /// Fails while the provider has asked to wait (`Retry-After`): another batch may have been told so since this one was claimed.
+    /// Fails while the provider has asked to wait (`Retry-After`): another batch may have been told so since this one
+    /// was claimed.
     fn check_silence(&self) -> Result<(), RequestFailure> {
         let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         match &*silence {

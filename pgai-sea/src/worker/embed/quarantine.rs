@@ -1,5 +1,5 @@
-//! Texts on which the provider seems to break: requests with them fail as if it were down, and others succeed. They are sent alone and
-//! last, so that they hold up no other text.
+//! Texts on which the provider seems to break: requests with them fail as if it were down, and others succeed. They are
+//! sent alone and last, so that they hold up no other text.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

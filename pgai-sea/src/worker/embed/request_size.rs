@@ -1,5 +1,5 @@
-//! Smaller requests while the provider fails. A request within the limits may still be too large: more tokens than the provider's minute
-//! has, or more texts than a CPU embeds before the timeout. Or one of its texts crashes the provider.
+//! Smaller requests while the provider fails. A request within the limits may still be too large: more tokens than the
+//! provider's minute has, or more texts than a CPU embeds before the timeout. Or one of its texts crashes the provider.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 /// After so many failures in a row, requests get smaller.
 const FAILURES: u32 = 3;
-/// After so long without a success, requests get smaller too. A minute's rate limit was reset meanwhile, so it is not the number of
-/// requests but their size.
+/// After so long without a success, requests get smaller too. A minute's rate limit was reset meanwhile, so it is not
+/// the number of requests but their size.
 const LASTING: Duration = Duration::from_mins(1);
 /// The largest divisor.
 const MOST_DIVISOR: usize = 4_096;
@@ -77,8 +77,8 @@ impl RequestSize {
         }
     }
 
-    /// A request of so many texts, made at `started`, met a provider that is down, slow or limits the rate. Concurrent requests that fail
-    /// together make the next ones smaller once.
+    /// A request of so many texts, made at `started`, met a provider that is down, slow or limits the rate. Concurrent
+    /// requests that fail together make the next ones smaller once.
     pub(super) fn failed(&self, divisor: usize, texts: usize, started: Instant, is_rate: bool) {
         let state = &mut *self.state();
         let since = *state.since.get_or_insert(started);

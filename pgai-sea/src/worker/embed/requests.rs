@@ -1,7 +1,8 @@
 //! The requests of one batch, and which text is at fault if one fails.
 //!
-//! A text that the provider refuses is found by splitting the request, and so is a text on which the provider breaks. No text is refused
-//! before the provider has embedded another one: one of the batch, or a harmless one. If it embeds none, the texts are not at fault.
+//! A text that the provider refuses is found by splitting the request, and so is a text on which the provider breaks.
+//! No text is refused before the provider has embedded another one: one of the batch, or a harmless one. If it embeds
+//! none, the texts are not at fault.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -228,8 +229,8 @@ impl<'r> BatchRequests<'r> {
         }
     }
 
-    /// The provider seems to be down. Returns whether to go on. If it embeds other texts, one of this request may be the reason: that one
-    /// is looked for after the rest of the batch.
+    /// The provider seems to be down. Returns whether to go on. If it embeds other texts, one of this request may be
+    /// the reason: that one is looked for after the rest of the batch.
     fn seems_down(&mut self, range: Range<usize>, message: String) -> bool {
         self.failures += 1;
         let is_alone = range.len() == 1;
@@ -306,7 +307,8 @@ impl<'r> BatchRequests<'r> {
         }
     }
 
-    /// Refuses texts that failed alone again and again while the provider embedded others. The other texts that failed alone wait.
+    /// Refuses texts that failed alone again and again while the provider embedded others. The other texts that failed
+    /// alone wait.
     async fn refuse_failed_alone(&mut self) {
         let alone = std::mem::take(&mut self.failed_alone);
         let quarantine = &self.requests.quarantine;

@@ -1,7 +1,9 @@
-//! Spans and metrics of requests to providers, with the names of OpenTelemetry's semantic conventions for generative AI.
+//! Spans and metrics of requests to providers, with the names of OpenTelemetry's semantic conventions for generative
+//! AI.
 //!
-//! Metrics are `tracing` events with fields such as `histogram.gen_ai.client.operation.duration`, as the `MetricsLayer` of the crate
-//! tracing-opentelemetry expects them. Without such a layer they cost nothing: their level is TRACE, and they have their own target.
+//! Metrics are `tracing` events with fields such as `histogram.gen_ai.client.operation.duration`, as the `MetricsLayer`
+//! of the crate tracing-opentelemetry expects them. Without such a layer they cost nothing: their level is TRACE, and
+//! they have their own target.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Vectors of texts whose rows went back to the queue. Without it, a row that is locked, edited all the time, or has more chunks than the
-//! provider's minute has tokens would be paid for again and again.
+//! Vectors of texts whose rows went back to the queue. Without it, a row that is locked, edited all the time, or has
+//! more chunks than the provider's minute has tokens would be paid for again and again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

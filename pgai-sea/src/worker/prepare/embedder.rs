@@ -1,4 +1,5 @@
-//! Which [`Embedder`] serves a vectorizer: the one given in code for its provider and model, or else the one that its configuration names.
+//! Which [`Embedder`] serves a vectorizer: the one given in code for its provider and model, or else the one that its
+//! configuration names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +55,8 @@ mod configured {
     /// The secret of that name, if the `ai` extension is there and this role may see the secret.
     async fn reveal(pool: &Database, name: &str) -> Option<String> {
         let revealed: Result<Option<String>, Error> = async {
-            let exists = "select exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+            let exists = "select exists (select from pg_catalog.pg_proc p \
+                          join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
                           where n.nspname = 'ai' and p.proname = 'reveal_secret')";
             if !query(exists).one_on(pool).await?.try_get(0)? {
                 return Ok(None);
@@ -88,8 +90,8 @@ mod configured {
         Err(EmbedError::Configuration {
             provider: "the worker",
             message: format!(
-                "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that feature of pgai-sea, \
-                 or give the worker an embedder with `Worker::embedder(\"{provider}\", \"{model}\", ..)`"
+                "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that \
+                 feature of pgai-sea, or give it an embedder with `Worker::embedder(\"{provider}\", \"{model}\", ..)`"
             ),
         })
     }

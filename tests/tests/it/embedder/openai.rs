@@ -134,7 +134,7 @@ async fn another_number_of_dimensions_is_named_with_the_configured_one() {
     assert!(matches!(error, EmbedError::Answer { .. }), "{error:?}");
     let shown = error.to_string();
     assert!(
-        shown.contains("`m` answers with 3 dimensions, configured are 2"),
+        shown.contains("`m` gave a vector of 3 dimensions, configured are 2"),
         "{shown}"
     );
 }

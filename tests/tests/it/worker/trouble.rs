@@ -235,7 +235,7 @@ async fn a_text_whose_vector_has_another_length_is_found() {
         assert_eq!(test.value::<i64>("select count(*) from texts_embedding_store").await?, 49);
         let reasons = "select distinct details->>'error_reason' from ai.vectorizer_errors";
         let reason: String = test.value(reasons).await?;
-        assert!(reason.contains("answers with 9 dimensions, configured are 8"), "{reason}");
+        assert!(reason.contains("a vector of 9 dimensions, configured are 8"), "{reason}");
         Ok(())
     })
     .await;
