@@ -135,3 +135,33 @@ pub trait Embedder: Debug + Send + Sync {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers with so many vectors, whatever it is asked.
+    #[derive(Debug)]
+    struct Fixed(usize);
+
+    #[async_trait]
+    impl Embedder for Fixed {
+        async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
+            assert_eq!((texts, input_type), (["a search"].as_slice(), InputType::Query));
+            Ok(vec![vec![0.5]; self.0].into())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_has_exactly_one_vector() {
+        assert_eq!(Fixed(1).embed_query("a search").await.unwrap(), [0.5]);
+        for count in [0, 2] {
+            let error = Fixed(count).embed_query("a search").await.unwrap_err();
+            assert!(matches!(error, EmbedError::Answer { .. }), "{error}");
+            assert!(
+                error.to_string().contains(&format!("{count} vectors for 1 text")),
+                "{error}"
+            );
+        }
+    }
+}

@@ -235,3 +235,17 @@ pub(crate) fn room_for(texts: &[impl AsRef<str>], dimensions: usize) -> usize {
     // an escaped character takes up to six times its bytes
     vectors.saturating_add(bytes.saturating_mul(6)).saturating_add(CONSTANT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_host_and_port_and_nothing_secret() {
+        let server = |url: &str| Endpoint::new("openai", url, Duration::ZERO).server();
+        let expected = Some(ServerAddress::new("::1", 443));
+        assert_eq!(server("https://me:secret@[::1]/v1?key=x"), expected);
+        assert_eq!(server("http://host:8080"), Some(ServerAddress::new("host", 8080)));
+        assert_eq!(server("localhost:11434"), None);
+    }
+}

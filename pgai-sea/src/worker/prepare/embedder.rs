@@ -80,19 +80,40 @@ mod configured {
 mod configured {
     use std::sync::Arc;
 
+    use super::not_built_in;
     use crate::config::Embedding;
     use crate::embedder::{EmbedError, Embedder};
     use crate::worker::connection::Database;
 
     #[allow(clippy::unused_async, reason = "as with the feature")]
     pub(super) async fn embedder(_: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
-        let (provider, model) = (config.provider(), config.model());
-        Err(EmbedError::Configuration {
-            provider: "the worker",
-            message: format!(
-                "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that \
-                 feature of pgai-sea, or give it an embedder with `Worker::embedder(\"{provider}\", \"{model}\", ..)`"
-            ),
-        })
+        Err(not_built_in(config))
+    }
+}
+
+#[cfg(any(test, not(feature = "embedder")))]
+fn not_built_in(config: &Embedding) -> EmbedError {
+    let (provider, model) = (config.provider(), config.model());
+    EmbedError::Configuration {
+        provider: "the worker",
+        message: format!(
+            "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that feature of \
+             pgai-sea, or give it an embedder with `Worker::embedder(\"{provider}\", \"{model}\", ..)`"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_built_in_names_the_feature_and_the_override() {
+        let error = not_built_in(&Embedding::ollama("all-minilm", 384).into()).to_string();
+        assert!(error.contains("the feature `embedder`"), "{error}");
+        assert!(
+            error.contains(r#"`Worker::embedder("ollama", "all-minilm", ..)`"#),
+            "{error}"
+        );
     }
 }
