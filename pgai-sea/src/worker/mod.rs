@@ -132,7 +132,6 @@ mod queue;
 mod report;
 mod run;
 mod telemetry;
-mod wait;
 mod write;
 
 pub use self::budget::Budget;
@@ -143,4 +142,3 @@ pub use self::error::WorkerError;
 pub use self::event::{BatchDone, DeadLetter, Event};
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
-pub use self::wait::{WaitError, wait_until_embedded};
