@@ -1,0 +1,290 @@
+//! The index over the embeddings: built once there are rows enough, beside everything else that goes on.
+//!
+//! `CREATE INDEX CONCURRENTLY` holds up no writer. A build takes the advisory lock that pgai's own jobs take for it, in a session that ends
+//! with the build: whatever becomes of the worker, nobody builds the same index at the same time, and what a killed build left behind,
+//! an invalid index, is nobody's work in progress.
+
+use std::fmt::Write as _;
+
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection, Row, raw_sql};
+
+use crate::config::{Diskann, Hnsw, Indexing};
+use crate::sql::{qualified, quote_identifier, quote_literal};
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::{Sql, statement};
+
+/// The first key of the advisory lock; pgai's number. The second is the table's oid.
+const LOCK: i32 = 1_982_010_642;
+
+/// What has to be so before the index is built, as the configuration says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct When {
+    /// Rows in the store.
+    pub(crate) min_rows: i64,
+    /// Whether the queue has to be empty.
+    pub(crate) queue_is_empty: bool,
+}
+
+/// One vectorizer's index.
+#[derive(Debug)]
+pub(crate) struct Index {
+    pub(crate) when: When,
+    name: String,
+    qualified_name: String,
+    table: String,
+    column: String,
+    method: &'static str,
+    /// Whether there is a table to build it on, and no index of this kind on the column yet.
+    wanted: Sql,
+    /// Whether the table has enough rows.
+    enough: Sql,
+    /// pgvector's schema and the column's type.
+    types: Sql,
+    /// The options, in parentheses, if any.
+    options: String,
+    /// The operator class for the type `vector`, of pgvector's schema; none for the method's default.
+    opclass: Option<String>,
+}
+
+impl Index {
+    /// The index on `column` of the table; `None` if none is to be built.
+    pub(crate) fn new(
+        vectorizer: i32,
+        indexing: Option<&Indexing>,
+        schema: &str,
+        table: &str,
+        column: &str,
+    ) -> Option<Self> {
+        let (method, min_rows, queue_is_empty, opclass, options) = match indexing? {
+            Indexing::Hnsw(hnsw) => {
+                let opclass = hnsw.opclass.clone().unwrap_or_else(|| "vector_cosine_ops".to_owned());
+                let when_empty = hnsw.create_when_queue_empty;
+                ("hnsw", hnsw.min_rows, when_empty, Some(opclass), hnsw_options(hnsw))
+            }
+            Indexing::Diskann(diskann) => {
+                let when_empty = diskann.create_when_queue_empty;
+                ("diskann", diskann.min_rows, when_empty, None, diskann_options(diskann))
+            }
+            Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_) => return None,
+        };
+        let name = format!("_vectorizer_{vectorizer}_{method}");
+        let (of, table) = (quote_literal(&qualified(schema, table)), qualified(schema, table));
+        // as pgai has it: any index of this kind on the column will do, whoever made it
+        let wanted = format!(
+            "select to_regclass({of}) is not null and not exists ( \
+                 select from pg_catalog.pg_index i \
+                 join pg_catalog.pg_class x on x.oid = i.indexrelid join pg_catalog.pg_am m on m.oid = x.relam \
+                 join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] \
+                 where i.indrelid = to_regclass({of}) and i.indisvalid and m.amname = {} and a.attname = {})",
+            quote_literal(method),
+            quote_literal(column),
+        );
+        let types = format!(
+            "select n.nspname::text, coalesce((select t.typname::text from pg_catalog.pg_attribute a \
+                 join pg_catalog.pg_type t on t.oid = a.atttypid \
+                 where a.attrelid = to_regclass({of}) and a.attname = {}), 'vector') \
+             from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace where x.extname = 'vector'",
+            quote_literal(column),
+        );
+        Some(Self {
+            when: When {
+                min_rows: min_rows.unwrap_or_default().into(),
+                queue_is_empty: queue_is_empty.unwrap_or(true),
+            },
+            qualified_name: qualified(schema, &name),
+            name,
+            enough: format!("select count(*) >= $1 from (select from {table} limit $1) s").into(),
+            wanted: wanted.into(),
+            types: types.into(),
+            table,
+            column: quote_identifier(column),
+            method,
+            options: if options.is_empty() {
+                options
+            } else {
+                format!(" with ({options})")
+            },
+            opclass,
+        })
+    }
+
+    /// Whether the index is missing.
+    pub(crate) async fn is_wanted(&self, pool: &Database) -> Result<bool, Error> {
+        statement(&self.wanted).one_on(pool).await?.try_get(0)
+    }
+
+    /// Whether there are rows enough for it.
+    pub(crate) async fn has_rows(&self, pool: &Database) -> Result<bool, Error> {
+        statement(&self.enough)
+            .bind(self.when.min_rows)
+            .one_on(pool)
+            .await?
+            .try_get(0)
+    }
+
+    /// Builds the index, unless someone else is at it. Answers whether it did.
+    pub(crate) async fn build(&self, pool: &Database) -> Result<bool, Error> {
+        // a session of its own: a lock that is left to a pool's connection is left to whoever gets it next
+        let mut connection = pool.acquire().await?.detach();
+        let built = self.build_on(&mut connection).await;
+        connection.close().await.ok();
+        built
+    }
+
+    async fn build_on(&self, connection: &mut PgConnection) -> Result<bool, Error> {
+        // it takes as long as it takes
+        raw_sql("set statement_timeout = 0; set lock_timeout = 0")
+            .execute(&mut *connection)
+            .await?;
+        let lock = "select pg_try_advisory_lock($1, to_regclass($2)::oid::int4)";
+        let locked = statement(&lock.into()).bind(LOCK).bind(self.table.clone());
+        let is_locked: Option<bool> = locked.fetch_one(&mut *connection).await?.try_get(0)?;
+        if is_locked != Some(true)
+            || !statement(&self.wanted)
+                .fetch_one(&mut *connection)
+                .await?
+                .try_get::<bool, _>(0)?
+        {
+            return Ok(false);
+        }
+        match self.leftover(connection).await? {
+            Leftover::None => {}
+            Leftover::InUse => return Ok(false),
+            Leftover::Invalid => {
+                let drop = format!("drop index concurrently {}", self.qualified_name);
+                raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
+            }
+        }
+        let types = statement(&self.types).fetch_one(&mut *connection).await?;
+        let create = self.statement(types.try_get(0)?, types.try_get(1)?);
+        raw_sql(AssertSqlSafe(create)).execute(connection).await?;
+        Ok(true)
+    }
+
+    /// What there is by the index's name, which is not a valid one.
+    async fn leftover(&self, connection: &mut PgConnection) -> Result<Leftover, Error> {
+        // A build without our lock, by someone who repairs it by hand, has this lock on the table (and so has a vacuum, which ends).
+        let sql = "select exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = i.indrelid \
+                       and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) \
+                       and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_backend_pid()) \
+                   from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and not i.indisvalid";
+        let found = statement(&sql.into()).bind(self.qualified_name.clone());
+        match found.fetch_optional(connection).await? {
+            None => Ok(Leftover::None),
+            Some(row) if row.try_get(0)? => Ok(Leftover::InUse),
+            Some(_) => Ok(Leftover::Invalid),
+        }
+    }
+
+    /// A column of the application's own may be of another of pgvector's types, which has operator classes of its own.
+    fn statement(&self, vector_schema: &str, column_type: &str) -> String {
+        let Self {
+            table,
+            column,
+            method,
+            options,
+            ..
+        } = self;
+        let name = quote_identifier(&self.name);
+        let opclass = self.opclass.as_ref().map_or_else(String::new, |opclass| {
+            let opclass = match opclass.strip_prefix("vector_") {
+                Some(metric) => format!("{column_type}_{metric}"),
+                None => opclass.clone(),
+            };
+            format!(" {}", qualified(vector_schema, &opclass))
+        });
+        format!("create index concurrently {name} on {table} using {method} ({column}{opclass}){options}")
+    }
+}
+
+/// What a name is taken by.
+#[derive(Debug, PartialEq, Eq)]
+enum Leftover {
+    None,
+    /// An invalid index that someone seems to be working on.
+    InUse,
+    /// What a build left behind that did not end.
+    Invalid,
+}
+
+fn hnsw_options(hnsw: &Hnsw) -> String {
+    let mut options = String::new();
+    add(&mut options, "m", hnsw.m);
+    add(&mut options, "ef_construction", hnsw.ef_construction);
+    options
+}
+
+fn diskann_options(diskann: &Diskann) -> String {
+    let mut options = String::new();
+    let layout = diskann.storage_layout.as_deref().map(quote_literal);
+    add(&mut options, "storage_layout", layout);
+    add(&mut options, "num_neighbors", diskann.num_neighbors);
+    add(&mut options, "search_list_size", diskann.search_list_size);
+    add(&mut options, "max_alpha", diskann.max_alpha);
+    add(&mut options, "num_dimensions", diskann.num_dimensions);
+    add(&mut options, "num_bits_per_dimension", diskann.num_bits_per_dimension);
+    options
+}
+
+fn add(options: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        let comma = if options.is_empty() { "" } else { ", " };
+        let _ = write!(options, "{comma}{name} = {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(indexing: impl Into<Indexing>) -> Option<String> {
+        let index = Index::new(7, Some(&indexing.into()), "public", "Posts", "embedding");
+        index.map(|index| index.statement("ext", "vector"))
+    }
+
+    #[test]
+    fn a_column_of_another_type_has_its_operator_class() {
+        let hnsw = Indexing::hnsw().opclass("vector_ip_ops").into();
+        let index = Index::new(7, Some(&hnsw), "public", "Posts", "e").unwrap();
+        assert_eq!(
+            index.statement("ext", "halfvec"),
+            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("e" "ext"."halfvec_ip_ops")"#
+        );
+    }
+
+    #[test]
+    fn the_configuration_is_what_is_built() {
+        let hnsw = Indexing::hnsw().opclass("vector_ip_ops").m(8).ef_construction(32);
+        assert_eq!(
+            sql(hnsw).unwrap(),
+            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("embedding" "ext"."vector_ip_ops") with (m = 8, ef_construction = 32)"#
+        );
+        assert_eq!(
+            sql(Indexing::hnsw()).unwrap(),
+            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("embedding" "ext"."vector_cosine_ops")"#
+        );
+        let diskann = Indexing::diskann()
+            .storage_layout("plain")
+            .num_neighbors(50)
+            .max_alpha(1.5);
+        assert_eq!(
+            sql(diskann).unwrap(),
+            r#"create index concurrently "_vectorizer_7_diskann" on "public"."Posts" using diskann ("embedding") with (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+        );
+        assert_eq!(sql(Indexing::none()), None);
+    }
+
+    #[test]
+    fn an_empty_queue_is_waited_for_unless_it_is_not_wanted() {
+        let when = |indexing: Hnsw| Index::new(7, Some(&indexing.into()), "s", "t", "c").unwrap().when;
+        let hnsw = Indexing::hnsw().min_rows(5);
+        assert_eq!(
+            when(hnsw.clone()),
+            When {
+                min_rows: 5,
+                queue_is_empty: true
+            }
+        );
+        assert!(!when(hnsw.create_when_queue_empty(false)).queue_is_empty);
+    }
+}

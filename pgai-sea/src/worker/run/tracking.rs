@@ -1,0 +1,182 @@
+//! The catalog's worker tables: that this worker is there, and what became of what it did.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use sea_orm::prelude::Uuid;
+use sea_orm::sqlx::{Error, Row, query};
+use tracing::{debug, warn};
+
+use crate::worker::batch::stop_reason::class_is;
+use crate::worker::connection::{Database, On as _};
+
+/// How often a worker says that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// One worker's entry in `ai.vectorizer_worker_process`.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracking {
+    pool: Database,
+    entry: Arc<Mutex<Entry>>,
+    since_last: Arc<Mutex<SinceLast>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    /// The database was not there.
+    NotYet,
+    /// The catalog has no worker tables, or they may not be written.
+    Refused,
+    Made {
+        id: Uuid,
+        /// Whether the catalog has a place for speed and tokens.
+        keeps_usage: bool,
+    },
+}
+
+/// What was done for a vectorizer since the last report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) rows: u64,
+    /// As the provider counts them, if it does.
+    pub(crate) tokens: Option<u64>,
+    /// How long that took.
+    pub(crate) time: Duration,
+}
+
+#[derive(Debug, Default)]
+struct SinceLast {
+    successes: i32,
+    errors: i32,
+    message: Option<String>,
+}
+
+impl Tracking {
+    pub(crate) fn new(pool: Database) -> Self {
+        Self {
+            pool,
+            entry: Arc::new(Mutex::new(Entry::NotYet)),
+            since_last: Arc::default(),
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        *self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters the worker, if it is not. A catalog that cannot be written to is not tracked.
+    pub(crate) async fn start(&self) {
+        if !matches!(self.entry(), Entry::NotYet) {
+            return;
+        }
+        let start = query("select ai._worker_start($1, make_interval(secs => $2))")
+            .bind(concat!("pgai-sea ", env!("CARGO_PKG_VERSION")))
+            .bind(HEARTBEAT.as_secs_f64());
+        let started = start.one_on(&self.pool).await.and_then(|row| row.try_get(0));
+        let entry = match started {
+            Ok(id) => Entry::Made {
+                id,
+                keeps_usage: keeps_usage(&self.pool).await.unwrap_or_default(),
+            },
+            Err(error) => {
+                debug!(%error, "the worker is not tracked in the catalog");
+                if class_is(&error, &["3F", "42"]) {
+                    Entry::Refused
+                } else {
+                    Entry::NotYet
+                }
+            }
+        };
+        *self.entry.lock().unwrap_or_else(PoisonError::into_inner) = entry;
+    }
+
+    /// Says every now and then that the worker is there. Never ends.
+    pub(crate) async fn beat(self) {
+        loop {
+            self.start().await;
+            self.heartbeat().await;
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Says so once.
+    pub(crate) async fn heartbeat(&self) {
+        let Entry::Made { id, .. } = self.entry() else { return };
+        let since = std::mem::take(&mut *self.lock());
+        let beat = query("select ai._worker_heartbeat($1, $2, $3, $4)")
+            .bind(id)
+            .bind(since.successes)
+            .bind(since.errors);
+        if let Err(error) = beat.bind(since.message.clone()).execute_on(&self.pool).await {
+            warn!(%error, "the heartbeat could not be written");
+            let mut now = self.lock();
+            now.successes += since.successes;
+            now.errors += since.errors;
+            now.message = now.message.take().or(since.message);
+        }
+    }
+
+    /// Rows of a vectorizer are done.
+    pub(crate) async fn success(&self, vectorizer: i32, done: Done) {
+        let rows = i32::try_from(done.rows).unwrap_or(i32::MAX);
+        if rows == 0 && done.tokens.is_none() {
+            return;
+        }
+        {
+            let mut since = self.lock();
+            since.successes = since.successes.saturating_add(rows);
+        }
+        if rows > 0 {
+            self.progress(vectorizer, rows, None).await;
+        }
+        if let Entry::Made { keeps_usage: true, .. } = self.entry() {
+            self.usage(vectorizer, rows, done).await;
+        }
+    }
+
+    async fn usage(&self, vectorizer: i32, rows: i32, done: Done) {
+        let tokens = done.tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
+        let usage = query("select ai._worker_usage($1, $2, $3, $4)")
+            .bind(vectorizer)
+            .bind(rows)
+            .bind(done.time.as_secs_f64())
+            .bind(tokens);
+        if let Err(error) = usage.execute_on(&self.pool).await {
+            debug!(%error, vectorizer, "the usage could not be written");
+        }
+    }
+
+    /// Something is wrong with a vectorizer.
+    pub(crate) async fn error(&self, vectorizer: i32, message: &str) {
+        {
+            let mut since = self.lock();
+            since.errors = since.errors.saturating_add(1);
+            since.message = Some(message.to_owned());
+        }
+        self.progress(vectorizer, 0, Some(message)).await;
+    }
+
+    async fn progress(&self, vectorizer: i32, rows: i32, message: Option<&str>) {
+        let Entry::Made { id, .. } = self.entry() else { return };
+        let progress = query("select ai._worker_progress($1, $2, $3, $4)")
+            .bind(id)
+            .bind(vectorizer)
+            .bind(rows);
+        if let Err(error) = progress.bind(message.map(str::to_owned)).execute_on(&self.pool).await {
+            warn!(%error, vectorizer, "the progress could not be written");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, SinceLast> {
+        self.since_last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there is a place for it that this role may write: this crate's catalog has one.
+async fn keeps_usage(pool: &Database) -> Result<bool, Error> {
+    let sql =
+        "select coalesce(has_table_privilege(to_regclass('ai.vectorizer_worker_usage'), 'insert, update'), false)";
+    query(sql).one_on(pool).await?.try_get(0)
+}

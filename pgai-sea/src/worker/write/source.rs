@@ -1,0 +1,191 @@
+//! Reading the source's rows.
+
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::{Error, PgConnection, Row};
+
+use crate::sql::quote_identifier;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::prepare::privileges;
+use crate::worker::queue::key_sql::{Key, Names, Sql, with_keys};
+use crate::worker::queue::ordinal;
+
+/// What of a source row is embedded.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceRow {
+    /// Which version of the row this is, so that an unchanged row need not be read again.
+    pub(crate) version: String,
+    /// The loaded column.
+    pub(crate) text: Option<String>,
+    /// The template's columns.
+    pub(crate) values: Vec<Option<String>>,
+}
+
+impl SourceRow {
+    /// Whether the same would be embedded.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.text == other.text && self.values == other.values
+    }
+}
+
+/// The statements on one source table.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Its quoted name.
+    name: String,
+    columns: usize,
+    values: usize,
+    read: Sql,
+    version: Sql,
+    read_within: Sql,
+    lock: Sql,
+}
+
+/// What a batch is made of.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// The rows of the keys, in their order; `None` where there is none, or it was left out.
+    pub(crate) rows: Vec<Option<SourceRow>>,
+    /// The keys (from 0) whose rows were left out.
+    pub(crate) left_out: Vec<usize>,
+}
+
+/// A key under the locks that a write needs.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    /// The row's version; `None` if there is no row, or someone else has it locked.
+    pub(crate) version: Option<String>,
+    /// Whether no other worker is writing this key.
+    pub(crate) free: bool,
+}
+
+/// A row's version: its place and the transaction that put it there.
+const VERSION: &str = "concat_ws('/', s.tableoid, s.ctid, s.xmin)";
+
+impl Source {
+    /// `loaded` is the loaded column and its type, `template` the columns that the template names; `updates` if the rows are updated at the end.
+    pub(crate) fn new(names: &Names, (loaded, loaded_type): (&str, &str), template: &[&str], updates: bool) -> Self {
+        // the output functions' text, which a cast to text is not: of `bool` and `char(n)`
+        let text = |name: &str| {
+            let column = quote_identifier(name);
+            format!(", case when s.{column} is not null then concat(s.{column}) end")
+        };
+        let values: String = [loaded].iter().chain(template).map(|name| text(name)).collect();
+        let (given, source, matches) = (names.given(), &names.source, names.matches("s"));
+        let strength = if updates { "no key update" } else { "key share" };
+        let lock = names.try_lock(&names.typed());
+        // Neither unpacks a text that is stored out of line, but only the first knows how long it is then.
+        let size = match loaded_type {
+            "text" | "varchar" => "octet_length",
+            _ => "pg_column_size",
+        };
+        let within = names.parameter(1);
+        let all = || [loaded].into_iter().chain(template.iter().copied()).enumerate();
+        let raw: String = all()
+            .map(|(i, name)| format!(", s.{} as c{i}", quote_identifier(name)))
+            .collect();
+        let fitting: String = all()
+            .map(|(i, _)| format!(", case when w.fits and w.c{i} is not null then concat(w.c{i}) end"))
+            .collect();
+        Self {
+            name: source.clone(),
+            columns: names.keys.len(),
+            values: template.len(),
+            version: format!("select {VERSION} from {given} join {source} s on {matches}").into(),
+            read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
+            // a window's rows carry texts that are stored out of line as they are: only those that fit are unpacked
+            read_within: format!(
+                "select w.n, w.version{fitting}, w.fits from (select k.n, {VERSION} as version{raw}, \
+                 coalesce(sum({size}(s.{})) over (order by k.n rows between unbounded preceding and 1 preceding) < ${within}::bigint, true) as fits \
+                 from {given} join {source} s on {matches}) w",
+                quote_identifier(loaded),
+            )
+            .into(),
+            // The key's lock comes before the row's: a worker that had it until then wrote after an edit that the row's lock,
+            // which goes to the newest version, sees.
+            lock: format!(
+                "with tried as materialized (select k.*, {lock} as free from {given}), \
+                 locked as materialized (select k.n, {VERSION} as version from tried k join {source} s on {matches} \
+                 where k.free for {strength} of s skip locked) \
+                 select tried.n, locked.version, tried.free from tried left join locked using (n)"
+            )
+            .into(),
+        }
+    }
+
+    /// The rows of `keys`, in their order; `None` where there is none.
+    pub(crate) async fn read(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+    ) -> Result<Vec<Option<SourceRow>>, Error> {
+        let mut found: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
+        for row in with_keys(&self.read, self.columns, keys).fetch_all(connection).await? {
+            let place = ordinal(row.try_get(0)?)?;
+            if let Some(slot) = found.get_mut(place) {
+                *slot = Some(self.source_row(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The version of a key's row, whatever may be wrong with its text.
+    pub(crate) async fn version(&self, pool: &Database, key: &Key) -> Result<Option<String>, Error> {
+        let version = with_keys(&self.version, self.columns, &[key]).any_on(pool).await?;
+        version.map(|row| row.try_get(0)).transpose()
+    }
+
+    /// Makes sure that a row that was not found is not merely hidden. What was read before is locked against a change of that.
+    pub(crate) async fn check_sight(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        match privileges::hidden(connection, &self.name).await? {
+            Some(reason) => Err(Error::Configuration(reason.into())),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of `keys` until they have so many bytes, at least one: a batch of large texts is none that fits into memory.
+    pub(crate) async fn read_within(&self, pool: &Database, keys: &[&Key], bytes: i64) -> Result<Rows, Error> {
+        let mut rows: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
+        let mut left_out = Vec::new();
+        let read = with_keys(&self.read_within, self.columns, keys).bind(bytes);
+        for row in read.all_on(pool).await? {
+            let place = ordinal(row.try_get(0)?)?;
+            if !row.try_get(3 + self.values)? {
+                left_out.push(place);
+            } else if let Some(slot) = rows.get_mut(place) {
+                *slot = Some(self.source_row(&row)?);
+            }
+        }
+        Ok(Rows { rows, left_out })
+    }
+
+    fn source_row(&self, row: &PgRow) -> Result<SourceRow, Error> {
+        Ok(SourceRow {
+            version: row.try_get(1)?,
+            text: row.try_get(2)?,
+            values: (3..3 + self.values)
+                .map(|column| row.try_get(column))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Locks the rows of `keys` against deletion and key changes, and the keys against other workers. Waits for nobody.
+    pub(crate) async fn lock(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<Vec<Locked>, Error> {
+        let mut locks: Vec<Locked> = keys
+            .iter()
+            .map(|_| Locked {
+                version: None,
+                free: false,
+            })
+            .collect();
+        for row in with_keys(&self.lock, self.columns, keys).fetch_all(connection).await? {
+            let place = ordinal(row.try_get(0)?)?;
+            if let Some(slot) = locks.get_mut(place) {
+                *slot = Locked {
+                    version: row.try_get(1)?,
+                    free: row.try_get(2)?,
+                };
+            }
+        }
+        Ok(locks)
+    }
+}

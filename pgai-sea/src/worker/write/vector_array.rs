@@ -1,0 +1,102 @@
+//! Vectors as a parameter: an array of pgvector's own type, in its binary form.
+//!
+//! As an array of numbers they are twice as many bytes, and PostgreSQL reads number by number, cuts out each vector and casts it, which takes
+//! it longer than to write the rows.
+
+use sea_orm::sqlx::encode::{Encode, IsNull};
+use sea_orm::sqlx::error::BoxDynError;
+use sea_orm::sqlx::postgres::types::Oid;
+use sea_orm::sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
+use sea_orm::sqlx::{Error, Postgres, Row, Type, query};
+
+use crate::worker::connection::{Database, On as _};
+
+/// The type `vector` as this database knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VectorType {
+    element: Oid,
+    array: Oid,
+}
+
+impl VectorType {
+    /// That of the column `embedding` of a store; `None` where it is another one.
+    pub(crate) async fn of(pool: &Database, schema: &str, table: &str) -> Result<Option<Self>, Error> {
+        let sql = "select t.oid, t.typarray from pg_catalog.pg_attribute a \
+                   join pg_catalog.pg_class c on c.oid = a.attrelid \
+                   join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                   join pg_catalog.pg_type t on t.oid = a.atttypid \
+                   where n.nspname = $1 and c.relname = $2 and a.attname = 'embedding' and t.typname = 'vector' and t.typtype = 'b'";
+        let row = query(sql).bind(schema).bind(table).any_on(pool).await?;
+        row.map(|row| {
+            Ok(Self {
+                element: row.try_get(0)?,
+                array: row.try_get(1)?,
+            })
+        })
+        .transpose()
+    }
+}
+
+/// Vectors of that type.
+#[derive(Clone, Debug)]
+pub(crate) struct VectorArray<'v> {
+    pub(crate) of: VectorType,
+    pub(crate) vectors: Vec<&'v [f32]>,
+}
+
+impl Type<Postgres> for VectorArray<'_> {
+    /// Not asked for: a value knows its own.
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("_vector")
+    }
+}
+
+impl Encode<'_, Postgres> for VectorArray<'_> {
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::with_oid(self.of.array))
+    }
+
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        // one dimension, no nulls, its elements, from 1
+        for number in [1, 0, self.of.element.0, u32::try_from(self.vectors.len())?, 1] {
+            buffer.extend(&number.to_be_bytes());
+        }
+        for vector in &self.vectors {
+            let dimensions = u16::try_from(vector.len())?;
+            buffer.extend(&(4 + 4 * u32::from(dimensions)).to_be_bytes());
+            buffer.extend(&dimensions.to_be_bytes());
+            buffer.extend(&[0, 0]);
+            for number in *vector {
+                buffer.extend(&number.to_be_bytes());
+            }
+        }
+        Ok(IsNull::No)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_in_postgres_and_pgvectors_binary_form() {
+        let of = VectorType {
+            element: Oid(7),
+            array: Oid(8),
+        };
+        let vectors = vec![[1.0_f32, -2.0].as_slice(), [0.5, 0.0].as_slice()];
+        let mut buffer = PgArgumentBuffer::default();
+        let array = VectorArray { of, vectors };
+        assert!(array.encode_by_ref(&mut buffer).is_ok());
+        let header = [1_u32, 0, 7, 2, 1].map(u32::to_be_bytes).concat();
+        let vector = |numbers: [f32; 2]| {
+            [
+                &[0, 0, 0, 12, 0, 2, 0, 0],
+                numbers.map(f32::to_be_bytes).concat().as_slice(),
+            ]
+            .concat()
+        };
+        assert_eq!(buffer[..], [header, vector([1.0, -2.0]), vector([0.5, 0.0])].concat());
+        assert_eq!(array.produces(), Some(PgTypeInfo::with_oid(Oid(8))));
+    }
+}
