@@ -158,24 +158,7 @@ impl Hnsw {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         check_range("min_rows", self.min_rows, 0..=i32::MAX)?;
-        check_range("m", self.m, 2..=100)?;
-        check_range("ef_construction", self.ef_construction, 4..=1000)?;
-        // with pgvector's defaults
-        let (m, ef_construction) = (self.m.unwrap_or(16), self.ef_construction.unwrap_or(64));
-        if ef_construction < 2 * m {
-            let default = if self.ef_construction.is_none() {
-                ", the default,"
-            } else {
-                ""
-            };
-            return Err(ConfigError::new(
-                "ef_construction",
-                format!(
-                    "{ef_construction}{default} is less than twice m, {m}; set ef_construction to at least {}",
-                    2 * m
-                ),
-            ));
-        }
+        Self::check_build(self.m, self.ef_construction)?;
         let known = ["vector_cosine_ops", "vector_ip_ops", "vector_l1_ops", "vector_l2_ops"];
         match self.opclass.as_deref() {
             Some(opclass) if !known.contains(&opclass) => Err(ConfigError::new(
@@ -184,6 +167,26 @@ impl Hnsw {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// pgvector's rules for building an HNSW index.
+    pub(crate) fn check_build(m: Option<i32>, ef_construction: Option<i32>) -> Result<(), ConfigError> {
+        check_range("m", m, 2..=100)?;
+        check_range("ef_construction", ef_construction, 4..=1000)?;
+        let default = if ef_construction.is_none() {
+            ", the default,"
+        } else {
+            ""
+        };
+        let (m, ef_construction) = (m.unwrap_or(16), ef_construction.unwrap_or(64));
+        if ef_construction < 2 * m {
+            let problem = format!(
+                "{ef_construction}{default} is less than twice m, {m}; set ef_construction to at least {}",
+                2 * m
+            );
+            return Err(ConfigError::new("ef_construction", problem));
+        }
+        Ok(())
     }
 }
 
