@@ -1,0 +1,380 @@
+//! `CREATE INDEX`.
+
+use sea_orm::sea_query::{Condition, Expr, IntoCondition, IntoIden, IntoTableRef, PostgresQueryBuilder, Query};
+use sea_orm::{ColumnTrait, DbBackend, EntityName, Statement};
+
+use super::opclass::{IndexMethod, VectorType, opclass};
+use crate::config::ConfigError;
+use crate::pgvector::{Metric, binary_expr, halfvec_expr};
+use crate::sql::{qualified, quote_identifier, table_name};
+
+/// Creates an index over vectors. What is not set is not written: pgvector's defaults hold.
+///
+/// ```
+/// use pgai_sea::pgvector::CreateVectorIndex;
+///
+/// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
+/// assert_eq!(
+///     CreateVectorIndex::hnsw("blog_posts_embedding_store", "embedding").concurrently(true).if_not_exists(true).to_sql()?,
+///     r#"CREATE INDEX CONCURRENTLY IF NOT EXISTS "blog_posts_embedding_store_embedding_hnsw_vector_cosine" "#.to_owned()
+///         + r#"ON "blog_posts_embedding_store" USING hnsw ("embedding" vector_cosine_ops)"#
+/// );
+/// assert_eq!(
+///     CreateVectorIndex::ivfflat(("shop", "items"), "embedding").lists(1000).name("by_meaning").to_sql()?,
+///     r#"CREATE INDEX "by_meaning" ON "shop"."items" USING ivfflat ("embedding" vector_cosine_ops) WITH (lists = 1000)"#
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct CreateVectorIndex {
+    pub(super) method: IndexMethod,
+    /// None where the table was given as something else, a subquery.
+    pub(super) table: Option<(Option<String>, String)>,
+    pub(super) column: String,
+    /// What the column is, if it can be indexed at all.
+    pub(super) column_type: Option<VectorType>,
+    pub(super) dimensions: Option<u32>,
+    pub(super) quantised: Option<Quantised>,
+    pub(super) metric: Option<Metric>,
+    pub(super) opclass: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) m: Option<i32>,
+    pub(super) ef_construction: Option<i32>,
+    pub(super) lists: Option<i32>,
+    pub(super) concurrently: bool,
+    pub(super) if_not_exists: bool,
+    pub(super) filter: Condition,
+}
+
+/// What an index has in place of the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantised {
+    HalfVec,
+    Binary,
+}
+
+impl CreateVectorIndex {
+    /// An HNSW index on a column of a table: `"items"`, found along the search path, or `("shop", "items")`.
+    ///
+    /// The column is a `vector` unless [`column_type`](Self::column_type) says otherwise. A name is taken as it is:
+    /// `"shop.items"` is a table with a dot in its name.
+    pub fn hnsw(table: impl IntoTableRef, column: impl IntoIden) -> Self {
+        Self::new(IndexMethod::Hnsw, table, column)
+    }
+
+    /// An IVFFlat index on a column of a table, named as for [`hnsw`](Self::hnsw). Create it once the rows are there: its lists are
+    /// made from them.
+    pub fn ivfflat(table: impl IntoTableRef, column: impl IntoIden) -> Self {
+        Self::new(IndexMethod::IvfFlat, table, column)
+    }
+
+    /// An HNSW index on an entity's column, whose table, type and dimensions it knows.
+    ///
+    /// A migration is history, and the entity is not: with [`hnsw`](Self::hnsw) what the migration creates stays what it was.
+    ///
+    /// ```
+    /// # mod blog_post {
+    /// #     use pgai_sea::Vectorizer;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[sea_orm::model]
+    /// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    /// #     #[sea_orm(table_name = "blog_posts")]
+    /// #     pub struct Model {
+    /// #         #[sea_orm(primary_key)]
+    /// #         pub id: i32,
+    /// #         #[vectorizer(dimensions = 3072)]
+    /// #         pub content: String,
+    /// #     }
+    /// #     impl ActiveModelBehavior for ActiveModel {}
+    /// # }
+    /// use blog_post::content_embeddings;
+    /// use pgai_sea::pgvector::CreateVectorIndex;
+    ///
+    /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
+    /// let create = CreateVectorIndex::hnsw_of(content_embeddings::Column::Embedding);
+    /// assert_eq!(
+    ///     create.to_sql().unwrap_err().to_string(),
+    ///     "`dimensions`: 3072 is more than an index over vector holds, 2000: `halfvec` indexes up to 4000, `binary` up to 64000"
+    /// );
+    /// assert_eq!(
+    ///     create.halfvec().to_sql()?,
+    ///     r#"CREATE INDEX "blog_posts_embedding_store_embedding_hnsw_halfvec_cosine" ON "blog_posts_embedding_store" "#
+    ///         .to_owned()
+    ///         + r#"USING hnsw ((CAST("embedding" AS halfvec(3072))) halfvec_cosine_ops)"#
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hnsw_of(column: impl ColumnTrait) -> Self {
+        Self::of(IndexMethod::Hnsw, column)
+    }
+
+    /// An IVFFlat index on an entity's column, whose table, type and dimensions it knows. See [`hnsw_of`](Self::hnsw_of).
+    pub fn ivfflat_of(column: impl ColumnTrait) -> Self {
+        Self::of(IndexMethod::IvfFlat, column)
+    }
+
+    fn new(method: IndexMethod, table: impl IntoTableRef, column: impl IntoIden) -> Self {
+        Self {
+            method,
+            table: table_name(table), // none of a subquery: `check` says so
+            column: column.into_iden().inner().into_owned(),
+            column_type: Some(VectorType::default()),
+            dimensions: None,
+            quantised: None,
+            metric: None,
+            opclass: None,
+            name: None,
+            m: None,
+            ef_construction: None,
+            lists: None,
+            concurrently: false,
+            if_not_exists: false,
+            filter: Condition::all(),
+        }
+    }
+
+    fn of<C: ColumnTrait>(method: IndexMethod, column: C) -> Self {
+        let table = C::EntityName::default().table_ref();
+        let vector = VectorType::of_column(column.def().get_column_type());
+        Self {
+            column_type: vector.map(|(vector, _)| vector),
+            dimensions: vector.and_then(|(_, dimensions)| dimensions),
+            ..Self::new(method, table, column.as_str())
+        }
+    }
+
+    /// The column's type; by default `vector`.
+    pub fn column_type(mut self, column_type: VectorType) -> Self {
+        self.column_type = Some(column_type);
+        self
+    }
+
+    /// The column's number of dimensions, or of bits. [`halfvec`](Self::halfvec) and [`binary`](Self::binary) need it; otherwise it
+    /// is only checked against what an index can hold.
+    pub fn dimensions(mut self, dimensions: u32) -> Self {
+        self.dimensions = Some(dimensions);
+        self
+    }
+
+    /// Indexes the column's vectors as numbers of 16 bits: half the memory, and up to 4,000 dimensions.
+    ///
+    /// It serves what orders by [`cast_halfvec`](crate::pgvector::VectorExprTrait::cast_halfvec) of the column, not by the column.
+    pub fn halfvec(mut self) -> Self {
+        self.quantised = Some(Quantised::HalfVec);
+        self
+    }
+
+    /// Indexes a bit for each number of the column's vectors: a thirty-second of the memory, and up to 64,000 dimensions. The metric
+    /// is [`Metric::Hamming`], the default here, or [`Metric::Jaccard`].
+    ///
+    /// It serves what orders by [`binary_quantize`](crate::pgvector::VectorExprTrait::binary_quantize) and
+    /// [`cast_bit`](crate::pgvector::VectorExprTrait::cast_bit) of the column; more rows than are wanted are fetched and ordered by the
+    /// column itself.
+    ///
+    /// ```
+    /// use pgai_sea::pgvector::CreateVectorIndex;
+    ///
+    /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
+    /// assert_eq!(
+    ///     CreateVectorIndex::hnsw("items", "embedding").dimensions(768).binary().to_sql()?,
+    ///     r#"CREATE INDEX "items_embedding_hnsw_bit_hamming" ON "items" "#.to_owned()
+    ///         + r#"USING hnsw ((CAST(binary_quantize("embedding") AS bit(768))) bit_hamming_ops)"#
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn binary(mut self) -> Self {
+        self.quantised = Some(Quantised::Binary);
+        self
+    }
+
+    /// The distance that it serves, and no other; by default cosine, and Hamming of bits. The operator class follows from it.
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// The operator class by its name, in place of a metric: `vector_ip_ops`.
+    pub fn opclass(mut self, opclass: impl Into<String>) -> Self {
+        self.opclass = Some(opclass.into());
+        self
+    }
+
+    /// The index's name; by default table, column, method, type and metric: `items_embedding_hnsw_vector_cosine`. Required with a
+    /// [`filter`](Self::filter).
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// HNSW: links of a node, 2 to 100; by default 16.
+    pub fn m(mut self, m: i32) -> Self {
+        self.m = Some(m);
+        self
+    }
+
+    /// HNSW: candidates while building, 4 to 1,000 and at least twice `m`; by default 64.
+    pub fn ef_construction(mut self, ef_construction: i32) -> Self {
+        self.ef_construction = Some(ef_construction);
+        self
+    }
+
+    /// IVFFlat: lists, 1 to 32,768; by default 100. pgvector advises a thousandth of the rows, and their square root beyond a million.
+    pub fn lists(mut self, lists: i32) -> Self {
+        self.lists = Some(lists);
+        self
+    }
+
+    /// Whether writers carry on while it is built, which takes longer; by default they wait. PostgreSQL does not do it inside a
+    /// transaction: a migration's `use_transaction` has to return `Some(false)`.
+    pub fn concurrently(mut self, concurrently: bool) -> Self {
+        self.concurrently = concurrently;
+        self
+    }
+
+    /// Whether it is fine that there is an index of the name already, whatever that is on.
+    pub fn if_not_exists(mut self, if_not_exists: bool) -> Self {
+        self.if_not_exists = if_not_exists;
+        self
+    }
+
+    /// Only rows for which `condition` holds are indexed. It serves queries that say the same; several hold together.
+    ///
+    /// ```
+    /// use pgai_sea::pgvector::CreateVectorIndex;
+    /// use sea_orm::sea_query::{Expr, ExprTrait};
+    ///
+    /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
+    /// let create = CreateVectorIndex::hnsw("items", "embedding")
+    ///     .name("items_on_sale_by_meaning")
+    ///     .filter(Expr::col("on_sale").eq(true))
+    ///     .filter(Expr::col("shelf").ne("it's"));
+    /// assert_eq!(
+    ///     create.to_sql()?,
+    ///     r#"CREATE INDEX "items_on_sale_by_meaning" ON "items" USING hnsw ("embedding" vector_cosine_ops) "#.to_owned()
+    ///         + r#"WHERE "on_sale" = TRUE AND "shelf" <> E'it\'s'"#
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn filter(mut self, condition: impl IntoCondition) -> Self {
+        self.filter = self.filter.add(condition.into_condition());
+        self
+    }
+
+    /// The type that is indexed, of the column or of what is made of it.
+    pub(super) fn indexed_type(&self) -> VectorType {
+        match self.quantised {
+            Some(Quantised::HalfVec) => VectorType::HalfVec,
+            Some(Quantised::Binary) => VectorType::Bit,
+            None => self.column_type.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn operator_class(&self) -> String {
+        self.opclass.clone().unwrap_or_else(|| {
+            let vector = self.indexed_type();
+            let default = match vector {
+                VectorType::Bit => Metric::Hamming,
+                _ => Metric::Cosine,
+            };
+            opclass(vector, self.metric.unwrap_or(default))
+        })
+    }
+
+    /// The index's name, given or by default.
+    #[must_use]
+    pub fn index_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let table = self.table.as_ref().map_or("", |(_, table)| table);
+            let opclass = self.operator_class();
+            let indexed = opclass.strip_suffix("_ops").unwrap_or(&opclass);
+            format!("{table}_{}_{}_{indexed}", self.column, self.method.name())
+        })
+    }
+
+    /// The index's name for `to_regclass`.
+    #[cfg(feature = "migration")]
+    pub(crate) fn regclass(&self) -> String {
+        let schema = self.table.as_ref().and_then(|(schema, _)| schema.as_deref());
+        relation(schema, &self.index_name())
+    }
+
+    #[cfg(feature = "migration")]
+    pub(crate) fn is_concurrent(&self) -> bool {
+        self.concurrently
+    }
+
+    #[cfg(feature = "migration")]
+    pub(crate) fn may_exist(&self) -> bool {
+        self.if_not_exists
+    }
+
+    /// The statement as text. It has no parameters, which PostgreSQL does not take here: values of a filter are literals.
+    ///
+    /// # Errors
+    ///
+    /// What pgvector would refuse, naming the setter.
+    pub fn to_sql(&self) -> Result<String, ConfigError> {
+        let (schema, table) = self.check()?;
+        let mut sql = "CREATE INDEX ".to_owned();
+        if self.concurrently {
+            sql += "CONCURRENTLY ";
+        }
+        if self.if_not_exists {
+            sql += "IF NOT EXISTS ";
+        }
+        sql += &quote_identifier(&self.index_name());
+        sql += &format!(" ON {} USING {} ", relation(schema, table), self.method.name());
+        sql += &format!("({} {})", self.indexed(), self.operator_class());
+        let options: Vec<_> = [
+            ("m", self.m),
+            ("ef_construction", self.ef_construction),
+            ("lists", self.lists),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| value.map(|value| format!("{option} = {value}")))
+        .collect();
+        if !options.is_empty() {
+            sql += &format!(" WITH ({})", options.join(", "));
+        }
+        if !self.filter.is_empty() {
+            sql += " WHERE ";
+            sql += &expression(self.filter.clone().into());
+        }
+        Ok(sql)
+    }
+
+    /// The statement.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_sql`](Self::to_sql).
+    pub fn statement(&self) -> Result<Statement, ConfigError> {
+        Ok(Statement::from_string(DbBackend::Postgres, self.to_sql()?))
+    }
+
+    /// What is indexed: the column, or in parentheses what a quantised search orders by.
+    fn indexed(&self) -> String {
+        let column = || Expr::col(self.column.clone());
+        let dimensions = self.dimensions.unwrap_or_default(); // `check` wants them
+        match self.quantised {
+            None => quote_identifier(&self.column),
+            Some(Quantised::HalfVec) => format!("({})", expression(halfvec_expr(column(), dimensions))),
+            Some(Quantised::Binary) => format!("({})", expression(binary_expr(column(), dimensions))),
+        }
+    }
+}
+
+fn relation(schema: Option<&str>, name: &str) -> String {
+    schema.map_or_else(|| quote_identifier(name), |schema| qualified(schema, name))
+}
+
+/// An expression with its values as literals.
+fn expression(expr: Expr) -> String {
+    let select = Query::select().expr(expr).to_string(PostgresQueryBuilder);
+    select.strip_prefix("SELECT ").unwrap_or(&select).to_owned()
+}

@@ -1,0 +1,103 @@
+//! pgvector's access methods, types and operator classes.
+
+use sea_orm::ColumnType;
+
+use crate::pgvector::Metric;
+
+/// A way to index vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IndexMethod {
+    /// A graph of neighbours: better recall for the time of a search, and no need of rows to begin with.
+    Hnsw,
+    /// Lists around centres: built faster and smaller. The centres are those of the rows that are there when it is built.
+    IvfFlat,
+}
+
+impl IndexMethod {
+    /// Its name in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hnsw => "hnsw",
+            Self::IvfFlat => "ivfflat",
+        }
+    }
+}
+
+/// A type that pgvector indexes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VectorType {
+    /// `vector`: numbers of 32 bits. An index holds up to 2,000 dimensions.
+    #[default]
+    Vector,
+    /// `halfvec`: numbers of 16 bits. An index holds up to 4,000 dimensions.
+    HalfVec,
+    /// `sparsevec`: numbers that are mostly zero. An index holds up to 1,000 others of a row; HNSW alone.
+    SparseVec,
+    /// `bit`. An index holds up to 64,000 of them.
+    Bit,
+}
+
+impl VectorType {
+    /// Its name in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vector => "vector",
+            Self::HalfVec => "halfvec",
+            Self::SparseVec => "sparsevec",
+            Self::Bit => "bit",
+        }
+    }
+
+    /// The type and length of a column, as SeaORM writes it: `Vector(Some(3))`, `custom("halfvec(3)")`.
+    pub(super) fn of_column(column_type: &ColumnType) -> Option<(Self, Option<u32>)> {
+        match column_type {
+            ColumnType::Vector(dimensions) => Some((Self::Vector, *dimensions)),
+            ColumnType::Bit(length) => Some((Self::Bit, *length)),
+            ColumnType::Custom(name) => {
+                let name = name.to_string();
+                let (name, length) = match name.split_once('(') {
+                    Some((name, length)) => (name, length.trim_end_matches(')').trim().parse().ok()),
+                    None => (name.as_str(), None),
+                };
+                [Self::Vector, Self::HalfVec, Self::SparseVec, Self::Bit]
+                    .into_iter()
+                    .find(|vector| vector.name().eq_ignore_ascii_case(name.trim()))
+                    .map(|vector| (vector, length))
+            }
+            _ => None,
+        }
+    }
+
+    /// The most dimensions that an index holds of it, if their number is what limits it.
+    pub(super) fn max_dimensions(self) -> Option<u32> {
+        match self {
+            Self::Vector => Some(2_000),
+            Self::HalfVec => Some(4_000),
+            Self::SparseVec => None,
+            Self::Bit => Some(64_000),
+        }
+    }
+}
+
+/// The operator class of a type for a distance, whether or not pgvector has it.
+pub(super) fn opclass(vector: VectorType, metric: Metric) -> String {
+    format!("{}_{}_ops", vector.name(), metric.word())
+}
+
+/// Those that pgvector has.
+pub(super) fn opclasses(method: IndexMethod, vector: VectorType) -> Vec<String> {
+    use Metric::{Cosine, Hamming, InnerProduct, Jaccard, L1, L2};
+
+    let metrics: &[Metric] = match (method, vector) {
+        (IndexMethod::Hnsw, VectorType::Bit) => &[Hamming, Jaccard],
+        (IndexMethod::Hnsw, _) => &[Cosine, L2, InnerProduct, L1],
+        (IndexMethod::IvfFlat, VectorType::Bit) => &[Hamming],
+        (IndexMethod::IvfFlat, VectorType::SparseVec) => &[],
+        (IndexMethod::IvfFlat, _) => &[Cosine, L2, InnerProduct],
+    };
+    metrics.iter().map(|metric| opclass(vector, *metric)).collect()
+}

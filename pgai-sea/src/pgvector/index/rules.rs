@@ -1,0 +1,222 @@
+//! What pgvector would refuse, and what would not do what it says.
+
+use super::create::{CreateVectorIndex, Quantised};
+use super::opclass::{IndexMethod, VectorType, opclass, opclasses};
+use crate::config::{ConfigError, check_identifier, check_range};
+
+impl CreateVectorIndex {
+    /// Answers the table's schema and name.
+    pub(super) fn check(&self) -> Result<(Option<&str>, &str), ConfigError> {
+        let Some((schema, table)) = &self.table else {
+            return refuse("table", "is not the name of a table");
+        };
+        if let Some(schema) = schema {
+            check_identifier("schema", schema)?;
+        }
+        check_identifier("table", table)?;
+        check_identifier("column", &self.column)?;
+        self.check_type()?;
+        self.check_options()?;
+        self.check_opclass()?;
+        self.check_name()?;
+        Ok((schema.as_deref(), table))
+    }
+
+    fn check_type(&self) -> Result<(), ConfigError> {
+        let Some(column) = self.column_type else {
+            let problem = format!(
+                "column {:?} is of no type that pgvector indexes; if it is, say which",
+                self.column
+            );
+            return refuse("column_type", problem);
+        };
+        let quantised = match (self.quantised, column) {
+            (Some(Quantised::HalfVec), VectorType::Vector) => Some("halfvec"),
+            (Some(Quantised::Binary), VectorType::Vector | VectorType::HalfVec) => Some("binary"),
+            (Some(Quantised::HalfVec), _) => return refuse("halfvec", format!("column is {} already", column.name())),
+            (Some(Quantised::Binary), _) => {
+                return refuse(
+                    "binary",
+                    format!("pgvector has no binary_quantize of {}", column.name()),
+                );
+            }
+            (None, _) => None,
+        };
+        match (quantised, self.dimensions) {
+            (Some(setter), None) => refuse(setter, "needs `dimensions`, which are part of the indexed expression"),
+            (_, Some(0)) => refuse("dimensions", "0 is less than 1"),
+            (_, Some(dimensions)) => self.check_dimensions(dimensions),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn check_dimensions(&self, dimensions: u32) -> Result<(), ConfigError> {
+        let vector = self.indexed_type();
+        match vector.max_dimensions() {
+            Some(max) if dimensions > max => {
+                let instead = match vector {
+                    VectorType::Vector => ": `halfvec` indexes up to 4000, `binary` up to 64000",
+                    VectorType::HalfVec => ": `binary` indexes up to 64000",
+                    _ => "",
+                };
+                let problem = format!(
+                    "{dimensions} is more than an index over {} holds, {max}{instead}",
+                    vector.name()
+                );
+                refuse("dimensions", problem)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_options(&self) -> Result<(), ConfigError> {
+        let foreign: &[_] = match self.method {
+            IndexMethod::Hnsw => &[("lists", self.lists)],
+            IndexMethod::IvfFlat => &[("m", self.m), ("ef_construction", self.ef_construction)],
+        };
+        for (setter, value) in foreign {
+            if value.is_some() {
+                return refuse(setter, format!("{} has no such option", self.method.name()));
+            }
+        }
+        check_range("m", self.m, 2..=100)?;
+        check_range("ef_construction", self.ef_construction, 4..=1000)?;
+        check_range("lists", self.lists, 1..=32_768)?;
+        let (m, ef_construction) = (self.m.unwrap_or(16), self.ef_construction.unwrap_or(64));
+        if ef_construction < 2 * m {
+            return refuse(
+                "ef_construction",
+                format!("{ef_construction} is less than twice m, {m}"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_opclass(&self) -> Result<(), ConfigError> {
+        let vector = self.indexed_type();
+        if let (Some(given), Some(metric)) = (&self.opclass, self.metric)
+            && *given != opclass(vector, metric)
+        {
+            return refuse(
+                "opclass",
+                format!("{given:?} is not that of the metric: say one of the two"),
+            );
+        }
+        let (wanted, known) = (self.operator_class(), opclasses(self.method, vector));
+        if known.contains(&wanted) {
+            return Ok(());
+        }
+        let setter = if self.opclass.is_some() { "opclass" } else { "metric" };
+        let (method, vector) = (self.method.name(), vector.name());
+        if known.is_empty() {
+            return refuse("column_type", format!("{method} does not index {vector}: hnsw does"));
+        }
+        let problem = format!(
+            "{method} has no operator class {wanted:?} for {vector}, only {}",
+            known.join(", ")
+        );
+        refuse(setter, problem)
+    }
+
+    fn check_name(&self) -> Result<(), ConfigError> {
+        if self.name.is_none() && !self.filter.is_empty() {
+            return refuse(
+                "name",
+                "is required with `filter`, which the default name does not tell",
+            );
+        }
+        check_identifier("name", &self.index_name())
+    }
+}
+
+fn refuse<T>(setter: &str, problem: impl Into<String>) -> Result<T, ConfigError> {
+    Err(ConfigError::new(setter, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::entities::vectorizer;
+    use crate::pgvector::Metric;
+
+    fn hnsw() -> CreateVectorIndex {
+        CreateVectorIndex::hnsw("items", "embedding")
+    }
+
+    fn ivfflat() -> CreateVectorIndex {
+        CreateVectorIndex::ivfflat("items", "embedding")
+    }
+
+    #[test]
+    fn what_pgvector_would_refuse_is_refused_with_the_setter() {
+        use VectorType::{Bit, HalfVec, SparseVec};
+
+        for (create, setter) in [
+            (hnsw().m(1), "m"),
+            (hnsw().m(101), "m"),
+            (hnsw().ef_construction(3), "ef_construction"),
+            (hnsw().ef_construction(1001), "ef_construction"),
+            (hnsw().m(16).ef_construction(31), "ef_construction"),
+            (hnsw().m(33), "ef_construction"), // 64 by default
+            (hnsw().lists(10), "lists"),
+            (ivfflat().lists(0), "lists"),
+            (ivfflat().lists(32_769), "lists"),
+            (ivfflat().m(16), "m"),
+            (ivfflat().ef_construction(64), "ef_construction"),
+            (hnsw().dimensions(0), "dimensions"),
+            (hnsw().dimensions(2_001), "dimensions"),
+            (ivfflat().dimensions(2_001), "dimensions"),
+            (hnsw().column_type(HalfVec).dimensions(4_001), "dimensions"),
+            (hnsw().column_type(Bit).dimensions(64_001), "dimensions"),
+            (hnsw().dimensions(4_001).halfvec(), "dimensions"),
+            (hnsw().dimensions(64_001).binary(), "dimensions"),
+            (hnsw().halfvec(), "halfvec"),
+            (hnsw().binary(), "binary"),
+            (hnsw().column_type(HalfVec).dimensions(8).halfvec(), "halfvec"),
+            (hnsw().column_type(Bit).dimensions(8).binary(), "binary"),
+            (hnsw().metric(Metric::Hamming), "metric"),
+            (hnsw().column_type(Bit).metric(Metric::Cosine), "metric"),
+            (hnsw().dimensions(8).binary().metric(Metric::L2), "metric"),
+            (ivfflat().metric(Metric::L1), "metric"),
+            (ivfflat().column_type(Bit).metric(Metric::Jaccard), "metric"),
+            (ivfflat().column_type(SparseVec), "column_type"),
+            (hnsw().opclass("vector_l3_ops"), "opclass"),
+            (hnsw().opclass("halfvec_l2_ops"), "opclass"),
+            (ivfflat().opclass("vector_l1_ops"), "opclass"),
+            (hnsw().opclass("vector_l1_ops").metric(Metric::L2), "opclass"),
+            (hnsw().name("x".repeat(64)), "name"),
+            (CreateVectorIndex::hnsw("x".repeat(40), "y".repeat(40)), "name"),
+            (hnsw().filter(sea_orm::sea_query::Expr::cust("true")), "name"),
+            (CreateVectorIndex::hnsw("items", ""), "column"),
+            (CreateVectorIndex::hnsw(("", "items"), "embedding"), "schema"),
+            (CreateVectorIndex::hnsw_of(vectorizer::Column::Name), "column_type"),
+        ] {
+            let refused = create.to_sql().unwrap_err();
+            assert_eq!(refused.setter(), setter, "{create:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_bounds_themselves_are_fine() {
+        use VectorType::{Bit, HalfVec, SparseVec};
+
+        for create in [
+            hnsw().m(2).ef_construction(4),
+            hnsw().m(100).ef_construction(1000),
+            hnsw().m(32),
+            ivfflat().lists(1),
+            ivfflat().lists(32_768),
+            hnsw().dimensions(2_000),
+            hnsw().column_type(HalfVec).dimensions(4_000),
+            hnsw().dimensions(4_000).halfvec(),
+            hnsw().dimensions(64_000).binary(),
+            hnsw().column_type(SparseVec).dimensions(1_000_000),
+            hnsw().column_type(Bit).metric(Metric::Jaccard),
+            hnsw().column_type(HalfVec).dimensions(8).binary(),
+            hnsw().opclass("vector_l1_ops").metric(Metric::L1),
+            CreateVectorIndex::hnsw_of(vectorizer::Column::Name).column_type(Bit),
+        ] {
+            assert!(create.to_sql().is_ok(), "{create:?}: {:?}", create.to_sql());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Cutting text into chunks, byte for byte as pgai's worker does with LangChain.
+
+mod character;
+mod error;
+mod merge;
+mod piece;
+mod recursive;
+mod separator;
+mod size;
+
+pub use self::error::SplitError;
+
+use self::character::CharacterSplitter;
+use self::recursive::RecursiveSplitter;
+use self::size::Size;
+use crate::config::{Chunking, DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
+
+/// `separator` where nothing is said.
+const DEFAULT_SEPARATOR: &str = "\n\n";
+/// `separators` where nothing is said.
+const DEFAULT_SEPARATORS: [&str; 7] = ["\n\n", "\n", ".", "?", "!", " ", ""];
+
+impl Chunking {
+    /// Cuts `text` into the chunks that the worker would embed.
+    ///
+    /// They are, byte for byte, those of pgai's worker: LangChain's splitters, lengths in Unicode code points, whitespace
+    /// around a chunk removed, empty chunks left out. Options that are not set have the defaults of pgai's SQL functions.
+    ///
+    /// ```
+    /// use pgai_sea::config::Chunking;
+    ///
+    /// let chunking = Chunking::from(Chunking::character_text_splitter().separator(".").chunk_size(12).chunk_overlap(0));
+    /// assert_eq!(chunking.split("One. Two. Three and four.")?, ["One. Two", "Three and four"]);
+    /// # Ok::<(), pgai_sea::text::SplitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Sizes out of range, a separator that is no regular expression, or an implementation that this version does not know.
+    pub fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
+        Splitter::new(self)?.split(text)
+    }
+}
+
+/// A [`Chunking`] with its options checked and its regular expressions compiled.
+#[derive(Debug)]
+pub(crate) struct Splitter(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Character(CharacterSplitter),
+    Recursive(RecursiveSplitter),
+    None,
+}
+
+impl Splitter {
+    pub(crate) fn new(chunking: &Chunking) -> Result<Self, SplitError> {
+        let size = |chunk_size: Option<i32>, chunk_overlap: Option<i32>| {
+            Size::new(
+                chunk_size.unwrap_or(DEFAULT_CHUNK_SIZE),
+                chunk_overlap.unwrap_or(DEFAULT_CHUNK_OVERLAP),
+            )
+        };
+        let kind = match chunking {
+            Chunking::CharacterTextSplitter(options) => Kind::Character(CharacterSplitter::new(
+                options.separator.as_deref().unwrap_or(DEFAULT_SEPARATOR),
+                options.is_separator_regex.unwrap_or(false),
+                size(options.chunk_size, options.chunk_overlap)?,
+            )?),
+            Chunking::RecursiveCharacterTextSplitter(options) => {
+                let size = size(options.chunk_size, options.chunk_overlap)?;
+                let is_regex = options.is_separator_regex.unwrap_or(false);
+                Kind::Recursive(match &options.separators {
+                    Some(separators) => RecursiveSplitter::new(separators, is_regex, size)?,
+                    None => RecursiveSplitter::new(&DEFAULT_SEPARATORS, is_regex, size)?,
+                })
+            }
+            Chunking::None(_) => Kind::None,
+            Chunking::Other(stored) => {
+                let implementation = stored.get("implementation").and_then(|name| name.as_str());
+                return Err(SplitError::Unsupported {
+                    implementation: implementation.unwrap_or("unnamed").to_owned(),
+                });
+            }
+        };
+        Ok(Self(kind))
+    }
+
+    pub(crate) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
+        match &self.0 {
+            Kind::Character(splitter) => splitter.split(text),
+            Kind::Recursive(splitter) => splitter.split(text),
+            Kind::None => Ok(vec![text.to_owned()]),
+        }
+    }
+}
