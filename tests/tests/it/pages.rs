@@ -43,7 +43,7 @@ impl Page {
         }
     }
 
-    /// The commands `pgai-sea ..` of the blocks of shell, each as its arguments, with the address of the database filled in.
+    /// The commands `pgai-sea ..` of the blocks of shell, each as its arguments, with the database's address filled in.
     pub(crate) fn commands(self, url: &str) -> Vec<Vec<String>> {
         let blocks = self.blocks("sh");
         let commands = blocks.iter().flat_map(|block| block.lines());
@@ -57,7 +57,10 @@ impl Page {
 
 #[test]
 fn a_block_is_what_a_reader_sees() {
-    let page = Page("text\n```rust,no_run\n# hidden\n#\n#[shown]\nlet a = 1;\n```\n```sh\npgai-sea status -d $DATABASE_URL\n```\n");
+    let page = Page(
+        "text\n```rust,no_run\n# hidden\n#\n#[shown]\nlet a = 1;\n```\n\
+         ```sh\npgai-sea status -d $DATABASE_URL\n```\n",
+    );
     assert_eq!(page.blocks("rust"), ["#[shown]\nlet a = 1;"]);
     assert_eq!(page.commands("url"), [["status", "-d", "url"]]);
     page.is_code_of("#[shown] let a = 1;");

@@ -132,19 +132,26 @@ async fn what_the_readme_says_works() {
     use sea_orm_migration::{MigrationTrait, SchemaManager};
 
     on_both_catalogs(async |test| {
-        test.execute("create table blog_posts (id int primary key, title text not null, content text not null)").await?;
+        test.execute("create table blog_posts (id int primary key, title text not null, content text not null)")
+            .await?;
         m0001_search::Migration.up(&SchemaManager::new(&test.db)).await?;
         test.execute(
-            "insert into blog_posts values (1, 'postgres indexes', 'How do I index a column?'), (2, 'sourdough', 'Flour')",
+            "insert into blog_posts values
+             (1, 'postgres indexes', 'How do I index a column?'), (2, 'sourdough', 'Flour')",
         )
         .await?;
 
         let worker = Worker::new(test.db.clone());
-        worker.embedder("openai", "text-embedding-3-small", Arc::new(Model768)).run_once().await?;
+        worker
+            .embedder("openai", "text-embedding-3-small", Arc::new(Model768))
+            .run_once()
+            .await?;
 
         queries(test.db.clone(), Model768).await?;
         m0001_search::Migration.down(&SchemaManager::new(&test.db)).await?;
-        let left: i64 = test.value("select count(*) from pg_class where relname like 'blog_posts_embedding%'").await?;
+        let left: i64 = test
+            .value("select count(*) from pg_class where relname like 'blog_posts_embedding%'")
+            .await?;
         assert_eq!(left, 0);
         Ok(())
     })
@@ -163,7 +170,11 @@ pub(crate) const README: Page = Page(include_str!("../../../README.md"));
 #[test]
 fn the_readmes_blocks_are_the_code_of_this_file() {
     README.is_code_of(include_str!("readme.rs"));
-    assert_eq!(README.blocks("rust").len(), 5, "entity, migration, worker, embedder, query");
+    assert_eq!(
+        README.blocks("rust").len(),
+        5,
+        "entity, migration, worker, embedder, query"
+    );
 }
 
 #[test]

@@ -63,7 +63,9 @@ mod product {
 async fn create(manager: &SchemaManager<'_>) -> TestResult {
     use pgai_sea::migration::prelude::*;
 
-    manager.create_vectorizer(talk::summary_embeddings::Entity::vectorizer()).await?;
+    manager
+        .create_vectorizer(talk::summary_embeddings::Entity::vectorizer())
+        .await?;
     let notes = talk::notes_embeddings::Entity::vectorizer().chunking(Chunking::none());
     manager.create_vectorizer(notes).await?;
 
@@ -84,7 +86,9 @@ async fn check(db: &DatabaseConnection) -> TestResult {
 async fn find_product(test: &TestDatabase, name: &str) -> Result<Option<String>, sea_orm::DbErr> {
     use pgai_sea::prelude::*;
 
-    let hit = product::Entity::search_text(&crate::readme::Model768, name).one(&test.db).await?;
+    let hit = product::Entity::search_text(&crate::readme::Model768, name)
+        .one(&test.db)
+        .await?;
     Ok(hit.map(|hit| hit.source.name))
 }
 
@@ -106,8 +110,12 @@ async fn what_the_page_declares_is_created_checked_and_found() {
         check(&test.db).await?;
 
         super::embed(&test).await?;
-        assert_eq!(test.values::<String>("select chunk from guide_talks_embedding_store").await?, ["Locks: Who waits for whom"]);
-        assert_eq!(test.values::<String>("select chunk from guide_talks_notes").await?, ["ask about deadlocks"]);
+        let chunks = async |store: &str| test.values::<String>(&format!("select chunk from {store}")).await;
+        assert_eq!(
+            chunks("guide_talks_embedding_store").await?,
+            ["Locks: Who waits for whom"]
+        );
+        assert_eq!(chunks("guide_talks_notes").await?, ["ask about deadlocks"]);
         assert_eq!(find_product(&test, "ladder").await?.as_deref(), Some("ladder"));
         Ok(())
     })

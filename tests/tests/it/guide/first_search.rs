@@ -91,7 +91,12 @@ async fn the_page_s_program_finds_the_coffee() {
         for _ in 0..2 {
             let mut program = Command::new(std::env::current_exe()?);
             program
-                .args(["guide::first_search::program::is_run", "--exact", "--ignored", "--nocapture"])
+                .args([
+                    "guide::first_search::program::is_run",
+                    "--exact",
+                    "--ignored",
+                    "--nocapture",
+                ])
                 .current_dir(folder.path())
                 .env("DATABASE_URL", &test.url);
             let output = tokio::task::spawn_blocking(move || program.output()).await??;
@@ -99,7 +104,10 @@ async fn the_page_s_program_finds_the_coffee() {
             let errors = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{printed}{errors}");
             let hits: Vec<_> = printed.lines().filter(|line| line.starts_with("0.")).collect();
-            assert!(hits[0].ends_with("Coffee stains come out with vinegar and cold water."), "{printed}");
+            assert!(
+                hits[0].ends_with("Coffee stains come out with vinegar and cold water."),
+                "{printed}"
+            );
             assert_eq!(hits.len(), 3, "{printed}");
         }
         Ok(())

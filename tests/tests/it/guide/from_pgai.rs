@@ -68,15 +68,16 @@ async fn query(db: DatabaseConnection) -> TestResult {
 async fn stand_in(test: &TestDatabase) -> TestResult {
     let vector = Model768.embed_query("b - search query").await?;
     test.execute(&format!(
-        "create function ai.openai_embed(model text, input_text text, dimensions int) returns vector language sql immutable
-         as $$ select '{vector:?}'::vector $$"
+        "create function ai.openai_embed(model text, input_text text, dimensions int) returns vector
+         language sql immutable as $$ select '{vector:?}'::vector $$"
     ))
     .await?;
     Ok(())
 }
 
 /// The same configuration in SQL, as Alembic sends it.
-const ALEMBIC: &str = "select ai.create_vectorizer('blog_posts', loading => ai.loading_column(column_name => 'content'),
+const ALEMBIC: &str =
+    "select ai.create_vectorizer('blog_posts', loading => ai.loading_column(column_name => 'content'),
     embedding => ai.embedding_openai(model => 'text-embedding-3-small', dimensions => 768),
     chunking => ai.chunking_character_text_splitter(chunk_size => 800, chunk_overlap => 400, separator => '.'),
     formatting => ai.formatting_python_template(template => '$title - $chunk'))";

@@ -38,7 +38,8 @@ async fn several_workers_share_a_queue() {
         test.execute(
             "create table events (id int primary key, body text not null);
              select ai.create_vectorizer('events', loading => ai.loading_column('body'),
-                embedding => ai.embedding_openai('text-embedding-3-small', 768), processing => ai.processing_default(batch_size => 5));
+                embedding => ai.embedding_openai('text-embedding-3-small', 768),
+                processing => ai.processing_default(batch_size => 5));
              insert into events select i, 'text ' || i from generate_series(1, 100) i",
         )
         .await?;
@@ -46,12 +47,21 @@ async fn several_workers_share_a_queue() {
         let (one, other) = (worker(), worker());
         let (one, other) = tokio::join!(one.run_once(), other.run_once());
         assert_eq!(one?.rows() + other?.rows(), 100);
-        let stored: i64 = test.value("select count(distinct id) from events_embedding_store").await?;
+        let stored: i64 = test
+            .value("select count(distinct id) from events_embedding_store")
+            .await?;
         assert_eq!(stored, 100);
 
         for arguments in PAGE.commands(&test.url) {
-            let output = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test")).args(&arguments).output().await?;
-            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            let output = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
+                .args(&arguments)
+                .output()
+                .await?;
+            assert!(
+                output.status.success(),
+                "{arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Ok(())
     })
@@ -91,7 +101,10 @@ async fn a_refresh_queues_what_came_with_a_partition_and_removes_what_went() {
         )
         .await?;
         let manager = SchemaManager::new(&test.db);
-        let stored = async || test.values::<i32>("select id from events_embedding_store order by id").await;
+        let stored = async || {
+            test.values::<i32>("select id from events_embedding_store order by id")
+                .await
+        };
         super::embed(&test).await?;
         refresh(&manager).await?;
         super::embed(&test).await?;

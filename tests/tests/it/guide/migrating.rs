@@ -122,7 +122,8 @@ async fn the_migrations_of_the_page() {
         assert_eq!(stored(&test).await?, [1, 2]);
 
         Migrator::up(&test.db, None).await?;
-        test.execute("insert into blog_posts values (5000000000, 'late', 'text')").await?;
+        test.execute("insert into blog_posts values (5000000000, 'late', 'text')")
+            .await?;
         super::embed(&test).await?;
         assert_eq!(stored(&test).await?, [1, 2, 5_000_000_000]);
 
@@ -135,15 +136,22 @@ async fn the_migrations_of_the_page() {
         assert_eq!(indexes, 1);
 
         // what `sea-orm-cli generate entity` is told to leave out
-        let [command] = &PAGE.blocks("sh")[..] else { panic!("a page with one block of shell") };
-        assert!(command.contains("--ignore-tables \"$(pgai-sea managed-tables)\""), "{command}");
+        let [command] = &PAGE.blocks("sh")[..] else {
+            panic!("a page with one block of shell")
+        };
+        assert!(
+            command.contains("--ignore-tables \"$(pgai-sea managed-tables)\""),
+            "{command}"
+        );
         let mut managed = tokio::process::Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
         let output = managed.args(["managed-tables", "-d", &test.url]).output().await?;
         let tables = String::from_utf8(output.stdout)?;
         assert!(tables.contains("blog_posts_embedding_store"), "{tables}");
 
         Migrator::down(&test.db, None).await?;
-        let left: i64 = test.value("select count(*) from pg_class where relname like 'blog_posts_embedding%'").await?;
+        let left: i64 = test
+            .value("select count(*) from pg_class where relname like 'blog_posts_embedding%'")
+            .await?;
         assert_eq!(left, 0);
         Ok(())
     })

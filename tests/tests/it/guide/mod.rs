@@ -39,7 +39,8 @@ async fn posts(test: &TestDatabase) -> TestResult {
     m0001_search::Migration.up(&SchemaManager::new(&test.db)).await?;
     test.execute(
         "insert into blog_posts (title, content) values
-         ('postgres indexes', 'How to index a column'), ('sourdough', 'Flour and water'), ('postgres', 'A lock and a row')",
+         ('postgres indexes', 'How to index a column'), ('sourdough', 'Flour and water'),
+         ('postgres', 'A lock and a row')",
     )
     .await?;
     embed(test).await

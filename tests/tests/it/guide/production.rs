@@ -22,7 +22,7 @@ async fn run(db: DatabaseConnection, shutdown: impl Future<Output = ()>) -> Test
     let worker = Worker::new(db.clone())
         .budget_of("openai", Budget::new().requests_per_minute(3_000).tokens_per_minute(1_000_000))
         .on_event(|event| match event {
-            Event::DeadLetter(letter) => eprintln!("{}: {:?} was given up: {}", letter.vectorizer, letter.key, letter.reason),
+            Event::DeadLetter(letter) => eprintln!("{} gave up {:?}: {}", letter.vectorizer, letter.key, letter.reason),
             Event::Trouble { vectorizer, message } => eprintln!("{vectorizer} waits: {message}"),
             _ => {}
         });
@@ -39,7 +39,10 @@ async fn watch(db: DatabaseConnection) -> TestResult {
 
     for vectorizer in catalog::vectorizers(&db).await? {
         let status = catalog::status(&db, &vectorizer).await?;
-        println!("{}: waiting since {:?}, {:?} given up", status.name, status.oldest_pending, status.failed);
+        println!(
+            "{}: waiting since {:?}, {:?} given up",
+            status.name, status.oldest_pending, status.failed
+        );
 
         assert_eq!((status.oldest_pending, status.failed), (None, Some(0)), "{status:?}");
     }
@@ -60,7 +63,12 @@ async fn the_worker_of_the_page() {
         ))
         .await?;
         let is_done = async {
-            while test.value::<i64>("select count(*) from ai._vectorizer_q_1").await.unwrap() > 0 {
+            while test
+                .value::<i64>("select count(*) from ai._vectorizer_q_1")
+                .await
+                .unwrap()
+                > 0
+            {
                 tokio::task::yield_now().await;
             }
         };
@@ -95,12 +103,15 @@ async fn the_commands_of_the_page() {
 async fn the_rights_of_the_page() {
     on_catalog(Catalog::Ours, async |test| {
         let role = test.role("embedder").await?;
-        let [sql] = &PAGE.blocks("sql")[..] else { panic!("a page with one block of SQL") };
+        let [sql] = &PAGE.blocks("sql")[..] else {
+            panic!("a page with one block of SQL")
+        };
         // roles are the server's, and other tests' too
         let (create, rest) = sql.split_once(";\n").expect("statements");
         assert_eq!(create, "create role embedder");
         test.execute(&rest.replace("'embedder'", &format!("'{role}'"))).await?;
-        test.execute("insert into articles values (1, 'one'), (2, 'two')").await?;
+        test.execute("insert into articles values (1, 'one'), (2, 'two')")
+            .await?;
 
         let db = test.connect_as(&role).await?;
         let worker = Worker::new(db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(Model768));

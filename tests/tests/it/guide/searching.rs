@@ -90,7 +90,7 @@ async fn hybrid(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
         .all(&db)
         .await?;
     for hit in &hits {
-        println!("{:.4} by meaning {:?}, by words {:?}: {}", hit.score, hit.vector_rank, hit.text_rank, hit.source.title);
+        println!("{:.4} {:?} {:?} {}", hit.score, hit.vector_rank, hit.text_rank, hit.source.title);
     }
 
     // the words are in one post, and nobody else's

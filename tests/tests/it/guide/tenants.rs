@@ -60,7 +60,8 @@ async fn documents(test: &TestDatabase, tenant: &str) -> TestResult {
         "create table tenant_documents (id int primary key, tenant text not null, body text not null);
          select ai.create_vectorizer('tenant_documents', name => 'documents', loading => ai.loading_column('body'),
             embedding => ai.embedding_openai('text-embedding-3-small', 768));
-         insert into tenant_documents values (1, '{tenant}', 'ours'), (2, 'other', 'theirs'), (3, '{tenant}', 'ours too')"
+         insert into tenant_documents values
+             (1, '{tenant}', 'ours'), (2, 'other', 'theirs'), (3, '{tenant}', 'ours too')"
     ))
     .await?;
     super::embed(test).await
@@ -83,7 +84,9 @@ async fn the_policies_of_the_page_keep_tenants_apart() {
     on_catalog(Catalog::Ours, async |test| {
         let (tenant, worker) = (test.role("tenant").await?, test.role("worker").await?);
         documents(&test, &tenant).await?;
-        let [policies, of_worker] = &PAGE.blocks("sql")[..] else { panic!("a page with two blocks of SQL") };
+        let [policies, of_worker] = &PAGE.blocks("sql")[..] else {
+            panic!("a page with two blocks of SQL")
+        };
         let (source, store) = policies.split_once("\n\n").expect("the source, then the store");
         test.execute(&format!(
             "grant usage on schema public to {tenant};
@@ -94,7 +97,9 @@ async fn the_policies_of_the_page_keep_tenants_apart() {
         let view = async || -> Result<Vec<String>, sea_orm::DbErr> {
             let mut of_tenant = test.clone();
             of_tenant.db = db.clone();
-            of_tenant.values("select chunk from tenant_documents_embedding order by 1").await
+            of_tenant
+                .values("select chunk from tenant_documents_embedding order by 1")
+                .await
         };
 
         // what the page says of the source's policies alone
@@ -112,8 +117,10 @@ async fn the_policies_of_the_page_keep_tenants_apart() {
         test.execute(&of_worker.replace("tenant_worker", &worker)).await?;
         test.execute(&format!(
             "grant usage on schema public, ai to {worker};
-             grant all on all tables in schema ai, public to {worker}; grant execute on all functions in schema ai to {worker};
-             insert into tenant_documents values (4, 'other', 'late'); update tenant_documents set body = 'new' where id = 1"
+             grant all on all tables in schema ai, public to {worker};
+             grant execute on all functions in schema ai to {worker};
+             insert into tenant_documents values (4, 'other', 'late');
+             update tenant_documents set body = 'new' where id = 1"
         ))
         .await?;
         let of_worker = test.connect_as(&worker).await?;
@@ -122,12 +129,15 @@ async fn the_policies_of_the_page_keep_tenants_apart() {
             .run_once()
             .await?;
         assert_eq!((report.rows(), report.errors().count()), (2, 0), "{report:?}");
-        let stored = test.values::<String>("select chunk from tenant_documents_embedding_store order by 1").await?;
+        let stored = test
+            .values::<String>("select chunk from tenant_documents_embedding_store order by 1")
+            .await?;
         assert_eq!(stored, ["late", "new", "ours too", "theirs"]);
 
         db.close().await?;
         of_worker.close().await?;
-        test.execute("select ai.drop_vectorizer('documents', drop_all => true); drop table tenant_documents").await?;
+        test.execute("select ai.drop_vectorizer('documents', drop_all => true); drop table tenant_documents")
+            .await?;
         test.drop_role(&tenant).await?;
         test.drop_role(&worker).await?;
         Ok(())

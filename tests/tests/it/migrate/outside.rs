@@ -1,5 +1,6 @@
-//! A crate outside of the workspace, as the README tells a new user to write it: sea-orm-cli lays out its migrations, the README's
-//! blocks are its entity, its migration and its query, and sea-orm-cli runs it up and down with data in the tables.
+//! A crate outside of the workspace, as the README tells a new user to write it. sea-orm-cli lays out its migrations.
+//! The README's blocks are its entity, migration, embedder and query. sea-orm-cli runs it up and down with data in the
+//! tables.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -72,7 +73,9 @@ impl Outside {
         std::fs::copy(workspace.join("Cargo.lock"), outside.path("Cargo.lock"))?;
         let block = |words: &str| README.block("rust", words);
         outside.write("src/blog_post.rs", &block("DeriveEntityModel"))?;
-        let main = MAIN.replace("EMBEDDER", &block("from_env")).replace("QUERY", &block("Entity::search("));
+        let main = MAIN
+            .replace("EMBEDDER", &block("from_env"))
+            .replace("QUERY", &block("Entity::search("));
         outside.write("src/main.rs", &main)?;
 
         outside.sea_orm_cli(&["init"], None).await?;
@@ -165,7 +168,9 @@ async fn said(mut command: Command, arguments: &[&str]) -> Result<String, Error>
 
 /// Rows with embeddings, and one that waits for its own.
 async fn fill(test: &TestDatabase, provider: &Provider) -> TestResult {
-    let openai = OpenAi::new("text-embedding-3-small", 768).api_key(Provider::API_KEY).base_url(provider.openai_url());
+    let openai = OpenAi::new("text-embedding-3-small", 768)
+        .api_key(Provider::API_KEY)
+        .base_url(provider.openai_url());
     test.execute("insert into blog_posts (title, content) values ('postgres', 'rows'), ('sourdough', 'flour')")
         .await?;
     Worker::new(test.db.clone())
@@ -241,8 +246,9 @@ async fn a_crate_outside_of_the_workspace() -> TestResult {
                 .env("OPENAI_BASE_URL", provider.openai_url());
             let found = said(program, &["run"]).await?;
             // the README prints a line that begins with the distance, and then `MAIN` prints its own
-            let (distances, mut lines): (Vec<_>, Vec<_>) =
-                found.lines().partition(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+            let (distances, mut lines): (Vec<_>, Vec<_>) = found
+                .lines()
+                .partition(|line| line.starts_with(|first: char| first.is_ascii_digit()));
             lines.sort_unstable();
             assert_eq!(lines, ["postgres: postgres - rows", "sourdough: sourdough - flour"]);
             assert_eq!(distances.len(), 2, "{found}");
