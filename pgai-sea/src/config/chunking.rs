@@ -1,23 +1,23 @@
-//! How text is cut: `ai.chunking_character_text_splitter` and its siblings.
+//! How text is split into chunks: `ai.chunking_character_text_splitter` and its siblings.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Other, area, bare, check_range, check_text};
 use crate::sql::Call;
 
-/// Characters of a chunk where nothing is said, pgai's default.
+/// pgai's default chunk size, in characters.
 pub(crate) const DEFAULT_CHUNK_SIZE: i32 = 800;
-/// Characters that neighbours share where nothing is said, pgai's default.
+/// pgai's default overlap, in characters.
 pub(crate) const DEFAULT_CHUNK_OVERLAP: i32 = 400;
 
 area! {
-    /// How text is cut into chunks.
+    /// How text is split into chunks.
     Chunking, Tag = "chunking" {
         /// At one separator.
         CharacterTextSplitter(CharacterTextSplitter) = "character_text_splitter",
         /// At a list of separators, coarse ones first.
         RecursiveCharacterTextSplitter(RecursiveCharacterTextSplitter) = "recursive_character_text_splitter",
-        /// Not at all.
+        /// The whole text is one chunk.
         None(ChunkingNone) = "none",
     }
 }
@@ -65,7 +65,7 @@ impl Chunking {
     }
 }
 
-/// LangChain refuses what this refuses, but only once the worker runs.
+/// Refuses what LangChain would only refuse when the worker runs.
 fn check_sizes(chunk_size: Option<i32>, chunk_overlap: Option<i32>) -> Result<(), ConfigError> {
     check_range("chunk_size", chunk_size, 1..=i32::MAX)?;
     check_range("chunk_overlap", chunk_overlap, 0..=i32::MAX)?;
@@ -99,7 +99,7 @@ pub struct CharacterTextSplitter {
     /// Whether the separator is a regular expression, in Python's notation; by default not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_separator_regex: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -167,7 +167,7 @@ pub struct RecursiveCharacterTextSplitter {
     /// Whether the separators are regular expressions, in Python's notation; by default not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_separator_regex: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

@@ -32,7 +32,8 @@ impl Destination {
         DestinationTable::default()
     }
 
-    /// A column of the source table, created with the vectorizer. Takes whole rows: chunking must be none.
+    /// A column of the source table, created with the vectorizer. The row's whole text is embedded, so chunking must be
+    /// none.
     ///
     /// ```
     /// use pgai_sea::config::Destination;
@@ -76,7 +77,7 @@ pub struct DestinationTable {
     /// The view; by default `<destination>`, else `<source>_embedding`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view_name: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -150,7 +151,7 @@ pub struct DestinationColumn {
     config_type: Tag,
     /// The column that holds the vector.
     pub embedding_column: String,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

@@ -14,7 +14,8 @@ area! {
 }
 
 impl Formatting {
-    /// `$chunk` and the row's columns in the notation of Python's `string.Template`: `$title`, `${title}`, `$$` for a dollar.
+    /// `$chunk` and the row's columns in the notation of Python's `string.Template`: `$title`, `${title}`, `$$` for a
+    /// dollar.
     ///
     /// ```
     /// use pgai_sea::config::Formatting;
@@ -49,7 +50,7 @@ pub struct PythonTemplate {
     /// By default `$chunk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

@@ -8,11 +8,11 @@ use crate::sql::Call;
 area! {
     /// The index over the embeddings, and when it is built.
     ///
-    /// pgai's own schema takes an index only with a schedule, [`Scheduling::timescaledb`](super::Scheduling::timescaledb): its worker
-    /// builds none. The schema of pgai-sea takes it with any, and pgai-sea's worker builds it. On pgai's, leave the indexing out and
+    /// pgai-sea's worker builds the index. On pgai-sea's schema it needs no schedule. pgai's own schema refuses an
+    /// index without [`Scheduling::timescaledb`](super::Scheduling::timescaledb). There, leave the indexing out and
     /// create the index in a migration, with [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex).
     Indexing, Tag = "indexing" {
-        /// What the database's settings say, else none.
+        /// The database's setting decides. Without one, none.
         Default(IndexingDefault) = "default",
         /// No index: searches compare with every row.
         None(IndexingNone) = "none",
@@ -24,7 +24,7 @@ area! {
 }
 
 impl Indexing {
-    /// What the database's setting `ai.indexing_default` says, else none.
+    /// The database's setting `ai.indexing_default` decides. Without one, there is no index.
     ///
     /// ```
     /// assert_eq!(pgai_sea::config::Indexing::from_database_settings().to_sql(), "ai.indexing_default()");
@@ -44,7 +44,7 @@ impl Indexing {
         IndexingNone::default()
     }
 
-    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 where they are in a column of type `halfvec`.
+    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 in a column of type `halfvec`.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -59,8 +59,7 @@ impl Indexing {
         Hnsw::default()
     }
 
-    /// pgvectorscale's `StreamingDiskANN`. What is not set is the extension's to choose, and its limits are checked when the index is
-    /// built.
+    /// pgvectorscale's `StreamingDiskANN`. The extension has the defaults, and checks its limits when the index is built.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -77,7 +76,7 @@ impl Indexing {
 }
 
 bare! {
-    /// What the database's settings say. See [`Indexing::from_database_settings`].
+    /// The database's setting decides. See [`Indexing::from_database_settings`].
     IndexingDefault, Tag, "indexing_default"
 }
 bare! {
@@ -103,10 +102,10 @@ pub struct Hnsw {
     /// Candidates while building; pgvector's default is 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef_construction: Option<i32>,
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether to wait for an empty queue; by default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -119,8 +118,8 @@ impl Hnsw {
         self
     }
 
-    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and with our own
-    /// schema `vector_l2_ops`.
+    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and on
+    /// pgai-sea's schema `vector_l2_ops`.
     #[must_use]
     pub fn opclass(mut self, opclass: impl Into<String>) -> Self {
         self.opclass = Some(opclass.into());
@@ -141,7 +140,7 @@ impl Hnsw {
         self
     }
 
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether to wait for an empty queue; by default true.
     #[must_use]
     pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
         self.create_when_queue_empty = Some(create_when_queue_empty);
@@ -215,10 +214,10 @@ pub struct Diskann {
     /// Bits per dimension in the compressed form, 1 to 32; pgvectorscale's default is 2 below 900 dimensions, else 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_bits_per_dimension: Option<i32>,
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether to wait for an empty queue; by default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -273,7 +272,7 @@ impl Diskann {
         self
     }
 
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether to wait for an empty queue; by default true.
     #[must_use]
     pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
         self.create_when_queue_empty = Some(create_when_queue_empty);

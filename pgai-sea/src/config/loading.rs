@@ -58,7 +58,7 @@ impl Loading {
         }
     }
 
-    /// The column that is read, whichever way.
+    /// The column that is read.
     #[must_use]
     pub fn column_name(&self) -> Option<&str> {
         match self {
@@ -80,7 +80,7 @@ pub struct LoadingColumn {
     /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -113,19 +113,19 @@ pub struct LoadingUri {
     config_type: Tag,
     /// A text column of the source that holds addresses.
     pub column_name: String,
-    /// How often a document that cannot be loaded is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a document that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// The role to assume for `s3://` addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_role_arn: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl LoadingUri {
-    /// How often a document that cannot be loaded is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a document that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);

@@ -1,8 +1,8 @@
 //! What a vectorizer does: one type per argument of `ai.create_vectorizer`.
 //!
 //! Each type builds the call of a pgai function (`to_sql` shows it) and reads back the jsonb that the catalog stores in
-//! `ai.vectorizer.config`. Options that were not set are left out of the call, so that the database's defaults hold, whichever
-//! version answers. Keys and implementations that this version does not know are kept in `other` and `Other`.
+//! `ai.vectorizer.config`. Options that you do not set are left out of the call, so the database's defaults hold. Keys and
+//! implementations that this version does not know are kept in `other` and `Other`.
 
 mod chunking;
 mod destination;
@@ -52,19 +52,19 @@ pub struct Config {
     pub parsing: Option<Parsing>,
     /// The provider and model.
     pub embedding: Embedding,
-    /// How text is cut.
+    /// How text is split into chunks.
     pub chunking: Chunking,
     /// The index over the embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indexing: Option<Indexing>,
     /// What is embedded of a chunk and its row.
     pub formatting: Formatting,
-    /// Who runs the worker.
+    /// What runs the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
-    /// How much at once.
+    /// Batch size and concurrency.
     pub processing: Processing,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -90,7 +90,7 @@ macro_rules! area {
                 self.call().map_or_else(|| String::from("NULL"), |call| call.to_sql())
             }
 
-            /// `None` for what cannot be asked for, only read.
+            /// `None` for an implementation that can only be read.
             pub(crate) fn call(&self) -> Option<$crate::sql::Call> {
                 match self {
                     $(Self::$variant(options) => Some(options.call()),)*
@@ -140,7 +140,7 @@ macro_rules! bare {
         pub struct $name {
             #[serde(default)]
             config_type: $tag_type,
-            /// What else is stored.
+            /// Stored keys that this version does not know.
             #[serde(flatten)]
             pub other: $crate::config::Other,
         }
