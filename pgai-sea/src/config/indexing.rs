@@ -59,7 +59,7 @@ impl Indexing {
         Hnsw::default()
     }
 
-    /// pgvectorscale's `StreamingDiskANN`. The extension has the defaults, and checks its limits when the index is built.
+    /// pgvectorscale's `StreamingDiskANN`. The extension has the defaults. It checks them when it builds the index.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;

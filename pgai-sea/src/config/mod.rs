@@ -1,8 +1,8 @@
 //! What a vectorizer does: one type per argument of `ai.create_vectorizer`.
 //!
 //! Each type builds the call of a pgai function (`to_sql` shows it) and reads back the jsonb that the catalog stores in
-//! `ai.vectorizer.config`. Options that you do not set are left out of the call, so the database's defaults hold. Keys and
-//! implementations that this version does not know are kept in `other` and `Other`.
+//! `ai.vectorizer.config`. Options that you do not set are left out of the call, so the database's defaults hold.
+//! Keys and implementations that this version does not know are kept in `other` and `Other`.
 
 mod chunking;
 mod destination;
@@ -71,7 +71,12 @@ pub struct Config {
 
 /// What every area's enum has in common: the function call, and the tag that the stored jsonb carries.
 macro_rules! area {
-    ($(#[$doc:meta])* $area:ident, $tag_type:ident = $tag:literal { $($(#[$variant_doc:meta])* $variant:ident($options:ty) = $implementation:literal),* $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $area:ident, $tag_type:ident = $tag:literal {
+            $($(#[$variant_doc:meta])* $variant:ident($options:ty) = $implementation:literal),* $(,)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "implementation")]
@@ -101,7 +106,10 @@ macro_rules! area {
             pub(crate) fn check(&self) -> Result<(), $crate::config::ConfigError> {
                 match self {
                     $(Self::$variant(options) => options.check(),)*
-                    Self::Other(_) => Err($crate::config::ConfigError::new($tag, "was read from a catalog and is not known here; name an implementation")),
+                    Self::Other(_) => Err($crate::config::ConfigError::new(
+                        $tag,
+                        "was read from a catalog and is not known here; name an implementation",
+                    )),
                 }
             }
         }
