@@ -127,6 +127,7 @@ mod notify;
 mod panics;
 mod prepare;
 mod progress;
+mod protocol;
 mod queue;
 mod report;
 mod run;
