@@ -1,4 +1,4 @@
-//! How much at once: `ai.processing_default`.
+//! Batch size and concurrency: `ai.processing_default`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_range};
 use crate::sql::Call;
 
 area! {
-    /// How much the worker does at once.
+    /// The worker's batch size and concurrency.
     Processing, Tag = "processing" {
         /// Batches of rows, several at a time.
         Default(ProcessingDefault) = "default",
