@@ -49,6 +49,17 @@ pub enum CatalogError {
         /// The name that is taken.
         name: String,
     },
+    /// An upgrade would drop a function that something of the user's calls.
+    #[error(
+        "the schema ai cannot be upgraded: {} uses the function {function}, which the new version does not have. \
+         Drop it or change what it calls, then try again", .users.join(", ")
+    )]
+    StillUsed {
+        /// The function, with its arguments.
+        function: String,
+        /// What depends on it: views, defaults and triggers, say.
+        users: Vec<String>,
+    },
     /// A later version of this crate has installed the schema.
     #[error("the schema ai is of version {found}, and this pgai-sea knows {known} at most: upgrade pgai-sea")]
     TooNew {

@@ -34,16 +34,20 @@
 //! # }
 //! ```
 
+mod apply;
 pub mod entities;
 mod error;
 mod failed;
 mod install;
 #[cfg(feature = "migration")]
 mod leftovers;
+#[cfg(test)]
+mod pinned;
 mod presence;
 mod schema;
 mod status;
 mod uninstall;
+mod upgrade;
 mod vectorizer;
 
 pub use self::error::CatalogError;

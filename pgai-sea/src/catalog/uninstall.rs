@@ -34,11 +34,17 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
     let functions: Option<String> = scalar(
         &transaction,
         "SELECT string_agg(DISTINCT to_regprocedure(f)::text, ', ')
-         FROM ai.pgai_sea_migration m CROSS JOIN unnest(m.functions) f",
+         FROM (SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1) m CROSS JOIN unnest(m.functions) f",
     )
     .await?;
     transaction
-        .execute_unprepared("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors")
+        .execute_unprepared(
+            "DROP POLICY IF EXISTS visible ON ai._vectorizer_errors;
+             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_process;
+             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_progress;
+             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_usage;
+             DROP VIEW ai.vectorizer_status, ai.vectorizer_errors",
+        )
         .await?;
     if let Some(functions) = functions {
         transaction

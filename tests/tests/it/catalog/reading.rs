@@ -9,6 +9,7 @@ use pgai_sea::config::Embedding;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::EntityTrait;
 
+use super::upgrade::VERSION;
 use super::{BLOG, vectorize};
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn the_entities_read_every_table_and_view() {
         assert_eq!((&*version.name, &*version.version), ("ai", "0.12.1"));
         if test.catalog == Catalog::Ours {
             let installed = pgai_sea_migration::Entity::find().one(&test.db).await?.unwrap();
-            assert!(installed.version == 1 && installed.functions.contains(&"ai.chunking_none()".to_owned()));
+            assert!(installed.version == VERSION && installed.functions.contains(&"ai.chunking_none()".to_owned()));
         }
         let process = vectorizer_worker_process::Entity::find_by_id(worker)
             .one(&test.db)

@@ -71,7 +71,7 @@ begin
     perform ai._vectorizer_create_columns(v, source);
     perform ai._vectorizer_create_source_view(v, source, ai._vectorizer_readers(queue));
     if store is not null and ai._vectorizer_view(v, store) is null then
-        perform ai._vectorizer_create_view(v.config -> 'destination', source, ai._vectorizer_readers(store));
+        perform ai._vectorizer_create_view(v, source, ai._vectorizer_readers(store));
     end if;
 end
 $$;

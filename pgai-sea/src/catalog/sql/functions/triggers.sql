@@ -281,6 +281,7 @@ returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     function text := format('%I.%I()', v.queue_schema, v.trigger_name);
+    is_there bool := exists (select from pg_trigger t where t.tgrelid = source and t.tgfoid = to_regprocedure(function));
     wanted record;
     digest text;
     enabled "char";
@@ -289,10 +290,13 @@ begin
     execute format
     ( 'create %s function %s returns trigger language plpgsql security definer
        set search_path to pg_catalog, pg_temp as %L'
-    , case when exists (select from pg_trigger t where t.tgrelid = source and t.tgfoid = to_regprocedure(function)) then 'or replace' end
+    , case when is_there then 'or replace' end
     , function, ai._vectorizer_trigger_body(v, source));
     -- nobody else may let a trigger of their own call it
     execute format('revoke all on function %s from public', function);
+    if not is_there then
+        perform ai._vectorizer_hand_over(v, 'function', function);
+    end if;
 
     for wanted in select * from ai._vectorizer_wanted_triggers(v, source) loop
         digest := 'pgai-sea ' || encode(sha256(convert_to(concat_ws(' ', wanted.event, wanted.fires), 'utf8')), 'hex');

@@ -2,6 +2,23 @@
 -- the table, may be renamed at any time, so what reads them must not know them by name: SQL functions with a parsed body and
 -- views hold columns by number, and a dump writes them with the names of the day.
 
+-- Gives what the caller has made for a vectorizer to the owner of its queue. That is somebody else where a superuser, or a member of
+-- the owner, refreshes a vectorizer: what they own would run with their rights, and would not be known as the vectorizer's.
+create or replace function ai._vectorizer_hand_over(v ai.vectorizer, kind text, object text)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    owner name;
+begin
+    select pg_get_userbyid(c.relowner) into strict owner
+    from pg_class c
+    where c.oid = format('%I.%I', v.queue_schema, v.queue_table)::regclass;
+    if owner <> current_user then
+        execute format('alter %s %s owner to %I', kind, object, owner);
+    end if;
+end
+$$;
+
 -- One function per column, <queue_schema>._vectorizer_src_col_<id>_<n>(row of the source), whose argument is called what the
 -- vectorizer calls the column. In a trigger's statement it is inlined and costs nothing.
 --
@@ -18,6 +35,7 @@ begin
     if ai._vectorizer_is_seen_by_row(v, source) then
         execute format('create type %s as enum ()', private);
         execute format('revoke all on type %s from public', private);
+        perform ai._vectorizer_hand_over(v, 'type', private);
         arguments := format(', %1$s, %1$s', private);
     end if;
     for col in
@@ -33,6 +51,7 @@ begin
         execute format
         ( 'create function %s(%I %s%s) returns %s language sql immutable parallel safe begin atomic select ($1).%I; end'
         , col.function, col.attname, source, arguments, col.type, col.attname);
+        perform ai._vectorizer_hand_over(v, 'function', format('%s(%s%s)', col.function, source, arguments));
     end loop;
 end
 $$;
@@ -88,6 +107,7 @@ begin
         from ai._vectorizer_columns(v) c
     );
     perform ai._vectorizer_grant(format('select, update (%I)', coalesce(embedding, 'xmin')), view, grantees);
+    perform ai._vectorizer_hand_over(v, 'view', view);
 end
 $$;
 

@@ -126,12 +126,14 @@ begin
     perform ai._vectorizer_grant('select', source::text, grantees);
     if destination ->> 'implementation' = 'table' then
         perform ai._vectorizer_create_store(destination, source, dimensions, grantees);
-        perform ai._vectorizer_create_view(destination, source, grantees);
     else
         perform ai._vectorizer_create_column(destination, source, dimensions);
     end if;
     perform ai._vectorizer_create_queue_table(v.queue_schema, v.queue_table, source, grantees);
     perform ai._vectorizer_create_queue_failed_table(v.queue_schema, v.queue_failed_table, source, grantees);
+    if destination ->> 'implementation' = 'table' then
+        perform ai._vectorizer_create_view(v, source, grantees);
+    end if;
     perform ai._vectorizer_create_columns(v, source);
     perform ai._vectorizer_create_source_view(v, source, grantees);
     -- from here on writers wait for the end of this transaction, so that no row is missed

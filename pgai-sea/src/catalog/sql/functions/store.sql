@@ -30,10 +30,12 @@ begin
 end
 $$;
 
-create or replace function ai._vectorizer_create_view(destination jsonb, source regclass, grantees name[])
+-- The view joins the store to the source. Whoever reads it does so with their own rights, so that row-level security of the source holds.
+create or replace function ai._vectorizer_create_view(v ai.vectorizer, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
+    destination jsonb := v.config -> 'destination';
     view text := format('%I.%I', destination ->> 'view_schema', destination ->> 'view_name');
     columns text;
     same_key text;
@@ -46,12 +48,13 @@ begin
     left join ai._vectorizer_source_key(source) k on k.attnum = a.attnum
     where a.attrelid = source and a.attnum > 0 and not a.attisdropped;
     execute format
-    ( 'create view %s as
+    ( 'create view %s with (security_invoker = true) as
        select t.embedding_uuid, t.chunk_seq, t.chunk, t.embedding, %s
        from %I.%I t left join %s s on %s'
     , view, columns, destination ->> 'target_schema', destination ->> 'target_table', source, same_key);
     perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'view_schema'), grantees);
     perform ai._vectorizer_grant('select', view, grantees);
+    perform ai._vectorizer_hand_over(v, 'view', view);
 end
 $$;
 
