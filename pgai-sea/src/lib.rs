@@ -17,6 +17,7 @@ pub mod entity;
 pub mod index;
 #[cfg(feature = "migration")]
 pub mod migration;
+pub mod rerank;
 pub mod search;
 pub mod sql;
 pub mod types;
@@ -39,9 +40,10 @@ pub use pgai_sea_derive::Vectorizer;
 pub mod prelude {
     pub use crate::embedder::Embedder;
     pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
+    pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
-        FullText, Hit, HitWithSource, Hits, IterativeScan, Metric, PartialHit, Quantized, Ranked, Reranker, RowHit,
-        SearchError, SearchTrait, SourceSearchTrait, VectorExprTrait, ai,
+        FullText, Hit, HitWithSource, Hits, IterativeScan, Metric, PartialHit, Quantized, Ranked, RowHit, SearchError,
+        SearchTrait, SourceSearchTrait, VectorExprTrait, ai,
     };
     pub use crate::types::{Bits, HalfVec, SparseVec};
 }

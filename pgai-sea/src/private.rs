@@ -6,4 +6,4 @@ pub use sea_orm;
 pub use crate::entity::{
     Declaration, DeclaredDestination, EmbeddingTrait, Registered, SearchedByTrait, VectorizedTrait, declared,
 };
-pub use crate::search::{Rows, SearchableTrait, primary_key};
+pub use crate::search::{SearchableTrait, SourceRows, primary_key};

@@ -92,7 +92,7 @@ impl From<DbErr> for Problem {
 impl From<SearchError> for Problem {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Db(error) => error.into(),
+            SearchError::Db { source, .. } => source.into(),
             error => Self::internal(&error),
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn searchable(vectorizer: &Vectorizer) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl ::pgai_sea::__private::SearchableTrait for Entity {
-            type Found = ::pgai_sea::__private::Rows;
+            type Projection = ::pgai_sea::__private::SourceRows;
             type Source = Self;
 
             const DIMENSIONS: usize = #dimensions;

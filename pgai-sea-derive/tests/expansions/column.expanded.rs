@@ -2,7 +2,7 @@
 type __PgaiSeaIdKey = i32;
 #[automatically_derived]
 impl ::pgai_sea::__private::SearchableTrait for Entity {
-    type Found = ::pgai_sea::__private::Rows;
+    type Projection = ::pgai_sea::__private::SourceRows;
     type Source = Self;
     const DIMENSIONS: usize = 384usize;
     fn embedding_column() -> <Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column {

@@ -6,37 +6,39 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
 
 use super::error::SearchError;
+use super::explain::{Explanation, explain};
 use super::expr::IntoVector;
-use super::found::{Chunks, Found, FoundKey, Partial, SearchableTrait, WithSource};
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
 use super::plan::{Attempt, Plan};
-use super::query::SearchQuery;
+use super::projection::{Chunks, FoundKey, Partial, Projection, SearchableTrait, WithSource};
+use super::query::{SearchQuery, Text};
 use super::recall::Recall;
+use super::refusal::Searching as _;
 use super::statement::SearchStatement;
 use crate::embedder::Embedder;
 use crate::entity::{EmbeddingTrait, SearchedByTrait};
 
 /// Starts searches: on every companion entity, and on entities with a vector of their own.
 pub trait SearchTrait: SearchableTrait {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
-    /// row. An expression is evaluated wherever a statement of the search has it.
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Found> {
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may have another value
+    /// for each row. PostgreSQL evaluates it wherever it stands in the statement.
+    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Projection> {
         Search::new(query.into_vector().into())
     }
 
-    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self, Self::Found> {
-        Search::new(SearchQuery::Text(embedder, text.into()))
+    /// Searches by text. `embedder` embeds it when the search runs, and has to be the vectorizer's model.
+    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self, Self::Projection> {
+        Search::new(SearchQuery::Text(Text::new(embedder, text.into())))
     }
 
-    /// Searches for more like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean
-    /// of their vectors.
-    fn search_like(key: FoundKey<Self>) -> Search<'static, Self, Self::Found> {
+    /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean of
+    /// their vectors.
+    fn search_like(key: FoundKey<Self>) -> Search<'static, Self, Self::Projection> {
         Search::new(SearchQuery::like(key))
     }
 
-    /// Measures how many of the `k` nearest an index finds, and how fast, for `sample` stored vectors.
+    /// Measures how many of the `k` nearest rows an index finds, and how fast, for a `sample` of the stored vectors.
     fn recall(k: u64, sample: u64) -> Recall<Self> {
         Recall::new(k, sample)
     }
@@ -48,13 +50,13 @@ impl<E: SearchableTrait> SearchTrait for E {}
 ///
 /// They are [`best_per_source`](Search::best_per_source) searches [`with_source`](Search::with_source) on its companion.
 pub trait SourceSearchTrait: SearchedByTrait {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression, which may be another vector for each
-    /// row. An expression is evaluated wherever a statement of the search has it.
+    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may have another value
+    /// for each row. PostgreSQL evaluates it wherever it stands in the statement.
     fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, WithSource> {
         Self::Embeddings::search(query).best_per_source().with_source()
     }
 
-    /// Searches by text, which `embedder` turns into a vector when the search runs. It has to be the vectorizer's model.
+    /// Searches by text. `embedder` embeds it when the search runs, and has to be the vectorizer's model.
     fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, WithSource> {
         Self::Embeddings::search_text(embedder, text)
             .best_per_source()
@@ -69,7 +71,7 @@ pub trait SourceSearchTrait: SearchedByTrait {
 
 impl<E: SearchedByTrait> SourceSearchTrait for E {}
 
-/// A search for the chunks nearest to a query. Cosine distance and ten hits where nothing else is said.
+/// A search for the chunks nearest to a query. By default it measures the cosine distance and returns ten hits.
 ///
 /// ```no_run
 /// # use pgai_sea::prelude::*;
@@ -82,16 +84,16 @@ impl<E: SearchedByTrait> SourceSearchTrait for E {}
 /// # }
 /// ```
 ///
-/// `F` says what it finds: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to, or rows,
-/// where the vector is a column of theirs.
+/// `F` is what it returns: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to, or rows that
+/// have a vector of their own.
 ///
-/// A page with fewer hits than asked for means that there are no more, of a [maximal distance](Self::max_distance) as far as the index
-/// knows. An index on vectors alone could not promise that: it looks at a number of candidates and then stops, whatever a filter
-/// dropped of them. So a filtered or long search scans on ([`iterative_scan`](Self::iterative_scan)), and what still comes back short
-/// is repeated without the index, unless the search was told to give up; then [`Hits::missing`] says what is not there.
+/// A page is short only if there are no more rows. A filtered search keeps scanning the index until the page is full
+/// ([`iterative_scan`](Self::iterative_scan)). If it is still short, it runs again without the index. A search that was told to give
+/// up does not; [`Hits::missing`] then counts the rows that were not found. With a [maximal distance](Self::max_distance), an index may
+/// miss rows; [`exact`](Self::exact) misses none.
 ///
-/// Where settings have to hold for the search alone, its statement makes and undoes them itself with `set_config`, which keeps
-/// PostgreSQL from spreading it over parallel workers. An exact search of a large table has none, and may be parallel.
+/// Settings hold for the search alone: its statement makes and undoes them with `set_config`. PostgreSQL runs such a statement without
+/// parallel workers. An exact search has no settings, and may be parallel.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Search<'a, E, F = Chunks> {
@@ -101,13 +103,13 @@ pub struct Search<'a, E, F = Chunks> {
 }
 
 impl<'a, E: EmbeddingTrait> Search<'a, E> {
-    /// One row per hit: the chunk, its distance and the row of the source table.
+    /// Returns one row per hit: the chunk, its distance and the row of the source table.
     pub fn with_source(self) -> Search<'a, E, WithSource> {
         self.finding()
     }
 }
 
-impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
+impl<'a, E: SearchableTrait, F: Projection<E>> Search<'a, E, F> {
     fn new(query: SearchQuery<'a>) -> Self {
         let plan = Plan {
             except: query.except::<E>(),
@@ -129,18 +131,18 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
         }
     }
 
-    /// Only what a partial model has of the embeddings and of the rows that they belong to, as
-    /// [`Select::into_partial_model`](sea_orm::Select::into_partial_model) does it.
+    /// Returns a partial model of the embeddings and of the rows that they belong to, as
+    /// [`Select::into_partial_model`](sea_orm::Select::into_partial_model) does.
     pub fn into_partial_model<P: PartialModelTrait>(self) -> Search<'a, E, Partial<P>> {
         self.finding()
     }
 
-    /// Runs it: the nearest, nearest first.
+    /// Runs the search. The nearest hit comes first.
     ///
     /// # Errors
     ///
-    /// A query vector of the wrong length, with NaN, or of zeros where the cosine is measured, and settings that pgvector would refuse,
-    /// before the database is asked; an expression that turns out to be NULL or zeros.
+    /// Before the database is asked: a query vector of the wrong length, with NaN, or of zeros with the cosine, and settings that pgvector
+    /// would refuse. From the database: an expression that is NULL or zeros, and whatever else fails.
     pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<F::Hit>, SearchError> {
         self.plan.check()?;
         self.query.check::<E>(self.plan.metric)?;
@@ -149,11 +151,11 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
         }
         let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
         let (rows, missing) = nearest::<E, F, _>(&self.plan, &query, db).await?;
-        let hits: Result<Vec<_>, _> = rows.iter().map(|row| F::read(row, self.plan.vectors)).collect();
-        Ok(Hits::new(hits?, missing))
+        let hits: Result<Hits<_>, _> = rows.iter().map(|row| F::read(row, self.plan.vectors)).collect();
+        Ok(hits.searching::<E>()?.with_missing(missing))
     }
 
-    /// Runs it for the nearest alone.
+    /// Runs the search for the nearest hit alone.
     ///
     /// # Errors
     ///
@@ -162,8 +164,8 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
         Ok(self.limit(1).all(db).await?.into_iter().next())
     }
 
-    /// How many there are to be found on all pages together, counted one by one: without a filter or a maximum that an index serves
-    /// this reads the whole table.
+    /// Counts the hits of all pages. It reads the whole table, unless an index serves a filter. A text is embedded once for a search and
+    /// its clones: `search.clone().count(db)`, then `search.all(db)`.
     ///
     /// # Errors
     ///
@@ -178,24 +180,29 @@ impl<'a, E: SearchableTrait, F: Found<E>> Search<'a, E, F> {
         Ok(matching)
     }
 
-    /// The statement that is sent first, with the query's vector bound. Distances beyond a maximum are dropped from its rows when
-    /// they are read, so that a page that was cut can be told from one that the index did not fill.
+    /// The statement that the search sends first, with the query vector bound. Its rows are not cut at the maximal distance: the search
+    /// drops farther ones when it reads them, because it has to know whether the index filled the page.
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all); and a query by text, by a function of [`ai`](super::ai) or by a row, which has no vector before the
-    /// search runs.
+    /// As [`all`](Self::all). A query by text, by a function of [`ai`](super::ai) or by a row has no vector before the search runs, and is
+    /// refused.
     pub fn statement(&self) -> Result<Statement, SearchError> {
         self.plan.check()?;
         Ok(self.first(&self.query.operand::<E>(self.plan.metric)?).build())
     }
 
-    /// The same for a query whose vector is known.
-    pub(super) async fn resolved<C: ConnectionTrait>(&self, db: &C) -> Result<Statement, SearchError> {
+    /// Returns PostgreSQL's plan of the statement that is sent first: whether an index on vectors serves it. Nothing is searched, but
+    /// a query text is embedded.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
+    pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         self.plan.check()?;
-        Ok(self
-            .first(&self.query.resolve::<E, _>(self.plan.metric, db).await?)
-            .build())
+        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
+        let statement = self.first(&query).build();
+        explain(db, statement, self.plan.is_quantized()).await.searching::<E>()
     }
 
     fn first(&self, query: &Expr) -> SearchStatement {

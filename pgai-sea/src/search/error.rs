@@ -1,56 +1,67 @@
-//! What can go wrong with a search.
+//! Why a search fails.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, EntityName};
 
 use super::expr::Metric;
-use super::ranking::RerankError;
 use crate::embedder::EmbedError;
+use crate::rerank::RerankError;
 
-/// Why a search has no answer.
+/// Why a search failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
-    /// The query's vector cannot be compared with the stored ones.
+    /// The query vector has another length than the entity declares.
     #[error(
-        "the query vector has {actual} dimensions, those of {table} have {expected}: embed the query with the vectorizer's model"
+        "the query vector has {actual} dimensions, the vectors in {table} have {expected}: embed the query with the vectorizer's model"
     )]
     Dimensions {
-        /// The table of embeddings.
+        /// The table that is searched.
         table: String,
         /// The length of the stored vectors.
         expected: usize,
-        /// The length of the query.
+        /// The length of the query vector.
         actual: usize,
     },
-    /// A vector with NaN or an infinite number is near to nothing.
-    #[error("the query vector has {value} at position {position}, which has no distance to anything")]
+    /// The column in the database has another length than the entity declares.
+    #[error(
+        "the query vector has {query} dimensions, as the entity declares, but the vectors in {table} have {stored}: migrate the \
+         vectorizer or change the entity; `pgai_sea::check` lists where the two differ"
+    )]
+    StoredDimensions {
+        /// The table that is searched.
+        table: String,
+        /// The length of the vectors in the database.
+        stored: usize,
+        /// The length of the query vector, which the entity declares.
+        query: usize,
+    },
+    /// The query vector has NaN or an infinite number.
+    #[error("the query vector has {value} at position {position}: every number has to be finite")]
     NotFinite {
-        /// Where, from 0.
+        /// The position, from 0.
         position: usize,
         /// NaN or an infinity.
         value: f32,
     },
-    /// Only vectors with a direction have an angle between them.
-    #[error(
-        "the query vector has only zeros, and so no direction and no cosine distance to anything: search by another metric"
-    )]
+    /// The query vector has only zeros, and the search measures the cosine.
+    #[error("the query vector has only zeros, so it has no cosine distance to anything: search by another metric")]
     ZeroVector,
-    /// pgvector's sums have no room for the query's numbers.
+    /// The query vector is so long that pgvector's sums overflow.
     #[error(
-        "the query vector is too long for the metric {metric:?}, which pgvector adds up in single precision: every distance would be \
+        "the query vector is too long for the metric {metric:?}: pgvector adds up in single precision, and every distance would be \
          infinite; make its numbers smaller, or search by the cosine"
     )]
     TooLong {
         /// The search's metric.
         metric: Metric,
     },
-    /// An expression, which only the database evaluates, is no vector.
+    /// The query is an expression, and the database evaluated it to NULL.
     #[error("the query expression is NULL: there is no vector to search by")]
     NullQuery,
-    /// The query is text, a function that embeds, or a row, and only running the search finds its vector.
-    #[error("the query has no vector before the search runs")]
+    /// The query is a text, a function that embeds, or a row. Its vector is known once the search runs.
+    #[error("the query has no vector before the search runs: run the search, or search by a vector")]
     NoVectorYet,
-    /// The row that others are compared with is not embedded.
+    /// The row of [`search_like`](super::SearchTrait::search_like) has no embedding.
     #[error(
         "there is no embedding of the row with key {key} in {table}: the row is missing, empty, or waits for the worker"
     )]
@@ -60,17 +71,17 @@ pub enum SearchError {
         /// The row's key.
         key: String,
     },
-    /// pgvector would not accept a setting.
+    /// pgvector would refuse a setting.
     #[error("{setter}({value}) is out of range: pgvector takes 1 to {max}")]
     Setting {
         /// The setter.
         setter: &'static str,
-        /// What it was given.
+        /// The value that it was given.
         value: u32,
         /// The largest value.
         max: u32,
     },
-    /// Only the cosine and the inner product are similarities.
+    /// The metric has no similarity. Only the cosine and the inner product have one.
     #[error(
         "min_similarity has no meaning for the metric {metric:?}: set max_distance, or search by the cosine or the inner product"
     )]
@@ -78,55 +89,65 @@ pub enum SearchError {
         /// The search's metric.
         metric: Metric,
     },
-    /// A distance of bits, and vectors to measure it by.
-    #[error(
-        "the metric {metric:?} is one of bits: to search vectors by their bits, say quantized(Quantized::binary())"
-    )]
+    /// The metric compares bits, and the column holds vectors.
+    #[error("the metric {metric:?} compares bits: to search vectors by their bits, set quantized(Quantized::binary())")]
     MetricOfBits {
         /// The search's metric.
         metric: Metric,
     },
-    /// A number that has no meaning for what it was given to.
+    /// A setter does not take this number.
     #[error("{setter}({value}) is out of range: it takes {range}")]
     Number {
         /// The setter.
         setter: &'static str,
-        /// What it was given.
+        /// The value that it was given.
         value: f64,
         /// What it takes.
         range: &'static str,
     },
-    /// A full-text search on rows without chunks.
-    #[error("{table} has no chunks to search for words: say with FullText::on or FullText::on_text where its text is")]
+    /// A full-text search needs text, and the searched table has no chunks.
+    #[error("{table} has no chunks to search for words: name the text with FullText::on or FullText::on_text")]
     NoText {
         /// The table that is searched.
         table: String,
     },
-    /// PostgreSQL has no text with NUL.
-    #[error("the full-text query has a NUL at byte {position}, which PostgreSQL takes in no text: leave it out")]
+    /// The full-text query has a NUL, which PostgreSQL takes in no text.
+    #[error("the full-text query has a NUL at byte {position}, which PostgreSQL takes in no text: remove it")]
     Nul {
-        /// Where, from 0.
+        /// The position, from 0.
         position: usize,
     },
     /// The reranker failed.
-    #[error("reranking failed")]
+    #[error("reranking failed: {0}")]
     Rerank(#[from] RerankError),
-    /// The query's text could not be embedded.
-    #[error("embedding the query text failed")]
+    /// The query text could not be embedded.
+    #[error("embedding the query text failed: {0}")]
     Embed(#[from] EmbedError),
-    /// The database refused the query.
-    #[error("the search query failed")]
-    Db(#[from] DbErr),
+    /// The database failed or refused the search.
+    #[error("searching {table} failed: {source}")]
+    Db {
+        /// The table that is searched.
+        table: String,
+        /// The database's error.
+        source: DbErr,
+    },
 }
 
-/// So that `?` works in functions that return SeaORM's error.
+/// Lets `?` work in functions that return SeaORM's error.
 impl From<SearchError> for DbErr {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Db(error) => error,
-            SearchError::Embed(error) => Self::Custom(format!("embedding the query text failed: {error}")),
-            SearchError::Rerank(error) => Self::Custom(format!("reranking failed: {error}")),
+            SearchError::Db { source, .. } => source,
             error => Self::Custom(error.to_string()),
         }
+    }
+}
+
+/// The name of an entity's table, as errors have it.
+pub(super) fn table_of<E: EntityName + Default>() -> String {
+    let entity = E::default();
+    match entity.schema_name() {
+        Some(schema) => format!("{schema}.{}", entity.table_name()),
+        None => entity.table_name().to_owned(),
     }
 }

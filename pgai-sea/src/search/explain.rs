@@ -1,42 +1,38 @@
-//! How PostgreSQL goes about a search.
+//! PostgreSQL's plan of a search.
 
 use std::fmt;
 
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
-use super::builder::Search;
-use super::error::SearchError;
-use super::found::{Found, SearchableTrait};
-
-/// The plan of a search. Displayed it is what `EXPLAIN` prints.
+/// PostgreSQL's plan of a search. It displays as the output of `EXPLAIN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     plan: String,
-    index: Option<Index>,
+    index: Option<IndexName>,
     is_quantized: bool,
 }
 
-/// An index, with the schema that it and its table are in.
+/// An index, and its schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Index {
+pub(super) struct IndexName {
     pub(super) schema: String,
     pub(super) name: String,
 }
 
 impl Explanation {
-    /// The index that finds the nearest rows. `None`: every row is looked at, because there is no index for the metric, because the
-    /// table is small, or because a filter leaves few rows.
+    /// The index that finds the nearest rows. `None`: PostgreSQL reads every row, because there is no index for the metric, the table
+    /// is small, or a filter leaves few rows.
     #[must_use]
     pub fn index(&self) -> Option<&str> {
         self.index.as_ref().map(|index| index.name.as_str())
     }
 
-    pub(super) fn into_index(self) -> Option<Index> {
+    pub(super) fn into_index(self) -> Option<IndexName> {
         self.index
     }
 
-    /// Whether rows are compared by less than their whole vectors, or not all of them: through an index, or by
-    /// [smaller vectors](Search::quantized), also where they have no index and all of them are put in order.
+    /// Whether the search may miss rows: it uses an index, or [quantized vectors](super::Search::quantized), which it may do without
+    /// an index too.
     #[must_use]
     pub fn is_approximate(&self) -> bool {
         self.index.is_some() || self.is_quantized
@@ -52,19 +48,6 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.plan)
-    }
-}
-
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
-    /// Asks for the plan of the statement that is sent first, and whether an index on vectors serves it. Nothing is searched, but a
-    /// text is embedded.
-    ///
-    /// # Errors
-    ///
-    /// As [`all`](Self::all); a connection that takes no raw statements, such as SeaORM's `RestrictedConnection`: `EXPLAIN` is one.
-    pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
-        let is_quantized = self.plan.is_quantized();
-        Ok(explain(db, self.resolved(db).await?, is_quantized).await?)
     }
 }
 
@@ -92,13 +75,13 @@ pub(super) async fn explain<C: ConnectionTrait>(
     })
 }
 
-/// The index of the scan that puts rows in order: one that only finds them has no `Order By`.
-fn ordering_index(node: &serde_json::Value) -> Option<Index> {
+/// The index of the scan that orders the rows. A scan that only finds them has no `Order By`.
+fn ordering_index(node: &serde_json::Value) -> Option<IndexName> {
     match node {
         serde_json::Value::Object(fields) => {
             let text = |name: &str| fields.get(name).and_then(serde_json::Value::as_str);
             match (text("Index Name"), fields.get("Order By")) {
-                (Some(name), Some(_)) => Some(Index {
+                (Some(name), Some(_)) => Some(IndexName {
                     schema: text("Schema").unwrap_or_default().to_owned(),
                     name: name.to_owned(),
                 }),

@@ -1,4 +1,4 @@
-//! What a search finds.
+//! Hits: what a search returns.
 
 use sea_orm::prelude::{PgVector, Uuid};
 use sea_orm::{DbErr, Iden, QueryResult, TryGetableMany};
@@ -7,71 +7,158 @@ use serde::Serialize;
 use super::error::SearchError;
 use crate::entity::EmbeddingTrait;
 
-/// How a selected column is called: `c_` for the chunk's, `s_` for the source's, `p_` for a partial model's.
+/// Prefixes of the selected columns: the chunk's, the source's, a partial model's.
 pub(super) const CHUNK: &str = "c_";
 pub(super) const SOURCE: &str = "s_";
 pub(super) const PARTIAL: &str = "p_";
 pub(super) const DISTANCE: &str = "distance";
-/// What diversity is measured by: the cosine distance, and the stored vector.
+/// The columns that diversity is measured by: the cosine distance, and the stored vector.
 pub(super) const COSINE: &str = "v_cosine";
 pub(super) const VECTOR: &str = "v_embedding";
 
 /// A chunk and its distance to the query.
+///
+/// A test of your application can build one:
+///
+/// ```
+/// use pgai_sea::search::{Chunk, Hit, Hits};
+///
+/// fn best(hits: &Hits<Hit<i32>>) -> Option<&str> {
+///     hits.first().map(|hit| hit.embedding.chunk.as_str())
+/// }
+///
+/// let hits: Hits<_> = vec![
+///     Hit::new(Chunk::new(7, 0, "The lighthouse stands on a cliff."), 0.12),
+///     Hit::new(Chunk::new(9, 2, "Its keeper rows to the mainland."), 0.31),
+/// ]
+/// .into();
+/// assert_eq!(best(&hits), Some("The lighthouse stands on a cliff."));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Hit<Key> {
-    /// The distance in the search's metric; smaller is nearer.
+    /// The distance in the search's metric. A smaller distance is nearer.
     pub distance: f64,
-    /// The chunk that was found.
+    /// The chunk.
     pub embedding: Chunk<Key>,
 }
 
+impl<Key> Hit<Key> {
+    /// A hit, for tests.
+    pub fn new(embedding: Chunk<Key>, distance: f64) -> Self {
+        Self { distance, embedding }
+    }
+}
+
 /// A chunk, its distance to the query, and the row that it belongs to.
+///
+/// ```
+/// use pgai_sea::search::{Chunk, HitWithSource};
+///
+/// let hit = HitWithSource::new(Chunk::new(7, 0, "It stands on a cliff."), "the row", 0.12);
+/// assert_eq!((hit.source, hit.embedding.source_key), ("the row", 7));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HitWithSource<Key, Source> {
-    /// The distance in the search's metric; smaller is nearer.
+    /// The distance in the search's metric. A smaller distance is nearer.
     pub distance: f64,
-    /// The chunk that was found.
+    /// The chunk.
     pub embedding: Chunk<Key>,
     /// The row of the source table.
     pub source: Source,
 }
 
+impl<Key, Source> HitWithSource<Key, Source> {
+    /// A hit, for tests.
+    pub fn new(embedding: Chunk<Key>, source: Source, distance: f64) -> Self {
+        Self {
+            distance,
+            embedding,
+            source,
+        }
+    }
+}
+
 /// A row that has a vector of its own, and its distance to the query.
+///
+/// ```
+/// let hit = pgai_sea::search::RowHit::new("the row", 0.12);
+/// assert_eq!((hit.source, hit.distance), ("the row", 0.12));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RowHit<Source> {
-    /// The distance in the search's metric; smaller is nearer.
+    /// The distance in the search's metric. A smaller distance is nearer.
     pub distance: f64,
     /// The row.
     pub source: Source,
 }
 
+impl<Source> RowHit<Source> {
+    /// A hit, for tests.
+    pub fn new(source: Source, distance: f64) -> Self {
+        Self { distance, source }
+    }
+}
+
 /// A partial model, and its distance to the query.
+///
+/// ```
+/// let hit = pgai_sea::search::PartialHit::new("the partial model", 0.12);
+/// assert_eq!((hit.row, hit.distance), ("the partial model", 0.12));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PartialHit<P> {
-    /// The distance in the search's metric; smaller is nearer.
+    /// The distance in the search's metric. A smaller distance is nearer.
     pub distance: f64,
-    /// What the partial model has of the embedding and its row.
+    /// The partial model, with columns of the embedding and its row.
     pub row: P,
 }
 
+impl<P> PartialHit<P> {
+    /// A hit, for tests.
+    pub fn new(row: P, distance: f64) -> Self {
+        Self { distance, row }
+    }
+}
+
 /// A row of the table of embeddings.
+///
+/// ```
+/// use pgai_sea::search::Chunk;
+///
+/// let mut chunk = Chunk::new((7, "en"), 0, "It stands on a cliff.");
+/// chunk.embedding = Some(vec![0.5, 1.0].into());
+/// assert_eq!((chunk.source_key, chunk.embedding_uuid.is_nil()), ((7, "en"), true));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Chunk<Key> {
-    /// Its own key.
+    /// The chunk's own key.
     pub embedding_uuid: Uuid,
-    /// The key of the source row, a tuple where that is composite.
+    /// The key of the source row. A composite key is a tuple.
     pub source_key: Key,
-    /// Its place in the row's text, from 0.
+    /// The chunk's place in the text of the row, from 0.
     pub chunk_seq: i32,
     /// The text that was embedded.
     pub chunk: String,
-    /// The vector, if [`with_vectors`](super::Search::with_vectors) asked for it.
+    /// The vector. `None` unless [`with_vectors`](super::Search::with_vectors) asked for it.
     pub embedding: Option<PgVector>,
+}
+
+impl<Key> Chunk<Key> {
+    /// A chunk, for tests. Its UUID is nil, and it has no vector; set the fields where they matter.
+    pub fn new(source_key: Key, chunk_seq: i32, chunk: impl Into<String>) -> Self {
+        Self {
+            embedding_uuid: Uuid::nil(),
+            source_key,
+            chunk_seq,
+            chunk: chunk.into(),
+            embedding: None,
+        }
+    }
 }
 
 impl<Key: TryGetableMany> Chunk<Key> {
@@ -95,7 +182,7 @@ impl<Key: TryGetableMany> Chunk<Key> {
     }
 }
 
-/// NULL only where the query's own vector is: nothing stored is at no distance.
+/// The distance is NULL if the query vector is.
 pub(super) fn distance(row: &QueryResult) -> Result<f64, DbErr> {
     let distance: Option<f64> = row.try_get("", DISTANCE)?;
     distance.ok_or_else(|| SearchError::NullQuery.into())

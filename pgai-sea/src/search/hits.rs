@@ -5,9 +5,17 @@ use std::vec;
 
 use serde::Serialize;
 
-/// What a search found, the nearest first: a slice, an iterator, or with [`into_vec`](Self::into_vec) a `Vec`.
+/// The hits of a search, nearest first: a slice, an iterator, or with [`into_vec`](Self::into_vec) a `Vec`.
 ///
-/// Serialized it is the list of its hits.
+/// It serializes as the list of its hits. A test of your application can build one from a `Vec`, or collect it:
+///
+/// ```
+/// use pgai_sea::search::{Chunk, Hit, Hits};
+///
+/// let hits: Hits<Hit<i32>> = (0..3).map(|seq| Hit::new(Chunk::new(7, seq, "text"), 0.1)).collect();
+/// assert_eq!((hits.len(), hits.missing()), (3, 0));
+/// assert_eq!(hits.with_missing(2).missing(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 #[must_use]
@@ -18,15 +26,17 @@ pub struct Hits<H> {
 }
 
 impl<H> Hits<H> {
-    pub(super) fn new(hits: Vec<H>, missing: u64) -> Self {
-        Self { hits, missing }
+    /// The same hits with another count of [missing](Self::missing) rows, for tests.
+    pub fn with_missing(mut self, missing: u64) -> Self {
+        self.missing = missing;
+        self
     }
 
-    /// How many rows belong on this page but were not found, because the search was told to give up early.
+    /// How many rows belong on this page and were not found, because the search was told to give up early.
     ///
-    /// Always 0 unless [`max_scan_tuples`](super::Search::max_scan_tuples), [`max_probes`](super::Search::max_probes) or
-    /// [`iterative_scan(Off)`](super::Search::iterative_scan) bounded the scan of an index: every other search that comes back with
-    /// too few rows is repeated without the index. Of a ranking it is another number, see [`Ranking::all`](super::Ranking::all).
+    /// It is 0 unless [`max_scan_tuples`](super::Search::max_scan_tuples), [`max_probes`](super::Search::max_probes) or
+    /// [`iterative_scan(Off)`](super::Search::iterative_scan) bounded the scan of an index. Every other search that finds too few rows
+    /// runs again without the index. For a ranking the number counts other rows, see [`Ranking::all`](super::Ranking::all).
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.missing
@@ -41,7 +51,19 @@ impl<H> Hits<H> {
 
 impl<H> Default for Hits<H> {
     fn default() -> Self {
-        Self::new(Vec::new(), 0)
+        Vec::new().into()
+    }
+}
+
+impl<H> From<Vec<H>> for Hits<H> {
+    fn from(hits: Vec<H>) -> Self {
+        Self { hits, missing: 0 }
+    }
+}
+
+impl<H> FromIterator<H> for Hits<H> {
+    fn from_iter<I: IntoIterator<Item = H>>(hits: I) -> Self {
+        Vec::from_iter(hits).into()
     }
 }
 

@@ -1,34 +1,42 @@
-//! Finding rows by meaning.
+//! Searches by meaning.
 //!
-//! [`VectorExprTrait`] gives columns and expressions pgvector's distances and functions, for queries written with SeaORM alone; [`ai`] embeds
-//! query text inside the database. [`SearchTrait`] and [`SourceSearchTrait`] start a [`Search`]:
+//! [`SearchTrait`] and [`SourceSearchTrait`] start a [`Search`] on an entity:
 //!
-//! - on a companion, for chunks, and with [`with_source`](Search::with_source) the rows that they belong to; on a source with one
-//!   vectorizer, for rows ranked by the best of their chunks; on an entity with a vector of its own, for its rows;
-//! - by a vector, by a text through an [`Embedder`](crate::embedder::Embedder), by a text that the database embeds, by a row that
-//!   others should be like;
-//! - with filters and joins, pages, a maximal distance or a minimal similarity, partial models;
-//! - through an index as pgvector has it set up, with settings for one search alone, through an index on smaller vectors
-//!   ([`Quantized`]), or [exactly](Search::exact).
+//! | the entity | hits |
+//! |---|---|
+//! | a companion | chunks; [`with_source`](Search::with_source) adds the rows that they belong to |
+//! | a source with one vectorizer | rows, ranked by their best chunk |
+//! | an entity with a vector of its own | rows |
 //!
-//! A [`Ranking`] puts the nearest rows in a better order: fused with a full-text search, by a reranker, or without repetition.
-//! [`Search::explain`] and [`SearchTrait::recall`] tell what an index does.
+//! | to | use |
+//! |---|---|
+//! | search by a vector, or by a text that the database embeds ([`ai`]) | [`search`](SearchTrait::search) |
+//! | search by a text that an [`Embedder`](crate::embedder::Embedder) embeds | [`search_text`](SearchTrait::search_text) |
+//! | find rows like another row | [`search_like`](SearchTrait::search_like) |
+//! | filter, join, page, set a maximal distance | [`Search`] |
+//! | return some columns only | [`into_partial_model`](Search::into_partial_model) |
+//! | fuse with a full-text search, rerank, leave out repetition | [`Ranking`] |
+//! | set `ef_search` or `probes`, use [quantized](Quantized) vectors, or no index | [`Search`](Search#how-it-is-found) |
+//! | see which index serves a search, and how many rows it misses | [`explain`](Search::explain), [`recall`](SearchTrait::recall) |
+//!
+//! A query written with SeaORM alone can use the distances of [`VectorExprTrait`].
 
 pub mod ai;
 mod builder;
 mod error;
 mod explain;
 mod expr;
-mod found;
 mod hit;
 mod hits;
 mod options;
 mod page;
 mod plan;
+mod projection;
 mod quantized;
 mod query;
 mod ranking;
 mod recall;
+mod refusal;
 mod scan;
 mod statement;
 
@@ -39,12 +47,14 @@ pub use self::explain::Explanation;
 pub use self::expr::kind;
 pub use self::expr::{IntoVector, Metric, VectorExpr, VectorExprTrait};
 pub(crate) use self::expr::{binary_expr, halfvec_expr};
-#[doc(hidden)]
-pub use self::found::primary_key;
-pub use self::found::{Chunks, Found, FoundKey, Partial, Rows, SearchableTrait, WithSource};
 pub use self::hit::{Chunk, Hit, HitWithSource, PartialHit, RowHit};
 pub use self::hits::Hits;
+#[doc(hidden)]
+pub use self::projection::primary_key;
+pub use self::projection::{
+    Chunks, FoundKey, Partial, Projection, SearchableTrait, SourceModel, SourceRows, WithSource,
+};
 pub use self::quantized::Quantized;
-pub use self::ranking::{FullText, Ranked, Ranking, RerankError, Reranker};
+pub use self::ranking::{FullText, Ranked, Ranking};
 pub use self::recall::{Recall, RecallAt, RecallReport};
 pub use self::scan::IterativeScan;

@@ -1,39 +1,39 @@
-//! What can be said about a search: the setters of [`Search`].
+//! The setters of [`Search`].
 
 use sea_orm::sea_query::{IntoCondition, IntoIden, NullOrdering, Order, TableRef};
 use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
 use super::expr::Metric;
-use super::found::{Found, SearchableTrait};
 use super::plan::{Direction, Join};
+use super::projection::{Projection, SearchableTrait};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
 use crate::entity::EmbeddingTrait;
 
 /// # Which rows
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
-    /// Only those for which `condition` holds, on columns of the embeddings, of the source, and of tables that were
-    /// [joined](Self::join). Several filters hold together.
+impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+    /// Finds only rows for which `condition` holds. It may have columns of the embeddings, of the source and of [joined](Self::join)
+    /// tables. Several filters have to hold together.
     pub fn filter(mut self, condition: impl IntoCondition) -> Self {
         self.plan.filter = self.plan.filter.add(condition.into_condition());
         self
     }
 
-    /// Joins another table to the source, for filters and orders. A row that it joins several times is found several times; what is
-    /// only to exist is better said as a filter with a subquery.
+    /// Joins another table to the source, for filters and orders. A row that is joined several times is found several times. If the
+    /// joined row only has to exist, filter by a subquery instead.
     pub fn join(self, join: JoinType, relation: RelationDef) -> Self {
         let table = relation.to_tbl.clone();
         self.joined(join, table, relation)
     }
 
-    /// The same by a relation that leads to the source: its own table is joined.
+    /// Joins by a relation that leads to the source: the table that the relation starts from is joined.
     pub fn join_rev(self, join: JoinType, relation: RelationDef) -> Self {
         let table = relation.from_tbl.clone();
         self.joined(join, table, relation)
     }
 
-    /// Joins under another name, which filters and orders call it by: so a table can be joined twice.
+    /// Joins a table under another name, which filters and orders use. So a table can be joined twice.
     pub fn join_as(self, join: JoinType, mut relation: RelationDef, alias: impl IntoIden) -> Self {
         relation.to_tbl = relation.to_tbl.alias(alias.into_iden());
         self.join(join, relation)
@@ -50,23 +50,23 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
         self
     }
 
-    /// The distance that is measured; by default cosine. An index serves the metric of its operator class only.
+    /// The metric of the distance. The default is cosine. An index serves only the metric of its operator class.
     pub fn metric(mut self, metric: Metric) -> Self {
         self.plan.metric = metric;
         self
     }
 
-    /// Only those at most this far away. NaN is refused.
+    /// Finds only rows at most this far away. NaN is refused.
     ///
-    /// An index that filled the page before what is too far away was cut off has found as many of the near ones as it has of any page,
-    /// see [`recall`](super::SearchTrait::recall); an [exact](Self::exact) search finds all of them.
+    /// An index may miss some of them, as it may of any page; [`recall`](super::SearchTrait::recall) measures how many. An
+    /// [exact](Self::exact) search misses none.
     pub fn max_distance(mut self, max_distance: f64) -> Self {
         self.plan.max_distance = Some(max_distance);
         self
     }
 
-    /// Only those at least this similar: under the cosine metric the cosine of the angle, from -1 to 1, under the inner product the
-    /// product itself. Other metrics have no similarity, and such a search is refused.
+    /// Finds only rows at least this similar. With the cosine metric the similarity is the cosine of the angle, from -1 to 1; with the
+    /// inner product it is the product. The other metrics have no similarity, and the search is refused.
     pub fn min_similarity(mut self, min_similarity: f64) -> Self {
         self.plan.min_similarity = Some(min_similarity);
         self
@@ -74,33 +74,33 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
 }
 
 /// # Which page
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
-    /// The most hits; by default ten.
+impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+    /// The largest number of hits. The default is ten.
     pub fn limit(mut self, limit: u64) -> Self {
         self.plan.limit = limit;
         self
     }
 
-    /// How many of the nearest to leave out. An index has to go past them all, so far pages cost more than near ones.
+    /// Skips this many of the nearest rows. An index has to read them all, so a far page costs more than a near one.
     pub fn offset(mut self, offset: u64) -> Self {
         self.plan.offset = offset;
         self
     }
 
-    /// Page `page`, from 0, of `size` hits: the limit and the offset in one. Where many rows are at the same distance, only pages of an
+    /// Page `page`, from 0, of `size` hits: sets the limit and the offset. If many rows are at the same distance, only the pages of an
     /// [exact](Self::exact) search are sure to have each of them once.
     pub fn page(self, page: u64, size: u64) -> Self {
         self.limit(size).offset(page.saturating_mul(size))
     }
 
-    /// What comes first of rows at the same distance. Of the rows that the scan of an index found; an [exact](Self::exact) search
-    /// puts all of them in order.
+    /// Orders rows at the same distance. Only the rows that an index found are ordered; an [exact](Self::exact) search orders all of
+    /// them.
     pub fn then_order_by(mut self, by: impl IntoSimpleExpr, order: Order) -> Self {
         self.plan.ties.push((by.into_simple_expr(), order.into()));
         self
     }
 
-    /// The same, and whether rows without a value come first or last; PostgreSQL has them last of an ascending order.
+    /// Orders rows at the same distance, with NULL first or last. By default PostgreSQL puts NULL last in ascending order.
     pub fn then_order_by_with_nulls(mut self, by: impl IntoSimpleExpr, order: Order, nulls: NullOrdering) -> Self {
         let direction = Direction {
             order,
@@ -112,18 +112,17 @@ impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
 }
 
 /// # What comes back
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
-    /// Sends the vectors back as well, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is none
-    /// otherwise. A partial model has those that it names; and vectors in other columns of a row are fields of its model like any others,
-    /// which come with it in any case.
+impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+    /// Returns the vectors too, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is `None` otherwise. A
+    /// partial model always has the vectors that it names, and a row always has the vectors in its other columns.
     pub fn with_vectors(mut self) -> Self {
         self.plan.vectors = true;
         self
     }
 }
 
-impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
-    /// One hit for each source row, its best chunk: ten hits are ten rows.
+impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
+    /// One hit for each source row, with its best chunk: ten hits are ten rows.
     pub fn best_per_source(mut self) -> Self {
         self.plan.best_per_source = true;
         self
@@ -132,51 +131,51 @@ impl<E: EmbeddingTrait, F: Found<E>> Search<'_, E, F> {
 
 /// # How it is found
 ///
-/// These hold for this search alone, also on a pooled connection and inside a transaction.
-impl<E: SearchableTrait, F: Found<E>> Search<'_, E, F> {
-    /// Looks at every row instead of using an index on vectors. Rows at the same distance come in the order of the source's key and of
-    /// their place in its text.
+/// These settings hold for this search alone, also on a pooled connection and inside a transaction.
+impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+    /// Reads every row instead of using an index on vectors, and misses none. Rows at the same distance come in the order of the
+    /// source's key and of their place in its text.
     pub fn exact(mut self) -> Self {
         self.plan.exact = true;
         self
     }
 
-    /// `hnsw.ef_search`, 1 to 1,000: the candidates that an HNSW index keeps in view. More finds better and takes longer.
+    /// `hnsw.ef_search`, 1 to 1,000: the number of candidates that an HNSW index keeps. A larger number finds better and takes longer.
     pub fn ef_search(mut self, ef_search: u32) -> Self {
         self.plan.scan.ef_search = Some(ef_search);
         self
     }
 
-    /// `ivfflat.probes`, 1 to 32,768: the lists of an IVFFlat index that are looked at.
+    /// `ivfflat.probes`, 1 to 32,768: the number of lists of an IVFFlat index that are read.
     pub fn probes(mut self, probes: u32) -> Self {
         self.plan.scan.probes = Some(probes);
         self
     }
 
-    /// `hnsw.iterative_scan` and `ivfflat.iterative_scan`: by default strict for a filtered search and for one of more rows than
-    /// `ef_search`, and otherwise as the connection has it.
+    /// `hnsw.iterative_scan` and `ivfflat.iterative_scan`. The default is strict for a filtered search and for one of more rows than
+    /// `ef_search`, and the connection's own setting otherwise.
     pub fn iterative_scan(mut self, iterative_scan: IterativeScan) -> Self {
         self.plan.scan.iterative = Some(iterative_scan);
         self
     }
 
-    /// `hnsw.max_scan_tuples`, from 1: gives up after about so many rows; pgvector's own limit is 20,000. What was not found then is
-    /// [`Hits::missing`](super::Hits::missing).
+    /// `hnsw.max_scan_tuples`, from 1: gives up after about this many rows; pgvector's own limit is 20,000.
+    /// [`Hits::missing`](super::Hits::missing) counts the rows that were not found.
     pub fn max_scan_tuples(mut self, max_scan_tuples: u32) -> Self {
         self.plan.scan.max_scan_tuples = Some(max_scan_tuples);
         self
     }
 
-    /// `ivfflat.max_probes`, 1 to 32,768: gives up after so many lists. What was not found then is
-    /// [`Hits::missing`](super::Hits::missing).
+    /// `ivfflat.max_probes`, 1 to 32,768: gives up after this many lists. [`Hits::missing`](super::Hits::missing) counts the rows that
+    /// were not found.
     pub fn max_probes(mut self, max_probes: u32) -> Self {
         self.plan.scan.max_probes = Some(max_probes);
         self
     }
 
-    /// Through an index on smaller vectors, whose finds are compared exactly. Where there is no such index the whole table is put in order
-    /// by its smaller vectors first: no better than through the index, and slower than an [exact](Self::exact) search.
-    /// [`explain`](Self::explain) tells.
+    /// Searches through an index on quantized vectors, and compares the rows that it finds exactly. Without such an index the search
+    /// orders the whole table by its quantized vectors: that finds no more than the index would, and is slower than an
+    /// [exact](Self::exact) search. [`explain`](Self::explain) says which it is.
     pub fn quantized(mut self, quantized: Quantized) -> Self {
         self.plan.quantized = Some(quantized);
         self

@@ -1,4 +1,4 @@
-//! Reading the page of a search: again without its index where that leaves it short, and in order.
+//! Reads the page of a search. If the index leaves it short, the search runs again without.
 
 use std::cmp::Ordering;
 
@@ -7,14 +7,15 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::error::SearchError;
 use super::expr::Metric;
-use super::found::{Found, SearchableTrait};
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
+use super::projection::{Projection, SearchableTrait};
+use super::refusal::Searching as _;
 use super::scan::SCANNED;
 use super::statement::PROBE;
 
-/// The rows of the page, nearest first, and how many belong there but were not found.
-pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+/// The rows of the page, nearest first, and the number of rows that belong there and were not found.
+pub(super) async fn nearest<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,
@@ -25,14 +26,15 @@ pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
         if is_exhausted && attempt != Attempt::Exact {
             continue;
         }
-        page = Page::read(plan.statement::<E, F>(query, attempt).query_all(db).await?)?;
+        let rows = plan.statement::<E, F>(query, attempt).query_all(db).await;
+        page = rows.and_then(Page::read).searching::<E>()?;
         if page.rows.len() as u64 >= plan.limit || page.has_null {
             break;
         }
         if let Attempt::Scan { insists: false, .. } = attempt
             && plan.is_counted_fast()
         {
-            // there is no more than that in a small table, or after its last page
+            // a small table, or its last page, has no more rows
             let reach = plan.reach();
             let found = plan.offset.saturating_add(page.rows.len() as u64);
             if matching::<E, F, _>(plan, query, Some(reach), db).await? <= found {
@@ -50,13 +52,13 @@ pub(super) async fn nearest<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
     Ok((rows, missing))
 }
 
-/// What a statement found, with the distances that are numbers. A vector of zeros is at no cosine distance from anything; and where
-/// the query is itself a column, it may be NULL in some rows.
+/// The rows of a statement that have a distance. A vector of zeros has none by the cosine. If the query is a column, it may be NULL in
+/// some rows.
 #[derive(Default)]
 struct Page {
     rows: Vec<(f64, QueryResult)>,
     has_null: bool,
-    /// How many rows the scan came up with, if that is more than what became of them.
+    /// How many rows the scan returned, if the statement says so.
     scanned: Option<u64>,
 }
 
@@ -64,7 +66,7 @@ impl Page {
     fn read(found: Vec<QueryResult>) -> Result<Self, DbErr> {
         let mut page = Self::default();
         if let Some(row) = found.first() {
-            // only a scan for the best of each source says so
+            // only a scan for the best chunk of each source says so
             page.scanned = row.try_get::<i64>("", SCANNED).ok().map(i64::unsigned_abs);
         }
         for row in found {
@@ -77,8 +79,8 @@ impl Page {
         Ok(page)
     }
 
-    /// Those near enough. An index may compute its distances with less precision, and a connection may have been told that its
-    /// order need not be strict: rows that it brought may still have to change places. Equals stay as the database has them.
+    /// The rows that are near enough, ordered by their distance: an index may compute distances with less precision, or return rows in
+    /// relaxed order. Rows at the same distance keep the order of the database.
     fn within(mut self, plan: &Plan) -> Vec<QueryResult> {
         self.rows.retain(|(distance, _)| plan.keeps(*distance));
         self.rows
@@ -87,13 +89,13 @@ impl Page {
     }
 }
 
-/// How many rows up to the end of the page were not found, of which there were `found`: none unless the scan was bounded.
-pub(super) async fn missing<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+/// How many rows up to the end of the page were not found, if `found` were. It is 0 unless the scan was bounded.
+pub(super) async fn missing<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     found: u64,
     db: &C,
-) -> Result<u64, DbErr> {
+) -> Result<u64, SearchError> {
     if plan.exact || !plan.scan.is_bounded() || found >= plan.reach() {
         return Ok(0);
     }
@@ -101,31 +103,32 @@ pub(super) async fn missing<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>
     Ok(matching.saturating_sub(found))
 }
 
-pub(super) async fn matching<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+/// How many rows can be hits, up to `limit`.
+pub(super) async fn matching<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     limit: Option<u64>,
     db: &C,
-) -> Result<u64, DbErr> {
-    let row = db.query_one(&plan.count::<E, F>(query, limit)).await?;
-    let matching: Option<i64> = row.map(|row| row.try_get("", "matching")).transpose()?;
-    let matching = matching.ok_or_else(|| DbErr::RecordNotFound("a count has no row".to_owned()))?;
-    Ok(matching.unsigned_abs())
+) -> Result<u64, SearchError> {
+    let row = db.query_one(&plan.count::<E, F>(query, limit)).await;
+    let matching: Result<i64, _> = row
+        .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
+        .and_then(|row| row.try_get("", "matching"));
+    Ok(matching.searching::<E>()?.unsigned_abs())
 }
 
-/// Tells a search that finds nothing from one that cannot find anything, because what only the database could evaluate is no vector
-/// to compare with.
-pub(super) async fn comparable<E: SearchableTrait, F: Found<E>, C: ConnectionTrait>(
+/// Fails if nothing can be compared with the query: an expression that the database evaluated to NULL or to zeros.
+pub(super) async fn comparable<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,
 ) -> Result<(), SearchError> {
     if matches!(query, Expr::Value(Value::Vector(Some(_)))) {
-        return Ok(()); // was checked
+        return Ok(()); // checked before the search
     }
-    let row = db.query_one(&plan.probe::<E, F>(query)).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("a probe has no row".to_owned()))?;
-    let [rows, present, comparable] = PROBE.map(|name| row.try_get::<bool>("", name));
+    let row = db.query_one(&plan.probe::<E, F>(query)).await.searching::<E>()?;
+    let Some(row) = row else { return Ok(()) };
+    let [rows, present, comparable] = PROBE.map(|name| row.try_get::<bool>("", name).searching::<E>());
     match (rows?, present?, comparable?) {
         (true, false, _) => Err(SearchError::NullQuery),
         (true, true, false) if plan.metric == Metric::Cosine => Err(SearchError::ZeroVector),

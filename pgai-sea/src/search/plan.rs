@@ -1,4 +1,4 @@
-//! What a search asks for, apart from its query.
+//! The options of a search, all but its query, and the attempts that fill its page.
 
 use sea_orm::sea_query::{Condition, Expr, NullOrdering, Order, OrderedStatement, TableRef};
 use sea_orm::{JoinType, RelationDef};
@@ -8,20 +8,20 @@ use super::expr::Metric;
 use super::quantized::Quantized;
 use super::scan::Scan;
 
-/// Rows of a page where no limit is set.
+/// The default number of hits.
 const DEFAULT_LIMIT: u64 = 10;
 
-/// How many chunks a row has, at a guess, for the first and the second look at what is the best of each.
+/// A guess at the chunks of a row, for the first and the second attempt to find the best chunk of each.
 const CHUNKS_PER_SOURCE: [u64; 2] = [8, 64];
 
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) metric: Metric,
     pub(super) filter: Condition,
-    /// Rows of the searched table that are no hits: the one that others are compared with.
+    /// Leaves out rows of the searched table: those of the row that others are compared with.
     pub(super) except: Option<Expr>,
     pub(super) joins: Vec<Join>,
-    /// Of rows at the same distance.
+    /// The order of rows at the same distance.
     pub(super) ties: Vec<(Expr, Direction)>,
     pub(super) max_distance: Option<f64>,
     pub(super) min_similarity: Option<f64>,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
     pub(super) ranking: ForRanking,
 }
 
-/// Another table, under the name that it has in the relation.
+/// A joined table, under its name in the relation.
 #[derive(Clone, Debug)]
 pub(super) struct Join {
     pub(super) kind: JoinType,
@@ -44,7 +44,7 @@ pub(super) struct Join {
     pub(super) relation: RelationDef,
 }
 
-/// Which values of an order come first.
+/// The direction of an order.
 #[derive(Clone, Debug)]
 pub(super) struct Direction {
     pub(super) order: Order,
@@ -67,23 +67,23 @@ impl Direction {
     }
 }
 
-/// What the stored vectors are compared with.
+/// The kind of query that the stored vectors are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Operand {
     #[default]
     Numbers,
-    /// It may speak of the rows that the vectors belong to.
+    /// An expression, which may have columns of the rows that the vectors belong to.
     Expression,
 }
 
 /// What a [`Ranking`](super::Ranking) needs of its window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ForRanking {
-    /// Conditions on the source that are not among the filters.
+    /// The source has to be joined, for conditions that are not among the filters.
     pub(super) source: bool,
-    /// The stored vectors, which are compared with each other.
+    /// The stored vectors come back, to be compared with each other.
     pub(super) vectors: bool,
-    /// Each row once, however often a join has it.
+    /// Each row comes back once, also where a join has it several times.
     pub(super) distinct: bool,
 }
 
@@ -110,17 +110,18 @@ impl Default for Plan {
     }
 }
 
-/// One way to get at the page.
+/// One attempt to fill the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// The `window` nearest by what an index can serve. If it `insists`, the scan carries on beyond what it finds in one go.
+    /// Orders by an expression that an index serves, and takes the first `window` rows. If it `insists`, the scan is told to continue
+    /// until it has them.
     Scan { window: u64, insists: bool },
-    /// The nearest of all, without an index on vectors.
+    /// Looks at every row, without an index on vectors.
     Exact,
 }
 
 impl Plan {
-    /// Refuses what has no right answer, before the database is asked.
+    /// Refuses options that contradict each other, before the database is asked.
     pub(super) fn check(&self) -> Result<(), SearchError> {
         self.scan.check()?;
         if matches!(self.metric, Metric::Hamming | Metric::Jaccard) {
@@ -145,12 +146,12 @@ impl Plan {
         Ok(())
     }
 
-    /// The rows up to the end of the page.
+    /// The number of rows up to the end of the page.
     pub(super) fn reach(&self) -> u64 {
         self.offset.saturating_add(self.limit)
     }
 
-    /// Whether conditions, joins or an order may speak of the rows that the vectors belong to.
+    /// Whether a condition, a join, an order or the query may need columns of the source.
     pub(super) fn is_joined(&self) -> bool {
         self.ranking.source
             || self.operand == Operand::Expression
@@ -159,34 +160,34 @@ impl Plan {
             || !self.ties.is_empty()
     }
 
-    /// Whether rows that an index finds may be no hits.
+    /// Whether an index scan may return rows that are no hits.
     pub(super) fn is_filtered(&self) -> bool {
         !self.filter.is_empty() || !self.joins.is_empty() || self.except.is_some()
     }
 
-    /// Whether rows are found by smaller vectors than those that are stored.
+    /// Whether rows are found by quantized vectors.
     pub(super) fn is_quantized(&self) -> bool {
         self.quantized.is_some() && !self.exact
     }
 
-    /// Whether what an index scan finds first still has to be put in order.
+    /// Whether the rows of an index scan have to be ordered again.
     pub(super) fn is_reordered(&self) -> bool {
         self.is_deduplicated() || self.quantized.is_some() || !self.ties.is_empty()
     }
 
-    /// Whether counting rows up to the end of the page looks at no more rows than that, and is better done before all are looked at.
+    /// Whether counting the rows up to the end of the page reads no more rows than these. Then it is cheaper than reading them all.
     pub(super) fn is_counted_fast(&self) -> bool {
         !self.is_filtered() && !self.is_deduplicated() && self.farthest().is_none() && !self.scan.is_bounded()
     }
 
-    /// Whether what an index scan finds may be several rows of one hit.
+    /// Whether an index scan may return several rows of one hit.
     pub(super) fn is_deduplicated(&self) -> bool {
         self.best_per_source || self.ranking.distinct && !self.joins.is_empty()
     }
 
-    /// What to try until the page is full. Rows of an index may be dead, and the connection's own settings may be low: what does not
-    /// carry on by itself is told to. The last attempt looks at every row, so that a short page is short because there are no more;
-    /// only a search that bounds its scan goes without.
+    /// The attempts to make until the page is full. An index may have dead rows, and the connection's own settings may be low, so a
+    /// scan that does not continue by itself is told to. The last attempt looks at every row: a page that is still short then has all
+    /// there is. A search that bounds its scan makes no such attempt.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         if self.exact {
             return vec![Attempt::Exact];
@@ -209,8 +210,8 @@ impl Plan {
         attempts
     }
 
-    /// Whether a scan that came up with so few rows would not find more if it were asked for more: it carried on until the index, or
-    /// its own bound, came to an end.
+    /// Whether a scan that returned `scanned` rows would find no more if it were asked for more, because it already continued to the
+    /// end of the index or to its own bound.
     pub(super) fn is_exhausted(&self, attempt: Attempt, scanned: u64) -> bool {
         let Attempt::Scan { window, insists } = attempt else {
             return true;
@@ -218,13 +219,13 @@ impl Plan {
         scanned < window && self.scan.carries_on(window, self.is_filtered() || insists)
     }
 
-    /// Whether stored vectors may be at no distance: zeros have no angle, products may be as large on one side as on the other, and what
-    /// an expression is, nobody knows.
+    /// Whether the distance of a stored vector may be NaN or NULL: zeros have no angle, a product may overflow, and an expression may
+    /// be anything.
     pub(super) fn may_have_no_distance(&self) -> bool {
         self.operand == Operand::Expression || matches!(self.metric, Metric::Cosine | Metric::InnerProduct)
     }
 
-    /// Whether a row so far away is a hit. A zero vector is at no cosine distance from anything, and never one.
+    /// Whether a row at this distance is a hit. A zero vector has no cosine distance and is never a hit.
     pub(super) fn keeps(&self, distance: f64) -> bool {
         !distance.is_nan() && self.farthest().is_none_or(|max| distance <= max)
     }

@@ -1,12 +1,13 @@
-//! Searching through an index on smaller vectors.
+//! Searching through an index on quantized vectors.
 
 use sea_orm::sea_query::Expr;
 
 use super::error::SearchError;
 use super::expr::{Metric, binary_expr, halfvec_expr};
 
-/// A search through an index on vectors of fewer bits: it finds several times as many rows as are wanted, and the exact distances
-/// of those decide.
+/// Searches through an index on quantized vectors, which have fewer bits: `search.quantized(Quantized::halfvec())`.
+///
+/// The index finds several times as many rows as are wanted. Their exact distances decide which of them are the hits.
 ///
 /// The index is one that [`CreateVectorIndex`](crate::index::CreateVectorIndex) creates with
 /// [`halfvec`](crate::index::CreateVectorIndex::halfvec), for the search's metric, or with
@@ -25,7 +26,7 @@ enum Kind {
 }
 
 impl Quantized {
-    /// Two bytes a number instead of four, twice as many rows as are wanted: as good as without for most models.
+    /// Two bytes a number instead of four. It fetches twice as many rows as are wanted, and finds the same rows for most models.
     pub fn halfvec() -> Self {
         Self {
             kind: Kind::HalfVec,
@@ -33,7 +34,7 @@ impl Quantized {
         }
     }
 
-    /// One bit a number, ten times as many rows as are wanted: for models of many dimensions.
+    /// One bit a number, for models of many dimensions. It fetches ten times as many rows as are wanted.
     pub fn binary() -> Self {
         Self {
             kind: Kind::Binary,
@@ -41,7 +42,7 @@ impl Quantized {
         }
     }
 
-    /// How many times as many rows as are wanted are fetched from the index and compared exactly; at least 1.
+    /// How many times as many rows as are wanted the search fetches from the index. At least 1.
     pub fn oversample(mut self, times: u32) -> Self {
         self.oversample = times;
         self
@@ -62,7 +63,7 @@ impl Quantized {
         Ok(())
     }
 
-    /// What the index orders by.
+    /// The expression that the index orders by.
     pub(super) fn order(self, metric: Metric, embedding: Expr, query: Expr, dimensions: usize) -> Expr {
         let dimensions = u32::try_from(dimensions).unwrap_or(u32::MAX);
         match self.kind {

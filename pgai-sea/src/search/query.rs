@@ -1,25 +1,27 @@
-//! What a search is by.
+//! The query of a search: a vector, an expression, a text or a row.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use sea_orm::prelude::PgVector;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, Value};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, SelectStatement, Value};
 use sea_orm::{ColumnTrait, ConnectionTrait};
 
-use super::error::SearchError;
+use super::error::{SearchError, table_of};
 use super::expr::{Metric, VectorExpr};
-use super::found::SearchableTrait;
 use super::plan::Operand;
+use super::projection::SearchableTrait;
+use super::refusal::Searching as _;
 use crate::embedder::{Embedder, InputType};
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {
     Vector(Vec<f32>),
     Expr(Expr),
-    /// What the database evaluates before it searches.
+    /// A call that the database evaluates before the search.
     Call(Expr),
-    Text(&'a dyn Embedder, String),
-    /// The row with this key.
+    Text(Text<'a>),
+    /// The row with this key, which other rows should be like.
     Like(Vec<Value>),
 }
 
@@ -29,7 +31,7 @@ impl fmt::Debug for SearchQuery<'_> {
             Self::Vector(vector) => write!(f, "Vector({} dimensions)", vector.len()),
             Self::Expr(expr) => f.debug_tuple("Expr").field(expr).finish(),
             Self::Call(call) => f.debug_tuple("Call").field(call).finish(),
-            Self::Text(_, text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Text(text) => f.debug_tuple("Text").field(&text.text).finish(),
             Self::Like(key) => f.debug_tuple("Like").field(key).finish(),
         }
     }
@@ -51,7 +53,7 @@ impl SearchQuery<'_> {
         Self::Like(key.into_value_tuple().into_iter().collect())
     }
 
-    /// What a search will compare the stored vectors with.
+    /// The kind of query that the stored vectors are compared with.
     pub(super) fn operand_kind(&self) -> Operand {
         match self {
             Self::Expr(expr) if !matches!(expr, Expr::Value(_)) => Operand::Expression,
@@ -59,42 +61,38 @@ impl SearchQuery<'_> {
         }
     }
 
-    /// Refuses numbers that nothing can be compared with.
+    /// Refuses a vector that nothing can be compared with.
     pub(super) fn check<E: SearchableTrait>(&self, metric: Metric) -> Result<(), SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric).map(drop),
-            Self::Expr(_) | Self::Call(_) | Self::Text(..) | Self::Like(_) => Ok(()),
+            Self::Expr(_) | Self::Call(_) | Self::Text(_) | Self::Like(_) => Ok(()),
         }
     }
 
-    /// What can stand beside the distance operator, without asking anyone.
+    /// The operand of the distance, if it is known before the search runs.
     pub(super) fn operand<E: SearchableTrait>(&self, metric: Metric) -> Result<Expr, SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric),
             Self::Expr(expr) => Ok(once(expr.clone())),
-            Self::Call(_) | Self::Text(..) | Self::Like(_) => Err(SearchError::NoVectorYet),
+            Self::Call(_) | Self::Text(_) | Self::Like(_) => Err(SearchError::NoVectorYet),
         }
     }
 
-    /// The same, after the text is embedded, the call evaluated, or the row's vector read.
+    /// The operand of the distance. Embeds the text, evaluates the call, or reads the row's vector.
     pub(super) async fn resolve<E: SearchableTrait, C: ConnectionTrait>(
         &self,
         metric: Metric,
         db: &C,
     ) -> Result<Expr, SearchError> {
         match self {
-            Self::Text(embedder, text) => {
-                let mut vectors = embedder.embed(std::slice::from_ref(text), InputType::Query).await?;
-                checked::<E>(vectors.pop().unwrap_or_default(), metric)
-            }
+            Self::Text(text) => checked::<E>(text.embed().await?, metric),
             Self::Call(call) => {
                 let query = Query::select().expr_as(call.clone().cast_as("vector"), "query").take();
-                let row = db.query_one(&query).await?;
-                let query: Option<PgVector> = row.map(|row| row.try_get("", "query")).transpose()?.flatten();
-                checked::<E>(query.ok_or(SearchError::NullQuery)?.to_vec(), metric)
+                let query = one_vector::<E, _>(&query, "query", db).await?;
+                checked::<E>(query.ok_or(SearchError::NullQuery)?, metric)
             }
             Self::Like(key) => {
-                // a row's chunks together: the mean of their vectors
+                // the mean of the vectors of its chunks
                 let mean = Query::select()
                     .expr_as(
                         Expr::from(Func::avg(E::embedding_column().into_expr())).cast_as("vector"),
@@ -103,19 +101,25 @@ impl SearchQuery<'_> {
                     .from(E::default().table_ref())
                     .and_where(is_of::<E>(key))
                     .take();
-                let row = db.query_one(&mean).await?;
-                let mean: Option<PgVector> = row.map(|row| row.try_get("", "mean")).transpose()?.flatten();
+                let mean = one_vector::<E, _>(&mean, "mean", db).await?;
                 let mean = mean.ok_or_else(|| SearchError::RowWithoutVectors {
-                    table: E::default().table_name().to_owned(),
+                    table: table_of::<E>(),
                     key: key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 })?;
-                checked::<E>(mean.to_vec(), metric)
+                if mean.len() != E::DIMENSIONS {
+                    return Err(SearchError::StoredDimensions {
+                        table: table_of::<E>(),
+                        stored: mean.len(),
+                        query: E::DIMENSIONS,
+                    });
+                }
+                checked::<E>(mean, metric)
             }
             Self::Vector(_) | Self::Expr(_) => self.operand::<E>(metric),
         }
     }
 
-    /// The rows that are compared with others and are no hits themselves.
+    /// Leaves out the row that others are compared with.
     pub(super) fn except<E: SearchableTrait>(&self) -> Option<Expr> {
         match self {
             Self::Like(key) => Some(is_of::<E>(key).not()),
@@ -124,7 +128,48 @@ impl SearchQuery<'_> {
     }
 }
 
-/// Holds for what belongs to the row with this key.
+/// A query text. All clones of a search share its vector, so that it is embedded once.
+#[derive(Clone)]
+pub(super) struct Text<'a> {
+    embedder: &'a dyn Embedder,
+    text: String,
+    vector: Arc<OnceLock<Vec<f32>>>,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(embedder: &'a dyn Embedder, text: String) -> Self {
+        Self {
+            embedder,
+            text,
+            vector: Arc::default(),
+        }
+    }
+
+    async fn embed(&self) -> Result<Vec<f32>, SearchError> {
+        if let Some(vector) = self.vector.get() {
+            return Ok(vector.clone());
+        }
+        let mut vectors = self
+            .embedder
+            .embed(std::slice::from_ref(&self.text), InputType::Query)
+            .await?;
+        let vector = vectors.pop().unwrap_or_default();
+        Ok(self.vector.get_or_init(|| vector).clone())
+    }
+}
+
+/// The vector that `select` returns as `name`. `None`: it is NULL, or there is no row.
+async fn one_vector<E: SearchableTrait, C: ConnectionTrait>(
+    select: &SelectStatement,
+    name: &str,
+    db: &C,
+) -> Result<Option<Vec<f32>>, SearchError> {
+    let row = db.query_one(select).await.searching::<E>()?;
+    let vector = row.map(|row| row.try_get::<Option<PgVector>>("", name)).transpose();
+    Ok(vector.searching::<E>()?.flatten().map(|vector| vector.to_vec()))
+}
+
+/// A condition that holds for the row with this key, and for its chunks.
 fn is_of<E: SearchableTrait>(key: &[Value]) -> Expr {
     let columns = E::source_key().into_iter().zip(key);
     columns
@@ -133,8 +178,8 @@ fn is_of<E: SearchableTrait>(key: &[Value]) -> Expr {
         .unwrap_or_else(|| Expr::val(false))
 }
 
-/// A call is evaluated for each row that it stands beside unless it is immutable; a subquery that knows nothing of the row is evaluated
-/// once for each place where it stands.
+/// Makes a call a subquery. PostgreSQL evaluates a call for each row unless it is immutable, but a subquery that needs no row once for
+/// each place where it stands.
 fn once(expr: Expr) -> Expr {
     match expr {
         Expr::Column(_) | Expr::Value(_) | Expr::SubQuery(..) => expr,
@@ -145,7 +190,7 @@ fn once(expr: Expr) -> Expr {
 fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
     if vector.len() != E::DIMENSIONS {
         return Err(SearchError::Dimensions {
-            table: E::default().table_name().to_owned(),
+            table: table_of::<E>(),
             expected: E::DIMENSIONS,
             actual: vector.len(),
         });
@@ -161,8 +206,7 @@ fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr,
     Ok(VectorExpr::Vector(vector).into())
 }
 
-/// pgvector adds up squares, products or amounts in single precision: beyond its largest number every row is infinitely far away, or
-/// at no distance at all.
+/// Refuses a vector whose distances overflow: pgvector adds up in single precision.
 fn measurable(vector: Vec<f32>, metric: Metric) -> Result<Vec<f32>, SearchError> {
     let sum: f32 = match metric {
         Metric::L1 => vector.iter().map(|x| x.abs()).sum(),
@@ -175,8 +219,8 @@ fn measurable(vector: Vec<f32>, metric: Metric) -> Result<Vec<f32>, SearchError>
     }
 }
 
-/// A vector of this direction whose length pgvector can tell: it adds up squares in single precision, where the huge are infinite
-/// and the tiny are zero.
+/// A vector of the same direction whose length pgvector can compute. It adds up squares in single precision, where huge numbers become
+/// infinite and tiny ones zero.
 fn directed(mut vector: Vec<f32>) -> Result<Vec<f32>, SearchError> {
     let squares: f32 = vector.iter().map(|x| x * x).sum();
     if !(1e-30..1e30).contains(&squares) {

@@ -1,4 +1,4 @@
-//! How good an index is: what it finds, compared with what is there.
+//! The recall of an index: how many of the nearest rows it finds.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,22 +9,23 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
 
 use super::error::SearchError;
-use super::explain::{Index, explain};
+use super::explain::{IndexName, explain};
 use super::expr::{Metric, VectorExpr};
-use super::found::{Distances, SearchableTrait};
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
+use super::projection::{Distances, SearchableTrait};
 use super::quantized::Quantized;
+use super::refusal::Searching as _;
 use super::statement::up_to;
 
-/// Values of `hnsw.ef_search` and of `ivfflat.probes` that are tried where nobody names others.
+/// The default values of `hnsw.ef_search` and `ivfflat.probes` that are measured.
 const EF_SEARCH: [u32; 5] = [20, 40, 80, 160, 320];
 const PROBES: [u32; 5] = [1, 2, 4, 8, 16];
 
-/// A setting of pgvector's, and its value.
+/// A setting of pgvector, and its value.
 type Setting = (&'static str, u32);
 
-/// Measures an index against exact searches. See [`SearchTrait::recall`](super::SearchTrait::recall).
+/// Compares searches through an index with exact ones. [`SearchTrait::recall`](super::SearchTrait::recall) makes one.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is measured until `run`"]
 pub struct Recall<E> {
@@ -35,40 +36,40 @@ pub struct Recall<E> {
     entity: PhantomData<E>,
 }
 
-/// What an index finds of the nearest rows, and how fast. Displayed it is a table.
+/// How many of the nearest rows an index finds, and how fast. It displays as a table.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RecallReport {
-    /// The rows of each search.
+    /// The number of rows of each search.
     pub k: u64,
     /// How many stored vectors were searched for.
     pub sample: u64,
-    /// The index. `None`: PostgreSQL uses none, and all searches were exact.
+    /// The name of the index. `None`: PostgreSQL uses none, and every search was exact.
     pub index: Option<String>,
-    /// The median time of an exact search, with its round trip.
+    /// The median time of an exact search, including the round trip.
     pub exact: Duration,
-    /// With the connection's own settings.
+    /// The measurement with the connection's own settings.
     pub default: RecallAt,
-    /// With others: of `hnsw.ef_search`, or `ivfflat.probes`.
+    /// The measurements with other values of `hnsw.ef_search` or `ivfflat.probes`.
     pub at: Vec<RecallAt>,
 }
 
-/// What an index finds with one setting.
+/// A measurement with one setting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RecallAt {
     /// The setting and its value. `None`: the connection's own.
     pub setting: Option<(&'static str, u32)>,
-    /// The share of the `k` nearest that were found, 0 to 1. A row as far away as the farthest of them counts as one of them; the vector
-    /// that was searched for, which any index finds, does not count.
+    /// The share of the `k` nearest rows that were found, 0 to 1. A row at the same distance as the farthest of them counts as one of
+    /// them. The vector that was searched for does not count, since every index finds it.
     pub recall: f64,
-    /// The median time of a search, with its round trip.
+    /// The median time of a search, including the round trip.
     pub median: Duration,
 }
 
 impl<E: SearchableTrait> Recall<E> {
     pub(super) fn new(k: u64, sample: u64) -> Self {
-        // the vector that is searched for as well
+        // one more for the vector that is searched for
         let plan = Plan {
             limit: k.saturating_add(1),
             ..Plan::default()
@@ -82,49 +83,51 @@ impl<E: SearchableTrait> Recall<E> {
         }
     }
 
-    /// The distance that is measured; by default cosine.
+    /// The metric of the searches. The default is cosine.
     pub fn metric(mut self, metric: Metric) -> Self {
         self.plan.metric = metric;
         self
     }
 
-    /// Through an index on smaller vectors.
+    /// Searches through an index on quantized vectors.
     pub fn quantized(mut self, quantized: Quantized) -> Self {
         self.plan.quantized = Some(quantized);
         self
     }
 
-    /// The values of `ef_search`, or for an IVFFlat index of `probes`, that are tried.
+    /// The values to measure: of `ef_search` for an HNSW index, of `probes` for an IVFFlat index.
     pub fn settings(mut self, settings: impl IntoIterator<Item = u32>) -> Self {
         self.settings = Some(settings.into_iter().collect());
         self
     }
 
-    /// Measures. Each stored vector of the sample is searched exactly, which reads the whole table, and once with each setting. Vectors
-    /// of zeros are not sampled where the cosine is measured: they are at no distance from anything.
+    /// Runs the searches: for each sampled vector an exact one, which reads the whole table, and one with each setting. With the cosine
+    /// the sample has no vectors of zeros, which have no distance to anything.
     ///
     /// # Errors
     ///
-    /// A setting that pgvector would refuse, before anything is measured; a connection that takes no raw statements, such as SeaORM's
-    /// `RestrictedConnection`: `EXPLAIN` is one.
+    /// A setting that pgvector would refuse, before anything is measured. A connection that takes no raw statements, such as SeaORM's
+    /// `RestrictedConnection`, refuses `EXPLAIN`.
     pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
         self.plan.check()?;
-        // any vector is found in the same way
+        // the plan is the same for every vector
         let any = VectorExpr::Vector(vec![1.0; E::DIMENSIONS]).into();
         let statement = self.plan.statement::<E, Distances>(&any, first(&self.plan)).build();
-        let index = explain(db, statement, self.plan.is_quantized()).await?.into_index();
+        let explained = explain(db, statement, self.plan.is_quantized()).await;
+        let index = explained.searching::<E>()?.into_index();
         let setting = match &index {
-            Some(index) => access_method(index, db).await?,
+            Some(index) => access_method(index, db).await.searching::<E>()?,
             None => None,
         };
         let tried = self.tried(setting)?;
 
-        let sample = self.sampled(db).await?;
+        let sample = self.sampled(db).await.searching::<E>()?;
         let mut exact = Vec::new();
         let mut exact_times = Vec::new();
         for sampled in &sample {
-            let (distances, took) = self.distances(&self.plan, sampled, Attempt::Exact, db).await?;
-            // of the rows that are there at all
+            let searched = self.distances(&self.plan, sampled, Attempt::Exact, db).await;
+            let (distances, took) = searched.searching::<E>()?;
+            // a small table has fewer than k rows
             exact.push((distances.len(), distances.last().copied().unwrap_or(f64::NEG_INFINITY)));
             exact_times.push(took);
         }
@@ -133,7 +136,8 @@ impl<E: SearchableTrait> Recall<E> {
             let mut shares = Vec::new();
             let mut times = Vec::new();
             for (sampled, (all, farthest)) in sample.iter().zip(&exact) {
-                let (distances, took) = self.distances(plan, sampled, first(plan), db).await?;
+                let searched = self.distances(plan, sampled, first(plan), db).await;
+                let (distances, took) = searched.searching::<E>()?;
                 let found = distances
                     .iter()
                     .filter(|distance| *distance <= farthest)
@@ -162,7 +166,7 @@ impl<E: SearchableTrait> Recall<E> {
         })
     }
 
-    /// What is measured: the connection's own settings first, then the values of `setting`. Refuses what pgvector would.
+    /// The plans to measure: with the connection's own settings first, then with the values of `setting`.
     fn tried(&self, setting: Option<&'static str>) -> Result<Vec<(Option<Setting>, Plan)>, SearchError> {
         let values = match (setting, self.settings.as_ref()) {
             (None, _) => Vec::new(),
@@ -224,7 +228,7 @@ impl<E: SearchableTrait> Recall<E> {
         let took = start.elapsed();
         let mut distances: Vec<f64> = rows.iter().map(distance).collect::<Result<_, _>>()?;
         distances.retain(|distance| !distance.is_nan());
-        // one of those at its distance, if there are several: which of them is all the same
+        // leaves out the vector itself, or another one at its distance
         if let Some(place) = distances
             .iter()
             .position(|distance| distance.total_cmp(&sampled.itself).is_eq())
@@ -236,19 +240,19 @@ impl<E: SearchableTrait> Recall<E> {
     }
 }
 
-/// A stored vector, and how far it is from itself: nothing, or by the inner product its own length squared.
+/// A stored vector, and its distance to itself: 0, or by the inner product its negated squared length.
 struct Sampled {
     query: Expr,
     itself: f64,
 }
 
-/// What the search would try first.
+/// The first attempt of a search.
 fn first(plan: &Plan) -> Attempt {
     plan.attempts().first().copied().unwrap_or(Attempt::Exact)
 }
 
-/// Which setting an index of its kind listens to.
-async fn access_method<C: ConnectionTrait>(index: &Index, db: &C) -> Result<Option<&'static str>, DbErr> {
+/// The setting that an index of this access method reads.
+async fn access_method<C: ConnectionTrait>(index: &IndexName, db: &C) -> Result<Option<&'static str>, DbErr> {
     let query = Query::select()
         .expr_as(Expr::col(("pg_am", "amname")).cast_as("text"), "method")
         .from(("pg_catalog", "pg_class"))

@@ -1,4 +1,4 @@
-//! How pgvector scans an index, for one search alone.
+//! The settings of pgvector for one search.
 
 use std::fmt::Write as _;
 
@@ -9,22 +9,22 @@ use sea_orm::sea_query::{
 use super::error::SearchError;
 use crate::sql::quote_literal;
 
-/// Whether an index scan carries on when what it found so far does not fill the page. Needs pgvector 0.8.
+/// Whether an index scan continues until the page is full. It needs pgvector 0.8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IterativeScan {
-    /// It stops after `ef_search` rows (HNSW) or `probes` lists (IVFFlat), whether or not they pass the filter.
+    /// The scan stops after `ef_search` rows (HNSW) or `probes` lists (IVFFlat), however many of the rows pass the filter.
     Off,
-    /// It carries on, and rows come in the exact order of their distances. IVFFlat has no strict order; there it means relaxed.
+    /// The scan continues, and returns rows in the exact order of their distances. IVFFlat has no strict order and takes this as relaxed.
     Strict,
-    /// It carries on; rows that come later may be nearer than some before. Finds slightly more for the same work.
+    /// The scan continues, and a later row may be nearer than an earlier one. It finds slightly more rows for the same work.
     Relaxed,
 }
 
-/// Rows that pgvector's HNSW scan looks at where nobody says otherwise; it finds no more than that in one go.
+/// pgvector's default of `hnsw.ef_search`: a scan that does not continue returns no more rows.
 const DEFAULT_EF_SEARCH: u64 = 40;
 
-/// What a search says about the scan of an index. What it leaves out is the connection's own setting.
+/// The scan settings of a search. The connection's own settings hold for the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
     pub(super) ef_search: Option<u32>,
@@ -34,7 +34,7 @@ pub(super) struct Scan {
     pub(super) max_probes: Option<u32>,
 }
 
-/// A setting of pgvector, what it is during the statement, and what it is where nobody ever set it.
+/// A setting of pgvector, its value during the statement, and its default.
 pub(super) struct Setting {
     name: &'static str,
     value: SettingValue,
@@ -44,12 +44,12 @@ pub(super) struct Setting {
 #[derive(Clone, Copy)]
 enum SettingValue {
     Word(&'static str),
-    /// Is bound: all searches that differ in nothing else share a statement, and a plan.
+    /// It is bound, so that searches that differ in it alone share a statement and a plan.
     Number(u32),
 }
 
 impl Scan {
-    /// Refuses what pgvector would: its library may not be loaded when the setting is made, and would then ignore it with a warning.
+    /// Refuses what pgvector would. PostgreSQL checks a value only once it has loaded pgvector, and ignores a bad one until then.
     pub(super) fn check(&self) -> Result<(), SearchError> {
         for (setter, value, max) in [
             ("ef_search", self.ef_search, 1_000),
@@ -64,12 +64,12 @@ impl Scan {
         Ok(())
     }
 
-    /// Whether the search itself asked that a scan gives up before the page is full.
+    /// Whether the search asked the scan to give up early.
     pub(super) fn is_bounded(&self) -> bool {
         self.iterative == Some(IterativeScan::Off) || self.max_scan_tuples.is_some() || self.max_probes.is_some()
     }
 
-    /// What is set of `iterative_scan` for a scan that has to come up with `rows` rows, of which a filter drops some if `filtered`.
+    /// The value of `iterative_scan` for a scan that has to return `rows` rows, some of which a filter drops if `filtered`.
     fn iterates(&self, rows: u64, filtered: bool) -> Option<IterativeScan> {
         let found_in_one_go = self.ef_search.map_or(DEFAULT_EF_SEARCH, u64::from);
         let carries_on =
@@ -77,12 +77,12 @@ impl Scan {
         self.iterative.or(carries_on.then_some(IterativeScan::Strict))
     }
 
-    /// Whether such a scan goes beyond what it finds in one go.
+    /// Whether such a scan continues until it has its rows.
     pub(super) fn carries_on(&self, rows: u64, filtered: bool) -> bool {
         !matches!(self.iterates(rows, filtered), None | Some(IterativeScan::Off))
     }
 
-    /// The settings for a scan that has to come up with `rows` rows, of which a filter drops some if `filtered`.
+    /// The settings for a scan that has to return `rows` rows, some of which a filter drops if `filtered`.
     pub(super) fn settings(&self, rows: u64, filtered: bool) -> Vec<Setting> {
         let mut settings = Vec::new();
         let mut set = |name, value: Option<SettingValue>, default| {
@@ -105,22 +105,22 @@ impl Scan {
     }
 }
 
-/// The common table expression that holds what an index scan found. It hides a table of that name, and takes it from what SeaORM's
-/// access control judges: no table should have one of these.
+/// The common table expression with the rows of an index scan. It hides a table of this name, also from SeaORM's access control, so
+/// the name is one that no table should have.
 pub(super) const HITS: &str = "pgai_sea_hits";
-/// How many rows are in it, where a statement says so.
+/// The column with the number of its rows.
 pub(super) const SCANNED: &str = "scanned";
 const SCAN: &str = "pgai_sea_scan";
 const RESTORE: &str = "pgai_sea_restore";
 
-/// Makes `settings` hold for this statement alone: `scan` makes them before the index scan starts and remembers what was there,
-/// `restore` puts that back once all hits are in. One round trip, on any connection; a caller's transaction goes on with its own
-/// settings. What reads `hits` has to wait for [`restored`], and `nearest` itself for what is [`set`].
+/// Makes `settings` hold for this statement alone. `scan` makes them before the index scan starts and keeps the former values;
+/// `restore` sets those again once all hits are read. This takes one round trip on any connection, and a caller's transaction keeps
+/// its own settings. `nearest` has to wait for [`set`], and the query that reads the hits for [`restored`].
 ///
-/// Names and words are written, as text: all that is left to send are numbers, and a tree of expressions would take longer to build than
-/// the rest of the search.
+/// Names and words are part of the text, because building a tree of expressions would take longer than the rest of the search. Only
+/// numbers are bound.
 pub(super) fn scanning(nearest: SelectStatement, settings: &[Setting]) -> WithClause {
-    // the columns of a select list are evaluated from left to right
+    // PostgreSQL evaluates a select list from left to right
     let mut scan = String::new();
     let mut restore = String::new();
     let mut numbers = Vec::new();
@@ -156,32 +156,32 @@ pub(super) fn scanning(nearest: SelectStatement, settings: &[Setting]) -> WithCl
     with
 }
 
-/// A common table expression that is evaluated once, by itself.
+/// A common table expression that PostgreSQL evaluates once, by itself.
 pub(super) fn cte(name: &'static str, query: SelectStatement) -> CommonTableExpression {
     let mut cte = CommonTableExpression::new();
     cte.table_name(name.into_iden()).query(query).materialized(true);
     cte
 }
 
-/// `query` with what it reads. The method of that name copies all of it.
+/// `query` with the clause that it reads from. The method of that name would copy all of it.
 pub(super) fn with(clause: WithClause, query: SelectStatement) -> WithQuery {
     let mut with = WithQuery::new();
     with.with_clause(clause).query(query);
     with
 }
 
-/// Holds once the settings are made.
+/// A condition that waits for the settings.
 pub(super) fn set() -> Expr {
     after(SCAN)
 }
 
-/// Holds once the settings are back.
+/// A condition that waits for the former settings.
 pub(super) fn restored() -> Expr {
     after(RESTORE)
 }
 
-/// True, once the common table expression `name` has been evaluated: PostgreSQL checks a condition without columns before it
-/// touches a row, also where there is none.
+/// A condition that is true once the common table expression `name` has been evaluated. It has no columns, so PostgreSQL checks it
+/// before it reads a row, also in an empty table.
 fn after(name: &'static str) -> Expr {
     Expr::cust(format!("(SELECT COUNT(*) FROM {name}) > 0"))
 }

@@ -1,8 +1,8 @@
 //! The SQL of a search.
 //!
-//! The nearest rows come from one `SELECT` that orders by the bare operator expression, so that an index serves it. Where pgvector's
-//! settings have to hold, that is the common table expression `hits`, see [`scan`](super::scan); where the order of the index is not
-//! the order of the page, a second `SELECT` puts it right.
+//! One `SELECT` finds the nearest rows. It orders by the bare operator expression, so that an index serves it. If the search has
+//! settings of pgvector, this `SELECT` is a common table expression, see [`scan`](super::scan). If the index returns rows in another
+//! order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
     Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WithQuery,
@@ -10,19 +10,19 @@ use sea_orm::sea_query::{
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::expr::Metric;
-use super::found::{Found, SearchableTrait};
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Join, Plan};
+use super::projection::{Projection, SearchableTrait};
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
 
-/// A search as SeaORM sends it.
+/// The statement of a search.
 pub(super) enum SearchStatement {
     Plain(SelectStatement),
     Scanning(WithQuery),
 }
 
 impl SearchStatement {
-    /// Both go through SeaORM's own statement types, so that a connection with access control can judge them.
+    /// Sends SeaORM's own statement types, so that a connection with access control can check them.
     pub(super) async fn query_all<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<QueryResult>, DbErr> {
         match self {
             Self::Plain(select) => db.query_all(select).await,
@@ -38,34 +38,38 @@ impl SearchStatement {
     }
 }
 
-/// What a page is put in order by, beside the distance: the source's key, the place in its text, and the caller's own.
+/// The columns that order rows at the same distance: the source's key, the chunk's place in the text ([`SEQ`]), the caller's own.
 pub(super) fn key(i: usize) -> String {
     format!("k_{i}")
 }
 
 pub(super) const SEQ: &str = "k_seq";
 
-/// PostgreSQL counts no further; larger numbers cannot be bound.
+/// The largest number that PostgreSQL counts to. A larger one cannot be bound.
 const MAX_ROWS: u64 = i64::MAX.unsigned_abs();
 
 pub(super) fn up_to(rows: u64) -> u64 {
     Ord::min(rows, MAX_ROWS)
 }
 
-/// What [`Plan::probe`] finds out: there are rows, the query is there, the query has a distance.
+/// The columns of [`Plan::probe`]: whether there are rows, whether the query is not NULL, whether it has a distance.
 pub(super) const PROBE: [&str; 3] = ["rows", "present", "comparable"];
 
 pub(super) fn tie(i: usize) -> String {
     format!("t_{i}")
 }
 
-/// What tells the rows of the searched table apart.
+/// The columns that identify a row of the searched table.
 pub(super) fn identity(i: usize) -> String {
     format!("i_{i}")
 }
 
 impl Plan {
-    pub(super) fn statement<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, attempt: Attempt) -> SearchStatement {
+    pub(super) fn statement<E: SearchableTrait, F: Projection<E>>(
+        &self,
+        query: &Expr,
+        attempt: Attempt,
+    ) -> SearchStatement {
         let page = |hits, keyed: bool| {
             let keys = if keyed { E::source_key().len() } else { 0 };
             self.page(hits, keys, E::identity().len())
@@ -79,7 +83,7 @@ impl Plan {
         self.tables::<E, F>(&mut nearest);
         self.columns::<E, F>(&mut nearest, query, self.distance::<E>(query), self.is_reordered());
         let by = match self.quantized {
-            // by its name: the vector is sent, and the distance computed, once
+            // by its name, so that the vector is sent once, and the distance computed once
             None => Expr::col(DISTANCE),
             Some(_) => self.scanned::<E>(query),
         };
@@ -106,8 +110,12 @@ impl Plan {
         SearchStatement::Scanning(with(scanning(nearest, &settings), page(hits, self.is_reordered())))
     }
 
-    /// How many rows there are to be found, counted one by one, up to `limit`.
-    pub(super) fn count<E: SearchableTrait, F: Found<E>>(&self, query: &Expr, limit: Option<u64>) -> SelectStatement {
+    /// Counts the rows that can be hits, up to `limit`.
+    pub(super) fn count<E: SearchableTrait, F: Projection<E>>(
+        &self,
+        query: &Expr,
+        limit: Option<u64>,
+    ) -> SelectStatement {
         let mut matching = Query::select();
         self.source::<E, F>(&mut matching);
         if self.is_deduplicated() {
@@ -123,7 +131,7 @@ impl Plan {
         } else {
             matching.expr(Expr::cust("1"));
         }
-        // PostgreSQL has NaN above all numbers
+        // PostgreSQL sorts NaN above all numbers
         matching.and_where(match self.farthest() {
             Some(max) if max < f64::INFINITY => self.distance::<E>(query).lte(max),
             _ => self.distance::<E>(query).ne(f64::NAN),
@@ -137,9 +145,9 @@ impl Plan {
             .take()
     }
 
-    /// Whether there is anything in the tables that are searched, whether anything of it stands beside a query that is not NULL, and
-    /// beside one that is at a distance from itself. A filter that leaves nothing says nothing about the query.
-    pub(super) fn probe<E: SearchableTrait, F: Found<E>>(&self, query: &Expr) -> SelectStatement {
+    /// Asks whether the searched tables have rows, whether the query is not NULL for one of them, and whether it has a distance to
+    /// itself for one of them. It leaves out the filters: when they leave no row, that says nothing about the query.
+    pub(super) fn probe<E: SearchableTrait, F: Projection<E>>(&self, query: &Expr) -> SelectStatement {
         let unfiltered = Self {
             metric: self.metric,
             joins: self.joins.clone(),
@@ -163,8 +171,8 @@ impl Plan {
         probe
     }
 
-    /// All rows that can be hits, with what a hit has of them, in no order, `keyed` by what tells them apart.
-    pub(super) fn hits<E: SearchableTrait, F: Found<E>>(
+    /// All rows that can be hits, unordered, with the columns of a hit, and the columns that order and identify them if `keyed`.
+    pub(super) fn hits<E: SearchableTrait, F: Projection<E>>(
         &self,
         query: &Expr,
         distance: Expr,
@@ -176,7 +184,7 @@ impl Plan {
         hits
     }
 
-    fn columns<E: SearchableTrait, F: Found<E>>(
+    fn columns<E: SearchableTrait, F: Projection<E>>(
         &self,
         hits: &mut SelectStatement,
         query: &Expr,
@@ -206,7 +214,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn source<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
+    pub(super) fn source<E: SearchableTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
         self.tables::<E, F>(select);
         let conditions = self.conditions::<E>();
         if !conditions.is_empty() {
@@ -214,7 +222,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn tables<E: SearchableTrait, F: Found<E>>(&self, select: &mut SelectStatement) {
+    pub(super) fn tables<E: SearchableTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
         select.from(E::default().table_ref());
         if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
@@ -225,7 +233,7 @@ impl Plan {
     }
 
     pub(super) fn conditions<E: SearchableTrait>(&self) -> Condition {
-        // a row that waits for its vector is at no distance
+        // a row that waits for its vector has no distance
         let waiting = E::source_relation().is_none();
         Condition::all()
             .add_option(waiting.then(|| E::embedding_column().into_expr().is_not_null()))
@@ -237,7 +245,7 @@ impl Plan {
         self.metric.between(E::embedding_column().into_expr(), query.clone())
     }
 
-    /// What the index orders by.
+    /// The expression that the index orders by.
     pub(super) fn scanned<E: SearchableTrait>(&self, query: &Expr) -> Expr {
         match self.quantized {
             None => self.distance::<E>(query),
@@ -250,8 +258,8 @@ impl Plan {
         }
     }
 
-    /// The page of what `hits` selects, in the order of the distance, then the caller's, then of `keys` key columns. Where several rows
-    /// may be one hit, `identities` columns tell apart those that are not.
+    /// The page of `hits`, ordered by the distance, then as the caller wants, then by `keys` key columns. If several rows may be one
+    /// hit, `identities` columns tell which are.
     fn page(&self, mut hits: SelectStatement, keys: usize, identities: usize) -> SelectStatement {
         if keys == 0 || !self.is_deduplicated() {
             hits.order_by(DISTANCE, Order::Asc);
@@ -296,20 +304,19 @@ impl Plan {
     }
 }
 
-/// Up to so many rows a `LIMIT` is part of the text.
+/// Up to this number of rows, a `LIMIT` is part of the text.
 const WRITTEN_LIMIT: u64 = 1_000;
 
-/// The first `rows` by `by` of those that `conditions` hold for, after `offset` of them: what an index on vectors serves.
+/// Adds `conditions`, an order and a limit to `select`: the form that an index on vectors serves.
 ///
-/// SeaORM would bind the numbers. PostgreSQL then takes a tenth of the table for the limit where it plans for all values at once, so
-/// that it plans every search anew; and after a few long pages, which cost more than such a tenth, it plans none, and short pages read
-/// what long ones would. As part of the text they are like those that one writes by hand. Nothing but conditions can have text of ours
-/// at its end, and a statement ends with them where it has no order of its own.
+/// SeaORM would bind the limit. For a generic plan PostgreSQL then assumes that the limit is a tenth of the table: it plans every
+/// search anew, or after a few long pages uses one plan that reads too much for short ones. So the limit is part of the text, as if
+/// written by hand. sea-query takes text of ours in conditions only, and these end a statement that has no order of its own.
 pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Expr, rows: u64, offset: u64) {
     let offset = up_to(offset);
     let rows = Ord::min(rows, MAX_ROWS - offset);
     if rows.saturating_add(offset) > WRITTEN_LIMIT {
-        // more than there are sensible numbers of: such pages share a statement, and a plan that suits long ones
+        // long pages share a statement, and a plan that suits them
         if !conditions.is_empty() {
             select.cond_where(conditions);
         }
@@ -328,12 +335,12 @@ pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Exp
     select.and_where(Expr::cust_with_exprs(text, [conditions.into(), by]));
 }
 
-/// The place of a chunk in its row.
+/// The chunk's place in the text of its row.
 pub(super) fn seq<E: SearchableTrait>() -> Expr {
     E::chunk_seq().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
 }
 
-/// Of the rows that have the same `keys` the one that comes first by `by`, in no order.
+/// Of the rows with the same `keys`, the first by `by`. The result is unordered.
 pub(super) fn best(
     mut rows: SelectStatement,
     keys: &[String],
@@ -351,7 +358,7 @@ pub(super) fn best(
     Query::select().column(Asterisk).from_subquery(rows, "best").take()
 }
 
-/// The same distance, as something that no index has: one serves the distance itself, not a sum with it.
+/// The same distance as a sum, which no index serves.
 pub(super) fn unindexed(distance: Expr) -> Expr {
     distance.add(Expr::cust("0"))
 }

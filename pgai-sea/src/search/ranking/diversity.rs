@@ -3,14 +3,14 @@
 use sea_orm::prelude::PgVector;
 use sea_orm::{DbErr, QueryResult};
 
-use super::hit::Ranked;
+use super::ranked::Ranked;
 use crate::search::hit::{COSINE, VECTOR};
 
-/// What diversity is measured by.
+/// A hit as diversity compares it.
 pub(super) struct Candidate {
     /// The cosine with the query.
     cosine: f64,
-    /// The stored vector, of length 1. `None`: it is zero, and like nothing.
+    /// The stored vector, scaled to length 1. `None`: it has only zeros, and is similar to nothing.
     direction: Option<Vec<f64>>,
 }
 
@@ -37,7 +37,7 @@ impl Candidate {
     }
 }
 
-/// How much each candidate has to do with the query: the cosine, or with `by_score` its score stretched to 0 to 1.
+/// The relevance of each candidate: its cosine with the query, or with `by_score` its score, scaled to 0 to 1.
 pub(super) fn relevance<H>(by_score: bool, hits: &[Ranked<H>], candidates: &[Candidate]) -> Vec<f64> {
     if !by_score {
         return candidates.iter().map(|candidate| candidate.cosine).collect();
@@ -53,7 +53,7 @@ pub(super) fn relevance<H>(by_score: bool, hits: &[Ranked<H>], candidates: &[Can
         .collect()
 }
 
-/// The first `wanted` of `order`, places in `candidates`, by maximal marginal relevance; of equals the one that came first.
+/// Chooses `wanted` of the candidates by maximal marginal relevance. `order` has their positions; of equals the earlier one wins.
 pub(super) fn choose(
     lambda: f64,
     relevance: &[f64],
@@ -61,7 +61,7 @@ pub(super) fn choose(
     mut order: Vec<usize>,
     wanted: usize,
 ) -> Vec<usize> {
-    // of every candidate to the one it is most like among the chosen
+    // the similarity of each candidate to the most similar chosen one
     let mut likeness = vec![f64::NEG_INFINITY; candidates.len()];
     let mut chosen: Vec<usize> = Vec::with_capacity(wanted.min(order.len()));
     while chosen.len() < wanted && !order.is_empty() {

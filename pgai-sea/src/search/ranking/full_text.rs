@@ -1,14 +1,13 @@
-//! What a full-text search looks for, and where.
+//! The full-text half of a hybrid search.
 
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, FunctionCall};
 use sea_orm::{ColumnTrait, IntoSimpleExpr};
 
-use super::statement::Matching;
-use crate::search::error::SearchError;
-use crate::search::found::SearchableTrait;
+use crate::search::error::{SearchError, table_of};
+use crate::search::projection::SearchableTrait;
 use crate::sql::quote_literal;
 
-/// What is searched.
+/// The text that is searched.
 #[derive(Clone, Debug)]
 enum Document {
     Chunks,
@@ -16,44 +15,75 @@ enum Document {
     Vector(Expr),
 }
 
-/// PostgreSQL's full-text search, as one half of a hybrid one.
+/// How a query becomes a `tsquery`.
+#[derive(Clone, Copy, Debug)]
+enum Parser {
+    /// A function of PostgreSQL.
+    Function(&'static str),
+    /// The words of a text, joined by "or".
+    AnyWord,
+}
+
+/// A full-text search of PostgreSQL, the other half of a [hybrid search](super::super::Search::hybrid).
 ///
-/// It searches the text of the chunks, and an index makes that fast:
-/// `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english', chunk))`. An entity whose vector is a column of
-/// its own has no chunks; [`on`](Self::on) says where its text is.
+/// ```no_run
+/// use pgai_sea::prelude::*;
+///
+/// let text = FullText::any("how do I index a column?");
+/// ```
+///
+/// It searches the text of the chunks. An index makes it fast:
+/// `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english', chunk))`. An entity whose vector is a column of its
+/// own has no chunks. [`on`](Self::on) and [`on_text`](Self::on_text) say where its text is.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FullText {
-    parser: &'static str,
+    parser: Parser,
     query: String,
     language: String,
     document: Document,
     normalization: i32,
 }
 
+/// The condition that a text matches, and how well it does.
+pub(super) struct Matching {
+    pub(super) matches: Expr,
+    pub(super) score: Expr,
+}
+
 impl FullText {
-    /// What people type into a search box: words that all have to be there, `"a phrase"`, `or`, and `-without`
-    /// (`websearch_to_tsquery`). Nothing that can be typed is an error; a NUL is refused, as PostgreSQL has no text with one.
+    /// Any of the words of a text. Use it for a question: the more of its words a chunk has, the higher it ranks.
+    ///
+    /// Every text is fine, whatever characters it has. A text of stop words alone finds nothing.
+    pub fn any(text: impl Into<String>) -> Self {
+        // PostgreSQL has no text with NUL, which is no part of a word
+        Self::parsed_by(Parser::AnyWord, text.into().replace('\0', " "))
+    }
+
+    /// What people type into a search box (`websearch_to_tsquery`): all words have to be there, `"a phrase"` as it stands, `or`
+    /// between alternatives, `-word` excludes one. A question in words finds little, because a chunk rarely has all of them: use
+    /// [`any`](Self::any).
     pub fn websearch(query: impl Into<String>) -> Self {
-        Self::parsed_by("websearch_to_tsquery", query)
+        Self::parsed_by(Parser::Function("websearch_to_tsquery"), query)
     }
 
     /// Words that all have to be there (`plainto_tsquery`).
     pub fn plain(query: impl Into<String>) -> Self {
-        Self::parsed_by("plainto_tsquery", query)
+        Self::parsed_by(Parser::Function("plainto_tsquery"), query)
     }
 
     /// Words that have to follow each other (`phraseto_tsquery`).
     pub fn phrase(query: impl Into<String>) -> Self {
-        Self::parsed_by("phraseto_tsquery", query)
+        Self::parsed_by(Parser::Function("phraseto_tsquery"), query)
     }
 
-    /// PostgreSQL's own notation, `super & (star | nova):*` (`to_tsquery`). What it cannot parse the database refuses.
+    /// PostgreSQL's own notation (`to_tsquery`), such as `super & (star | nova):*`. The database refuses a query that it cannot
+    /// parse.
     pub fn tsquery(query: impl Into<String>) -> Self {
-        Self::parsed_by("to_tsquery", query)
+        Self::parsed_by(Parser::Function("to_tsquery"), query)
     }
 
-    fn parsed_by(parser: &'static str, query: impl Into<String>) -> Self {
+    fn parsed_by(parser: Parser, query: impl Into<String>) -> Self {
         Self {
             parser,
             query: query.into(),
@@ -64,37 +94,37 @@ impl FullText {
     }
 
     /// The text search configuration, by default `english`: one of `SELECT cfgname FROM pg_ts_config`. An index serves its own
-    /// alone.
+    /// configuration only.
     pub fn language(mut self, language: impl Into<String>) -> Self {
         self.language = language.into();
         self
     }
 
-    /// A column or expression of type `tsvector` that is searched, of the embeddings or of the source; by default the chunks' text.
+    /// Searches a column or expression of type `tsvector`, of the embeddings or of the source, instead of the chunks' text.
     pub fn on(mut self, document: impl IntoSimpleExpr) -> Self {
         self.document = Document::Vector(document.into_simple_expr());
         self
     }
 
-    /// A column or expression of type `text` that is searched: an index on `to_tsvector('english', title)` serves it.
+    /// Searches a column or expression of type `text` instead of the chunks' text. An index on `to_tsvector('english', title)`
+    /// serves it.
     pub fn on_text(mut self, text: impl IntoSimpleExpr) -> Self {
         self.document = Document::Text(text.into_simple_expr());
         self
     }
 
-    /// How `ts_rank_cd` allows for the length of a text, by default 0: not at all. The numbers are PostgreSQL's bits: 1 divides
-    /// by 1 + the logarithm of the length, 2 by the length, and so on.
+    /// How `ts_rank_cd` takes the length of a text into account. The default 0 ignores it. The numbers are PostgreSQL's bits: 1
+    /// divides by 1 + the logarithm of the length, 2 by the length, and so on.
     pub fn normalization(mut self, normalization: i32) -> Self {
         self.normalization = normalization;
         self
     }
 
-    /// Whether rows of the source may be what is searched.
+    /// Whether the searched text may be in rows of the source.
     pub(super) fn is_elsewhere(&self) -> bool {
         !matches!(self.document, Document::Chunks)
     }
 
-    /// The condition that a text matches, and how well.
     pub(super) fn matching<E: SearchableTrait>(&self) -> Result<Matching, SearchError> {
         if let Some(position) = self.query.find('\0') {
             return Err(SearchError::Nul { position });
@@ -103,26 +133,35 @@ impl FullText {
             (Document::Vector(document), _) => document.clone(),
             (Document::Text(text), _) => self.to_tsvector(text.clone()).into(),
             (Document::Chunks, Some(chunk)) => self.to_tsvector(chunk.into_expr()).into(),
-            (Document::Chunks, None) => {
-                return Err(SearchError::NoText {
-                    table: E::default().table_name().to_owned(),
-                });
-            }
+            (Document::Chunks, None) => return Err(SearchError::NoText { table: table_of::<E>() }),
         };
-        let query = Func::cust(self.parser).args([self.regconfig(), Expr::val(self.query.clone())]);
-        let score = Func::cust("ts_rank_cd").args([document.clone(), query.clone().into(), self.normalization.into()]);
+        let query = self.to_tsquery();
+        let score = Func::cust("ts_rank_cd").args([document.clone(), query.clone(), self.normalization.into()]);
         Ok(Matching {
             matches: document.binary(BinOper::Custom("@@"), query),
             score: Expr::from(score).cast_as("float8"),
         })
     }
 
+    fn to_tsquery(&self) -> Expr {
+        let query = Expr::val(self.query.clone());
+        match self.parser {
+            Parser::Function(function) => Func::cust(function).args([self.regconfig(), query]).into(),
+            Parser::AnyWord => Expr::cust_with_exprs(ANY_WORD, [self.to_tsvector(query).into()]),
+        }
+    }
+
     fn to_tsvector(&self, text: Expr) -> FunctionCall {
         Func::cust("to_tsvector").args([self.regconfig(), text])
     }
 
-    /// A literal rather than a bound value: an index on the expression is only found if the configuration is a constant.
+    /// A literal rather than a bound value: PostgreSQL finds an index on the expression only if the configuration is a constant.
     fn regconfig(&self) -> Expr {
         Expr::cust(format!("{}::regconfig", quote_literal(&self.language)))
     }
 }
+
+/// Any lexeme of the `tsvector` `$1`, and NULL, which nothing matches, if it has none. A lexeme may have any character, so each is
+/// quoted as a `tsquery` has it: quotes (39) and backslashes (92) are doubled, whatever `standard_conforming_strings` is.
+const ANY_WORD: &str = "(SELECT CAST(string_agg(chr(39) || replace(replace(lexeme, chr(92), repeat(chr(92), 2)), \
+                        chr(39), repeat(chr(39), 2)) || chr(39), ' | ') AS tsquery) FROM unnest($1) AS words)";

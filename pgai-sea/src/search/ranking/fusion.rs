@@ -2,10 +2,10 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 
-use super::statement::RANK;
+use super::columns::RANK;
 use crate::search::error::SearchError;
 
-/// How much a rank is worth.
+/// The constants of the fusion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fusion {
     pub(super) k: f64,
@@ -37,21 +37,21 @@ impl Fusion {
         Ok(())
     }
 
-    /// The score of a row with this rank among the nearest, and none in the full text.
+    /// The score of a row with this rank by its distance and no rank in the full text.
     pub(super) fn nearest(self, rank: u64) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "ranks within a window")]
         let rank = rank as f64;
         self.vector / (self.k + rank)
     }
 
-    /// The same in SQL, over the legs `vector` and `text`, either of which may not have the row.
+    /// The score in SQL of a row that the legs `vector` and `text` may have.
     pub(super) fn score(self, vector: &'static str, text: &'static str) -> Expr {
         let part =
             |weight: f64, leg: &'static str| Expr::from(Func::coalesce([self.part(weight, leg), Expr::val(0.0)]));
         part(self.vector, vector).add(part(self.text, text))
     }
 
-    /// The score in SQL of what only the leg `vector` has.
+    /// The score in SQL of a row that only the leg `vector` has.
     pub(super) fn nearest_in(self, vector: &'static str) -> Expr {
         self.part(self.vector, vector)
     }

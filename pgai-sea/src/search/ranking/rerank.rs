@@ -1,60 +1,12 @@
-//! Models that read a question and a passage together.
+//! The reranking step.
 
 use std::fmt;
 
-use async_trait::async_trait;
-
-use super::hit::Ranked;
+use super::ranked::Ranked;
+use crate::rerank::{RerankError, Reranker};
 use crate::search::error::SearchError;
 
-/// A model that judges how well passages answer a query: a cross-encoder in the process, or a provider's reranking API.
-///
-/// ```
-/// use pgai_sea::search::{RerankError, Reranker};
-///
-/// /// Prefers what is short.
-/// #[derive(Debug)]
-/// struct Terse;
-///
-/// #[async_trait::async_trait]
-/// impl Reranker for Terse {
-///     async fn rerank(&self, _query: &str, passages: &[String]) -> Result<Vec<f32>, RerankError> {
-///         Ok(passages.iter().map(|passage| 1.0 / (1.0 + passage.len() as f32)).collect())
-///     }
-/// }
-/// ```
-#[async_trait]
-pub trait Reranker: fmt::Debug + Send + Sync {
-    /// One finite score per passage, in their order, larger for better.
-    async fn rerank(&self, query: &str, passages: &[String]) -> Result<Vec<f32>, RerankError>;
-}
-
-/// Why a [`Reranker`] gave no scores: whatever it wants to say.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct RerankError {
-    message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl RerankError {
-    /// Says what went wrong.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            source: None,
-        }
-    }
-
-    /// With what caused it.
-    #[must_use]
-    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-}
-
-/// A reranker with what it is asked.
+/// A reranker, the query, and how to read a passage from a hit.
 pub(super) struct Reranking<'a, H> {
     reranker: &'a dyn Reranker,
     query: String,
@@ -89,6 +41,7 @@ impl<'a, H> Reranking<'a, H> {
             return Ok(());
         }
         let passages: Vec<String> = hits.iter().map(|hit| (self.passage)(&hit.hit)).collect();
+        let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
         let scores = self.reranker.rerank(&self.query, &passages).await?;
         if scores.len() != passages.len() {
             let message = format!(
@@ -101,8 +54,7 @@ impl<'a, H> Reranking<'a, H> {
         for (position, (hit, score)) in hits.iter_mut().zip(scores).enumerate() {
             if !score.is_finite() {
                 let message = format!(
-                    "the reranker gave {score} for the passage at position {position}: a score has to be finite, or it cannot be \
-                     weighed against others"
+                    "the reranker gave {score} for the passage at position {position}: return finite scores, others cannot be compared"
                 );
                 return Err(RerankError::new(message).into());
             }

@@ -6,57 +6,41 @@ use sea_orm::sea_query::{
     WithClause, WithQuery,
 };
 
+use super::columns::{NEAR, PLACE, RANK, RANKABLE, SCORE, TEXT_RANK, TEXT_SCORE, VECTOR_RANK};
+use super::full_text::Matching;
 use super::fusion::Fusion;
-use crate::search::found::{Found, SearchableTrait};
 use crate::search::hit::DISTANCE;
 use crate::search::plan::{Attempt, Direction, Plan};
+use crate::search::projection::{Projection, SearchableTrait};
 use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set, with};
 use crate::search::statement::{SEQ, best, first, identity, key, seq, tie, unindexed, up_to};
 
-/// Names of columns.
-pub(super) const RANK: &str = "rank";
-pub(super) const SCORE: &str = "score";
-pub(super) const VECTOR_RANK: &str = "vector_rank";
-pub(super) const TEXT_RANK: &str = "text_rank";
-pub(super) const TEXT_SCORE: &str = "text_score";
-/// Where a row is among all, from 1; none in the row that says how the search went where nothing was found.
-pub(super) const PLACE: &str = "place";
-/// Whether a row follows those that were ranked.
+/// Whether a row is beyond the window, and follows the rows within.
 const BEYOND: &str = "beyond";
-/// How many rows the leg of vectors could rank, and how many of them are near enough.
-pub(super) const RANKABLE: &str = "rankable";
-pub(super) const NEAR: &str = "near";
-
-/// The legs, and what they come to: common table expressions, called like those of [`scan`](crate::search::scan) for its reasons.
+/// The legs and their fusion: common table expressions, named like those of [`scan`](crate::search::scan) for the same reasons.
 const NEAREST: &str = "pgai_sea_nearest";
 const MATCHING: &str = "pgai_sea_matching";
 const FUSED: &str = "pgai_sea_fused";
 
-/// The condition that a text matches, and how well.
-pub(super) struct Matching {
-    pub(super) matches: Expr,
-    pub(super) score: Expr,
-}
-
-/// What is asked for beside the [`Plan`], whose limit is what the leg of vectors comes up with.
+/// The window of a hybrid search. The limit of its [`Plan`] is the number of rows that the leg of vectors returns.
 pub(super) struct Window {
-    /// The rows of each leg that are fused.
+    /// How many rows of each leg are fused.
     pub(super) ranked: u64,
-    /// The rows that come back.
+    /// How many rows come back.
     pub(super) rows: u64,
     pub(super) fusion: Fusion,
 }
 
-/// The rows that come back, with how the search went in each of them, or alone where there are none.
-pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
+/// The fused rows. Each has the counts of the search too; without a hit there is one row with the counts alone.
+pub(super) fn fused<E: SearchableTrait, F: Projection<E>>(
     plan: &Plan,
     text: &Matching,
     query: &Expr,
     asked: &Window,
     attempt: Attempt,
 ) -> WithQuery {
-    let names = Names::of::<E>(plan);
-    let (hits, settings) = scanned::<E, F>(plan, query, attempt, &names);
+    let columns = LegColumns::of::<E>(plan);
+    let (hits, settings) = scanned::<E, F>(plan, query, attempt, &columns);
     let is_scanning = !settings.is_empty();
     let mut legs = if is_scanning {
         scanning(hits, &settings)
@@ -74,22 +58,22 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
         .expr_as(text.score.clone(), SCORE)
         .and_where(text.matches.clone());
     if plan.may_have_no_distance() {
-        // what is at no distance is no hit, whatever it says
+        // a row without a distance is no hit, whatever its text is
         matching.and_where(plan.distance::<E>(query).ne(f64::NAN));
     }
     if plan.is_deduplicated() {
-        nearest = best(nearest, &names.hit, DISTANCE, Order::Asc, plan);
+        nearest = best(nearest, &columns.hit, DISTANCE, Order::Asc, plan);
         let all = Query::select()
             .column(("texts", Asterisk))
             .from_subquery(matching, "texts")
             .take();
-        matching = best(all, &names.hit, SCORE, Order::Desc, plan);
+        matching = best(all, &columns.hit, SCORE, Order::Desc, plan);
     }
-    let nearest = names.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
-    let matching = names.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
+    let nearest = columns.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
+    let matching = columns.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
     legs.cte(cte(NEAREST, nearest))
         .cte(cte(MATCHING, matching))
-        .cte(cte(FUSED, names.fused(plan, asked)));
+        .cte(cte(FUSED, columns.fused(plan, asked)));
 
     let mut page = plan.hits::<E, F>(query, Expr::col((FUSED, outward(DISTANCE))), false);
     let ids = E::identity().into_iter().enumerate();
@@ -103,7 +87,7 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
         page.expr_as(Expr::col((FUSED, outward(name))), name);
     }
     if !plan.joins.is_empty() {
-        // which of the rows that a join has for it stands for a hit makes no difference
+        // a join may have several rows for a hit, and any of them will do
         page.distinct_on([(FUSED, outward(PLACE))])
             .order_by((FUSED, outward(PLACE)), Order::Asc);
     }
@@ -129,12 +113,12 @@ pub(super) fn fused<E: SearchableTrait, F: Found<E>>(
     with(legs, all)
 }
 
-/// What columns of the fused rows are called beside the users' tables, whose columns a filter may name without their table.
+/// The name of a column of the fused rows. A filter may name columns of the user's tables without their table, so it has a prefix.
 fn outward(name: &str) -> String {
     format!("pgai_sea_{name}")
 }
 
-/// Those near enough to be proposed by the leg of vectors.
+/// The rows of the leg of vectors that are near enough.
 fn near_enough(plan: &Plan, nearest: &mut SelectStatement) -> SelectStatement {
     if let Some(max) = plan.farthest() {
         nearest.and_where(Expr::col((NEAREST, DISTANCE)).lte(max));
@@ -142,17 +126,17 @@ fn near_enough(plan: &Plan, nearest: &mut SelectStatement) -> SelectStatement {
     nearest.take()
 }
 
-/// What the columns are called by which rows are told apart and put in order.
-struct Names {
-    /// What tells hits apart: rows of the searched table, or the sources that they belong to.
+/// The names of the columns that identify and order the rows of a leg.
+struct LegColumns {
+    /// These identify a hit: a row of the searched table, or its source.
     hit: Vec<String>,
-    /// What tells rows of the searched table apart.
+    /// These identify a row of the searched table.
     identity: Vec<String>,
-    /// What decides between equals: the caller's own, the source's key, the place in its text.
+    /// These order rows that are equal otherwise: the caller's own, the source's key, the place in its text.
     ties: Vec<(String, Direction)>,
 }
 
-impl Names {
+impl LegColumns {
     fn of<E: SearchableTrait>(plan: &Plan) -> Self {
         let identity: Vec<_> = (0..E::identity().len()).map(identity).collect();
         let keys: Vec<_> = (0..E::source_key().len()).map(key).collect();
@@ -171,7 +155,7 @@ impl Names {
         }
     }
 
-    /// The first `limit` of `from` in this order, with their ranks.
+    /// The first `limit` rows of `from` in this order, with their ranks.
     fn ranked<const N: usize>(
         &self,
         from: SelectStatement,
@@ -193,8 +177,8 @@ impl Names {
             .take()
     }
 
-    /// The rows of both legs, those that both have as one; then those that are too far away to be ranked, and whose words do not
-    /// speak for them either.
+    /// The rows of both legs, joined where both have a row. Rows of the leg of vectors follow that are beyond the window and that the
+    /// full text does not match.
     fn fused(&self, plan: &Plan, asked: &Window) -> SelectStatement {
         let same = |nearest: &'static str| {
             self.hit.iter().fold(Condition::all(), |same, name| {
@@ -244,7 +228,7 @@ impl Names {
         named.from_subquery(ranked, "ranked").take()
     }
 
-    /// What goes from the legs into their fusion.
+    /// The columns that a leg hands to the fusion.
     fn carried(&self, column: impl Fn(&str) -> Expr) -> SelectStatement {
         let mut select = Query::select();
         let names = self.ties.iter().map(|(name, _)| name.as_str());
@@ -255,15 +239,15 @@ impl Names {
     }
 }
 
-/// All rows that can be hits, with what they are told apart and put in order by.
-fn rows<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+/// All rows that can be hits, with the columns that identify and order them.
+fn rows<E: SearchableTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = unfiltered::<E, F>(plan, query);
     rows.cond_where(plan.conditions::<E>());
     rows
 }
 
-/// The same, before any conditions.
-fn unfiltered<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+/// The same rows without conditions.
+fn unfiltered<E: SearchableTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = Query::select();
     plan.tables::<E, F>(&mut rows);
     for (i, column) in E::identity().into_iter().enumerate() {
@@ -280,12 +264,12 @@ fn unfiltered<E: SearchableTrait, F: Found<E>>(plan: &Plan, query: &Expr) -> Sel
     rows
 }
 
-/// The rows that the leg of vectors ranks, and the settings that find them.
-fn scanned<E: SearchableTrait, F: Found<E>>(
+/// The rows of the leg of vectors, and the settings of its scan.
+fn scanned<E: SearchableTrait, F: Projection<E>>(
     plan: &Plan,
     query: &Expr,
     attempt: Attempt,
-    names: &Names,
+    columns: &LegColumns,
 ) -> (SelectStatement, Vec<Setting>) {
     match attempt {
         Attempt::Scan { window, insists } => {
@@ -302,7 +286,7 @@ fn scanned<E: SearchableTrait, F: Found<E>>(
             let mut hits = rows::<E, F>(plan, query);
             if !plan.is_deduplicated() {
                 hits.order_by_expr(unindexed(plan.distance::<E>(query)), Order::Asc);
-                for (name, direction) in &names.ties {
+                for (name, direction) in &columns.ties {
                     direction.apply(&mut hits, name.clone());
                 }
                 hits.limit(up_to(plan.limit));

@@ -95,7 +95,7 @@ fn a_plain_search_is_one_select() {
     );
 }
 
-fn sql<E: SearchableTrait, F: Found<E>>(search: &crate::search::Search<'_, E, F>) -> String {
+fn sql<E: SearchableTrait, F: Projection<E>>(search: &crate::search::Search<'_, E, F>) -> String {
     search.statement().unwrap().to_string()
 }
 

@@ -1,9 +1,11 @@
 //! `Entity::search` against a computation in Rust.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_trait::async_trait;
 use pgai_sea::embedder::{EmbedError, InputType};
 use pgai_sea::prelude::*;
-use pgai_sea_tests::on_both_catalogs;
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::DbErr;
 use sea_orm::entity::prelude::*;
 
@@ -170,6 +172,42 @@ async fn a_text_is_embedded_and_searched_in_one_call() {
             .await?;
         assert_eq!(hits[0].embedding.source_key, 77);
         assert!(hits[0].distance.abs() < 1e-6);
+        Ok(())
+    })
+    .await;
+}
+
+/// Counts the texts that it is asked for.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+#[async_trait]
+impl Embedder for Counting {
+    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+        self.0.fetch_add(texts.len(), Ordering::Relaxed);
+        Numbered.embed(texts, input_type).await
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_embedded_once_for_a_page_its_count_and_its_plan() {
+    on_catalog(Catalog::Ours, async |test| {
+        create(&test).await?;
+        let embedder = Counting::default();
+        let search = note::embeddings::Entity::search_text(&embedder, "like note 77")
+            .max_distance(0.1)
+            .exact();
+        let hits = search.clone().all(&test.db).await?;
+        search.explain(&test.db).await?;
+        let counted = search.clone().count(&test.db).await?;
+        assert!(counted > 0 && counted == search.limit(10_000).all(&test.db).await?.len() as u64);
+        assert_eq!(hits[0].embedding.source_key, 77);
+        assert_eq!(embedder.0.load(Ordering::Relaxed), 1);
+        // another search asks for itself
+        let _page = note::embeddings::Entity::search_text(&embedder, "like note 77")
+            .all(&test.db)
+            .await?;
+        assert_eq!(embedder.0.load(Ordering::Relaxed), 2);
         Ok(())
     })
     .await;

@@ -4,7 +4,7 @@ use pgai_sea::prelude::*;
 use pgai_sea::search::Ranked;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait};
 
 use super::library::{filled, passage};
 use super::like::{label, labels};
@@ -99,6 +99,12 @@ async fn rows_with_a_vector_of_their_own_are_matched_where_they_are_told() {
                 0,
             ),
             (
+                FullText::any("Who keeps a lighthouse, and of what?").on_text(text),
+                english,
+                "to_tsquery('english', 'keep | lighthouse')",
+                0,
+            ),
+            (
                 FullText::plain("lighthouse").on_text(text).normalization(2),
                 english,
                 "plainto_tsquery('english', 'lighthouse')",
@@ -165,6 +171,73 @@ async fn a_nul_is_refused_where_it_is() {
             .await
             .unwrap_err();
         assert!(matches!(refused, SearchError::Nul { position: 5 }), "{refused}");
+        Ok(())
+    })
+    .await;
+}
+
+/// Whatever a text is made of, its words are looked for and nothing else is read into it.
+#[tokio::test]
+async fn any_word_of_any_text_is_matched() {
+    on_both_catalogs(async |test| {
+        labels(&test).await?;
+        test.execute(
+            r"truncate labels;
+             insert into labels (id, text, embedding) values
+                 (1, 'a lantern', '[1,0,0]'), (2, 'O''Brien''s keeper', '[1,1,0]'), (3, 'http://a.b/c?d=''e''\f', '[0,0,1]'),
+                 (4, 'no such thing', '[0,1,1]')",
+        )
+        .await?;
+        let cases: [(&str, &str, &[i32]); 12] = [
+            ("Which lantern does a keeper have?", "english", &[1, 2]),
+            ("O'Brien", "simple", &[2]),
+            ("'lantern' | ''keeper'", "english", &[1, 2]),
+            ("!lantern & (keeper", "english", &[1, 2]),
+            ("lantern:*ABC <-> \\' \\\\keeper\\", "english", &[1, 2]),
+            ("light\0house lantern\0", "english", &[1]),
+            ("http://a.b/c?d='e'\\f", "simple", &[3]),
+            ("the of a and", "english", &[]),
+            ("'\"\\ | & ! ( ) :* <->", "english", &[]),
+            ("\u{1f5fc} \u{7f} \n\t", "english", &[]),
+            ("", "english", &[]),
+            ("\0", "english", &[]),
+        ];
+        for (asked, language, expected) in cases {
+            for backslashes in ["on", "off"] {
+                let transaction = test.db.begin().await?;
+                transaction
+                    .execute_unprepared(&format!("set local standard_conforming_strings = {backslashes}"))
+                    .await?;
+                let text = FullText::any(asked).on_text(label::Column::Text).language(language);
+                let hits = label::Entity::search([1.0, 0.5, 0.0]).hybrid(text).all(&transaction).await?;
+                let mut ids: Vec<_> = matched(&hits).into_iter().map(|(id, _)| id).collect();
+                ids.sort_unstable();
+                assert_eq!(ids, expected, "{asked:?} in {language}");
+                assert_eq!(hits.len(), 4, "all that have a vector");
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Any word is looked for through the index on the text.
+#[tokio::test]
+async fn an_index_serves_any_word() {
+    on_catalog(Catalog::Ours, async |test| {
+        labels(&test).await?;
+        test.execute(
+            "truncate labels;
+             insert into labels (id, text, embedding) select i, 'word' || i, '[1,0,0]' from generate_series(1, 5000) i;
+             create index words_of_labels on labels using gin (to_tsvector('english', text));
+             analyze labels",
+        )
+        .await?;
+        let explained = label::Entity::search([1.0, 0.5, 0.0])
+            .hybrid(FullText::any("word17 or word18?").on_text(label::Column::Text))
+            .explain(&test.db)
+            .await?;
+        assert!(explained.plan().contains("words_of_labels"), "{explained}");
         Ok(())
     })
     .await;

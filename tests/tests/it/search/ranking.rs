@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use pgai_sea::prelude::*;
-use pgai_sea::search::{Ranked, RerankError, Reranker};
+use pgai_sea::rerank::{RerankError, Reranker};
+use pgai_sea::search::Ranked;
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, Statement};
 
@@ -310,8 +311,8 @@ struct Largest;
 
 #[async_trait]
 impl Reranker for Largest {
-    async fn rerank(&self, query: &str, passages: &[String]) -> Result<Vec<f32>, RerankError> {
-        let number = |passage: &String| passage.split_once(' ').and_then(|(_, number)| number.parse().ok());
+    async fn rerank(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, RerankError> {
+        let number = |passage: &str| passage.split_once(' ').and_then(|(_, number)| number.parse().ok());
         match query {
             "which?" => passages
                 .iter()

@@ -93,7 +93,15 @@ async fn who_may_not_read_a_table_of_a_search_is_refused() {
             ],
         )
         .await?;
-        let is_refused = |error: SearchError| matches!(error, SearchError::Db(DbErr::AccessDenied { .. }));
+        let is_refused = |error: SearchError| {
+            matches!(
+                error,
+                SearchError::Db {
+                    source: DbErr::AccessDenied { .. },
+                    ..
+                }
+            )
+        };
 
         assert_eq!(search().all(&store).await?.len(), 12);
         assert!(is_refused(search().with_source().all(&store).await.unwrap_err()));

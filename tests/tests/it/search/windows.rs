@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use pgai_sea::prelude::*;
-use pgai_sea::search::{RerankError, Reranker};
+use pgai_sea::rerank::{RerankError, Reranker};
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 
 use super::hybrid::{lantern, search};
@@ -18,8 +18,8 @@ struct LastDigit;
 
 #[async_trait]
 impl Reranker for LastDigit {
-    async fn rerank(&self, query: &str, passages: &[String]) -> Result<Vec<f32>, RerankError> {
-        let digit = |passage: &String| passage.chars().filter_map(|c| c.to_digit(10)).next_back();
+    async fn rerank(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, RerankError> {
+        let digit = |passage: &str| passage.chars().filter_map(|c| c.to_digit(10)).next_back();
         let scores = passages.iter().map(|passage| match query {
             "infinite" if passage == &passages[2] => f32::INFINITY,
             "negative" if passage == &passages[3] => f32::NEG_INFINITY,

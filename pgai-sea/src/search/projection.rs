@@ -1,4 +1,4 @@
-//! What a search finds: chunks, chunks with their rows, rows, or a partial model of them.
+//! What a search returns: chunks, chunks with their rows, rows, or a partial model of them.
 
 use std::marker::PhantomData;
 
@@ -15,8 +15,8 @@ use crate::entity::{EmbeddingTrait, SourceKey};
 ///
 /// `#[derive(Vectorizer)]` implements it for the latter; every [`EmbeddingTrait`] has it.
 pub trait SearchableTrait: EntityTrait {
-    /// What a search finds: [`Chunks`] or [`Rows`].
-    type Found: Found<Self>;
+    /// What a search returns: [`Chunks`] or [`SourceRows`].
+    type Projection: Projection<Self>;
 
     /// The entity that is searched for: the companion's source, or the entity itself.
     type Source: EntityTrait;
@@ -59,8 +59,11 @@ pub trait SearchableTrait: EntityTrait {
 /// The key of the row that a search is for: `i32`, `Uuid`, or a tuple for a composite key.
 pub type FoundKey<E> = <<<E as SearchableTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
 
+/// A row of the source: what [`with_source`](super::Search::with_source) adds to a hit.
+pub type SourceModel<E> = <<E as EmbeddingTrait>::Source as EntityTrait>::Model;
+
 impl<E: EmbeddingTrait> SearchableTrait for E {
-    type Found = Chunks;
+    type Projection = Chunks;
     type Source = <E as EmbeddingTrait>::Source;
 
     const DIMENSIONS: usize = <E as EmbeddingTrait>::DIMENSIONS;
@@ -96,32 +99,32 @@ pub fn primary_key<E: EntityTrait>() -> Vec<E::Column> {
     E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect()
 }
 
-/// A [`Search`](super::Search) finds chunks.
+/// A [`Search`](super::Search) returns chunks.
 #[derive(Clone, Copy, Debug)]
 pub enum Chunks {}
 
-/// A [`Search`](super::Search) finds chunks with the rows that they belong to.
+/// A [`Search`](super::Search) returns chunks with the rows that they belong to.
 #[derive(Clone, Copy, Debug)]
 pub enum WithSource {}
 
-/// A [`Search`](super::Search) finds rows, by a vector of their own.
+/// A [`Search`](super::Search) returns rows that have a vector of their own.
 #[derive(Clone, Copy, Debug)]
-pub enum Rows {}
+pub enum SourceRows {}
 
-/// A [`Search`](super::Search) finds what a partial model `P` has of the embeddings and their rows.
+/// A [`Search`](super::Search) returns the columns of a partial model `P`, of embeddings and their rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Partial<P>(PhantomData<P>);
 
-/// What is selected for a hit, and how it is read. [`Chunks`], [`WithSource`], [`Rows`] and [`Partial`] are all there are.
-pub trait Found<E: EntityTrait>: sealed::Sealed {
-    /// A hit.
+/// The columns of a hit: [`Chunks`], [`WithSource`], [`SourceRows`] or [`Partial`]. The trait is sealed.
+pub trait Projection<E: EntityTrait>: sealed::Sealed {
+    /// The hit that is read from a row.
     type Hit;
 
-    /// Whether the row that a vector belongs to is part of a hit.
+    /// Whether a hit has columns of the source row.
     #[doc(hidden)]
     const JOINS_SOURCE: bool = false;
 
-    /// Adds the columns, named so that they can be told apart; the vector only if `vectors`.
+    /// Adds the columns under names of their own. The vector is among them if `vectors`.
     #[doc(hidden)]
     fn select(columns: &mut SelectStatement, vectors: bool);
 
@@ -133,7 +136,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Chunks {}
     impl Sealed for super::WithSource {}
-    impl Sealed for super::Rows {}
+    impl Sealed for super::SourceRows {}
     impl<P> Sealed for super::Partial<P> {}
     impl Sealed for super::Distances {}
 }
@@ -147,7 +150,7 @@ fn add(columns: &mut SelectStatement, (column, name): (Expr, String)) {
     columns.expr_as(column, name);
 }
 
-impl<E: EmbeddingTrait> Found<E> for Chunks {
+impl<E: EmbeddingTrait> Projection<E> for Chunks {
     type Hit = Hit<SourceKey<E>>;
 
     fn select(columns: &mut SelectStatement, vectors: bool) {
@@ -168,13 +171,13 @@ impl<E: EmbeddingTrait> Found<E> for Chunks {
     }
 }
 
-impl<E: EmbeddingTrait> Found<E> for WithSource {
-    type Hit = HitWithSource<SourceKey<E>, <<E as EmbeddingTrait>::Source as EntityTrait>::Model>;
+impl<E: EmbeddingTrait> Projection<E> for WithSource {
+    type Hit = HitWithSource<SourceKey<E>, SourceModel<E>>;
 
     const JOINS_SOURCE: bool = true;
 
     fn select(columns: &mut SelectStatement, vectors: bool) {
-        <Chunks as Found<E>>::select(columns, vectors);
+        <Chunks as Projection<E>>::select(columns, vectors);
         for column in <<E as EmbeddingTrait>::Source as EntityTrait>::Column::iter() {
             add(columns, named(SOURCE, column));
         }
@@ -189,7 +192,7 @@ impl<E: EmbeddingTrait> Found<E> for WithSource {
     }
 }
 
-impl<E: SearchableTrait<Found = Rows>> Found<E> for Rows {
+impl<E: SearchableTrait<Projection = SourceRows>> Projection<E> for SourceRows {
     type Hit = RowHit<E::Model>;
 
     fn select(columns: &mut SelectStatement, vectors: bool) {
@@ -211,7 +214,7 @@ impl<E: SearchableTrait<Found = Rows>> Found<E> for Rows {
     }
 }
 
-impl<E: SearchableTrait, P: PartialModelTrait> Found<E> for Partial<P> {
+impl<E: SearchableTrait, P: PartialModelTrait> Projection<E> for Partial<P> {
     type Hit = PartialHit<P>;
 
     const JOINS_SOURCE: bool = true;
@@ -228,11 +231,11 @@ impl<E: SearchableTrait, P: PartialModelTrait> Found<E> for Partial<P> {
     }
 }
 
-/// A search finds distances, and nothing else of the rows. For measurements.
+/// A search returns distances and nothing else, for measurements.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Distances {}
 
-impl<E: SearchableTrait> Found<E> for Distances {
+impl<E: SearchableTrait> Projection<E> for Distances {
     type Hit = f64;
 
     fn select(_: &mut SelectStatement, _: bool) {}
@@ -242,7 +245,7 @@ impl<E: SearchableTrait> Found<E> for Distances {
     }
 }
 
-/// Lets a partial model add its columns to a statement of ours.
+/// Lets a partial model add its columns to our statement.
 struct Selecting<'a>(&'a mut SelectStatement);
 
 impl QuerySelect for Selecting<'_> {

@@ -1,0 +1,206 @@
+//! Runs a ranking: its window, the steps that order it, and the page.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+
+use super::builder::Ranking;
+use super::columns::{NEAR, PLACE, RANKABLE, VECTOR_RANK};
+use super::diversity::{Candidate, choose, relevance};
+use super::full_text::{FullText, Matching};
+use super::ranked::Ranked;
+use super::statement::{Window, fused};
+use crate::search::error::SearchError;
+use crate::search::explain::{Explanation, explain};
+use crate::search::hits::Hits;
+use crate::search::page::{comparable, missing, nearest};
+use crate::search::plan::{Attempt, ForRanking, Plan};
+use crate::search::projection::{Projection, SearchableTrait};
+use crate::search::refusal::Searching as _;
+use crate::search::scan::SCANNED;
+
+impl<E: SearchableTrait, F: Projection<E>> Ranking<'_, E, F> {
+    /// Runs the search. The best hit comes first.
+    ///
+    /// [`Hits::missing`] counts rows that the vectors should have proposed, not rows of the page: those that belong in the
+    /// [window](Self::window), or before the end of a page beyond it, and were not found because the search was told to give up early.
+    ///
+    /// # Errors
+    ///
+    /// As [`Search::all`](crate::search::Search::all). Also a window, a `k`, a weight or a `lambda` out of range, a full-text search
+    /// without text, and a reranker that fails or returns a score that is not finite.
+    pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<Ranked<F::Hit>>, SearchError> {
+        let plan = self.window_plan()?;
+        let text = self.matching()?;
+        let (offset, limit) = (place(self.search.plan.offset), place(self.search.plan.limit));
+        if limit == 0 {
+            return Ok(Hits::default());
+        }
+        let query = self.search.query.resolve::<E, _>(plan.metric, db).await?;
+        let (rows, missing) = match &text {
+            Some(text) => self.fused(&plan, &query, text, db).await?,
+            None => nearest::<E, F, _>(&plan, &query, db).await?,
+        };
+        let mut hits = Vec::with_capacity(rows.len());
+        let mut candidates = Vec::new();
+        for (row, rank) in rows.iter().zip(1..) {
+            let hit = F::read(row, plan.vectors).searching::<E>()?;
+            hits.push(match text {
+                Some(_) => Ranked::read(row, hit).searching::<E>()?,
+                None => Ranked::nearest(self.fusion.nearest(rank), rank, hit),
+            });
+            if plan.ranking.vectors {
+                candidates.push(Candidate::read(row).searching::<E>()?);
+            }
+        }
+        let order = self.order(&mut hits, &candidates).await?;
+        let mut hits: Vec<_> = hits.into_iter().map(Some).collect();
+        let page = order.into_iter().skip(offset).take(limit);
+        let page: Hits<_> = page.filter_map(|place| hits[place].take()).collect();
+        Ok(page.with_missing(missing))
+    }
+
+    /// The positions of `hits` in their new order, as far as the page needs them. Rows beyond the window stay behind it.
+    async fn order(&self, hits: &mut [Ranked<F::Hit>], candidates: &[Candidate]) -> Result<Vec<usize>, SearchError> {
+        let window = Ord::min(place(self.window), hits.len());
+        let mut order: Vec<usize> = (0..window).collect();
+        if place(self.search.plan.offset) < window {
+            if let Some(reranking) = &self.reranking {
+                reranking.score(&mut hits[..window]).await?;
+                order.sort_by(|a, b| {
+                    let score = |place: &usize| hits[*place].rerank_score.unwrap_or(f64::NEG_INFINITY);
+                    score(b).total_cmp(&score(a))
+                });
+            }
+            if let Some(lambda) = self.diversity {
+                let by_score = self.text.is_some() || self.reranking.is_some();
+                let relevance = relevance(by_score, &hits[..window], &candidates[..window]);
+                let wanted = place(self.search.plan.reach());
+                order = choose(lambda, &relevance, &candidates[..window], order, wanted);
+            }
+        }
+        order.extend(window..hits.len());
+        Ok(order)
+    }
+
+    /// Runs the search for the best hit alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn one<C: ConnectionTrait>(mut self, db: &C) -> Result<Option<Ranked<F::Hit>>, SearchError> {
+        self.search = self.search.limit(1);
+        Ok(self.all(db).await?.into_iter().next())
+    }
+
+    /// Returns PostgreSQL's plan of the statement that is sent first. Nothing is searched, but a query text is embedded.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
+    pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
+        let plan = self.window_plan()?;
+        let text = self.matching()?;
+        let query = self.search.query.resolve::<E, _>(plan.metric, db).await?;
+        let attempt = plan.attempts().first().copied().unwrap_or(Attempt::Exact);
+        let statement = match &text {
+            Some(text) => DbBackend::Postgres.build(&fused::<E, F>(&plan, text, &query, &self.asked(), attempt)),
+            None => plan.statement::<E, F>(&query, attempt).build(),
+        };
+        explain(db, statement, plan.is_quantized()).await.searching::<E>()
+    }
+
+    /// The condition of the full text, and its score.
+    fn matching(&self) -> Result<Option<Matching>, SearchError> {
+        self.text.as_ref().map(FullText::matching::<E>).transpose()
+    }
+
+    /// The plan of the window, which has the page and all rows to choose from. Refuses options out of range.
+    fn window_plan(&self) -> Result<Plan, SearchError> {
+        let plan = &self.search.plan;
+        plan.check()?;
+        self.search.query.check::<E>(plan.metric)?;
+        self.fusion.check()?;
+        if self.window == 0 {
+            return Err(SearchError::Number {
+                setter: "window",
+                value: 0.0,
+                range: "1 or more",
+            });
+        }
+        if let Some(lambda) = self.diversity.filter(|lambda| !(0.0..=1.0).contains(lambda)) {
+            return Err(SearchError::Number {
+                setter: "diversify",
+                value: lambda,
+                range: "0 to 1",
+            });
+        }
+        Ok(Plan {
+            limit: self.window.max(plan.reach()),
+            offset: 0,
+            ranking: ForRanking {
+                source: self.text.as_ref().is_some_and(FullText::is_elsewhere),
+                vectors: self.diversity.is_some(),
+                distinct: true,
+            },
+            ..plan.clone()
+        })
+    }
+
+    /// The window: its fused rows, and how many come back.
+    fn asked(&self) -> Window {
+        let page = self.search.plan.reach();
+        Window {
+            ranked: self.window,
+            rows: if self.reranking.is_some() || self.diversity.is_some() {
+                self.window.max(page)
+            } else {
+                page
+            },
+            fusion: self.fusion,
+        }
+    }
+
+    /// The fused rows, and how many more the leg of vectors should have had.
+    async fn fused<C: ConnectionTrait>(
+        &self,
+        plan: &Plan,
+        query: &Expr,
+        text: &Matching,
+        db: &C,
+    ) -> Result<(Vec<QueryResult>, u64), SearchError> {
+        let window = self.asked();
+        let mut rows = Vec::new();
+        let mut near = 0;
+        let mut is_exhausted = false;
+        for attempt in plan.attempts() {
+            if is_exhausted && attempt != Attempt::Exact {
+                continue;
+            }
+            let statement = fused::<E, F>(plan, text, query, &window, attempt);
+            rows = db.query_all(&statement).await.searching::<E>()?;
+            let status = rows.first();
+            let status = status.ok_or_else(|| DbErr::RecordNotFound("the hybrid search returned no row".to_owned()));
+            let status = status.searching::<E>()?;
+            let count = |name| Ok::<_, SearchError>(status.try_get::<i64>("", name).searching::<E>()?.unsigned_abs());
+            near = count(NEAR)?;
+            if attempt == Attempt::Exact || count(RANKABLE)? >= plan.limit {
+                break;
+            }
+            is_exhausted = plan.is_exhausted(attempt, count(SCANNED)?);
+        }
+        let place = rows.first().map(|row| row.try_get::<Option<i64>>("", PLACE));
+        if let Some(None) = place.transpose().searching::<E>()? {
+            rows.clear();
+        }
+        let mut ranks = rows.iter().map(|row| row.try_get("", VECTOR_RANK));
+        if ranks.all(|rank: Result<Option<i64>, _>| matches!(rank, Ok(None))) {
+            comparable::<E, F, _>(plan, query, db).await?;
+        }
+        let missing = missing::<E, F, _>(plan, query, near, db).await?;
+        Ok((rows, missing))
+    }
+}
+
+fn place(row: u64) -> usize {
+    usize::try_from(row).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,80 @@
+//! Makes the database's errors those of a search.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+use super::error::{SearchError, table_of};
+use super::projection::SearchableTrait;
+
+/// An answer of the database to a search of `E`.
+pub(super) trait Searching<T> {
+    /// Says in an error which table was searched, and what a mismatch of dimensions means.
+    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError>;
+}
+
+impl<T> Searching<T> for Result<T, DbErr> {
+    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError> {
+        self.map_err(|source| match stored_dimensions(&source, E::DIMENSIONS) {
+            Some(stored) => SearchError::StoredDimensions {
+                table: table_of::<E>(),
+                stored,
+                query: E::DIMENSIONS,
+            },
+            None => SearchError::Db {
+                table: table_of::<E>(),
+                source,
+            },
+        })
+    }
+}
+
+/// pgvector's errors of this kind: `data_exception`.
+const MISMATCH: &str = "22000";
+
+/// The length of the stored vectors, if the database refused to compare them with a vector of `declared` dimensions.
+fn stored_dimensions(error: &DbErr, declared: usize) -> Option<usize> {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {
+        return None;
+    };
+    let error = error.as_database_error()?;
+    if error.code()? != MISMATCH {
+        return None;
+    }
+    other_length(error.message(), declared)
+}
+
+/// Of the two lengths in pgvector's message the one that is not `declared`. An index scan has them in another order than a comparison.
+fn other_length(message: &str, declared: usize) -> Option<usize> {
+    let (first, second) = match message.strip_prefix("expected ") {
+        // `expected 3 dimensions, not 4`
+        Some(lengths) => lengths.split_once(" dimensions, not ")?,
+        // `different vector dimensions 3 and 4`, or of another type
+        None => message
+            .strip_prefix("different ")?
+            .split_once(" dimensions ")?
+            .1
+            .split_once(" and ")?,
+    };
+    match (first.parse().ok()?, second.parse().ok()?) {
+        (length, other) | (other, length) if length == declared => Some(other),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_that_is_not_declared_is_the_databases() {
+        for (message, stored) in [
+            ("different vector dimensions 4 and 3", Some(4)),
+            ("different halfvec dimensions 3 and 4", Some(4)),
+            ("expected 3 dimensions, not 4", Some(4)),
+            // of an expression that is neither
+            ("different vector dimensions 4 and 5", None),
+            ("NaN not allowed in vector", None),
+        ] {
+            assert_eq!(other_length(message, 3), stored, "{message}");
+        }
+    }
+}
