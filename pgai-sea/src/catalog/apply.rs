@@ -26,7 +26,13 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
     let found = functions(db).await?;
     check_others(&found, &brought)?;
 
-    let newer = || MIGRATIONS.iter().zip(1..).filter(|(_, version)| *version > from).map(|(migration, _)| migration);
+    let newer = || {
+        MIGRATIONS
+            .iter()
+            .zip(1..)
+            .filter(|(_, version)| *version > from)
+            .map(|(migration, _)| migration)
+    };
     for migration in newer() {
         db.execute_unprepared(migration.tables).await?;
     }
@@ -50,7 +56,10 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
     if from > 0 {
         db.execute_unprepared(TRIGGERS).await?;
     }
-    let stale = brought.into_iter().filter(|function| !made.contains(function)).collect();
+    let stale = brought
+        .into_iter()
+        .filter(|function| !made.contains(function))
+        .collect();
     drop_stale(db, stale).await?;
 
     db.execute_raw(Statement::from_sql_and_values(
@@ -65,9 +74,10 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
 /// Refuses functions of others that are called as ours. To replace one would leave it to its owner, who could change what the schema's
 /// users run. One with other arguments may be what they call.
 fn check_others(found: &[Function], brought: &[String]) -> Result<(), CatalogError> {
-    let other = found.iter().map(|function| &function.signature).find(|signature| {
-        !brought.contains(signature) && own_names().any(|own| own == name_of(signature))
-    });
+    let other = found
+        .iter()
+        .map(|function| &function.signature)
+        .find(|signature| !brought.contains(signature) && own_names().any(|own| own == name_of(signature)));
     match other {
         None => Ok(()),
         Some(other) => Err(CatalogError::Occupied {

@@ -10,28 +10,28 @@ use super::presence::{Presence, lock, presence, scalar, sql};
 use super::schema::VERSION;
 use super::upgrade::upgrade;
 
-/// What [`install`] found, and did.
+/// What [`install`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Installed {
-    /// There was no `ai` schema of vectorizers: now there is.
+    /// It installed the schema `ai`.
     Installed {
-        /// Of this version.
+        /// The version that was installed.
         version: i32,
     },
-    /// It was there, of an earlier version. Vectorizers were kept.
+    /// It upgraded the schema from an earlier version. Vectorizers in use were kept, and have what new ones have.
     Upgraded {
-        /// What it was.
+        /// The version that was there.
         from: i32,
-        /// What it is now.
+        /// The version that is there now.
         to: i32,
     },
-    /// It was there, of this version.
+    /// The schema has this version already. Nothing was changed.
     AlreadyInstalled {
         /// The version.
         version: i32,
     },
-    /// pgai's own schema is there and serves: nothing was changed.
+    /// pgai's own schema is there and is used. Nothing was changed.
     PgaiPresent {
         /// pgai's version.
         version: String,
@@ -49,15 +49,18 @@ impl fmt::Display for Installed {
     }
 }
 
-/// Brings the `ai` schema, or an earlier version of it up to this one; pgai's own is left as it is.
+/// Installs the schema `ai`, or upgrades an earlier version of it. It leaves pgai's own schema as it is.
 ///
-/// All in one transaction, inside of the caller's if there is one. Two that install at once end well: one waits for the
-/// other. pgvector is added where it is missing.
+/// Everything happens in one transaction, inside the caller's if there is one. Several processes may install at once: one does, the others
+/// wait for it. The extension pgvector is created if it is missing.
+///
+/// An upgrade keeps vectorizers in use. Applications may write meanwhile: it waits for a table's writers only where it changes
+/// that table's triggers, and then for a moment at a time, for as long as the connection's `lock_timeout` allows.
 ///
 /// # Errors
 ///
-/// A [`CatalogError`] that says what to do: rights that are missing, pgvector missing, a version of pgai that does not serve.
-/// Nothing is left behind then.
+/// A [`CatalogError`] that says what to do: a missing privilege and the statement that grants it, pgvector that is not available, a version
+/// of pgai that does not fit, something of the user's that an upgrade would break. The database is unchanged then.
 pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Installed, CatalogError> {
     let transaction = db.begin().await?;
     lock(&transaction).await?;
@@ -85,7 +88,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
     Ok(installed)
 }
 
-/// Asked beforehand: an error in the middle would say which statement failed, and not what to grant.
+/// Checks first, so that the error says what to grant instead of which statement failed.
 async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(), CatalogError> {
     let (may, what, grant) = if schema {
         (
@@ -143,7 +146,7 @@ async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     }
 }
 
-/// A schema `ai` of the user's own may stay, if what is in it does not collide.
+/// A schema `ai` of the user's own is used if nothing in it has a name that is needed.
 async fn check_free<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     let name = db
         .query_one_raw(sql(
@@ -187,7 +190,7 @@ async fn create_schema<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(), C
          );",
     )
     .await?;
-    // a schema that was there before stays when ours goes
+    // The comment marks the schema as ours to drop. One that was there before stays.
     if !schema {
         db.execute_unprepared("COMMENT ON SCHEMA ai IS 'vectorizers, installed by pgai-sea'")
             .await?;

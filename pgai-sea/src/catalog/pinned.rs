@@ -77,10 +77,12 @@ where p.pronamespace = 'ai'::regnamespace and p.prorettype <> 'trigger'::regtype
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").unwrap();
-        hex
-    })
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        })
 }
 
 fn pinned() -> Vec<(i32, String)> {
@@ -122,7 +124,11 @@ fn sql_changes_with_the_version_alone() {
         bless(&how);
     }
     let versions: Vec<i32> = pinned().iter().map(|(version, _)| *version).collect();
-    assert_eq!(versions, (1..=VERSION).collect::<Vec<_>>(), "pin the new version: run `{COMMAND}`");
+    assert_eq!(
+        versions,
+        (1..=VERSION).collect::<Vec<_>>(),
+        "pin the new version: run `{COMMAND}`"
+    );
     assert_eq!(
         pinned().last().unwrap().1,
         sha,
@@ -136,10 +142,17 @@ fn released_versions_stay_as_they_were() {
     for (version, sha) in RELEASED {
         let text = fs::read_to_string(release(*version)).unwrap();
         assert_eq!(&sha256(&text), sha, "{} was changed", release(*version).display());
-        assert!(pinned().contains(&(*version, (*sha).to_owned())), "the pin of version {version} was changed");
+        assert!(
+            pinned().contains(&(*version, (*sha).to_owned())),
+            "the pin of version {version} was changed"
+        );
         for (migration, _) in MIGRATIONS.iter().zip(1..=*version) {
             for sql in [Some(migration.tables), migration.after].into_iter().flatten() {
-                assert!(text.contains(sql.trim_end()), "the released migration {} was changed", migration.name);
+                assert!(
+                    text.contains(sql.trim_end()),
+                    "the released migration {} was changed",
+                    migration.name
+                );
             }
         }
     }
@@ -148,9 +161,16 @@ fn released_versions_stay_as_they_were() {
 /// A file that is not listed would never run.
 #[test]
 fn every_file_is_listed() {
-    let mut listed: BTreeSet<String> = FUNCTIONS.iter().map(|(name, _)| format!("functions/{name}.sql")).collect();
+    let mut listed: BTreeSet<String> = FUNCTIONS
+        .iter()
+        .map(|(name, _)| format!("functions/{name}.sql"))
+        .collect();
     for (migration, version) in MIGRATIONS.iter().zip(1..) {
-        assert!(migration.name.starts_with(&format!("{version:03}_")), "{} makes version {version}", migration.name);
+        assert!(
+            migration.name.starts_with(&format!("{version:03}_")),
+            "{} makes version {version}",
+            migration.name
+        );
         listed.insert(format!("migrations/{}.sql", migration.name));
         if migration.after.is_some() {
             listed.insert(format!("migrations/{}.after.sql", migration.name));
@@ -164,7 +184,12 @@ fn every_file_is_listed() {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "sql") {
-                found.insert(path.strip_prefix(folder()).unwrap().to_string_lossy().replace('\\', "/"));
+                found.insert(
+                    path.strip_prefix(folder())
+                        .unwrap()
+                        .to_string_lossy()
+                        .replace('\\', "/"),
+                );
             }
         }
     }

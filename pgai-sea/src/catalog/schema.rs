@@ -6,6 +6,7 @@
 /// The step from one version of the schema to the next.
 pub(super) struct Migration {
     /// What its files are called. It begins with the version that it makes.
+    #[cfg(test)]
     pub(super) name: &'static str,
     /// Changes the catalog's own tables.
     pub(super) tables: &'static str,
@@ -17,6 +18,7 @@ pub(super) struct Migration {
 macro_rules! migration {
     ($name:literal) => {
         Migration {
+            #[cfg(test)]
             name: $name,
             tables: include_str!(concat!("sql/migrations/", $name, ".sql")),
             after: None,
@@ -34,7 +36,11 @@ macro_rules! migration {
 pub(super) const MIGRATIONS: &[Migration] = &[migration!("001_tables"), migration!("002_rights", after)];
 
 /// The version of the schema that this crate brings.
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "they are counted on fingers")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "they are counted on fingers"
+)]
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// Embeds files of functions and views by their name.

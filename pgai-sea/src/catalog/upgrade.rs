@@ -48,7 +48,8 @@ async fn set<C: ConnectionTrait>(db: &C, sql: &str, milliseconds: i64) -> Result
 
 /// Whether a lock could not be had: `lock_not_available` or `deadlock_detected`.
 fn is_of_locks(error: &CatalogError) -> bool {
-    let CatalogError::Db(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    let CatalogError::Db(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
     else {
         return false;
     };

@@ -36,14 +36,21 @@ const TABLES: &str = r#"
 async fn create(test: &TestDatabase, provider: &Provider, role: &str) -> Result<(), DbErr> {
     test.execute(TABLES).await?;
     for (table, more) in [
-        ("blog", ", formatting => ai.formatting_python_template('$title: $chunk')"),
+        (
+            "blog",
+            ", formatting => ai.formatting_python_template('$title: $chunk')",
+        ),
         ("note", ", grant_to => ai.grant_to('public')"),
         ("part", ""),
         ("vec", ", destination => ai.destination_column('e')"),
         ("old", ""),
         ("freed", ""),
     ] {
-        let grant = if table == "note" { String::new() } else { format!(", grant_to => ai.grant_to('{role}')") };
+        let grant = if table == "note" {
+            String::new()
+        } else {
+            format!(", grant_to => ai.grant_to('{role}')")
+        };
         test.execute(&format!(
             "select ai.create_vectorizer('{table}', name => '{table}', loading => ai.loading_column('content'),
                  embedding => ai.embedding_ollama('gate', 8, base_url => '{}'), chunking => ai.chunking_none(){more}{grant})",
@@ -51,7 +58,8 @@ async fn create(test: &TestDatabase, provider: &Provider, role: &str) -> Result<
         ))
         .await?;
     }
-    test.execute(&format!("select ai.grant_vectorizer_usage('{role}')")).await
+    test.execute(&format!("select ai.grant_vectorizer_usage('{role}')"))
+        .await
 }
 
 /// Renames one's table and columns, and lets go of another.
@@ -81,7 +89,9 @@ fn worker(test: &TestDatabase) -> Worker {
 /// Each row has the embedding of its text, and no other row is there.
 async fn assert_embedded(test: &TestDatabase) -> TestResult {
     for (table, key, text, store) in VECTORIZERS {
-        let mut expected: Vec<String> = test.values(&format!("select {key} || e'\\t' || {text} from {table}")).await?;
+        let mut expected: Vec<String> = test
+            .values(&format!("select {key} || e'\\t' || {text} from {table}"))
+            .await?;
         expected.sort();
         let key = if table == "renamed" { "id" } else { key };
         let stored = if store.is_empty() {
@@ -90,13 +100,20 @@ async fn assert_embedded(test: &TestDatabase) -> TestResult {
             format!("select {key} || e'\\t' || chunk || e'\\t' || embedding::text from {store}")
         };
         let stored: Vec<String> = test.values(&stored).await?;
-        let mut texts: Vec<&str> = stored.iter().map(|row| row.rsplit_once('\t').unwrap_or_default().0).collect();
+        let mut texts: Vec<&str> = stored
+            .iter()
+            .map(|row| row.rsplit_once('\t').unwrap_or_default().0)
+            .collect();
         texts.sort_unstable();
         assert_eq!(texts, expected, "{table}");
         for row in &stored {
             let mut fields = row.split('\t').skip(1);
             let (text, vector) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-            let vector: Vec<f32> = vector.trim_matches(['[', ']']).split(',').map(str::parse).collect::<Result<_, _>>()?;
+            let vector: Vec<f32> = vector
+                .trim_matches(['[', ']'])
+                .split(',')
+                .map(str::parse)
+                .collect::<Result<_, _>>()?;
             assert_eq!(vector, embedding_of("gate", text, 8), "{table}: {text}");
         }
     }
@@ -172,4 +189,55 @@ async fn vectorizers_in_use_become_as_new_ones_and_miss_nothing() {
         })
         .await;
     }
+}
+
+/// What a migration does to every queue: a column and an index, while applications write and a worker of this version runs.
+#[tokio::test]
+async fn queues_gain_a_column_while_a_worker_runs() {
+    on_catalog(Catalog::Ours, async |test| {
+        let role = test.role("user").await?;
+        let provider = Provider::start();
+        provider.install("gate", 8);
+        create(&test, &provider, &role).await?;
+        test.execute("alter table old rename to renamed; alter table renamed rename content to body; alter table renamed rename id to key")
+            .await?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let beside = worker(&test);
+        let beside = tokio::spawn(async move { beside.run_until(stopped).await });
+        for key in 1..10 {
+            insert(&test, key, true).await?;
+        }
+        test.execute(
+            "lock table ai.vectorizer in share row exclusive mode;
+             do $$
+             declare
+                 u record;
+                 queue text;
+             begin
+                 for u in select * from ai._vectorizers_in_use() loop
+                     assert u.source is not null;
+                     queue := format('%I.%I', (u.v).queue_schema, (u.v).queue_table);
+                     execute format('alter table %s add column priority int not null default 0', queue);
+                     execute format('create index on %s (priority)', queue);
+                 end loop;
+             end
+             $$",
+        )
+        .await?;
+        for key in 10..20 {
+            insert(&test, key, true).await?;
+        }
+        stop.send(()).ok();
+        beside.await??;
+        worker(&test).run_once().await?;
+        assert_embedded(&test).await?;
+        let columns: i64 = test
+            .value("select count(*) from pg_attribute where attname = 'priority' and attrelid::regclass::text like 'ai.\\_vectorizer\\_q\\_%'")
+            .await?;
+        assert_eq!(columns, 12); // of queues and of their indexes
+        test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer").await?;
+        test.drop_role(&role).await?;
+        Ok(())
+    })
+    .await;
 }

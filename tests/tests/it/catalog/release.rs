@@ -84,7 +84,7 @@ async fn others_refresh_and_release_for_the_owner() {
              create schema {owner} authorization {owner};
              create table {owner}.blog (id int primary key, content text); alter table {owner}.blog owner to {owner};
              create table {owner}.parts (id int primary key, content text) partition by range (id); alter table {owner}.parts owner to {owner};
-             create table {owner}.low partition of {owner}.parts for values from (0) to (100)"
+             create table {owner}.low partition of {owner}.parts for values from (0) to (100); alter table {owner}.low owner to {owner}"
         ))
         .await?;
         let db = test.connect_as(&owner).await?;

@@ -18,13 +18,24 @@ async fn triggers_that_fire_always_see_what_is_replicated() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(BLOG).await?;
         let id = vectorize(&test, "blog", "").await?;
-        assert_eq!(triggers(&test).await?, ["delete O", "insert O", "truncate O", "update O row"]);
+        assert_eq!(
+            triggers(&test).await?,
+            ["delete O", "insert O", "truncate O", "update O row"]
+        );
         for trigger in ["insert", "update", "delete"] {
-            test.execute(&format!("alter table blog enable always trigger _vectorizer_src_trg_{id}_{trigger}")).await?;
-        }
-        test.execute(&format!("alter table blog disable trigger _vectorizer_src_trg_{id}_truncate; select ai.refresh_vectorizer({id})"))
+            test.execute(&format!(
+                "alter table blog enable always trigger _vectorizer_src_trg_{id}_{trigger}"
+            ))
             .await?;
-        assert_eq!(triggers(&test).await?, ["delete A row", "insert A row", "truncate D", "update A row"]);
+        }
+        test.execute(&format!(
+            "alter table blog disable trigger _vectorizer_src_trg_{id}_truncate; select ai.refresh_vectorizer({id})"
+        ))
+        .await?;
+        assert_eq!(
+            triggers(&test).await?,
+            ["delete A row", "insert A row", "truncate D", "update A row"]
+        );
         // as the process that applies changes
         test.execute(
             "begin; set local session_replication_role = replica; insert into blog values (1, 't', 'c'), (2, 't', 'c');
@@ -33,7 +44,8 @@ async fn triggers_that_fire_always_see_what_is_replicated() {
         .await?;
         assert_eq!(take(&test, id).await?, [1, 1, 2]);
         embed(&test).await?;
-        test.execute("begin; set local session_replication_role = replica; delete from blog where id = 1; commit").await?;
+        test.execute("begin; set local session_replication_role = replica; delete from blog where id = 1; commit")
+            .await?;
         assert_eq!(embedded(&test).await?, [2]);
         Ok(())
     })

@@ -37,7 +37,13 @@ async fn without_vectorizers_an_upgrade_is_a_fresh_install() {
         on_catalog(Catalog::Bare, async |old| {
             releases::install(&old, *version).await?;
             let installed = catalog::install(&old.db).await?;
-            assert_eq!(installed, Installed::Upgraded { from: *version, to: VERSION });
+            assert_eq!(
+                installed,
+                Installed::Upgraded {
+                    from: *version,
+                    to: VERSION
+                }
+            );
             assert_eq!(
                 installed.to_string(),
                 format!("upgraded the schema ai from version {version} to {VERSION}")
@@ -60,7 +66,9 @@ async fn without_vectorizers_an_upgrade_is_a_fresh_install() {
                 Installed::AlreadyInstalled { version: VERSION }
             );
             catalog::uninstall(&old.db).await?;
-            let left: i64 = old.value("select count(*) from pg_namespace where nspname = 'ai'").await?;
+            let left: i64 = old
+                .value("select count(*) from pg_namespace where nspname = 'ai'")
+                .await?;
             assert_eq!(left, 0);
             Ok(())
         })
@@ -184,7 +192,8 @@ async fn an_upgrade_waits_for_no_writer_whose_triggers_stay() {
         let id = vectorize(&test, "blog", "").await?;
         test.execute(&format!(
             "create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
-             set search_path to pg_catalog, pg_temp as 'begin return null; end'"
+             set search_path to pg_catalog, pg_temp as 'begin return null; end';
+             alter table blog rename content to body"
         ))
         .await?;
         let writer = test.db.begin().await?;
@@ -213,7 +222,8 @@ async fn an_upgrade_and_a_writer_of_two_tables_do_not_wait_for_each_other() {
         releases::install(&test, 1).await?;
         test.execute(BLOG).await?;
         let blog = vectorize(&test, "blog", "").await?;
-        test.execute("create table note (id int primary key, content text)").await?;
+        test.execute("create table note (id int primary key, content text)")
+            .await?;
         let note = vectorize(&test, "note", "").await?;
         make_triggers_stale(&test).await?;
 

@@ -13,12 +13,6 @@ create policy visible on ai.vectorizer_worker_usage
     using (exists (select from ai.vectorizer v where v.id = vectorizer_id and ai._vectorizer_is_visible(v)))
     with check (true);
 
--- Workers' last errors. Those of workers that started before this version stay readable, as their role is not known.
-alter table ai.vectorizer_worker_process enable row level security;
-create policy visible on ai.vectorizer_worker_process
-    using (coalesce(run_by = current_user, true) or has_table_privilege('ai.vectorizer_worker_process', 'delete'))
-    with check (true);
-
 -- Views of vectorizers in use. A view that somebody reads who may not read both tables stays as it is, and is warned of: that application
 -- would stop working.
 do $$
