@@ -21,10 +21,10 @@ use self::portion::Portion;
 use self::round::Round;
 use self::suspects::Suspects;
 
+use super::batch::stop_reason::Trouble;
 use super::budget::Meter;
 use super::panics::caught;
 use super::telemetry::{Telemetry, error_type};
-use super::trouble::Trouble;
 use crate::embedder::{EmbedError, Embedder, InputType, observed};
 
 /// An [`Embedder`] for one vectorizer.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sea_orm::sqlx::{Error, Row, query};
 use tracing::debug;
 
-use super::database::{Database, On as _};
+use super::connection::{Database, On as _};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, environment, from_config};
 

@@ -112,44 +112,29 @@
 //! A worker has to see every row: one that row-level security hides looks deleted. Where a policy may hide some from its role, on this crate's
 //! catalog from the owner of that view, it does nothing and says which policy to create.
 
-mod assignment;
+mod backoff;
+mod batch;
 mod budget;
 mod builder;
-mod column;
-mod columns;
-mod database;
+mod connection;
 mod embed;
 mod embedders;
 mod error;
 mod event;
-mod failure;
-mod index;
-mod indexer;
-mod lane;
-mod lease;
-mod load;
+mod maintenance;
 mod memory;
-mod names;
+mod notify;
 mod panics;
-mod pipeline;
+mod prepare;
 mod progress;
 mod queue;
 mod report;
-mod retry;
-mod rights;
 mod run;
-mod settle;
-mod source;
 mod splitter;
-mod store;
-mod sweep;
 mod telemetry;
 mod template;
-mod tracking;
-mod trouble;
-mod vectors;
 mod wait;
-mod wake;
+mod write;
 
 pub use self::budget::Budget;
 pub use self::builder::Worker;

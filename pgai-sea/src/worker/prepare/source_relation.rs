@@ -4,9 +4,9 @@ use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::postgres::types::Oid;
 use sea_orm::sqlx::{Error, Row};
 
-use super::database::{Database, On as _};
-use super::names::{Sql, statement};
 use crate::sql::qualified;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::{Sql, statement};
 
 /// The relation that source rows are read from.
 ///

@@ -3,10 +3,10 @@
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{Error, PgConnection, Row};
 
-use super::database::{Database, On as _};
-use super::names::{Sql, statement};
-use super::trouble::Trouble;
 use crate::sql::quote_identifier;
+use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::{Sql, statement};
 
 /// A right on a table, or on a column of it.
 #[derive(Debug)]

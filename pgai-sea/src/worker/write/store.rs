@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::{Error, PgConnection, Row};
 
-use super::database::{Database, On as _};
-use super::names::{Key, Names, Sql, statement, with_keys};
-use super::queue::ordinal;
-use super::settle::Vectors;
-use super::vectors::{VectorArray, VectorType};
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::{Key, Names, Sql, statement, with_keys};
+use crate::worker::queue::ordinal;
+use crate::worker::write::commit::Vectors;
+use crate::worker::write::vector_array::{VectorArray, VectorType};
 
 /// The most chunks that one statement inserts: their vectors are one parameter, and no message has more than a gigabyte.
 const CHUNKS: usize = 1_024;

@@ -1,5 +1,10 @@
 //! Running: a lane for each vectorizer, once or until told to stop.
 
+mod error_deduplication;
+mod reporting;
+mod runner;
+mod tracking;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,17 +17,17 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::builder::Worker;
-use super::database::{Database, On as _, Stopping};
-use super::error::WorkerError;
-use super::lane::{Lane, Mode, Shared};
-use super::names::statement;
-use super::report::{Report, VectorizerReport};
-use super::retry::Backoff;
-use super::tracking::Tracking;
-use super::wake::Alarm;
 use crate::catalog::entities::vectorizer::{Entity, Model};
 use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
+use crate::worker::backoff::Backoff;
+use crate::worker::builder::Worker;
+use crate::worker::connection::{Database, On as _, Stopping};
+use crate::worker::error::WorkerError;
+use crate::worker::notify::Alarm;
+use crate::worker::queue::key_sql::statement;
+use crate::worker::report::{Report, VectorizerReport};
+use crate::worker::run::runner::{Lane, Mode, Shared};
+use crate::worker::run::tracking::Tracking;
 
 /// How often the catalog is looked at for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);

@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 
 use sea_orm::sqlx::Error;
 
-use super::assignment::{Assignment, Destination};
-use super::database::Database;
-use super::failure::Failure;
-use super::names::Key;
-use super::pipeline::MOST_BYTES;
-use super::queue::ClaimedKey;
-use super::settle::{Item, Outcome};
-use super::source::{Rows, SourceRow};
-use super::store::StoredChunk;
-use super::trouble::{Trouble, may_be_a_rows_to_read};
+use crate::worker::batch::MOST_BYTES;
+use crate::worker::batch::stop_reason::{Trouble, may_be_a_rows_to_read};
+use crate::worker::connection::Database;
+use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::queue::ClaimedKey;
+use crate::worker::queue::dead_letters::Failure;
+use crate::worker::queue::key_sql::Key;
+use crate::worker::write::commit::{Item, Outcome};
+use crate::worker::write::source::{Rows, SourceRow};
+use crate::worker::write::store::StoredChunk;
 
 /// What was read.
 #[derive(Debug, Default)]

@@ -1,9 +1,6 @@
 //! One vectorizer being worked on: batches are claimed while there is something to claim, several at once as configured, and trouble
 //! makes this vectorizer wait and no other.
 
-mod recorded;
-mod tell;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,25 +10,25 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use self::recorded::Recorded;
-use self::tell::Counted;
-use super::assignment::{Assignment, Terms};
-use super::database::{Database, On as _};
-use super::embedders::Embedders;
-use super::error::WorkerError;
-use super::event::{Event, Hook};
-use super::indexer::Indexer;
-use super::names::Sql;
-use super::pipeline::{self, Batch};
-use super::progress::Progress;
-use super::queue::Place;
-use super::report::VectorizerReport;
-use super::retry::Backoff;
-use super::sweep::Sweeper;
-use super::tracking::{Done, Tracking};
-use super::trouble::Trouble;
-use super::wake::{Alarm, Sleeper};
+use super::error_deduplication::Recorded;
+use super::reporting::Counted;
 use crate::catalog::Vectorizer;
+use crate::worker::backoff::Backoff;
+use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::{self, Batch};
+use crate::worker::connection::{Database, On as _};
+use crate::worker::embedders::Embedders;
+use crate::worker::error::WorkerError;
+use crate::worker::event::{Event, Hook};
+use crate::worker::maintenance::index_schedule::Indexer;
+use crate::worker::maintenance::orphans::Sweeper;
+use crate::worker::notify::{Alarm, Sleeper};
+use crate::worker::prepare::{Assignment, Terms};
+use crate::worker::progress::Progress;
+use crate::worker::queue::Place;
+use crate::worker::queue::key_sql::Sql;
+use crate::worker::report::VectorizerReport;
+use crate::worker::run::tracking::{Done, Tracking};
 
 /// A provider or database that fails is asked again after this, and then after twice the time, ..
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -43,7 +40,7 @@ const CHANCES: u32 = 5;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What is recorded of a provider's trouble.
-const PROVIDER_FAILED: &str = "embedding provider failed";
+pub(super) const PROVIDER_FAILED: &str = "embedding provider failed";
 
 /// Whether a lane ends with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,21 +70,21 @@ pub(crate) struct Shared {
 
 /// Works on one vectorizer until told to stop, or in a single run until its queue is empty.
 pub(crate) struct Lane {
-    shared: Shared,
-    stop: watch::Receiver<bool>,
-    report: VectorizerReport,
-    backoff: Backoff,
-    indexer: Indexer,
-    sweeper: Sweeper,
-    has_swept: bool,
-    recorded: Recorded,
+    pub(super) shared: Shared,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) report: VectorizerReport,
+    pub(super) backoff: Backoff,
+    pub(super) indexer: Indexer,
+    pub(super) sweeper: Sweeper,
+    pub(super) has_swept: bool,
+    pub(super) recorded: Recorded,
     /// What was done that the catalog has not been told of.
-    untold: Done,
-    told: Option<Instant>,
+    pub(super) untold: Done,
+    pub(super) told: Option<Instant>,
     /// What was in the queue when it was counted, if it was.
-    counted: Option<Counted>,
+    pub(super) counted: Option<Counted>,
     /// Since when there is work without a pause.
-    busy: Option<Instant>,
+    pub(super) busy: Option<Instant>,
 }
 
 /// What to do after trouble.
@@ -187,7 +184,7 @@ impl Lane {
                     Ok(Some(claim)) => {
                         sleeper.rise();
                         self.busy.get_or_insert_with(Instant::now);
-                        batches.spawn(pipeline::run(pool.clone(), Arc::clone(&assignment), claim));
+                        batches.spawn(batch::run(pool.clone(), Arc::clone(&assignment), claim));
                     }
                     Ok(None) => {
                         is_exhausted = true;

@@ -1,5 +1,8 @@
 //! A batch from claim to store: rows, chunks, vectors, one write.
 
+mod load;
+pub(crate) mod stop_reason;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,19 +10,19 @@ use std::time::Duration;
 
 use tracing::{Instrument, debug, info_span};
 
-use super::assignment::{Assignment, Destination};
-use super::database::Database;
-use super::embed::Embedded;
-use super::failure::Failure;
-use super::lease::Keeper;
-use super::load::load;
-use super::names::Key;
-use super::panics::{caught, caught_now};
-use super::queue::{Claim, Stamp};
-use super::settle::{Item, Outcome, Settled, Vectors, settle};
-use super::source::SourceRow;
-use super::store::{Change, StoredChunk};
-use super::trouble::{Trouble, may_be_a_rows};
+use crate::worker::batch::load::load;
+use crate::worker::batch::stop_reason::{Trouble, may_be_a_rows};
+use crate::worker::connection::Database;
+use crate::worker::embed::Embedded;
+use crate::worker::panics::{caught, caught_now};
+use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::queue::dead_letters::Failure;
+use crate::worker::queue::key_sql::Key;
+use crate::worker::queue::lease::Keeper;
+use crate::worker::queue::{Claim, Stamp};
+use crate::worker::write::commit::{Item, Outcome, Settled, Vectors, settle};
+use crate::worker::write::source::SourceRow;
+use crate::worker::write::store::{Change, StoredChunk};
 
 /// A batch has no more texts than this, unless they are one row's: their vectors are in memory together ..
 const MOST_TEXTS: usize = 4_096;

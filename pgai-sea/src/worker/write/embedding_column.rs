@@ -2,9 +2,9 @@
 
 use sea_orm::sqlx::{Error, PgConnection};
 
-use super::names::{Key, Names, Sql, with_keys};
-use super::settle::Vectors;
 use crate::sql::quote_identifier;
+use crate::worker::queue::key_sql::{Key, Names, Sql, with_keys};
+use crate::worker::write::commit::Vectors;
 
 /// The statement on one embedding column.
 #[derive(Debug)]

@@ -6,16 +6,16 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::Lane;
-use crate::worker::assignment::Assignment;
+use super::runner::Lane;
+use crate::worker::batch::Batch;
+use crate::worker::batch::stop_reason::Trouble;
 use crate::worker::event::{BatchDone, Event};
-use crate::worker::failure::record_trouble;
-use crate::worker::indexer::Looked;
-use crate::worker::pipeline::Batch;
+use crate::worker::maintenance::index_schedule::Looked;
+use crate::worker::prepare::Assignment;
 use crate::worker::progress::Progress;
-use crate::worker::settle::Settled;
+use crate::worker::queue::dead_letters::record_trouble;
 use crate::worker::telemetry;
-use crate::worker::trouble::Trouble;
+use crate::worker::write::commit::Settled;
 
 /// How often progress is told and counted at most.
 const TELL: Duration = Duration::from_millis(250);

@@ -9,7 +9,7 @@ use sea_orm::sqlx::postgres::types::Oid;
 use sea_orm::sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
 use sea_orm::sqlx::{Error, Postgres, Row, Type, query};
 
-use super::database::{Database, On as _};
+use crate::worker::connection::{Database, On as _};
 
 /// The type `vector` as this database knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{Error, PgConnection, Row};
 
-use super::database::{Database, On as _};
-use super::names::{Key, Names, Sql, with_keys};
-use super::queue::ordinal;
-use super::rights;
 use crate::sql::quote_identifier;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::prepare::privileges;
+use crate::worker::queue::key_sql::{Key, Names, Sql, with_keys};
+use crate::worker::queue::ordinal;
 
 /// What of a source row is embedded.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ impl Source {
 
     /// Makes sure that a row that was not found is not merely hidden. What was read before is locked against a change of that.
     pub(crate) async fn check_sight(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        match rights::hidden(connection, &self.name).await? {
+        match privileges::hidden(connection, &self.name).await? {
             Some(reason) => Err(Error::Configuration(reason.into())),
             None => Ok(()),
         }

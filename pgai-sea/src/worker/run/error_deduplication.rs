@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::PROVIDER_FAILED;
+use super::runner::PROVIDER_FAILED;
 
 /// The same trouble is recorded again after this.
 const AGAIN: Duration = Duration::from_mins(10);

@@ -9,8 +9,8 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::{Error, Row, query};
 use tracing::{debug, warn};
 
-use super::database::{Database, On as _};
-use super::trouble::class_is;
+use crate::worker::batch::stop_reason::class_is;
+use crate::worker::connection::{Database, On as _};
 
 /// How often a worker says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(30);

@@ -12,9 +12,9 @@ use tracing::debug;
 
 use super::change::Snapshot;
 use super::{Bed, CHANNEL, LOCK, Laid, Request};
-use crate::worker::database::{Database, On as _};
-use crate::worker::names::Sql;
-use crate::worker::retry::Backoff;
+use crate::worker::backoff::Backoff;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::Sql;
 
 /// A peek may take this share of the time, whatever the interval: queues with many dead rows take long to look into.
 const SHARE: u32 = 50;

@@ -8,8 +8,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::assignment::Assignment;
-use super::database::Database;
+use crate::worker::connection::Database;
+use crate::worker::prepare::Assignment;
 
 /// How often it is looked whether it is time to build, while this lane writes rows.
 const WHILE_WRITING: Duration = Duration::from_secs(2);

@@ -10,9 +10,9 @@
 //! second.
 
 mod change;
+mod listener;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use sea_orm::sqlx::{Error, Row as _, query};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use self::watch::Watch;
-use super::database::{Database, On as _};
-use super::names::Sql;
+use self::listener::Watch;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::Sql;
 
 /// The channel that the triggers notify, with the vectorizer's id.
 const CHANNEL: &str = "pgai_sea_wake";

@@ -7,14 +7,14 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection};
 use tokio::time::timeout;
 use tracing::{Instrument, debug_span};
 
-use super::assignment::{Assignment, Destination};
-use super::database::{Database, silent};
-use super::event::DeadLetter;
-use super::failure::Failure;
-use super::names::Key;
-use super::queue::Stamp;
-use super::source::SourceRow;
-use super::store::Change;
+use crate::worker::connection::{Database, silent};
+use crate::worker::event::DeadLetter;
+use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::queue::Stamp;
+use crate::worker::queue::dead_letters::Failure;
+use crate::worker::queue::key_sql::Key;
+use crate::worker::write::source::SourceRow;
+use crate::worker::write::store::Change;
 
 /// How long a key rests whose row or advisory lock someone else holds.
 const REST: Duration = Duration::from_secs(1);
@@ -141,7 +141,9 @@ pub(crate) async fn settle(
         let settled = timeout(patience, settling.instrument(span.clone())).await;
         // whether it was committed is not known then: if so, the keys are off the queue, if not, their lease runs out
         match settled.unwrap_or_else(|_| Err(silent(&mut connection, patience))) {
-            Err(error) if tries < TRIES && super::trouble::class_is(&error, &["40", "55P03"]) => tries += 1,
+            Err(error) if tries < TRIES && crate::worker::batch::stop_reason::class_is(&error, &["40", "55P03"]) => {
+                tries += 1
+            }
             result => return result,
         }
     }

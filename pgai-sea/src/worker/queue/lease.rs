@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use super::database::Database;
-use super::names::Key;
-use super::queue::{Queue, Stamp};
+use crate::worker::connection::Database;
+use crate::worker::queue::key_sql::Key;
+use crate::worker::queue::{Queue, Stamp};
 
 /// Renews a lease three times in its length, until told to stop or dropped.
 #[derive(Debug)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use sea_orm::sqlx::{Error, PgConnection, Row};
 use serde_json::json;
 
-use super::assignment::Assignment;
-use super::database::{Database, On as _};
-use super::event::DeadLetter;
-use super::names::{Key, Names, Sql, statement, with_keys};
-use super::queue::{Stamp, mine, ordinal};
-use super::retry::delay;
-use super::settle::{Item, Outcome};
+use crate::worker::backoff::delay;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::event::DeadLetter;
+use crate::worker::prepare::Assignment;
+use crate::worker::queue::key_sql::{Key, Names, Sql, statement, with_keys};
+use crate::worker::queue::{Stamp, mine, ordinal};
+use crate::worker::write::commit::{Item, Outcome};
 
 /// The wait after the first failed attempt; it doubles.
 const FIRST_DELAY: Duration = Duration::from_secs(15);

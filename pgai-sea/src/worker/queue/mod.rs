@@ -8,13 +8,17 @@
 //! again each time: rows that wait for another attempt, the dead rows of what is done, keys that another worker holds. At the end, and
 //! every few seconds, it begins anew, so that nothing is passed over for long.
 
+pub(crate) mod dead_letters;
+pub(crate) mod key_sql;
+pub(crate) mod lease;
+
 use std::time::{Duration, Instant};
 
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sqlx::{Error, PgConnection, Row};
 
-use super::database::{Database, On as _};
-use super::names::{Key, Names, Sql, statement, with_keys};
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::{Key, Names, Sql, statement, with_keys};
 
 /// When a lease ends, and who holds it.
 pub(crate) type Stamp = DateTimeUtc;

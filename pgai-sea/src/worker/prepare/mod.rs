@@ -1,5 +1,8 @@
 //! One vectorizer, made ready to be worked on: its configuration understood, its statements written.
 
+pub(crate) mod privileges;
+pub(crate) mod source_relation;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -7,29 +10,29 @@ use std::time::Duration;
 use sea_orm::sqlx::Error;
 use tokio::sync::watch;
 
-use super::budget::Budgets;
-use super::column::Column;
-use super::columns::{Relation, SourceColumn, source};
-use super::database::Database;
-use super::embed::Requests;
-use super::embedders::Embedders;
-use super::failure::Failures;
-use super::index::Index;
-use super::memory::Memory;
-use super::names::{KeyColumn, Names};
-use super::queue::Queue;
-use super::rights::{self, Right};
-use super::settle::Item;
-use super::source::Source;
-use super::splitter::Splitter;
-use super::store::Store;
-use super::sweep::Orphans;
-use super::template::{PythonType, Template, TemplateError};
-use super::trouble::Trouble;
-use super::vectors::VectorType;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
+use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::budget::Budgets;
+use crate::worker::connection::Database;
+use crate::worker::embed::Requests;
+use crate::worker::embedders::Embedders;
+use crate::worker::maintenance::index_builder::Index;
+use crate::worker::maintenance::orphans::Orphans;
+use crate::worker::memory::Memory;
+use crate::worker::prepare::privileges::Right;
+use crate::worker::prepare::source_relation::{Relation, SourceColumn, source};
+use crate::worker::queue::Queue;
+use crate::worker::queue::dead_letters::Failures;
+use crate::worker::queue::key_sql::{KeyColumn, Names};
+use crate::worker::splitter::Splitter;
+use crate::worker::template::{PythonType, Template, TemplateError};
+use crate::worker::write::commit::Item;
+use crate::worker::write::embedding_column::Column;
+use crate::worker::write::source::Source;
+use crate::worker::write::store::Store;
+use crate::worker::write::vector_array::VectorType;
 
 /// Queue rows in a batch where the configuration does not say. More than pgai's 50: a batch is a claim, a request and a write, which take
 /// their round trips whatever its size. Not many more: what is in a batch is paid for again if the worker is killed.
@@ -113,8 +116,8 @@ impl Assignment {
             .map(|name| columns.template_type(name))
             .collect::<Result<_, _>>()?;
         let names = names(&columns, key_order)?;
-        rights::check(pool, &wanted(&columns, &names)).await?;
-        if let Some(reason) = rights::hidden_on(pool, &names.source).await? {
+        privileges::check(pool, &wanted(&columns, &names)).await?;
+        if let Some(reason) = privileges::hidden_on(pool, &names.source).await? {
             return Err(unsupported(reason));
         }
         // this crate's triggers leave none, and its catalog has a view; but no trigger sees a partition that goes with its rows

@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::assignment::Assignment;
-use super::database::{Database, On as _};
-use super::names::{Names, Sql, statement};
-use super::retry::random;
-use super::trouble::class_is;
 use crate::sql::quote_literal;
+use crate::worker::backoff::random;
+use crate::worker::batch::stop_reason::class_is;
+use crate::worker::connection::{Database, On as _};
+use crate::worker::prepare::Assignment;
+use crate::worker::queue::key_sql::{Names, Sql, statement};
 
 /// Chunks in a slice.
 const SLICE: i64 = 1_000;

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 
 use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection, Row, raw_sql};
 
-use super::database::{Database, On as _};
-use super::names::{Sql, statement};
 use crate::config::{Diskann, Hnsw, Indexing};
 use crate::sql::{qualified, quote_identifier, quote_literal};
+use crate::worker::connection::{Database, On as _};
+use crate::worker::queue::key_sql::{Sql, statement};
 
 /// The first key of the advisory lock; pgai's number. The second is the table's oid.
 const LOCK: i32 = 1_982_010_642;

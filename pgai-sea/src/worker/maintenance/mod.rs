@@ -1,0 +1,5 @@
+//! Upkeep beside the batches: embeddings without a row, and the index over the embeddings.
+
+pub(crate) mod index_builder;
+pub(crate) mod index_schedule;
+pub(crate) mod orphans;
