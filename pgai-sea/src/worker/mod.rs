@@ -130,9 +130,7 @@ mod progress;
 mod queue;
 mod report;
 mod run;
-mod splitter;
 mod telemetry;
-mod template;
 mod wait;
 mod write;
 
@@ -144,6 +142,4 @@ pub use self::error::WorkerError;
 pub use self::event::{BatchDone, DeadLetter, Event};
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
-pub use self::splitter::SplitError;
-pub use self::template::TemplateError;
 pub use self::wait::{WaitError, wait_until_embedded};
