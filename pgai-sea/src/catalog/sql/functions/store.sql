@@ -23,22 +23,24 @@ begin
         , string_agg(quote_ident(attname), ', ' order by pknum))
         from ai._vectorizer_source_key(source)
     );
-    -- a search reads the vectors: keep them in the row for as long as they fit
+    -- A search reads the vectors, so they stay in the row while they fit.
     execute format('alter table %s alter column embedding set storage main', store);
     perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'target_schema'), grantees);
     perform ai._vectorizer_grant('select, insert, update, delete', store, grantees);
 end
 $$;
 
-create or replace function ai._vectorizer_create_view(destination jsonb, source regclass, grantees name[])
+-- The view joins the store to the source. Whoever reads it does so with their own rights, so that row-level security of the source holds.
+create or replace function ai._vectorizer_create_view(v ai.vectorizer, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
+    destination jsonb := v.config -> 'destination';
     view text := format('%I.%I', destination ->> 'view_schema', destination ->> 'view_name');
     columns text;
     same_key text;
 begin
-    -- The key comes from the store, so that a query that asks for no other column of the source need not read it.
+    -- The key comes from the store. A query that asks for no other column of the source need not read the source.
     select string_agg(format('%s.%I', case when k.attnum is null then 's' else 't' end, a.attname), ', ' order by a.attnum)
          , string_agg(format('t.%1$I %2$s s.%1$I', k.attname, k.equals), ' and ' order by k.pknum) filter (where k.attnum is not null)
     into columns, same_key
@@ -46,12 +48,13 @@ begin
     left join ai._vectorizer_source_key(source) k on k.attnum = a.attnum
     where a.attrelid = source and a.attnum > 0 and not a.attisdropped;
     execute format
-    ( 'create view %s as
+    ( 'create view %s with (security_invoker = true) as
        select t.embedding_uuid, t.chunk_seq, t.chunk, t.embedding, %s
        from %I.%I t left join %s s on %s'
     , view, columns, destination ->> 'target_schema', destination ->> 'target_table', source, same_key);
     perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'view_schema'), grantees);
     perform ai._vectorizer_grant('select', view, grantees);
+    perform ai._vectorizer_hand_over(v, 'view', view);
 end
 $$;
 
@@ -64,7 +67,7 @@ as $$
         where r.ev_class = view and d.refclassid = 'pg_class'::regclass and d.refobjid = relation)
 $$;
 
--- The view of a vectorizer over its store, in whichever schema. Null where there is none.
+-- The view of a vectorizer over its store, in whichever schema. Null if there is none.
 create or replace function ai._vectorizer_view(v ai.vectorizer, store regclass)
 returns regclass language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -77,9 +80,9 @@ as $$
     limit 1
 $$;
 
--- The store of a vectorizer, and no other table of its name, which is one of the user's if the store is gone: that has not the columns of a
--- store, or is another vectorizer's. Where it or its schema is called something else by now, it is known by the view that joins it
--- to the source. Null where there is none.
+-- The store of a vectorizer. If the store is gone, a table of that name may be the user's: it lacks a store's columns,
+-- or it is another vectorizer's. If the store or its schema was renamed, the view that joins it to the source leads to
+-- it. Null if there is none.
 create or replace function ai._vectorizer_store(v ai.vectorizer, source regclass)
 returns regclass language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -106,13 +109,13 @@ as $$
     limit 1
 $$;
 
--- The type of the column of the embeddings, as it is or will be.
+-- The type of the column of embeddings, as it is or will be.
 create or replace function ai._vectorizer_embedding_type(destination jsonb, source regclass)
 returns name language sql stable set search_path to pg_catalog, pg_temp
 as $$ select coalesce(ai._vectorizer_column_type(source, destination ->> 'embedding_column'), 'vector') $$;
 
--- A column that is there already is used as it is, of any of pgvector's types that numbers are assigned to, and of the length
--- of the vectors or of any. Refuses one that is not, before anything is made.
+-- Checks a column that is there already. It can be of any of pgvector's types that numbers are assigned to, and has to
+-- have the vectors' length or none. It is then used as it is.
 create or replace function ai._vectorizer_check_column(destination jsonb, source regclass, dimensions int, indexing jsonb)
 returns void language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$

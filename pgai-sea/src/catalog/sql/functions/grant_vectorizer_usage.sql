@@ -1,7 +1,7 @@
--- What a role needs to create vectorizers; with admin, to look after those of others and to run workers.
+-- Grants what a role needs to create vectorizers. With admin, the role may look after those of others and run workers.
 --
--- Queues are made in the schema, so this lets the role create things there, functions among them. Whoever calls the functions of
--- the schema trusts all who may: grant it to those who deploy, not to applications.
+-- Queues are made in the schema, so the role may create things there, functions among them. Whoever calls the schema's
+-- functions trusts all who may do so. Grant it to those who deploy, not to applications.
 create or replace function ai.grant_vectorizer_usage(to_user name, admin bool default false)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$

@@ -35,7 +35,7 @@ as $$
     where v.name = disable_vectorizer_schedule.name
 $$;
 
--- Answers the whole configuration as it is now.
+-- Returns the whole configuration as it is now.
 create or replace function ai.set_scheduling
 ( vectorizer_id int
 , scheduling jsonb default ai.scheduling_default()
@@ -63,7 +63,7 @@ begin
 end
 $$;
 
--- pgai's embeds within the database, by its extension "ai". Here workers embed.
+-- pgai's function embeds in the database, with its extension "ai". Here workers embed.
 create or replace function ai.execute_vectorizer(vectorizer_name text)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$

@@ -16,7 +16,7 @@ create or replace function ai.grant_to()
 returns name[] language sql stable set search_path to pg_catalog, pg_temp
 as $$ select ai.grant_to(variadic '{}'::name[]) $$;
 
--- Those of the roles that exist; a warning for the others, as a role may well be missing in another database.
+-- The roles that exist. The others are warned of, as a role may be missing in another database.
 create or replace function ai._vectorizer_existing_roles(grantees name[])
 returns name[] language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -36,7 +36,7 @@ begin
 end
 $$;
 
--- The object comes with its kind and quoted: table "public"."blog".
+-- The object has its kind and is quoted: table "public"."blog".
 create or replace function ai._vectorizer_grant(privileges text, object text, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$

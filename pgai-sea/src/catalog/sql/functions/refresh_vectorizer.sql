@@ -1,10 +1,11 @@
--- Follows renames for those who know the source by name. A vectorizer whose source's table or columns were renamed goes on
--- as it is, by the names that it had when it was created: in ai.vectorizer, in the queue and in the store. This writes the
--- names of the day there, for applications that find the store's key under them, and for pgai's worker, which knows no others. The view keeps the names of its
--- columns, as PostgreSQL's views do: what reads it goes on to.
+-- Follows renames for those who know the source by name. If a source's table or columns were renamed, its vectorizer
+-- goes on with the names that it was created with: in ai.vectorizer, in the queue and in the store. A refresh writes
+-- today's names there, for applications that look for the store's key, and for pgai's worker, which knows no other
+-- names. The view keeps the names of its columns, as PostgreSQL's views do, so that its readers go on.
 --
--- Rows can come and go unseen by any trigger: with a partition that is attached, detached or truncated by its own name. So it
--- also queues rows without embeddings, and keys of embeddings without a row, which a worker removes.
+-- Rows can come and go without firing a trigger: with a partition that is attached, detached, or truncated by its own
+-- name. So a refresh also queues rows without embeddings, and keys of embeddings without a row, which a worker then
+-- deletes.
 
 create or replace function ai._vectorizer_queue_differences(v ai.vectorizer)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
@@ -42,7 +43,8 @@ as $func$
         , format('(?<!\$)((?:\$\$)*)\$(?:%1$s(?![_a-zA-Z0-9])|\{%1$s\})', name), format('\1${%s}', new_name), 'g')
 $func$;
 
--- The schema of the queue, which may be called something else by now: then the triggers' function is in it, beside the queue.
+-- The schema of the queue. If it was renamed, the triggers' function leads to it: it is in the same schema as the
+-- queue.
 create or replace function ai._vectorizer_queue_schema(v ai.vectorizer)
 returns name language sql stable set search_path to pg_catalog, pg_temp
 as $func$
@@ -70,8 +72,8 @@ as $func$
     where c.oid = relation and x.privilege_type = 'SELECT' and x.grantee <> c.relowner
 $func$;
 
--- Writes the names of the day. The source is locked against writers before the vectorizer's row, as a worker that records a failure
--- has them, and after the table of vectorizers, as an upgrade has it.
+-- Writes today's names. The source is locked against writers before the vectorizer's row, as a worker that records a
+-- failure does, and after the table of vectorizers, as an upgrade does.
 create or replace function ai._vectorizer_follow(vectorizer_id int)
 returns ai.vectorizer language plpgsql set search_path to pg_catalog, pg_temp
 as $func$
@@ -112,7 +114,7 @@ begin
     end if;
 
     template := v.config #>> '{formatting,template}';
-    -- by names that nobody has in between, as two columns may have changed names
+    -- Through names that nothing has, as two columns may have changed names.
     for col in
         select c.name as old_name, '_vectorizer_col_' || c.attnum as new_name, c.pknum is not null as is_key
         from ai._vectorizer_columns(v) c where c.name <> c.attname
@@ -150,7 +152,7 @@ begin
             select jsonb_build_object('target_schema', n.nspname, 'target_table', c.relname)
             from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = store));
     else
-        -- the one column that the view reads and no function does
+        -- The one column that the view reads and no function does.
         select a.attname into embedding
         from pg_rewrite r
         join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid

@@ -1,4 +1,4 @@
--- Workers say that they are there, and what became of what they did.
+-- Workers report that they run, and what became of their work.
 
 create or replace function ai._worker_start(version text, expected_heartbeat_interval interval)
 returns uuid language sql set search_path to pg_catalog, pg_temp
@@ -25,7 +25,7 @@ as $$
     where p.id = worker_id
 $$;
 
--- An error message makes it the report of one error, else it is one of success.
+-- With an error message it reports one error, otherwise success.
 create or replace function ai._worker_progress(worker_id uuid, worker_vectorizer_id int, num_successes int, error_message text)
 returns void language sql set search_path to pg_catalog, pg_temp
 as $$
@@ -48,8 +48,8 @@ as $$
       , last_error_message = coalesce(excluded.last_error_message, p.last_error_message)
 $$;
 
--- What was done in the last seconds, and the tokens that it took, null if the provider does not say. Each row counts for e^(-age / 1 min):
--- one number tells how fast all workers together are.
+-- Reports what was done in the last seconds, and the tokens that it took (null if the provider does not say). Each row
+-- counts for e^(-age / 1 min), so that one number tells how fast all workers are together.
 create or replace function ai._worker_usage(worker_vectorizer_id int, num_rows int, seconds float8, num_tokens bigint)
 returns void language sql set search_path to pg_catalog, pg_temp
 as $$
@@ -65,7 +65,7 @@ as $$
             else u.recent_rows * exp(least(extract(epoch from u.reported_at - excluded.reported_at)::float8, 0) / 60) end
 $$;
 
--- Rows in a second, of all workers together; null if none has reported in the last two minutes.
+-- Rows per second, of all workers together. Null if none has reported in the last two minutes.
 create or replace function ai._worker_rate(u ai.vectorizer_worker_usage)
 returns float8 language sql stable set search_path to pg_catalog, pg_temp
 as $$

@@ -1,4 +1,4 @@
--- Removes a vectorizer: triggers, function, queues and row; with drop_all its view and store too.
+-- Removes a vectorizer: triggers, function, queues and row. With drop_all it drops the view and the store too.
 
 create or replace function ai.drop_vectorizer(vectorizer_id int, drop_all bool default false)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
@@ -9,8 +9,8 @@ declare
     store regclass;
     view regclass;
 begin
-    -- The source before the vectorizer's row, as a worker that records a failure has them. And the table of vectorizers first,
-    -- as an upgrade has it.
+    -- The source is locked before the vectorizer's row, as a worker that records a failure does. The table of
+    -- vectorizers is locked first, as an upgrade does.
     lock table ai.vectorizer in row exclusive mode;
     select * into v from ai.vectorizer where id = vectorizer_id;
     if not found then
@@ -45,7 +45,7 @@ begin
 end
 $$;
 
--- An unknown name is no error here.
+-- An unknown name is not an error here.
 create or replace function ai.drop_vectorizer(name text, drop_all bool default false)
 returns void language sql set search_path to pg_catalog, pg_temp
 as $$
@@ -54,10 +54,10 @@ as $$
     where v.name = drop_vectorizer.name
 $$;
 
--- Vectorizers of a table that was dropped: it took its triggers and the functions over its columns along, and nothing fills
--- their queues any more. The triggers' function is still there, which one that was released has not. Triggers alone that are missing were
--- dropped by someone, and the table and its embeddings are there. One that stood for a table of this name is in the way of a new one, with
--- all that it made.
+-- Drops vectorizers of a table that was dropped. DROP TABLE took the triggers and the functions over its columns along,
+-- and nothing fills their queues any more. The triggers' function is still there, which a released vectorizer does not
+-- have. If only triggers are missing, somebody dropped them, and table and embeddings are there. A vectorizer that
+-- stood for a table of this name is in the way of a new one.
 create or replace function ai._vectorizer_drop_leftovers(source_schema name, source_table name)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -75,7 +75,7 @@ begin
         and to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)) is not null
         and not exists (select from ai._vectorizer_columns(v))
     loop
-        -- somebody else may be doing the same
+        -- Somebody else may be doing the same.
         select v.name into name from ai.vectorizer v where v.id = leftover.id for update;
         continue when not found;
         raise notice 'vectorizer % is left over from a table that was dropped, and is dropped too', name;

@@ -1,5 +1,5 @@
--- One line per vectorizer: what it reads, where it writes and how much is left to do.
--- pending_items is null for who may not read the queue.
+-- One row per vectorizer: what it reads, where it writes and how much is left to do. pending_items is null for roles
+-- that may not read the queue.
 create or replace view ai.vectorizer_status as
 select v.id
      , v.name

@@ -29,7 +29,7 @@ as $$
     )
 $$;
 
--- The destination with every name filled in, as it is stored.
+-- The destination with every name filled in, as ai.vectorizer stores it.
 create or replace function ai._vectorizer_destination(destination jsonb, source_schema name, source_table name)
 returns jsonb language plpgsql immutable set search_path to pg_catalog, pg_temp
 as $$

@@ -1,6 +1,6 @@
 -- Names of what a vectorizer makes.
 
--- A name and its suffix within PostgreSQL's 63 bytes: the name is cut, never the suffix. Null for null.
+-- Joins a name and a suffix within PostgreSQL's 63 bytes. It cuts the name, never the suffix. Null for null.
 create or replace function ai._vectorizer_name_with_suffix(name text, suffix text)
 returns name language plpgsql immutable strict set search_path to pg_catalog, pg_temp
 as $$
@@ -12,7 +12,8 @@ begin
 end
 $$;
 
--- A vectorizer's own name when none is given: schema_table in lower case, with _ for what a name may not have.
+-- The name of a vectorizer that was given none: schema_table in lower case, with _ for characters that a name may not
+-- have.
 create or replace function ai._vectorizer_default_name(destination jsonb, source_schema name, source_table name)
 returns name language sql immutable set search_path to pg_catalog, pg_temp
 as $$
@@ -22,8 +23,9 @@ as $$
     end), '[^a-z0-9_]', '_', 'g'), '^(?![a-z])', 'v'), '')
 $$;
 
--- Refuses functions that stand where the vectorizer's are to be, whatever their arguments: whoever made them owns them, and could
--- change what runs with the rights of its creator. Ids are not given twice, so none is left over from another vectorizer.
+-- Refuses functions that have the names of the vectorizer's own, whatever their arguments. Whoever made them owns them,
+-- and could change what runs with the rights of the vectorizer's owner. Ids are not given twice, so none is left over
+-- from another vectorizer.
 create or replace function ai._vectorizer_check_functions_free(v ai.vectorizer)
 returns void language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -42,7 +44,7 @@ begin
 end
 $$;
 
--- Refuses a name that something else has.
+-- Refuses a name that is taken.
 create or replace function ai._vectorizer_check_free(object_schema name, object_name name, remedy text)
 returns void language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$

@@ -1,10 +1,10 @@
--- The queue: keys of rows whose embeddings are to be made. A key may be there any number of times, so that nobody who
--- writes to the source ever waits for whoever works the queue off.
+-- The queue holds the keys of rows that need embeddings. A key may be there several times, so that writers to the
+-- source never wait for a worker.
 --
--- Rows that a worker holds, or that wait for another try, have a loading_retry_after, and are free again when it has passed.
--- The one index is over the key: it serves claims in the order of keys, all rows of a key, and those that a worker holds.
--- Without one over loading_retry_after, which claims write, a claim touches no index at all; the free space on every page
--- is for that.
+-- A row that a worker holds, or that waits for another try, has a loading_retry_after. It is free again when that time
+-- has passed. The one index is over the key. It serves claims in the order of keys, all rows of a key, and the rows
+-- that a worker holds. Claims write loading_retry_after. It has no index, so a claim updates no index at all. The free
+-- space on every page is for that.
 create or replace function ai._vectorizer_create_queue_table(queue_schema name, queue_table name, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -31,8 +31,8 @@ begin
 end
 $$;
 
--- Dead letters: keys that were given up.
--- pgai's worker looks for this function to know that rows may be tried again.
+-- Dead letters: the keys of rows that were given up. pgai's worker looks for this function to learn that rows may be
+-- tried again.
 create or replace function ai._vectorizer_create_queue_failed_table(queue_schema name, queue_failed_table name, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -57,7 +57,7 @@ begin
 end
 $$;
 
--- How many rows wait. Beyond 10,000 the answer is the largest number there is, unless an exact one is asked for.
+-- How many rows wait. Beyond 10,000 it returns the largest number there is, unless an exact count is asked for.
 create or replace function ai.vectorizer_queue_pending(vectorizer_id int, exact_count bool default false)
 returns int8 language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$

@@ -1,5 +1,5 @@
--- Every configuration is an object that says what it configures and which implementation it is for.
--- Answers the implementation; refuses anything else, naming the argument of ai.create_vectorizer.
+-- Every configuration is an object that says what it configures and which implementation it is for. Returns the
+-- implementation, or refuses the object and names the argument of ai.create_vectorizer.
 create or replace function ai._vectorizer_implementation(argument text, config jsonb, variadic known text[])
 returns text language plpgsql immutable set search_path to pg_catalog, pg_temp
 as $$
@@ -18,7 +18,7 @@ begin
 end
 $$;
 
--- A whole number of a configuration within bounds; null where it is left out.
+-- A whole number of a configuration, within bounds. Null if it is left out.
 create or replace function ai._vectorizer_number_between(argument text, config jsonb, option text, lowest int, highest int)
 returns int language plpgsql immutable set search_path to pg_catalog, pg_temp
 as $$

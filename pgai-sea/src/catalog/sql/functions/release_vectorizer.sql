@@ -1,11 +1,12 @@
--- A way to change the type of a column that a vectorizer reads, or to drop another one, while the embeddings stay: PostgreSQL refuses
--- it as long as views, functions and triggers know the column. In one transaction, in which writers wait for its end and none is missed:
+-- Lets go of the source's columns, so that the type of a column can be changed, or a column dropped, while the
+-- embeddings stay. PostgreSQL refuses both as long as views, functions and triggers know the column. In one
+-- transaction, writers wait for its end and no row is missed:
 --     begin;
 --     select ai.release_vectorizer('public_blog_embedding_store');
 --     alter table blog alter column id type bigint;
 --     select ai.refresh_vectorizer('public_blog_embedding_store');
 --     commit;
--- The types of a key's columns are changed in queue and store too. What the change makes of the texts is not embedded anew.
+-- The types of key columns change in queue and store too. Texts that the change altered are not embedded anew.
 
 create or replace function ai.release_vectorizer(vectorizer_id int)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
@@ -14,14 +15,14 @@ declare
     v ai.vectorizer := ai._vectorizer_follow(vectorizer_id);
     view regclass;
 begin
-    -- what others have made over the view is theirs to drop
+    -- Whatever others have made over the view is theirs to drop.
     view := ai._vectorizer_view(v, ai._vectorizer_store(v, ai._vectorizer_source(v)));
     if view is not null then
         execute format('drop view %s', view);
     end if;
     execute format('drop view if exists %I._vectorizer_src_%s', v.queue_schema, v.id);
     perform ai._vectorizer_drop_columns(v);
-    -- and the function: where it is there, and nothing else, the source was dropped
+    -- Drops the function too: if only the function is there, the source was dropped.
     perform ai._vectorizer_drop_triggers(v);
 end
 $$;
@@ -34,7 +35,7 @@ as $$
     where v.name = release_vectorizer.name
 $$;
 
--- The source of one that may have been released, which is known by name then.
+-- The source of a vectorizer that may have been released, which is then known by its name.
 create or replace function ai._vectorizer_source_of_released(v ai.vectorizer)
 returns regclass language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -43,7 +44,7 @@ as $$
             then to_regclass(format('%I.%I', v.source_schema, v.source_table)) end)
 $$;
 
--- Makes again what a release has dropped, the triggers apart.
+-- Makes again what a release has dropped, except the triggers.
 create or replace function ai._vectorizer_recover(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -71,7 +72,7 @@ begin
     perform ai._vectorizer_create_columns(v, source);
     perform ai._vectorizer_create_source_view(v, source, ai._vectorizer_readers(queue));
     if store is not null and ai._vectorizer_view(v, store) is null then
-        perform ai._vectorizer_create_view(v.config -> 'destination', source, ai._vectorizer_readers(store));
+        perform ai._vectorizer_create_view(v, source, ai._vectorizer_readers(store));
     end if;
 end
 $$;

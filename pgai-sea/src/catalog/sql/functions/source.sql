@@ -1,6 +1,6 @@
--- What has to be known about a source table.
+-- What the functions ask about a source table.
 
--- The name of a column's type; null where there is no such column.
+-- The name of a column's type. Null if there is no such column.
 create or replace function ai._vectorizer_column_type(source regclass, column_name text)
 returns name language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -10,9 +10,9 @@ as $$
     where a.attrelid = source and a.attname = column_name and a.attnum > 0 and not a.attisdropped
 $$;
 
--- The primary key, one row per column: its type as it is written in a column definition, with the collation where it is
--- not the type's own, and the operator that the key's index calls equal. That one need not be on the search path, nor
--- be called =, and for a text that ignores case it is another than text's.
+-- The primary key, one row per column. `definition` is the type as a column definition has it, with the collation if
+-- that is not the type's own. `equals` is the operator that the key's index uses for equality. It need not be on the
+-- search path or be called =, and for a text that ignores case it is not the one of text.
 create or replace function ai._vectorizer_source_key(source regclass)
 returns table (attnum int2, pknum int, attname name, typname text, definition text, equals text)
 language sql stable set search_path to pg_catalog, pg_temp
@@ -43,7 +43,7 @@ as $$
     where i.indrelid = source and i.indisprimary and k.pknum <= i.indnkeyatts
 $$;
 
--- The primary key as ai.vectorizer.source_pk holds it; null without one.
+-- The primary key as ai.vectorizer.source_pk holds it. Null if there is none.
 create or replace function ai._vectorizer_source_pk(source regclass)
 returns jsonb language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -51,8 +51,8 @@ as $$
     from ai._vectorizer_source_key(source)
 $$;
 
--- Refuses columns of the source that would stand beside columns of the same name in what is made: those of the key in the queue,
--- the dead letters and the store, all of them in the view.
+-- Refuses columns of the source whose name something made for the vectorizer needs: key columns in the queue, the dead
+-- letters and the store, all columns in the view.
 create or replace function ai._vectorizer_check_column_names(source regclass, destination jsonb)
 returns void language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -82,9 +82,9 @@ begin
 end
 $$;
 
--- Whether rows can come and go under another table's name, unseen by statement triggers of this table: those of a partitioned
--- table, a partition, or a table that inherits. A table that is inherited from, and not partitioned, is none of these: its statement
--- triggers see what a statement that names it does to its children as well, and its row triggers do not.
+-- Whether rows can come and go under another table's name, where statement triggers of this table do not see them. This
+-- is so for a partitioned table, a partition, and a table that inherits. A table that others inherit from is different:
+-- its statement triggers see what a statement that names it does to its children too, and its row triggers do not.
 create or replace function ai._vectorizer_source_is_divided(source regclass)
 returns bool language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -93,9 +93,10 @@ as $$
     where c.oid = source
 $$;
 
--- Whether a vectorizer's inserts and deletes are seen row by row. Where a source is divided they have to be. A hypertable of timescaledb is such a table:
--- its older versions refuse transition tables. And so they are where the table's owner has one of the triggers fire for what logical replication
--- applies (alter table .. enable always trigger ..), as that fires row triggers, and of the others the truncate's alone.
+-- Whether a vectorizer sees inserts and deletes row by row. It has to if the source is divided. It has to for a
+-- hypertable of timescaledb, whose older versions refuse transition tables. And it has to if the table's owner enabled
+-- a trigger for logical replication (alter table .. enable always trigger ..), which fires row triggers, and no
+-- statement trigger except the one of truncate.
 create or replace function ai._vectorizer_is_seen_by_row(v ai.vectorizer, source regclass)
 returns bool language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -115,7 +116,7 @@ begin
 end
 $$;
 
--- pgvector's type, with the schema that the extension lives in.
+-- pgvector's type, with the schema of the extension.
 create or replace function ai._vectorizer_vector_type()
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -130,8 +131,8 @@ begin
 end
 $$;
 
--- The source of a vectorizer, found by its triggers: they stay with the table when it is renamed or moved to another schema.
--- Null where it was dropped.
+-- The source of a vectorizer. Its triggers lead to it: they stay with the table when it is renamed or moves to another
+-- schema. Null if it was dropped.
 create or replace function ai._vectorizer_source(v ai.vectorizer)
 returns regclass language sql stable set search_path to pg_catalog, pg_temp
 as $$

@@ -1,30 +1,32 @@
 -- What fills the queue.
 --
--- An insert queues the keys of the new rows. An update queues a row's key when the key, the loaded column or a column that
--- the template names has changed, and nothing else; when it was the key, the old key's embeddings go. A delete takes the
--- embeddings with it, a truncate empties store and queue.
+-- An insert queues the keys of the new rows. An update queues a row's key if the key, the loaded column or a column
+-- that the template names has changed. If the key has changed, the old key's embeddings go. A delete deletes the
+-- embeddings too. A truncate empties store and queue.
 --
--- Inserts and deletes are seen once per statement, through transition tables: a row trigger costs several times as much.
--- Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it calls
--- anything: transition tables would hold every row twice, with its whole text, also for an update of something else. Nor can
--- the triggers be limited to the columns that a statement names, as another trigger may change others.
--- Nor are the keys of a statement's rows gathered and queued at its end: between one row's call and the next there is no place
--- to keep them but a setting, which whoever writes can set as well.
+-- Inserts and deletes are seen once per statement, through transition tables: a row trigger costs several times as
+-- much. Updates are seen row by row, because only a row trigger has a condition, which PostgreSQL evaluates before it
+-- calls anything. Transition tables would hold every row twice, with its whole text, for an update of another column
+-- too. The triggers are not limited to the columns that a statement names, as another trigger may change others. Nor
+-- are the keys of a statement's rows gathered first: between two rows' calls they could only be kept in a setting,
+-- which whoever writes can set as well.
 --
--- In a partitioned table, in a partition and in a table that inherits all are seen row by row: rows written to a partition by its own
--- name, or moved from one to another by an update, pass no statement trigger of the parent, and rows of a child that are written through
--- its parent none of the child. A table that becomes a partition or a child later needs its triggers made anew. One that others inherit
--- from without being partitioned is as any table: what a statement that names it inserts or deletes, its children's rows included, is in
--- the transition tables. What is written to such a child by its own name is seen by no trigger of the parent.
+-- In a divided source (a partitioned table, a partition, a table that inherits) everything is seen row by row. A row
+-- that is written to a partition by the partition's name, or that an update moves to another, fires no statement
+-- trigger of the parent. A row of a child that is written through its parent fires none of the child. A table that
+-- becomes a partition or a child later needs its triggers made anew. A table that others inherit from is an ordinary
+-- one: its transition tables have its children's rows too. What is written to such a child by its own name fires no
+-- trigger of the parent.
 --
--- Where the source is filled by a subscription of logical replication, none of these triggers fires unless it is told to, and of those per
--- statement the truncate's alone. A vectorizer sees what is replicated after
+-- A subscription of logical replication fires only triggers that are enabled for it, and of statement triggers only
+-- that of truncate. A vectorizer sees what is replicated after
 --     alter table blog enable always trigger _vectorizer_src_trg_1_insert; -- and so on for _update, _delete and _truncate
---     select ai.refresh_vectorizer('public_blog_embedding_store'); -- makes row triggers of them, which stay enabled so
+--     select ai.refresh_vectorizer('public_blog_embedding_store'); -- makes row triggers of them, which stay enabled
 
--- Whether what the type calls equal is the same byte for byte, as its default operator class for B-trees promises where such an index
--- may keep one value for several rows: texts under a deterministic collation, integers, uuids and times, but neither numeric nor json.
--- Not so character: without a length it keeps blanks that its equality does not see.
+-- Whether two values that the type calls equal are the same byte for byte. The type's default operator class for
+-- B-trees promises it if such an index may keep one value for several rows: texts under a deterministic collation,
+-- integers, uuids and times, but neither numeric nor json. Character is excluded: without a length it keeps blanks that
+-- its equality does not see.
 create or replace function ai._vectorizer_equals_bytewise(type oid, "collation" oid)
 returns bool language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -39,20 +41,21 @@ as $$
     ) and coalesce((select l.collisdeterministic from pg_collation l where l.oid = "collation"), true)
 $$;
 
--- True where a column that the vectorizer reads differs, byte for byte: 'Title' and 'title' are two texts, whatever the
--- column's collation says of them, and 1.0 and 1.00 two numbers. Where that is what the type's own equality says, it is asked:
--- PostgreSQL prepares the condition anew for each statement, and one that compares rows costs twice as much even where a single row is
--- written. Of other types rows are compared, by a function: the operator *<> between rows does not survive a dump.
+-- The condition of the update trigger: a column that the vectorizer reads differs, byte for byte. 'Title' and 'title'
+-- are two texts whatever the column's collation says, and 1.0 and 1.00 two numbers. Where the type's own equality says
+-- the same, the condition uses it: PostgreSQL prepares the condition for each statement, and a comparison of rows costs
+-- twice as much even for a single row. For other types rows are compared, by a function: the operator *<> between rows
+-- does not survive a dump.
 --
--- A value that is too long for its row is kept in a table of its own, and comparing two of them reads both, which costs
--- several times what an update of something else does. Such an update leaves the value where it is, and from PostgreSQL 17
--- one can ask where that is. The numbers of such places are drawn from one counter for all tables; the sizes are compared
--- because it begins anew one day.
-create or replace function ai._vectorizer_update_condition(v ai.vectorizer, source regclass)
+-- A value that is too long for its row is kept in a table of its own. To compare two of them reads both, which costs
+-- several times what an update of another column does. Such an update leaves the value where it is, and PostgreSQL 17
+-- and later tell where that is. The numbers of such places come from one counter for all tables. The sizes are compared
+-- too, because the counter begins anew one day.
+create or replace function ai._vectorizer_update_condition(v ai.vectorizer, source regclass, as_vectorizer bool)
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
     with columns as
-    ( select quote_ident(c.attname) as name, c.attnum
+    ( select quote_ident(case when as_vectorizer then c.name else c.attname end) as name, c.attnum
            , a.attlen = -1 and a.attstorage <> 'p' and to_regproc('pg_column_toast_chunk_id') is not null as has_place
            , ai._vectorizer_equals_bytewise(a.atttypid, a.attcollation) as equals_bytewise
       from ai._vectorizer_columns(v) c
@@ -75,23 +78,25 @@ as $$
     from compared
 $$;
 
--- The body of the trigger function, which all the triggers of a vectorizer share.
+-- The body of the trigger function, which all triggers of a vectorizer share.
 --
--- The function runs with its owner's rights, as whoever writes to the source need have none on queue and store.
+-- The function runs with its owner's rights, as writers to the source need no right on queue and store.
 --
--- A delete sees what its snapshot sees, and beyond read committed that may be older than embeddings that a worker has just
+-- A delete sees what its snapshot sees. Beyond read committed that may be older than embeddings that a worker has just
 -- committed. Keys that go are queued then: a worker that finds no row for a key deletes what is left of it.
 --
--- Nor does a delete wait for a worker, and pgai's holds the embeddings that it is about to replace for as long as the provider takes. Both
--- workers hold a key's advisory lock meanwhile: who finds one held deletes what nobody has locked, which is dearer, and queues
--- the keys. So are those of embeddings found that are still to be written. For many rows the server's list of locks is asked whether there is any
--- of this vectorizer; a worker that comes to one of these keys after that is waited for.
+-- A delete never waits for a worker. pgai's worker locks the embeddings that it is about to replace for as long as the
+-- provider takes. Both workers hold a key's advisory lock meanwhile. A delete that finds one held deletes what nobody
+-- has locked, which is dearer, and queues the keys. It also queues the keys whose embeddings are still to be written.
+-- For many rows it asks the server's list of locks whether there is any of this vectorizer. A worker that comes to one
+-- of these keys after that is waited for.
 --
--- Who queues a row wakes a worker that sleeps. A notification has to be committed under a lock that the whole server shares, so
--- there is none unless it is waited for: a worker that has nothing to do takes the vectorizer's advisory lock exclusively, for
--- which it has to find nobody writing, looks into the queue once more, and sleeps; who writes tries it shared, until the transaction ends.
--- Each of the two so sees the other, whoever comes first. 1348947831 stands for this use of such locks. A transaction that has notified
--- cannot be prepared for a two-phase commit: where those are possible, no worker takes the lock.
+-- Whoever queues a row wakes a worker that sleeps. A notification is committed under a lock that the whole server
+-- shares, so none is sent unless a worker waits for it. A worker that has nothing to do takes the vectorizer's advisory
+-- lock exclusively, which it gets when nobody is writing. It then looks into the queue once more, and sleeps. A writer
+-- tries the lock shared, until its transaction ends. So each sees the other, whoever comes first. 1348947831 stands for
+-- this use of such locks. A transaction that has notified cannot be prepared for a two-phase commit, so no worker takes
+-- the lock where those are possible.
 create or replace function ai._vectorizer_trigger_body(v ai.vectorizer, source regclass)
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -123,8 +128,8 @@ declare
             perform pg_notify(''pgai_sea_wake'', ''%1$s'');
         end if;', v.id);
 begin
-    -- The names are those of queue and store; the source's are asked for in no other way than by the functions. The stars
-    -- tell rows from columns that are called new, or n.
+    -- These are the names of queue and store. The source's columns are read through the functions alone. The stars tell
+    -- rows from columns that are called new, or n.
     select string_agg(quote_ident(name), ', ' order by attnum)
          , string_agg(format(call, 'new.*'), ', ' order by attnum)
          , string_agg(format(call, 'old.*'), ', ' order by attnum)
@@ -243,69 +248,62 @@ $body$
 end
 $$;
 
--- The triggers that a vectorizer is to have: what each is called, upon what and how it fires.
+-- The triggers that a vectorizer has to have: the name, the event, how it fires, and a digest of that. A column that is renamed is the same
+-- column, and the trigger follows it, so the digest is made with the vectorizer's names of columns.
 create or replace function ai._vectorizer_wanted_triggers(v ai.vectorizer, source regclass)
-returns table (name name, event text, fires text) language plpgsql stable set search_path to pg_catalog, pg_temp
+returns table (name name, event text, fires text, digest text) language sql stable set search_path to pg_catalog, pg_temp
 as $$
-declare
-    by_row bool := ai._vectorizer_is_seen_by_row(v, source);
-begin
-    name := v.trigger_name || '_insert';
-    event := 'insert';
-    fires := case when by_row then 'for each row' else 'referencing new table as new_rows for each statement' end;
-    return next;
-    name := v.trigger_name || '_update';
-    event := 'update';
-    fires := format('for each row when (%s)', ai._vectorizer_update_condition(v, source));
-    return next;
-    if v.config #>> '{destination,implementation}' = 'table' then
-        name := v.trigger_name || '_delete';
-        event := 'delete';
-        fires := case when by_row then 'for each row' else 'referencing old table as old_rows for each statement' end;
-        return next;
-        name := v.trigger_name || '_truncate';
-        event := 'truncate';
-        fires := 'for each statement';
-        return next;
-    end if;
-end
+    select v.trigger_name || '_' || t.event, t.event, t.fires
+         , 'pgai-sea ' || encode(sha256(convert_to(t.event || ' ' || coalesce(t.as_vectorizer, t.fires), 'utf8')), 'hex')
+    from ai._vectorizer_is_seen_by_row(v, source) by_row
+    cross join lateral
+    ( values
+        ( 'insert', case when by_row then 'for each row' else 'referencing new table as new_rows for each statement' end, null )
+      , ( 'update', format('for each row when (%s)', ai._vectorizer_update_condition(v, source, as_vectorizer => false))
+        , format('for each row when (%s)', ai._vectorizer_update_condition(v, source, as_vectorizer => true)) )
+      , ( 'delete', case when by_row then 'for each row' else 'referencing old table as old_rows for each statement' end, null )
+      , ( 'truncate', 'for each statement', null )
+    ) t (event, fires, as_vectorizer)
+    where v.config #>> '{destination,implementation}' = 'table' or t.event in ('insert', 'update')
 $$;
 
--- Makes the function and the triggers, or makes them anew for a vectorizer that has them.
+-- Makes the function and the triggers, or makes them anew.
 --
--- To make a trigger waits for all who write to the source, and makes all who would write wait: one that is as it should be is left
--- alone. PostgreSQL writes definitions in words of its own, so each trigger's comment has a digest of what it was made of. One that is
--- replaced stays enabled or disabled as its table's owner has it.
+-- To make a trigger waits for everybody who writes to the source, and makes new writers wait. So a trigger that is as
+-- it should be is left alone. PostgreSQL rewrites definitions, so each trigger's comment holds a digest of what it was
+-- made of. A trigger that is replaced stays enabled or disabled as the table's owner has it.
 create or replace function ai._vectorizer_create_triggers(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     function text := format('%I.%I()', v.queue_schema, v.trigger_name);
+    is_there bool := exists (select from pg_trigger t where t.tgrelid = source and t.tgfoid = to_regprocedure(function));
     wanted record;
-    digest text;
     enabled "char";
 begin
-    -- One that is there and not in use by the source is somebody else's, and is not to become ours: it would stay its owner's.
+    -- A function that the source does not use is somebody else's. It must not become ours: it would stay its owner's.
     execute format
     ( 'create %s function %s returns trigger language plpgsql security definer
        set search_path to pg_catalog, pg_temp as %L'
-    , case when exists (select from pg_trigger t where t.tgrelid = source and t.tgfoid = to_regprocedure(function)) then 'or replace' end
+    , case when is_there then 'or replace' end
     , function, ai._vectorizer_trigger_body(v, source));
-    -- nobody else may let a trigger of their own call it
+    -- Nobody else may let a trigger of their own call it.
     execute format('revoke all on function %s from public', function);
+    if not is_there then
+        perform ai._vectorizer_hand_over(v, 'function', function);
+    end if;
 
     for wanted in select * from ai._vectorizer_wanted_triggers(v, source) loop
-        digest := 'pgai-sea ' || encode(sha256(convert_to(concat_ws(' ', wanted.event, wanted.fires), 'utf8')), 'hex');
         perform from pg_trigger t
         where t.tgrelid = source and t.tgname = wanted.name and t.tgfoid = to_regprocedure(function)
-        and obj_description(t.oid, 'pg_trigger') = digest;
+        and obj_description(t.oid, 'pg_trigger') = wanted.digest;
         if not found then
             select t.tgenabled into enabled
             from pg_trigger t
             where t.tgrelid = source and t.tgname = wanted.name;
             execute format('create or replace trigger %I after %s on %s %s execute function %s'
                 , wanted.name, wanted.event, source, wanted.fires, function);
-            execute format('comment on trigger %I on %s is %L', wanted.name, source, digest);
+            execute format('comment on trigger %I on %s is %L', wanted.name, source, wanted.digest);
             if enabled <> 'O' then
                 execute format('alter table %s %s trigger %I', source
                     , case enabled when 'A' then 'enable always' when 'R' then 'enable replica' else 'disable' end, wanted.name);
@@ -315,7 +313,7 @@ begin
 end
 $$;
 
--- Drops the triggers, wherever the source is and whatever it is called by now, and their function.
+-- Drops the triggers, wherever the source is and whatever its name is, and their function.
 create or replace function ai._vectorizer_drop_triggers(v ai.vectorizer)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$

@@ -1,12 +1,30 @@
--- The columns of a source that a vectorizer reads: its key, the loaded column and those that the template names. They, and
--- the table, may be renamed at any time, so what reads them must not know them by name: SQL functions with a parsed body and
+-- The columns of a source that a vectorizer reads: its key, the loaded column, and those that the template names. They
+-- and the table may be renamed at any time, so nothing may know them by name. SQL functions with a parsed body and
 -- views hold columns by number, and a dump writes them with the names of the day.
 
--- One function per column, <queue_schema>._vectorizer_src_col_<id>_<n>(row of the source), whose argument is called what the
--- vectorizer calls the column. In a trigger's statement it is inlined and costs nothing.
+-- Gives what the caller has made for a vectorizer to the owner of its queue. That is somebody else where a superuser, or a member of
+-- the owner, refreshes a vectorizer: what they own would run with their rights, and would not be known as the vectorizer's.
+create or replace function ai._vectorizer_hand_over(v ai.vectorizer, kind text, object text)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    owner name;
+begin
+    select pg_get_userbyid(c.relowner) into strict owner
+    from pg_class c
+    where c.oid = format('%I.%I', v.queue_schema, v.queue_table)::regclass;
+    if owner <> current_user then
+        execute format('alter %s %s owner to %I', kind, object, owner);
+    end if;
+end
+$$;
+
+-- One function per column: <queue_schema>._vectorizer_src_col_<id>_<n>(row of the source). Its argument has the
+-- vectorizer's name of the column. PostgreSQL inlines it in a trigger's statement, where it costs nothing.
 --
--- A partition's rows are of the partition's type, for which somebody else's function of the same name would be a better match. Nobody
--- else can make one that has two arguments of a type that only the vectorizer's owner may use.
+-- A row of a partition has the partition's type. For that, somebody else's function of the same name would be a better
+-- match. So in a divided source the function has two more arguments, of a type that only the vectorizer's owner may
+-- use.
 create or replace function ai._vectorizer_create_columns(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -18,6 +36,7 @@ begin
     if ai._vectorizer_is_seen_by_row(v, source) then
         execute format('create type %s as enum ()', private);
         execute format('revoke all on type %s from public', private);
+        perform ai._vectorizer_hand_over(v, 'type', private);
         arguments := format(', %1$s, %1$s', private);
     end if;
     for col in
@@ -33,11 +52,13 @@ begin
         execute format
         ( 'create function %s(%I %s%s) returns %s language sql immutable parallel safe begin atomic select ($1).%I; end'
         , col.function, col.attname, source, arguments, col.type, col.attname);
+        perform ai._vectorizer_hand_over(v, 'function', format('%s(%s%s)', col.function, source, arguments));
     end loop;
 end
 $$;
 
--- The functions of a vectorizer. Others may have made functions of such names: they do not own queue or trigger.
+-- The functions of a vectorizer. Functions of such names that others made are left out: their owner owns neither queue
+-- nor trigger.
 create or replace function ai._vectorizer_column_functions(v ai.vectorizer)
 returns setof pg_proc language sql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -50,8 +71,9 @@ as $$
         )
 $$;
 
--- What they say: what the vectorizer calls a column, what the source calls it by now, and, for a column of the key, its
--- place in it and the operator that compares it. The call is one for format(), with the row to come.
+-- What these functions tell of each column: the vectorizer's name of it, the source's name of it today, and for a
+-- column of the key its place in the key and the operator that compares it. `call` is a format() string that takes the
+-- row.
 create or replace function ai._vectorizer_columns(v ai.vectorizer)
 returns table (call text, name text, attnum int2, attname name, pknum int, equals text)
 language sql stable set search_path to pg_catalog, pg_temp
@@ -69,9 +91,10 @@ as $$
     left join ai._vectorizer_source_key(d.refobjid) s on s.attnum = a.attnum
 $$;
 
--- The same for workers: a view of the source, by the names that the vectorizer's configuration has. A worker locks rows,
--- for which PostgreSQL asks for the right to update some column. Here it is a system column, which nobody can update: who
--- may use the vectorizer can lock the source's rows, and change nothing but the embedding, where that is one of its columns.
+-- The view of the source that workers read. Its columns have the names of the vectorizer's configuration. A worker
+-- locks rows, for which PostgreSQL wants the right to update some column. Here that is a system column, which nobody
+-- can update. So whoever may use the vectorizer can lock the source's rows, and can change only the embedding, if that
+-- is a column of the source.
 create or replace function ai._vectorizer_create_source_view(v ai.vectorizer, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -88,6 +111,7 @@ begin
         from ai._vectorizer_columns(v) c
     );
     perform ai._vectorizer_grant(format('select, update (%I)', coalesce(embedding, 'xmin')), view, grantees);
+    perform ai._vectorizer_hand_over(v, 'view', view);
 end
 $$;
 

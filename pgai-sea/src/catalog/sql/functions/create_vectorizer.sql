@@ -1,4 +1,4 @@
--- The way in: checks everything, then makes store, view, queue and triggers, and queues the rows that are there.
+-- Checks everything, makes store, queue, view and triggers, and queues the rows that are there.
 create or replace function ai.create_vectorizer
 ( source regclass
 , name text default null
@@ -39,8 +39,8 @@ begin
     if not found then
         raise exception 'only the owner of % or a superuser may create a vectorizer on it', source;
     end if;
-    -- Beyond read committed rows that are committed between the snapshot and the triggers would be neither queued nor seen by a trigger,
-    -- but for a table of this very transaction. The row of a system column is as old as its table.
+    -- Beyond read committed, rows that are committed between the snapshot and the triggers would neither be queued nor
+    -- fire a trigger. A table of this very transaction is safe. The row of a system column is as old as its table.
     if enqueue_existing and current_setting('transaction_isolation') in ('repeatable read', 'serializable')
     and not exists (select from pg_attribute a where a.attrelid = source and a.attname = 'tableoid'
         and age(a.xmin) <= age(pg_current_xact_id()::xid)) then
@@ -74,7 +74,7 @@ begin
         v.name := name;
     end if;
 
-    -- two that create the same one at once: the second waits, and finds it
+    -- Two may create the same one at once: the second waits, and finds it.
     perform pg_advisory_xact_lock('ai.vectorizer'::regclass::oid::int, hashtext(v.name));
     perform ai._vectorizer_drop_leftovers(v.source_schema, v.source_table);
     select e.id into existing from ai.vectorizer e where e.name = v.name;
@@ -116,7 +116,7 @@ begin
     insert into ai.vectorizer values (v.*);
     perform ai._vectorizer_grant('usage', 'schema ai', grantees);
     perform ai._vectorizer_grant('select', 'ai.vectorizer', grantees);
-    -- a worker's reports, where they are the creator's to grant
+    -- The tables of workers' reports, if the creator may grant them.
     if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
         perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
         perform ai._vectorizer_grant('select, insert, update'
@@ -126,15 +126,17 @@ begin
     perform ai._vectorizer_grant('select', source::text, grantees);
     if destination ->> 'implementation' = 'table' then
         perform ai._vectorizer_create_store(destination, source, dimensions, grantees);
-        perform ai._vectorizer_create_view(destination, source, grantees);
     else
         perform ai._vectorizer_create_column(destination, source, dimensions);
     end if;
     perform ai._vectorizer_create_queue_table(v.queue_schema, v.queue_table, source, grantees);
     perform ai._vectorizer_create_queue_failed_table(v.queue_schema, v.queue_failed_table, source, grantees);
+    if destination ->> 'implementation' = 'table' then
+        perform ai._vectorizer_create_view(v, source, grantees);
+    end if;
     perform ai._vectorizer_create_columns(v, source);
     perform ai._vectorizer_create_source_view(v, source, grantees);
-    -- from here on writers wait for the end of this transaction, so that no row is missed
+    -- From here on writers wait for the end of this transaction, so no row is missed.
     perform ai._vectorizer_create_triggers(v, source);
     if enqueue_existing then
         execute (

@@ -1,4 +1,4 @@
--- A text embedded as a vectorizer embeds. The embedding functions of the extension "ai" do it, where it is installed.
+-- Embeds a text as a vectorizer does. The embedding functions of the extension "ai" do it, so that has to be installed.
 
 create or replace function ai.vectorizer_embed(embedding_config jsonb, input_text text, input_type text default null)
 returns vector language plpgsql stable set search_path to pg_catalog, pg_temp
