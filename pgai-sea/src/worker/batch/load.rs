@@ -10,6 +10,7 @@ use crate::worker::batch::MOST_BYTES;
 use crate::worker::batch::stop_reason::{Trouble, may_be_a_rows_to_read};
 use crate::worker::connection::Database;
 use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::protocol::Step;
 use crate::worker::queue::ClaimedKey;
 use crate::worker::queue::dead_letters::Failure;
 use crate::worker::queue::key_sql::Key;
@@ -124,6 +125,7 @@ async fn read(pool: &Database, assignment: &Assignment, claimed: &[ClaimedKey]) 
         Destination::Table(store) => store.read(pool, &reading).await?,
         Destination::Column(_) => Vec::new(),
     };
+    Step::Read.done();
     let mut stored = stored.into_iter();
     let read = rows.into_iter().enumerate().map(|(place, row)| {
         if stays(&place) {

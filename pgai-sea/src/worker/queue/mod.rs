@@ -18,6 +18,7 @@ use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sqlx::{Error, PgConnection, Row};
 
 use crate::worker::connection::{Database, On as _};
+use crate::worker::protocol::Step;
 use crate::worker::queue::key_sql::{Key, Names, Sql, statement, with_keys};
 
 /// When a lease ends, and who holds it.
@@ -169,6 +170,7 @@ impl Queue {
                 _ => *place = Place::front(),
             }
             if claim.is_some() {
+                Step::Claim.done();
                 return Ok(claim);
             }
             // all that was found is in other workers' hands: there may be more behind it

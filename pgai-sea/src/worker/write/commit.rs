@@ -10,6 +10,7 @@ use tracing::{Instrument, debug_span};
 use crate::worker::connection::{Database, silent};
 use crate::worker::event::DeadLetter;
 use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::protocol::Step;
 use crate::worker::queue::Stamp;
 use crate::worker::queue::dead_letters::Failure;
 use crate::worker::queue::key_sql::Key;
@@ -173,6 +174,7 @@ async fn try_settle(
     let (mut finishing, mut failing) = (Vec::new(), Vec::new());
     let (mut changed, mut busy) = (Vec::new(), Vec::new());
     let mut planned = plan(connection, assignment, items, &keys, &verdicts).await?;
+    Step::Look.done();
     for (place, item) in items.iter().enumerate() {
         match (verdicts[place], &planned[place]) {
             (Verdict::Busy, _) => busy.push(place),
@@ -215,7 +217,10 @@ async fn try_settle(
             std::mem::replace(&mut planned[place], Planned::Outdated),
         ));
     }
-    write(connection, assignment, &writing, vectors, &mut settled).await?;
+    if !writing.is_empty() {
+        write(connection, assignment, &writing, vectors, &mut settled).await?;
+        Step::Write.done();
+    }
     settled.dead = dead.len() as u64;
     let letters = dead
         .iter()
@@ -239,6 +244,7 @@ async fn try_settle(
         .release(connection, &give_back(&busy), stamp, REST)
         .await?;
     transaction.commit().await?;
+    Step::Commit.done();
     settled.released = [changed, busy].concat();
     Ok(settled)
 }
@@ -251,6 +257,7 @@ async fn verdicts(
     keys: &[&Key],
 ) -> Result<Vec<Verdict>, Error> {
     let locks = assignment.source.lock(&mut *connection, keys).await?;
+    Step::Lock.done();
     let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
     let doubtful: Vec<usize> = (0..items.len())
         .filter(|&place| locks[place].free && !items[place].is_unreadable())
@@ -364,7 +371,9 @@ async fn finish(
         return Ok(Vec::new());
     }
     let keys: Vec<&Key> = places.iter().map(|&place| keys[place]).collect();
-    assignment.queue.finish(connection, &keys, stamp).await
+    let finished = assignment.queue.finish(connection, &keys, stamp).await?;
+    Step::Finish.done();
+    Ok(finished)
 }
 
 async fn write(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pgai_sea::catalog;
 use pgai_sea::config::{Formatting, Loading};
-use pgai_sea::embedder::{EmbedError, Embedder, InputType, RequestLimits};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 use pgai_sea::worker::{Report, Worker, WorkerError};
 use pgai_sea_tests::TestDatabase;
 use pgai_sea_tests::providers::embedding_of;
@@ -92,12 +92,12 @@ impl Gate {
 
 #[async_trait]
 impl Embedder for Gate {
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
         assert_eq!(input_type, InputType::Document);
         assert!((1..=self.inputs).contains(&texts.len()), "{} texts", texts.len());
         let number = {
             let mut calls = self.calls.lock().unwrap();
-            calls.push(texts.to_vec());
+            calls.push(texts.iter().copied().map(str::to_owned).collect());
             calls.len()
         };
         self.arrived.send_modify(|count| *count += 1);
@@ -122,10 +122,8 @@ impl Embedder for Gate {
                 message: "not this one".into(),
             });
         }
-        Ok(texts
-            .iter()
-            .map(|text| embedding_of("gate", text, DIMENSIONS))
-            .collect())
+        let vectors = texts.iter().map(|text| embedding_of("gate", text, DIMENSIONS));
+        Ok(Embeddings::new(vectors.collect()))
     }
 
     fn limits(&self) -> RequestLimits {
@@ -305,6 +303,27 @@ pub(super) async fn queued(test: &TestDatabase) -> i64 {
         .await
         .unwrap();
     test.value(&format!("select count(*) from {queue}")).await.unwrap()
+}
+
+/// The look at the catalog for vectorizers.
+pub(super) const LOOK: &str = r#"from "?ai"?\."?vectorizer"?\M"#;
+/// A claim.
+pub(super) const CLAIM: &str = "skip locked";
+
+/// Waits until the worker has executed so many more statements that match `pattern`: what it was going to do has happened.
+pub(super) async fn statements(test: &TestDatabase, pattern: &str, more: usize) {
+    let sql = format!(
+        "select concat_ws(' ', pid, query_start) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid() and query ~* '{pattern}' and query !~ 'pg_stat_activity'"
+    );
+    let mut seen: BTreeSet<String> = test.values(&sql).await.unwrap().into_iter().collect();
+    let before = seen.len();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while seen.len() < before + more {
+        assert!(Instant::now() < deadline, "the worker no longer asks for {pattern}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        seen.extend(test.values::<String>(&sql).await.unwrap());
+    }
 }
 
 /// Waits until it is so, but not for ever.

@@ -1,0 +1,124 @@
+//! `POST {base}/embeddings`, the API that OpenAI defined and many other servers offer.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::packed::Numbers;
+use crate::embedder::http::{Endpoint, Fields, Rejection, room_for};
+use crate::embedder::{EmbedError, Embeddings};
+
+/// A server that speaks OpenAI's embeddings API.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenAiApi {
+    pub(crate) api: Endpoint,
+    /// What follows the base URL.
+    pub(crate) path: Cow<'static, str>,
+    pub(crate) model: String,
+    /// The length of the vectors.
+    pub(crate) dimensions: usize,
+    /// Further fields of each request.
+    pub(crate) fields: Fields,
+}
+
+impl OpenAiApi {
+    pub(crate) fn new(api: Endpoint, model: impl Into<String>, dimensions: usize) -> Self {
+        Self {
+            api,
+            path: "embeddings".into(),
+            model: model.into(),
+            dimensions,
+            fields: Fields::default(),
+        }
+    }
+
+    /// Embeds `texts` with a request that has these further `fields`.
+    pub(crate) async fn embed(
+        &self,
+        texts: &[impl AsRef<str> + Serialize],
+        fields: &Fields,
+    ) -> Result<Embeddings, EmbedError> {
+        let request = EmbeddingsRequest {
+            model: &self.model,
+            input: texts,
+            fields,
+        };
+        let response = self
+            .api
+            .post(&self.path, &request, room_for(texts, self.dimensions))
+            .await?;
+        if let Some(rejection) = Rejection::of(&response) {
+            return Err(rejection.into_error(&self.api));
+        }
+        let response: EmbeddingsResponse = self.api.parse(&response)?;
+        let vectors = in_order(response.data).map_err(|message| self.api.answer(message))?;
+        Ok(Embeddings {
+            vectors: self.api.check(&self.model, self.dimensions, texts.len(), vectors)?,
+            input_tokens: response.usage.and_then(|usage| usage.get("total_tokens")?.as_u64()),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct EmbeddingsRequest<'a, T> {
+    model: &'a str,
+    input: &'a [T],
+    #[serde(flatten)]
+    fields: &'a Fields,
+}
+
+#[derive(Deserialize)]
+struct EmbeddingsResponse {
+    data: Vec<IndexedVector>,
+    /// Servers differ in what they put here. Some leave it out.
+    usage: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct IndexedVector {
+    /// Which text this vector belongs to. Some servers leave it out and answer in order.
+    index: Option<usize>,
+    embedding: Numbers,
+}
+
+/// The vectors in the order of the texts. An error if an index is missing, repeated or out of range.
+fn in_order(items: Vec<IndexedVector>) -> Result<Vec<Vec<f32>>, String> {
+    let count = items.len();
+    let mut vectors = vec![None; count];
+    for (position, item) in items.into_iter().enumerate() {
+        let index = item.index.unwrap_or(position);
+        match vectors.get_mut(index) {
+            Some(slot @ None) => *slot = Some(item.embedding.0),
+            Some(Some(_)) => return Err(format!("two vectors with index {index}")),
+            None => return Err(format!("a vector with index {index} among {count}")),
+        }
+    }
+    // as many distinct indices as slots: every slot is taken
+    Ok(vectors.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(index: Option<usize>, number: f32) -> IndexedVector {
+        IndexedVector {
+            index,
+            embedding: Numbers(vec![number]),
+        }
+    }
+
+    #[test]
+    fn answers_are_put_in_order() {
+        let items = vec![item(Some(2), 2.), item(Some(0), 0.), item(Some(1), 1.)];
+        assert_eq!(in_order(items), Ok(vec![vec![0.], vec![1.], vec![2.]]));
+        let items = vec![item(None, 0.), item(None, 1.)];
+        assert_eq!(in_order(items), Ok(vec![vec![0.], vec![1.]]));
+    }
+
+    #[test]
+    fn an_answer_with_a_wrong_index_is_not_guessed_at() {
+        assert!(in_order(vec![item(Some(0), 0.), item(Some(0), 1.)]).is_err());
+        assert!(in_order(vec![item(Some(1), 0.)]).is_err());
+    }
+}
