@@ -1,4 +1,4 @@
-//! Where embeddings go: `ai.destination_table`, `ai.destination_column`.
+//! Where the embeddings are stored: `ai.destination_table`, `ai.destination_column`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_identifier};
 use crate::sql::{Arg, Call};
 
 area! {
-    /// Where embeddings go.
+    /// Where the embeddings are stored.
     Destination, Tag = "destination" {
         /// A table of their own, one row per chunk.
         Table(DestinationTable) = "table",
@@ -32,8 +32,8 @@ impl Destination {
         DestinationTable::default()
     }
 
-    /// A column of the source table, created with the vectorizer. The row's whole text is embedded, so chunking must be
-    /// none.
+    /// A column of the source table. `create_vectorizer` adds it. It holds one vector for the whole row, so `chunking` must be
+    /// [`Chunking::none`](super::Chunking::none).
     ///
     /// ```
     /// use pgai_sea::config::Destination;

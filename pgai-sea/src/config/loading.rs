@@ -1,4 +1,4 @@
-//! Where text comes from: `ai.loading_column`, `ai.loading_uri`.
+//! Where the text comes from: `ai.loading_column`, `ai.loading_uri`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_identifier, check_range};
 use crate::sql::{Arg, Call};
 
 area! {
-    /// Where text comes from.
+    /// Where the text comes from.
     Loading, Tag = "loading" {
         /// The column's own content.
         Column(LoadingColumn) = "column",
@@ -58,7 +58,7 @@ impl Loading {
         }
     }
 
-    /// The column that is read.
+    /// The column that the worker reads.
     #[must_use]
     pub fn column_name(&self) -> Option<&str> {
         match self {
@@ -77,7 +77,7 @@ pub struct LoadingColumn {
     config_type: Tag,
     /// A text, varchar, char or bytea column of the source.
     pub column_name: String,
-    /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a failed row is tried again before it becomes a dead letter. The default is 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// Stored keys that this version does not know.
@@ -86,7 +86,7 @@ pub struct LoadingColumn {
 }
 
 impl LoadingColumn {
-    /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a failed row is tried again before it becomes a dead letter. The default is 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);
@@ -113,7 +113,7 @@ pub struct LoadingUri {
     config_type: Tag,
     /// A text column of the source that holds addresses.
     pub column_name: String,
-    /// How often a document that fails is tried again before it is a dead letter; by default 6.
+    /// How often a document that fails to load is tried again before it becomes a dead letter. The default is 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// The role to assume for `s3://` addresses.
@@ -125,7 +125,7 @@ pub struct LoadingUri {
 }
 
 impl LoadingUri {
-    /// How often a document that fails is tried again before it is a dead letter; by default 6.
+    /// How often a document that fails to load is tried again before it becomes a dead letter. The default is 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);

@@ -10,6 +10,7 @@ mod derive;
 mod embedder;
 mod guide;
 mod harness;
+mod house;
 mod migrate;
 mod pages;
 mod readme;
