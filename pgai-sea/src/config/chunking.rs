@@ -17,7 +17,7 @@ area! {
         CharacterTextSplitter(CharacterTextSplitter) = "character_text_splitter",
         /// At a list of separators, coarse ones first.
         RecursiveCharacterTextSplitter(RecursiveCharacterTextSplitter) = "recursive_character_text_splitter",
-        /// The whole text is one chunk.
+        /// Not at all.
         None(ChunkingNone) = "none",
     }
 }

@@ -76,7 +76,7 @@ impl Indexing {
 }
 
 bare! {
-    /// The database's setting decides. See [`Indexing::from_database_settings`].
+    /// What the database's settings say. See [`Indexing::from_database_settings`].
     IndexingDefault, Tag, "indexing_default"
 }
 bare! {
@@ -118,8 +118,8 @@ impl Hnsw {
         self
     }
 
-    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and on
-    /// pgai-sea's schema `vector_l2_ops`.
+    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and with our own
+    /// schema `vector_l2_ops`.
     #[must_use]
     pub fn opclass(mut self, opclass: impl Into<String>) -> Self {
         self.opclass = Some(opclass.into());

@@ -1,8 +1,8 @@
 //! The options of a vectorizer: one type per argument of `ai.create_vectorizer`.
 //!
 //! Each type builds the call of a pgai function (`to_sql` shows it) and reads back the jsonb that the catalog stores in
-//! `ai.vectorizer.config`. Options that you do not set are left out of the call, so the database's defaults hold.
-//! Keys and implementations that this version does not know are kept in `other` and `Other`.
+//! `ai.vectorizer.config`. Options that were not set are left out of the call, so that the database's defaults hold, whichever
+//! version answers. Keys and implementations that this version does not know are kept in `other` and `Other`.
 
 mod chunking;
 mod destination;
@@ -52,17 +52,17 @@ pub struct Config {
     pub parsing: Option<Parsing>,
     /// The provider and model.
     pub embedding: Embedding,
-    /// How text is split into chunks.
+    /// How text is cut.
     pub chunking: Chunking,
     /// The index over the embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indexing: Option<Indexing>,
     /// What the worker embeds of a chunk and its row.
     pub formatting: Formatting,
-    /// What runs the worker.
+    /// Who runs the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
-    /// Batch size and concurrency.
+    /// How much at once.
     pub processing: Processing,
     /// Stored keys that this version does not know.
     #[serde(flatten)]
@@ -71,12 +71,7 @@ pub struct Config {
 
 /// What every area's enum has in common: the function call, and the tag that the stored jsonb carries.
 macro_rules! area {
-    (
-        $(#[$doc:meta])*
-        $area:ident, $tag_type:ident = $tag:literal {
-            $($(#[$variant_doc:meta])* $variant:ident($options:ty) = $implementation:literal),* $(,)?
-        }
-    ) => {
+    ($(#[$doc:meta])* $area:ident, $tag_type:ident = $tag:literal { $($(#[$variant_doc:meta])* $variant:ident($options:ty) = $implementation:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "implementation")]
@@ -95,7 +90,7 @@ macro_rules! area {
                 self.call().map_or_else(|| String::from("NULL"), |call| call.to_sql())
             }
 
-            /// `None` for an implementation that can only be read.
+            /// `None` for what cannot be asked for, only read.
             pub(crate) fn call(&self) -> Option<$crate::sql::Call> {
                 match self {
                     $(Self::$variant(options) => Some(options.call()),)*
@@ -106,10 +101,7 @@ macro_rules! area {
             pub(crate) fn check(&self) -> Result<(), $crate::config::ConfigError> {
                 match self {
                     $(Self::$variant(options) => options.check(),)*
-                    Self::Other(_) => Err($crate::config::ConfigError::new(
-                        $tag,
-                        "was read from a catalog and is not known here; name an implementation",
-                    )),
+                    Self::Other(_) => Err($crate::config::ConfigError::new($tag, "was read from a catalog and is not known here; name an implementation")),
                 }
             }
         }

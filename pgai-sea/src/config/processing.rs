@@ -1,4 +1,4 @@
-//! Batch size and concurrency: `ai.processing_default`.
+//! How much at once: `ai.processing_default`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_range};
 use crate::sql::Call;
 
 area! {
-    /// The worker's batch size and concurrency.
+    /// How much the worker does at once.
     Processing, Tag = "processing" {
         /// Batches of rows, several at a time.
         Default(ProcessingDefault) = "default",

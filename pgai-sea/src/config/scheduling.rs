@@ -1,4 +1,4 @@
-//! What runs the worker: `ai.scheduling_none` and its siblings.
+//! Who runs the worker: `ai.scheduling_none` and its siblings.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{ConfigError, Other, area, bare, check_text};
 use crate::sql::{Arg, Call};
 
 area! {
-    /// What runs the worker.
+    /// Who runs the worker.
     Scheduling, Tag = "scheduling" {
         /// The database's setting decides. Without one, none.
         Default(SchedulingDefault) = "default",
@@ -21,7 +21,7 @@ area! {
 }
 
 impl Scheduling {
-    /// The database's setting `ai.scheduling_default` decides. Without one, there is no schedule.
+    /// What the database's setting `ai.scheduling_default` says, else none.
     ///
     /// ```
     /// assert_eq!(pgai_sea::config::Scheduling::from_database_settings().to_sql(), "ai.scheduling_default()");
@@ -60,7 +60,7 @@ impl Scheduling {
 }
 
 bare! {
-    /// The database's setting decides. See [`Scheduling::from_database_settings`].
+    /// What the database's settings say. See [`Scheduling::from_database_settings`].
     SchedulingDefault, Tag, "scheduling_default"
 }
 bare! {
@@ -70,8 +70,8 @@ bare! {
 
 /// A TimescaleDB job. See [`Scheduling::timescaledb`].
 ///
-/// A schedule that is read back equals the one that was asked for: the time zone of the first run and the `job_id` that
-/// pgai adds to [`other`](Self::other) make no difference.
+/// What is read back equals what was asked: a first run is the same in any time zone, and the `job_id` that pgai adds to
+/// [`other`](Self::other) makes no difference.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SchedulingTimescaledb {
@@ -167,7 +167,7 @@ impl PartialEq for SchedulingTimescaledb {
     }
 }
 
-/// The instant that a text stands for, or the text itself if it cannot be read.
+/// The instant that a text means; the text, where it is none that this knows.
 fn instant(text: &str) -> Result<DateTimeUtc, &str> {
     text.parse().map_err(|_| text)
 }
