@@ -18,8 +18,7 @@
 //! what such an option leaves out. What the attribute does not have may be anything.
 //!
 //! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the
-//! finding is
-//! [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
+//! finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
 
 mod compare;
 mod finding;
