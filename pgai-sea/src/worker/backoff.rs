@@ -16,7 +16,8 @@ impl Backoff {
         Self { base, most, attempt: 0 }
     }
 
-    /// The next wait: between half of and the whole of base, 2 base, 4 base, .., but no less than was asked for, and up to a tenth more.
+    /// The next wait: between half of and the whole of base, 2 base, 4 base, .., but no less than was asked for, and up
+    /// to a tenth more.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let wait = delay(self.base, self.most, self.attempt);
         self.attempt = self.attempt.saturating_add(1);

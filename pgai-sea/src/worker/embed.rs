@@ -21,7 +21,7 @@ use self::portion::Portion;
 use self::round::Round;
 use self::suspects::Suspects;
 
-use super::batch::stop_reason::Trouble;
+use super::batch::stop_reason::StopReason as Trouble;
 use super::budget::Meter;
 use super::panics::caught;
 use super::telemetry::{Telemetry, error_type};

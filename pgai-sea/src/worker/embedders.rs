@@ -1,13 +1,14 @@
-//! Which [`Embedder`] serves a vectorizer: one given in code for its provider and model, else the one that its configuration
-//! asks for.
+//! Which [`Embedder`] serves a vectorizer: one given in code for its provider and model, else the one that its
+//! configuration asks for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::sqlx::{Error, Row, query};
+use sea_orm::sqlx::{Row as _, query};
 use tracing::debug;
 
 use super::connection::{Database, On as _};
+use super::database_error::DatabaseError;
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, environment, from_config};
 
@@ -43,14 +44,15 @@ impl Embedders {
 
 /// The secret of that name, where the `ai` extension is there and has one that this role may see.
 async fn reveal(pool: &Database, name: &str) -> Option<String> {
-    let revealed: Result<Option<String>, Error> = async {
-        let exists = "select exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+    let revealed: Result<Option<String>, DatabaseError> = async {
+        let exists = "select exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = \
+                      p.pronamespace \
                       where n.nspname = 'ai' and p.proname = 'reveal_secret')";
-        if !query(exists).one_on(pool).await?.try_get(0)? {
+        if !query(exists).one_on(pool).await?.try_get::<bool, _>(0)? {
             return Ok(None);
         }
         let reveal = query("select ai.reveal_secret($1)::text").bind(name.to_owned());
-        reveal.one_on(pool).await?.try_get(0)
+        Ok(reveal.one_on(pool).await?.try_get(0)?)
     }
     .await;
     match revealed {

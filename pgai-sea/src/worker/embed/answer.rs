@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::embedder::EmbedError;
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::stop_reason::StopReason as Trouble;
 
 /// A provider that wants to be left alone for longer is asked again after this.
 pub(super) const LONGEST_SILENCE: Duration = Duration::from_hours(1);

@@ -14,7 +14,7 @@ use super::answer::Answer;
 use super::cut::requests;
 use super::suspects::ROUNDS;
 use super::{Embedded, Requests};
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::stop_reason::StopReason as Trouble;
 
 /// What any provider embeds that embeds at all.
 const HARMLESS: &str = "hello world";

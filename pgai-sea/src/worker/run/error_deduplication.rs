@@ -1,4 +1,5 @@
-//! Which trouble is worth a row in the catalog: what it says again and again is not, or weeks of ordinary rate limiting would fill it.
+//! Which trouble is worth a row in the catalog: what it says again and again is not, or weeks of ordinary rate limiting
+//! would fill it.
 
 use std::time::Duration;
 

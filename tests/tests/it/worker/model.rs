@@ -3,7 +3,7 @@
 //!
 //! The model follows the worker's statements one by one; what one statement does, and what a commit makes visible, is one step. Its
 //! vocabulary is that of `pgai-sea/src/worker/mod.rs`: [`Step::Claim`] is `queue.rs`'s claim, [`Step::Read`] `source.rs`'s and `store.rs`'s read,
-//! [`Step::Lock`] to [`Step::Commit`] are `settle.rs`'s transaction. The same model with one of its safeguards left out is refuted in the same way,
+//! [`Step::Lock`] to [`Step::Commit`] are `write/commit.rs`'s transaction. The same model with one of its safeguards left out is refuted in the same way,
 //! so that a proof is not one of nothing.
 
 mod protocol;

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::support::{Gate, assert_in_sync, posts, queued, soon, start, worker};
 
-/// Attempts to reach a database in so many seconds: lanes, the reader of vectorizers, the heartbeat and the sleeper have one each, and each waits
+/// Attempts to reach a database in so many seconds: runners, the reader of vectorizers, the heartbeat and the listener have one each, and each waits
 /// longer every time.
 const CONNECTIONS_A_SECOND: u64 = 20;
 
