@@ -14,13 +14,15 @@ pub mod cli;
 pub mod config;
 pub mod embedder;
 pub mod entity;
-pub mod index;
 #[cfg(feature = "migration")]
 pub mod migration;
+pub mod pgvector;
 pub mod rerank;
 pub mod search;
 pub mod sql;
-pub mod types;
+#[cfg(feature = "chunking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "chunking")))]
+pub mod text;
 pub mod vectorizer;
 #[cfg(feature = "worker")]
 pub mod worker;
@@ -40,10 +42,10 @@ pub use pgai_sea_derive::Vectorizer;
 pub mod prelude {
     pub use crate::embedder::Embedder;
     pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
+    pub use crate::pgvector::{Bits, HalfVec, Metric, SparseVec, VectorExprTrait};
     pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
-        FullText, Hit, HitWithSource, Hits, IterativeScan, Metric, PartialHit, Quantized, Ranked, RowHit, SearchError,
-        SearchTrait, SourceSearchTrait, VectorExprTrait, ai,
+        FullText, Hit, HitWithSource, Hits, IterativeScan, PartialHit, Quantized, Ranked, RowHit, SearchError,
+        SearchTrait, SourceSearchTrait, ai,
     };
-    pub use crate::types::{Bits, HalfVec, SparseVec};
 }

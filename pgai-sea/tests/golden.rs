@@ -1,11 +1,11 @@
 //! Chunks and formatted text against what Python makes of them: `golden/generate.py` wrote the expectations.
-#![cfg(feature = "worker")]
+#![cfg(feature = "chunking")]
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 use std::path::PathBuf;
 
 use pgai_sea::config::{Chunking, Formatting};
-use pgai_sea::worker::TemplateError;
+use pgai_sea::text::TemplateError;
 use serde_json::{Value, json};
 
 /// The cases of one file; `PGAI_SEA_GOLDEN_DIR` names a directory of freshly made ones.

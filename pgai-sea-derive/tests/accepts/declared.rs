@@ -66,7 +66,7 @@ pub mod tag {
 /// The only text is what the vector is of, and the vector is a long one.
 pub mod product {
     use pgai_sea::Vectorizer;
-    use pgai_sea::types::HalfVec;
+    use pgai_sea::pgvector::HalfVec;
     use sea_orm::entity::prelude::*;
 
     /// A product.

@@ -8,7 +8,7 @@ pub struct Model {
     pub id: i32,
     pub body: String,
     #[vectorizer(dimensions = 4001, destination = "column", indexing = Indexing::hnsw())]
-    pub embedding: Option<pgai_sea::types::HalfVec>,
+    pub embedding: Option<pgai_sea::pgvector::HalfVec>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -10,7 +10,7 @@ area! {
     ///
     /// pgai's own schema takes an index only with a schedule, [`Scheduling::timescaledb`](super::Scheduling::timescaledb): its worker
     /// builds none. The schema of pgai-sea takes it with any, and pgai-sea's worker builds it. On pgai's, leave the indexing out and
-    /// create the index in a migration, with [`CreateVectorIndex`](crate::index::CreateVectorIndex).
+    /// create the index in a migration, with [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex).
     Indexing, Tag = "indexing" {
         /// What the database's settings say, else none.
         Default(IndexingDefault) = "default",

@@ -26,7 +26,7 @@ pub use self::parsing::{Parsing, ParsingAuto, ParsingDocling, ParsingNone, Parsi
 pub use self::processing::{Processing, ProcessingDefault};
 pub use self::scheduling::{Scheduling, SchedulingDefault, SchedulingNone, SchedulingTimescaledb};
 
-#[cfg(feature = "worker")]
+#[cfg(feature = "chunking")]
 pub(crate) use self::chunking::{DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
 pub(crate) use self::error::{check_identifier, check_range, check_text};
 

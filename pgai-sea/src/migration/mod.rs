@@ -34,7 +34,7 @@ use sea_orm::DbErr;
 
 use crate::catalog::{Installed, VectorizerRef};
 use crate::config::{Indexing, Scheduling};
-use crate::index::{CreateVectorIndex, DropVectorIndex};
+use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 
 /// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their options.
@@ -46,8 +46,8 @@ pub mod prelude {
         Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     };
     pub use crate::entity::VectorizedTrait;
-    pub use crate::index::{CreateVectorIndex, DropVectorIndex, VectorType};
-    pub use crate::search::Metric;
+    pub use crate::pgvector::Metric;
+    pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, VectorType};
     pub use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 }
 

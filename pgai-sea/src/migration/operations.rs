@@ -9,7 +9,7 @@ use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 use super::VectorizerManagerExt;
 use crate::catalog::{self, Installed, VectorizerRef, entities};
 use crate::config::{ConfigError, Indexing, Scheduling};
-use crate::index::{CreateVectorIndex, DropVectorIndex};
+use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::sql::Call;
 use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 

@@ -7,7 +7,6 @@ use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
 
 use super::error::SearchError;
 use super::explain::{Explanation, explain};
-use super::expr::IntoVector;
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
 use super::plan::{Attempt, Plan};
@@ -18,6 +17,7 @@ use super::refusal::Searching as _;
 use super::statement::SearchStatement;
 use crate::embedder::Embedder;
 use crate::entity::{EmbeddingTrait, SearchedByTrait};
+use crate::pgvector::IntoVector;
 
 /// Starts searches: on every companion entity, and on entities with a vector of their own.
 pub trait SearchTrait: SearchableTrait {

@@ -2,8 +2,8 @@
 
 use sea_orm::{DbErr, EntityName};
 
-use super::expr::Metric;
 use crate::embedder::EmbedError;
+use crate::pgvector::Metric;
 use crate::rerank::RerankError;
 
 /// Why a search failed.

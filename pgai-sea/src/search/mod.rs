@@ -25,7 +25,6 @@ pub mod ai;
 mod builder;
 mod error;
 mod explain;
-mod expr;
 mod hit;
 mod hits;
 mod options;
@@ -43,10 +42,6 @@ mod statement;
 pub use self::builder::{Search, SearchTrait, SourceSearchTrait};
 pub use self::error::SearchError;
 pub use self::explain::Explanation;
-#[doc(hidden)]
-pub use self::expr::kind;
-pub use self::expr::{IntoVector, Metric, VectorExpr, VectorExprTrait};
-pub(crate) use self::expr::{binary_expr, halfvec_expr};
 pub use self::hit::{Chunk, Hit, HitWithSource, PartialHit, RowHit};
 pub use self::hits::Hits;
 #[doc(hidden)]

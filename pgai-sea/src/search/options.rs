@@ -4,12 +4,12 @@ use sea_orm::sea_query::{IntoCondition, IntoIden, NullOrdering, Order, TableRef}
 use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
-use super::expr::Metric;
 use super::plan::{Direction, Join};
 use super::projection::{Projection, SearchableTrait};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
 use crate::entity::EmbeddingTrait;
+use crate::pgvector::Metric;
 
 /// # Which rows
 impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {

@@ -6,13 +6,13 @@ use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::error::SearchError;
-use super::expr::Metric;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
 use super::projection::{Projection, SearchableTrait};
 use super::refusal::Searching as _;
 use super::scan::SCANNED;
 use super::statement::PROBE;
+use crate::pgvector::Metric;
 
 /// The rows of the page, nearest first, and the number of rows that belong there and were not found.
 pub(super) async fn nearest<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(

@@ -4,9 +4,9 @@ use sea_orm::sea_query::{Condition, Expr, NullOrdering, Order, OrderedStatement,
 use sea_orm::{JoinType, RelationDef};
 
 use super::error::SearchError;
-use super::expr::Metric;
 use super::quantized::Quantized;
 use super::scan::Scan;
+use crate::pgvector::Metric;
 
 /// The default number of hits.
 const DEFAULT_LIMIT: u64 = 10;

@@ -3,15 +3,15 @@
 use sea_orm::sea_query::Expr;
 
 use super::error::SearchError;
-use super::expr::{Metric, binary_expr, halfvec_expr};
+use crate::pgvector::{Metric, binary_expr, halfvec_expr};
 
 /// Searches through an index on quantized vectors, which have fewer bits: `search.quantized(Quantized::halfvec())`.
 ///
 /// The index finds several times as many rows as are wanted. Their exact distances decide which of them are the hits.
 ///
-/// The index is one that [`CreateVectorIndex`](crate::index::CreateVectorIndex) creates with
-/// [`halfvec`](crate::index::CreateVectorIndex::halfvec), for the search's metric, or with
-/// [`binary`](crate::index::CreateVectorIndex::binary), for the Hamming distance.
+/// The index is one that [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex) creates with
+/// [`halfvec`](crate::pgvector::CreateVectorIndex::halfvec), for the search's metric, or with
+/// [`binary`](crate::pgvector::CreateVectorIndex::binary), for the Hamming distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub struct Quantized {

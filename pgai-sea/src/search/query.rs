@@ -8,11 +8,11 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, SelectSta
 use sea_orm::{ColumnTrait, ConnectionTrait};
 
 use super::error::{SearchError, table_of};
-use super::expr::{Metric, VectorExpr};
 use super::plan::Operand;
 use super::projection::SearchableTrait;
 use super::refusal::Searching as _;
 use crate::embedder::{Embedder, InputType};
+use crate::pgvector::{Metric, VectorExpr};
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {

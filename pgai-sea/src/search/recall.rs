@@ -10,13 +10,13 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
 
 use super::error::SearchError;
 use super::explain::{IndexName, explain};
-use super::expr::{Metric, VectorExpr};
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
 use super::projection::{Distances, SearchableTrait};
 use super::quantized::Quantized;
 use super::refusal::Searching as _;
 use super::statement::up_to;
+use crate::pgvector::{Metric, VectorExpr};
 
 /// The default values of `hnsw.ef_search` and `ivfflat.probes` that are measured.
 const EF_SEARCH: [u32; 5] = [20, 40, 80, 160, 320];

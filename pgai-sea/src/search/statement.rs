@@ -9,11 +9,11 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::expr::Metric;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Join, Plan};
 use super::projection::{Projection, SearchableTrait};
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
+use crate::pgvector::Metric;
 
 /// The statement of a search.
 pub(super) enum SearchStatement {

@@ -97,9 +97,7 @@ mod prepare;
 mod queue;
 mod report;
 mod run;
-mod splitter;
 mod telemetry;
-mod template;
 mod wait;
 mod write;
 
@@ -111,6 +109,4 @@ pub use self::counts::Counts;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, Event, NewDeadLetter, Progress};
 pub use self::report::{Report, VectorizerReport};
-pub use self::splitter::SplitError;
-pub use self::template::TemplateError;
 pub use self::wait::{WaitError, wait_until_embedded};

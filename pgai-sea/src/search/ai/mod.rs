@@ -73,9 +73,9 @@ macro_rules! call {
             }
         }
 
-        impl $crate::search::IntoVector<$crate::search::kind::Expression> for $name {
-            fn into_vector(self) -> $crate::search::VectorExpr {
-                $crate::search::VectorExpr::Call(self.into())
+        impl $crate::pgvector::IntoVector<$crate::pgvector::kind::Expression> for $name {
+            fn into_vector(self) -> $crate::pgvector::VectorExpr {
+                $crate::pgvector::VectorExpr::Call(self.into())
             }
         }
     };

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use super::chunk_change::{ChunkChange, StoredChunk};
 use super::item::{Failure, Item, Outcome, SourceRow};
 use super::load::Loaded;
+use crate::text::{PythonType, Splitter, Template};
 use crate::worker::panics;
 use crate::worker::queue::key_sql::Key;
-use crate::worker::splitter::Splitter;
-use crate::worker::template::{PythonType, Template};
 use crate::worker::write::Destination;
 
 /// A batch has at most so many texts, unless they belong to one row: their vectors are in memory together ..

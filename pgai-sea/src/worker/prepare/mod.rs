@@ -23,12 +23,11 @@ use super::memory::Memory;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn};
-use super::splitter::Splitter;
-use super::template::{PythonType, Template, TemplateError};
 use super::write::{Destination, EmbeddingColumn, Retries, Source, Store, StoreVectorType, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
 use crate::sql::qualified;
+use crate::text::{PythonType, Splitter, Template, TemplateError};
 
 /// Queue rows in a batch, unless the configuration says. More than pgai's 50: a claim, a request and a write take their
 /// round trips whatever the size is. Not many more: a batch is paid for again if the worker is killed.

@@ -210,7 +210,7 @@ async fn schema_sync_and_check_know_the_column() {
 
 mod halved {
     use pgai_sea::Vectorizer;
-    use pgai_sea::types::HalfVec;
+    use pgai_sea::pgvector::HalfVec;
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
@@ -263,7 +263,7 @@ async fn the_column_may_be_a_halfvec_that_is_there_already() {
 /// Longer than an index over `vector` takes.
 mod long {
     use pgai_sea::Vectorizer;
-    use pgai_sea::types::HalfVec;
+    use pgai_sea::pgvector::HalfVec;
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

@@ -1,7 +1,7 @@
 //! Indexes that migrations create: what pgvector has, and what serves which order.
 
-use pgai_sea::index::IndexMethod;
 use pgai_sea::migration::prelude::*;
+use pgai_sea::pgvector::IndexMethod;
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, Random, on_both_catalogs, on_catalog};
 use sea_orm::ColumnTrait;

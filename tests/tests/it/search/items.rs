@@ -1,7 +1,7 @@
 //! A user's own table with a column of every type of pgvector, filled at random.
 
+use pgai_sea::pgvector::IntoVector;
 use pgai_sea::prelude::*;
-use pgai_sea::search::IntoVector;
 use pgai_sea_tests::{Random, TestDatabase, TestResult};
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::PgVector;
@@ -9,7 +9,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, EntityTrait, Schema};
 
 pub(super) mod item {
-    use pgai_sea::types::{Bits, HalfVec, SparseVec};
+    use pgai_sea::pgvector::{Bits, HalfVec, SparseVec};
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pgai_sea::config::{Chunking, Formatting};
-use pgai_sea::worker::{SplitError, TemplateError};
+use pgai_sea::text::{SplitError, TemplateError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

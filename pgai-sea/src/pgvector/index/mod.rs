@@ -4,8 +4,8 @@
 //! say: other columns, other distances, quantised and partial indexes, and searches without a worker.
 //!
 //! ```
-//! use pgai_sea::index::{CreateVectorIndex, DropVectorIndex};
-//! use pgai_sea::search::Metric;
+//! use pgai_sea::pgvector::{CreateVectorIndex, DropVectorIndex};
+//! use pgai_sea::pgvector::Metric;
 //!
 //! # fn main() -> Result<(), pgai_sea::config::ConfigError> {
 //! let create = CreateVectorIndex::hnsw("items", "embedding").metric(Metric::L2).m(24).ef_construction(100);

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! mod item {
-//!     use pgai_sea::types::{Bits, HalfVec, SparseVec};
+//!     use pgai_sea::pgvector::{Bits, HalfVec, SparseVec};
 //!     use sea_orm::entity::prelude::*;
 //!
 //!     #[sea_orm::model]

@@ -4,7 +4,7 @@ use sea_orm::ColumnTrait;
 use sea_orm::prelude::PgVector;
 use sea_orm::sea_query::{Expr, FunctionCall, SelectStatement, Value};
 
-use crate::types::{Bits, HalfVec, SparseVec};
+use crate::pgvector::{Bits, HalfVec, SparseVec};
 
 /// One side of a distance: numbers, whose length is known, or an SQL expression.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use sea_orm::ColumnType;
 
-use crate::search::Metric;
+use crate::pgvector::Metric;
 
 /// A way to index vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

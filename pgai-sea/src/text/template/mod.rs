@@ -1,18 +1,10 @@
 //! What is embedded of a chunk and its row: Python's `string.Template`, values as Python's `str()`.
 
 mod error;
-mod json;
-mod number;
-mod python_str;
-mod repr;
-#[cfg(test)]
-mod tests;
-mod time;
 
 use std::borrow::Cow;
 
 pub use self::error::TemplateError;
-pub(crate) use self::python_str::PythonType;
 
 use crate::config::{Formatting, PythonTemplate};
 
@@ -31,7 +23,7 @@ impl PythonTemplate {
     ///
     /// let title = |name: &str| (name == "title").then(|| "Dollars".into());
     /// assert_eq!(Formatting::python_template("$title: $chunk, $$5").render("cheap", title)?, "Dollars: cheap, $5");
-    /// # Ok::<(), pgai_sea::worker::TemplateError>(())
+    /// # Ok::<(), pgai_sea::text::TemplateError>(())
     /// ```
     ///
     /// # Errors

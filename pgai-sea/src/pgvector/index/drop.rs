@@ -9,7 +9,7 @@ use crate::sql::{qualified, quote_identifier};
 /// Drops an index over vectors, or any other.
 ///
 /// ```
-/// use pgai_sea::index::DropVectorIndex;
+/// use pgai_sea::pgvector::DropVectorIndex;
 ///
 /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
 /// assert_eq!(

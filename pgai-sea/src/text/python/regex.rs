@@ -2,49 +2,48 @@
 
 use fancy_regex::Regex;
 
-use super::error::SplitError;
-use super::python_syntax::translate;
+use super::regex_syntax::translate;
+
+/// What is wrong with a regular expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::text) enum RegexError {
+    /// It is no regular expression, or one that this engine does not have.
+    Invalid(String),
+    /// It takes too many steps on a text.
+    Search(String),
+}
 
 /// A regular expression in Python's notation.
 #[derive(Debug)]
-pub(super) struct PythonRegex {
-    source: String,
+pub(in crate::text) struct PythonRegex {
     regex: Regex,
     /// The same, but not for an empty match where the search begins.
     advancing: Regex,
 }
 
 impl PythonRegex {
-    pub(super) fn new(source: &str) -> Result<Self, SplitError> {
-        let refused = |reason: String| SplitError::Regex {
-            separator: source.to_owned(),
-            reason,
-        };
-        let pattern = translate(source).map_err(refused)?;
-        let compile = |pattern: &str| Regex::new(pattern).map_err(|error| refused(error.to_string()));
+    pub(in crate::text) fn new(source: &str) -> Result<Self, RegexError> {
+        let pattern = translate(source).map_err(RegexError::Invalid)?;
+        let compile = |pattern: &str| Regex::new(pattern).map_err(|error| RegexError::Invalid(error.to_string()));
         Ok(Self {
-            source: source.to_owned(),
             regex: compile(&pattern)?,
             advancing: compile(&format!(r"(?:{pattern})(?!\G)"))?,
         })
     }
 
     /// `re.search`: whether it matches anywhere.
-    pub(super) fn occurs_in(&self, text: &str) -> Result<bool, SplitError> {
-        self.regex.is_match(text).map_err(|error| self.gave_up(&error))
+    pub(in crate::text) fn occurs_in(&self, text: &str) -> Result<bool, RegexError> {
+        self.regex.is_match(text).map_err(|error| gave_up(&error))
     }
 
     /// `re.split`: the texts between matches, and after each the match's groups.
     ///
     /// Python splits at empty matches too, also right after a match, but never twice at one place.
-    pub(super) fn split<'t>(&self, text: &'t str) -> Result<Vec<Option<&'t str>>, SplitError> {
+    pub(in crate::text) fn split<'t>(&self, text: &'t str) -> Result<Vec<Option<&'t str>>, RegexError> {
         let mut parts = Vec::new();
         let mut from = 0;
         let mut regex = &self.regex;
-        while let Some(found) = regex
-            .captures_from_pos(text, from)
-            .map_err(|error| self.gave_up(&error))?
-        {
+        while let Some(found) = regex.captures_from_pos(text, from).map_err(|error| gave_up(&error))? {
             let Some(whole) = found.get(0) else { break };
             parts.push(Some(&text[from..whole.start()]));
             parts.extend((1..found.len()).map(|group| found.get(group).map(|group| group.as_str())));
@@ -58,13 +57,10 @@ impl PythonRegex {
         parts.push(Some(&text[from..]));
         Ok(parts)
     }
+}
 
-    fn gave_up(&self, error: &fancy_regex::Error) -> SplitError {
-        SplitError::Search {
-            separator: self.source.clone(),
-            reason: error.to_string(),
-        }
-    }
+fn gave_up(error: &fancy_regex::Error) -> RegexError {
+    RegexError::Search(error.to_string())
 }
 
 #[cfg(test)]

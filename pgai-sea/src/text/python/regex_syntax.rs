@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::python_class::{DIGIT, LETTERS_I, SPACE, WORD, code_point, literal, negated, translate_class};
+use super::regex_class::{DIGIT, LETTERS_I, SPACE, WORD, code_point, literal, negated, translate_class};
 
 /// Rewrites `pattern`, or says what is wrong with it.
 pub(super) fn translate(pattern: &str) -> Result<String, String> {

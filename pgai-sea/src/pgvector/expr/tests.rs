@@ -4,9 +4,26 @@ use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryOrder, QueryTrait};
 
 use super::quantized::{binary_expr, halfvec_expr};
 use super::*;
+use crate::pgvector::{Bits, HalfVec, SparseVec};
 use crate::search::ai;
-use crate::search::statement::tests::store;
-use crate::types::{Bits, HalfVec, SparseVec};
+
+mod store {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "store")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        #[sea_orm(column_type = "Vector(Some(3))")]
+        pub embedding: PgVector,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
 
 fn sql(expr: Expr) -> String {
     Query::select().expr(expr).to_string(PostgresQueryBuilder)

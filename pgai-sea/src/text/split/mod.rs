@@ -4,9 +4,6 @@ mod character;
 mod error;
 mod merge;
 mod piece;
-mod python_class;
-mod python_regex;
-mod python_syntax;
 mod recursive;
 mod separator;
 mod size;
@@ -34,7 +31,7 @@ impl Chunking {
     ///
     /// let chunking = Chunking::from(Chunking::character_text_splitter().separator(".").chunk_size(12).chunk_overlap(0));
     /// assert_eq!(chunking.split("One. Two. Three and four.")?, ["One. Two", "Three and four"]);
-    /// # Ok::<(), pgai_sea::worker::SplitError>(())
+    /// # Ok::<(), pgai_sea::text::SplitError>(())
     /// ```
     ///
     /// # Errors

@@ -9,9 +9,9 @@ use super::column::{Reader, Wire, column_type, serde_as_text};
 /// A `bit(n)`: fingerprints and binary quantised vectors. pgvector indexes up to 64,000 of them.
 ///
 /// ```
-/// use pgai_sea::types::Bits;
+/// use pgai_sea::pgvector::Bits;
 ///
-/// # fn main() -> Result<(), pgai_sea::types::VectorError> {
+/// # fn main() -> Result<(), pgai_sea::pgvector::VectorError> {
 /// let bits = Bits::from([true, false, true]);
 /// assert_eq!(bits.to_string(), "101");
 /// assert_eq!("101".parse::<Bits>()?, bits);

@@ -5,13 +5,13 @@ use sea_orm::{ColumnTrait, DbBackend, EntityName, Statement};
 
 use super::opclass::{IndexMethod, VectorType, opclass};
 use crate::config::ConfigError;
-use crate::search::{Metric, binary_expr, halfvec_expr};
+use crate::pgvector::{Metric, binary_expr, halfvec_expr};
 use crate::sql::{qualified, quote_identifier, table_name};
 
 /// Creates an index over vectors. What is not set is not written: pgvector's defaults hold.
 ///
 /// ```
-/// use pgai_sea::index::CreateVectorIndex;
+/// use pgai_sea::pgvector::CreateVectorIndex;
 ///
 /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
 /// assert_eq!(
@@ -90,7 +90,7 @@ impl CreateVectorIndex {
     /// #     impl ActiveModelBehavior for ActiveModel {}
     /// # }
     /// use blog_post::content_embeddings;
-    /// use pgai_sea::index::CreateVectorIndex;
+    /// use pgai_sea::pgvector::CreateVectorIndex;
     ///
     /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
     /// let create = CreateVectorIndex::hnsw_of(content_embeddings::Column::Embedding);
@@ -161,7 +161,7 @@ impl CreateVectorIndex {
 
     /// Indexes the column's vectors as numbers of 16 bits: half the memory, and up to 4,000 dimensions.
     ///
-    /// It serves what orders by [`cast_halfvec`](crate::search::VectorExprTrait::cast_halfvec) of the column, not by the column.
+    /// It serves what orders by [`cast_halfvec`](crate::pgvector::VectorExprTrait::cast_halfvec) of the column, not by the column.
     pub fn halfvec(mut self) -> Self {
         self.quantised = Some(Quantised::HalfVec);
         self
@@ -170,12 +170,12 @@ impl CreateVectorIndex {
     /// Indexes a bit for each number of the column's vectors: a thirty-second of the memory, and up to 64,000 dimensions. The metric
     /// is [`Metric::Hamming`], the default here, or [`Metric::Jaccard`].
     ///
-    /// It serves what orders by [`binary_quantize`](crate::search::VectorExprTrait::binary_quantize) and
-    /// [`cast_bit`](crate::search::VectorExprTrait::cast_bit) of the column; more rows than are wanted are fetched and ordered by the
+    /// It serves what orders by [`binary_quantize`](crate::pgvector::VectorExprTrait::binary_quantize) and
+    /// [`cast_bit`](crate::pgvector::VectorExprTrait::cast_bit) of the column; more rows than are wanted are fetched and ordered by the
     /// column itself.
     ///
     /// ```
-    /// use pgai_sea::index::CreateVectorIndex;
+    /// use pgai_sea::pgvector::CreateVectorIndex;
     ///
     /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
     /// assert_eq!(
@@ -244,7 +244,7 @@ impl CreateVectorIndex {
     /// Only rows for which `condition` holds are indexed. It serves queries that say the same; several hold together.
     ///
     /// ```
-    /// use pgai_sea::index::CreateVectorIndex;
+    /// use pgai_sea::pgvector::CreateVectorIndex;
     /// use sea_orm::sea_query::{Expr, ExprTrait};
     ///
     /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {

@@ -12,9 +12,9 @@ use super::column::{Reader, Wire, column_type, serde_as_text};
 /// dimensions.
 ///
 /// ```
-/// use pgai_sea::types::SparseVec;
+/// use pgai_sea::pgvector::SparseVec;
 ///
-/// # fn main() -> Result<(), pgai_sea::types::VectorError> {
+/// # fn main() -> Result<(), pgai_sea::pgvector::VectorError> {
 /// let words = SparseVec::new(30_000, [(17, 0.5), (2_041, 1.25)])?; // positions count from 0
 /// assert_eq!(words.to_string(), "{18:0.5,2042:1.25}/30000"); // and from 1 in PostgreSQL's text
 /// assert_eq!("{18:0.5,2042:1.25}/30000".parse::<SparseVec>()?, words);

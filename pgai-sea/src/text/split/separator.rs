@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::SplitError;
 use super::piece::Piece;
-use super::python_regex::PythonRegex;
+use crate::text::python::{PythonRegex, RegexError};
 
 /// One separator, ready to be looked for.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Separator {
         pattern: Box<PythonRegex>,
         /// The same in parentheses, for the split that keeps what was matched. They renumber groups, so this one may be
         /// refused where the other works.
-        kept: Result<Box<PythonRegex>, SplitError>,
+        kept: Result<Box<PythonRegex>, RegexError>,
         source: String,
     },
 }
@@ -27,7 +27,7 @@ impl Separator {
             "" => Self::Characters,
             literal if !is_regex => Self::Literal(literal.to_owned()),
             source => Self::Regex {
-                pattern: Box::new(PythonRegex::new(source)?),
+                pattern: Box::new(PythonRegex::new(source).map_err(|error| refused(source, error))?),
                 kept: PythonRegex::new(&format!("({source})")).map(Box::new),
                 source: source.to_owned(),
             },
@@ -39,7 +39,7 @@ impl Separator {
         match self {
             Self::Characters => Ok(true),
             Self::Literal(literal) => Ok(text.contains(literal.as_str())),
-            Self::Regex { pattern, .. } => pattern.occurs_in(text),
+            Self::Regex { pattern, source, .. } => pattern.occurs_in(text).map_err(|error| refused(source, error)),
         }
     }
 
@@ -48,9 +48,10 @@ impl Separator {
         Ok(match self {
             Self::Characters => characters(text),
             Self::Literal(literal) => non_empty(text.split(literal.as_str()).map(Cow::from)),
-            Self::Regex { pattern, .. } => {
+            Self::Regex { pattern, source, .. } => {
+                let parts = pattern.split(text).map_err(|error| refused(source, error))?;
                 // a group that took no part in a match gives no piece
-                non_empty(pattern.split(text)?.into_iter().flatten().map(Cow::from))
+                non_empty(parts.into_iter().flatten().map(Cow::from))
             }
         })
     }
@@ -68,12 +69,25 @@ impl Separator {
                     Some(text[from..start.unwrap_or(text.len())].into())
                 })))
             }
-            Self::Regex { kept, source, .. } => pairs(&kept.as_ref().map_err(Clone::clone)?.split(text)?)
-                .map(non_empty)
-                .ok_or_else(|| SplitError::Groups {
+            Self::Regex { kept, source, .. } => {
+                let parts = match kept {
+                    Ok(kept) => kept.split(text),
+                    Err(error) => Err(error.clone()),
+                };
+                let parts = parts.map_err(|error| refused(source, error))?;
+                pairs(&parts).map(non_empty).ok_or_else(|| SplitError::Groups {
                     separator: source.clone(),
-                }),
+                })
+            }
         }
+    }
+}
+
+fn refused(separator: &str, error: RegexError) -> SplitError {
+    let separator = separator.to_owned();
+    match error {
+        RegexError::Invalid(reason) => SplitError::Regex { separator, reason },
+        RegexError::Search(reason) => SplitError::Search { separator, reason },
     }
 }
 

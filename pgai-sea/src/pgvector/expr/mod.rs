@@ -1,6 +1,5 @@
 //! pgvector's distances and functions as SeaORM expressions.
 
-mod metric;
 mod operand;
 mod quantized;
 #[cfg(test)]
@@ -8,7 +7,8 @@ mod tests;
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 
-pub use self::metric::Metric;
+use super::metric::Metric;
+
 #[doc(hidden)]
 pub use self::operand::kind;
 pub use self::operand::{IntoVector, VectorExpr};
@@ -144,7 +144,7 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
     }
 
     /// `CAST(self AS halfvec(dimensions))`: numbers of 16 bits, for half the memory. An
-    /// [index](crate::index::CreateVectorIndex::halfvec) on this expression serves a query that has it.
+    /// [index](crate::pgvector::CreateVectorIndex::halfvec) on this expression serves a query that has it.
     fn cast_halfvec(self, dimensions: u32) -> Expr {
         halfvec_expr(operand(self), dimensions)
     }
@@ -155,7 +155,7 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
     }
 
     /// `CAST(self AS bit(length))`: for what [`binary_quantize`](Self::binary_quantize) returns, whose length is not part of its
-    /// type. An [index](crate::index::CreateVectorIndex::binary) on both serves a query that has both.
+    /// type. An [index](crate::pgvector::CreateVectorIndex::binary) on both serves a query that has both.
     fn cast_bit(self, length: u32) -> Expr {
         operand(self).cast_as(format!("bit({length})"))
     }

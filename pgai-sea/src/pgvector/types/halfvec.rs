@@ -16,9 +16,9 @@ use super::column::{Reader, Wire, column_type};
 /// database refuses, as it does NaN.
 ///
 /// ```
-/// use pgai_sea::types::HalfVec;
+/// use pgai_sea::pgvector::HalfVec;
 ///
-/// # fn main() -> Result<(), pgai_sea::types::VectorError> {
+/// # fn main() -> Result<(), pgai_sea::pgvector::VectorError> {
 /// let rounded = HalfVec::from(vec![0.1, 2.5]);
 /// assert_eq!(rounded.to_vec(), [0.099_975_586, 2.5]);
 /// assert_eq!(rounded.to_string(), "[0.099975586,2.5]");

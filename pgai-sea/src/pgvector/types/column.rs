@@ -117,7 +117,7 @@ macro_rules! column_type {
                 result: &::sea_orm::QueryResult,
                 index: I,
             ) -> Result<Self, ::sea_orm::TryGetError> {
-                $crate::types::column::try_get(result, index)
+                $crate::pgvector::types::column::try_get(result, index)
             }
         }
 

@@ -137,7 +137,7 @@ fn refuse<T>(setter: &str, problem: impl Into<String>) -> Result<T, ConfigError>
 mod tests {
     use super::*;
     use crate::catalog::entities::vectorizer;
-    use crate::search::Metric;
+    use crate::pgvector::Metric;
 
     fn hnsw() -> CreateVectorIndex {
         CreateVectorIndex::hnsw("items", "embedding")

@@ -1,0 +1,31 @@
+//! What is pgvector's: its types as columns of entities, its distances and functions as expressions, its indexes in migrations.
+//!
+//! ```
+//! use pgai_sea::prelude::*;
+//! use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query};
+//!
+//! let nearest = Query::select()
+//!     .column("id")
+//!     .from("items")
+//!     .order_by_expr(Expr::col("embedding").cosine_distance(HalfVec::from([1.0, 0.5])), sea_orm::Order::Asc)
+//!     .limit(5)
+//!     .to_string(PostgresQueryBuilder);
+//! assert_eq!(nearest, r#"SELECT "id" FROM "items" ORDER BY "embedding" <=> '[1,0.5]' ASC LIMIT 5"#);
+//! ```
+//!
+//! - [`VectorExprTrait`] gives columns and expressions pgvector's distances and functions. A [`Metric`] names a distance.
+//! - [`HalfVec`], [`SparseVec`] and [`Bits`] are columns of entities. SeaORM itself has [`PgVector`](sea_orm::prelude::PgVector).
+//! - [`CreateVectorIndex`] and [`DropVectorIndex`] create and drop HNSW and IVFFlat indexes in a migration.
+
+mod expr;
+mod index;
+mod metric;
+mod types;
+
+#[doc(hidden)]
+pub use self::expr::kind;
+pub use self::expr::{IntoVector, VectorExpr, VectorExprTrait};
+pub(crate) use self::expr::{binary_expr, halfvec_expr};
+pub use self::index::{CreateVectorIndex, DropVectorIndex, IndexMethod, VectorType};
+pub use self::metric::Metric;
+pub use self::types::{Bits, HalfVec, SparseVec, VectorError};
