@@ -1,11 +1,11 @@
 //! Many rows with vectors that are distributed as a model's are, without a model.
 //!
-//! A model's vectors have hundreds of numbers and far fewer degrees of freedom: texts lie in topics, topics vary along a few dozen
-//! directions, some of which matter more than others, and all vectors share a common part. So a vector here is
-//! `normalize(common + directions · (topic + text) + noise)`: 32 directions whose strength decreases with the square root of their
-//! number, 1,000 topics that are normally distributed along them, texts that differ from their topic half as much as topics differ from
-//! each other, a common part as long as a topic, and a tenth of noise in all dimensions. Noise alone would be another matter: it has no
-//! near and far, which no index can do anything about.
+//! A model's vectors have hundreds of numbers and far fewer degrees of freedom: texts lie in topics, topics vary along
+//! a few dozen directions, some of which matter more than others, and all vectors share a common part. So a vector here
+//! is `normalize(common + directions · (topic + text) + noise)`: 32 directions whose strength decreases with the square
+//! root of their number, 1,000 topics that are normally distributed along them, texts that differ from their topic half
+//! as much as topics differ from each other, a common part as long as a topic, and a tenth of noise in all dimensions.
+//! Noise alone would be another matter: it has no near and far, which no index can do anything about.
 
 use std::fmt::Write as _;
 
@@ -91,7 +91,8 @@ impl Corpus {
         vector.into_iter().map(|x| x / length).collect()
     }
 
-    /// Creates the vectorizer and `rows` articles with their vectors, as if a worker had been here. There is no index yet.
+    /// Creates the vectorizer and `rows` articles with their vectors, as if a worker had been here. There is no index
+    /// yet.
     pub async fn fill(&mut self, test: &TestDatabase, rows: i32) -> TestResult {
         test.execute(
             "create table articles (id int primary key, tenant int not null, title text not null, body text not null)",
@@ -105,7 +106,8 @@ impl Corpus {
             )
             .await?;
         test.execute(&format!(
-            "insert into articles select i, i % {TENANTS}, 'title ' || i, repeat(md5(i::text), 6) from generate_series(1, {rows}) i"
+            "insert into articles select i, i % {TENANTS}, 'title ' || i, repeat(md5(i::text), 6) from \
+                generate_series(1, {rows}) i"
         ))
         .await?;
         for from in (1..=rows).step_by(500) {

@@ -86,8 +86,8 @@ impl TestDatabase {
         self.server.ok_or_else(none)
     }
 
-    /// What `pg_dump` writes of this database, brought into a new one by `pg_restore`, which stops at the first error. It is the
-    /// caller's to [drop](Self::drop).
+    /// What `pg_dump` writes of this database, brought into a new one by `pg_restore`, which stops at the first error.
+    /// It is the caller's to [drop](Self::drop).
     pub async fn restored(&self) -> Result<Self, DbErr> {
         let name = name("restored", self.catalog);
         let server = self.shared()?;
@@ -112,8 +112,8 @@ impl TestDatabase {
         })
     }
 
-    /// A new one on the same server and with the same catalog, whose texts are any bytes (`SQL_ASCII`). It is the caller's to
-    /// [drop](Self::drop).
+    /// A new one on the same server and with the same catalog, whose texts are any bytes (`SQL_ASCII`). It is the
+    /// caller's to [drop](Self::drop).
     pub async fn of_bytes(&self) -> Result<Self, DbErr> {
         let name = name("bytes", self.catalog);
         let server = self.shared()?;

@@ -30,8 +30,8 @@ mod template;
 
 pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
-pub use self::own_server::{OwnServer, on_own_server};
-pub use self::random::Random;
+pub use self::own_server::{OwnServer, on_own_server, on_own_servers};
+pub use self::random::{Random, rounds, seed};
 pub use self::run::{TestResult, measure_on, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;
 pub use self::snapshot::Snapshot;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
+use futures::future::join_all;
 use real_parts::Postgres;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -46,6 +47,11 @@ pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &O
     if let Err(error) = in_time(body(test, &server).boxed_local()).await {
         panic!("failed on {catalog}: {error}");
     }
+}
+
+/// Runs `body` on our own catalog and on pgai's side by side, each on a server of its own.
+pub async fn on_own_servers(body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
+    join_all(Catalog::BOTH.map(|catalog| on_own_server(catalog, &body))).await;
 }
 
 impl OwnServer {
@@ -104,7 +110,8 @@ impl OwnServer {
             .send_replace(postgres.as_ref().map(|postgres| port_of(postgres.url())));
     }
 
-    /// Lets nothing through any more on the connections that there are, without closing them: as if the machine was lost. New ones get through.
+    /// Lets nothing through any more on the connections that there are, without closing them: as if the machine was
+    /// lost. New ones get through.
     pub fn silence(&self) {
         self.silenced.send_modify(|times| *times += 1);
     }

@@ -24,3 +24,30 @@ impl Random {
         self.bits() % end
     }
 }
+
+/// How many rounds a random test makes: `usual` in CI, and `PGAI_SEA_ROUNDS` times as many where that is set.
+///
+/// # Panics
+///
+/// If it is set to something else than a number.
+pub fn rounds(usual: u64) -> u64 {
+    usual * number("PGAI_SEA_ROUNDS").unwrap_or(1)
+}
+
+/// Where a random test begins: `PGAI_SEA_SEED`, or always at the same place.
+///
+/// # Panics
+///
+/// If it is set to something else than a number.
+pub fn seed(usual: u64) -> u64 {
+    number("PGAI_SEA_SEED").unwrap_or(usual)
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={value} is no number")),
+    )
+}

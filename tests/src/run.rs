@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, join_all};
 use tokio::time::timeout;
 
 use real_parts::{Postgres, Version};
@@ -27,21 +27,20 @@ pub(crate) async fn in_time(body: LocalBoxFuture<'_, TestResult>) -> TestResult 
         .unwrap_or_else(|_| Err(format!("it still ran after {PATIENCE:?}").into()))
 }
 
-/// Runs `body` on our own catalog, then on pgai's, each in a new database. A failure says on which one it was.
+/// Runs `body` on our own catalog and on pgai's side by side, each in a new database. A failure says on which one it
+/// was.
 pub async fn on_both_catalogs(body: impl AsyncFn(TestDatabase) -> TestResult) {
-    for catalog in Catalog::BOTH {
-        run(server(), catalog, &test(&body), test_name(&body)).await;
-    }
+    run(server(), &Catalog::BOTH, &test(&body), test_name(&body)).await;
 }
 
 /// Runs `body` on one catalog, in a new database.
 pub async fn on_catalog(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> TestResult) {
-    run(server(), catalog, &test(&body), test_name(&body)).await;
+    run(server(), &[catalog], &test(&body), test_name(&body)).await;
 }
 
-/// The same for a benchmark, which takes as long as it takes.
+/// The same for a benchmark, which has no limit of time.
 pub async fn measure_on(catalog: Catalog, body: impl AsyncFn(TestDatabase) -> TestResult) {
-    run(server(), catalog, &body, test_name(&body)).await;
+    run(server(), &[catalog], &body, test_name(&body)).await;
 }
 
 /// `body` with a bound on its time.
@@ -53,13 +52,26 @@ fn test(body: &impl AsyncFn(TestDatabase) -> TestResult) -> impl AsyncFn(TestDat
 ///
 /// The server that `DATABASE_URL` names has to be of this version.
 pub async fn on_version(version: Version, body: impl AsyncFn(TestDatabase) -> TestResult) {
-    for catalog in Catalog::BOTH {
-        run(server_of(version), catalog, &test(&body), test_name(&body)).await;
+    run(server_of(version), &Catalog::BOTH, &test(&body), test_name(&body)).await;
+}
+
+/// Runs `body` on these catalogs at the same time. Where one fails, the other still comes to its end.
+async fn run(
+    server: &'static Postgres,
+    catalogs: &[Catalog],
+    body: &impl AsyncFn(TestDatabase) -> TestResult,
+    test: &'static str,
+) {
+    let runs = catalogs
+        .iter()
+        .map(|&catalog| AssertUnwindSafe(run_on(server, catalog, body, test)).catch_unwind());
+    for outcome in join_all(runs).await {
+        outcome.unwrap_or_else(|panic| resume_unwind(panic));
     }
 }
 
 /// The database is dropped if `body` succeeds, and kept and named if it fails or panics.
-async fn run(
+async fn run_on(
     server: &'static Postgres,
     catalog: Catalog,
     body: &impl AsyncFn(TestDatabase) -> TestResult,

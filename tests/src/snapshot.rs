@@ -5,8 +5,8 @@ use std::fmt;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 
-/// Everything that a migration could create: schemas, relations with their columns, functions, types, triggers, constraints,
-/// extensions, settings, and the rights on them, as lines of text.
+/// Everything that a migration could create: schemas, relations with their columns, functions, types, triggers,
+/// constraints, extensions, settings, and the rights on them, as lines of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     objects: BTreeSet<String>,

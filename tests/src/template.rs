@@ -13,8 +13,8 @@ use real_parts::Postgres;
 use crate::server::chain;
 use crate::{Catalog, TestDatabase};
 
-/// On a server that others use as well, processes must not share templates: they may be of different builds. Nothing runs
-/// at the end of a test process that could drop its own, so the next one drops those of this age.
+/// On a server that others use as well, processes must not share templates: they may be of different builds. Nothing
+/// runs at the end of a test process that could drop its own, so the next one drops those of this age.
 const STALE: Duration = Duration::from_hours(6);
 const PREFIX: &str = "pgai_sea_template_";
 

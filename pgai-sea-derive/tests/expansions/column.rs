@@ -4,6 +4,11 @@ struct Model {
     id: i32,
     #[sea_orm(column_name = "label")]
     name: String,
-    #[vectorizer(dimensions = 384, destination = "column", loading = "name", embedding = Embedding::ollama("all-minilm", 384))]
+    #[vectorizer(
+        dimensions = 384,
+        destination = "column",
+        loading = "name",
+        embedding = Embedding::ollama("all-minilm", 384)
+    )]
     embedding: Option<PgVector>,
 }

@@ -3,7 +3,13 @@
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i32,
-    #[vectorizer(dimensions = 3, name = "titles", target_table = "titles", view_schema = "views", view_name = "talks_and_titles")]
+    #[vectorizer(
+        dimensions = 3,
+        name = "titles",
+        target_table = "titles",
+        view_schema = "views",
+        view_name = "talks_and_titles"
+    )]
     #[vectorizer(
         dimensions = 4,
         embedding = Embedding::ollama(super::MODEL, 4).keep_alive("5m"),

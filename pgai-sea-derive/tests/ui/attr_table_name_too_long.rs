@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i32,
-    #[vectorizer(dimensions = 3, target_table = "the_embeddings_of_the_bodies_of_all_posts_that_were_ever_written_down")]
+    #[vectorizer(dimensions = 3, target_table = "the_embeddings_of_the_bodies_of_all_posts_that_were_ever_written")]
     pub body: String,
 }
 

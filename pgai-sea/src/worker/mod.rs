@@ -94,6 +94,7 @@ mod memory;
 mod notify;
 mod panics;
 mod prepare;
+mod protocol;
 mod queue;
 mod report;
 mod run;

@@ -1,12 +1,14 @@
-//! What a search costs beside the statement that one would write by hand: `cargo bench -p pgai-sea-tests --bench search`.
+//! What a search costs beside the statement that one would write by hand: `cargo bench -p pgai-sea-tests --bench
+//! search`.
 //!
-//! Criterion first measures the building of statements alone. Then three run in turn against the same PostgreSQL, over the same pool of one
-//! connection: the statement that one would write by hand, through sqlx; the search's own statement, which is built already, in the same
-//! way, so that all there is between the two is what the database does; and the search as a whole. The table has the median of the first,
-//! how much longer the others take, and the median of the ratios of neighbours, which what else the machine does hardly changes.
+//! Criterion first measures the building of statements alone. Then three run in turn against the same PostgreSQL, over
+//! the same pool of one connection: the statement that one would write by hand, through sqlx; the search's own
+//! statement, which is built already, in the same way, so that all there is between the two is what the database does;
+//! and the search as a whole. The table has the median of the first, how much longer the others take, and the median of
+//! the ratios of neighbours, which what else the machine does hardly changes.
 //!
-//! The rows are those of [`corpus`](pgai_sea_tests::corpus), with an HNSW index. `BENCH_ROWS` and `BENCH_RUNS` set other numbers than 20,000 rows
-//! and 2,000 runs.
+//! The rows are those of [`corpus`](pgai_sea_tests::corpus), with an HNSW index. `BENCH_ROWS` and `BENCH_RUNS` set
+//! other numbers than 20,000 rows and 2,000 runs.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // a benchmark talks to a person, and stops where it cannot go on
 

@@ -63,9 +63,18 @@ impl Load {
             };
             let total = started.elapsed();
             assert!(status.success(), "{} failed: {status}", program.name);
-            let done: i64 = test.value("select count(distinct id) from articles_embedding_store").await.unwrap();
-            assert_eq!(usize::try_from(done), Ok(self.rows), "{} left rows behind", program.name);
-            let content = "select coalesce(md5(string_agg(concat_ws('|', id, chunk_seq, chunk, embedding), e'\\n' order by id, chunk_seq)), '')
+            let done: i64 = test
+                .value("select count(distinct id) from articles_embedding_store")
+                .await
+                .unwrap();
+            assert_eq!(
+                usize::try_from(done),
+                Ok(self.rows),
+                "{} left rows behind",
+                program.name
+            );
+            let content = "select coalesce(md5(string_agg(concat_ws('|', id, chunk_seq, chunk, embedding), e'\\n' \
+                order by id, chunk_seq)), '')
                            from articles_embedding_store";
             *run.lock().await = Run {
                 rows: self.rows,

@@ -1,9 +1,10 @@
 //! How fast the worker is, and what it costs: `cargo bench -p pgai-sea-tests --bench worker`.
 //!
-//! 5,000 rows of about 1,000 characters, cut as by default, 384 dimensions, with a provider on the loopback interface that answers at once
-//! or after 50 ms; pgai's catalog. Environment variables, all optional:
+//! 5,000 rows of about 1,000 characters, cut as by default, 384 dimensions, with a provider on the loopback interface
+//! that answers at once or after 50 ms; pgai's catalog. Environment variables, all optional:
 //!
-//! - `PGAI_VENV`: a Python environment with pgai and its worker, which is then measured alongside, run by run, and compared;
+//! - `PGAI_VENV`: a Python environment with pgai and its worker, which is then measured alongside, run by run, and
+//!   compared;
 //! - `PGAI_SEA_BIN`: the program to measure instead of the one that is built with the benchmark;
 //! - `BENCH_ROWS`, `BENCH_RUNS`: other numbers than 5,000 rows and 3 runs, of which the median is shown.
 //!

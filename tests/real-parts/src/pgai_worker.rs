@@ -12,13 +12,14 @@ use crate::place::parts_dir;
 use crate::progress::{Progress, report};
 use crate::{Error, Result};
 
-/// pgai 0.12.1, and of what it depends on those packages that a worker of text with Ollama or OpenAI imports: the others, for documents and
-/// for other providers, are twenty times as much.
+/// pgai 0.12.1, and of what it depends on those packages that a worker of text with Ollama or OpenAI imports: the
+/// others, for documents and for other providers, are twenty times as much.
 const PACKAGES: &str = include_str!("pgai_worker.txt");
 const PART: &str = "pgai's Python worker";
 const INSTEAD: &str = "leave out the test that runs it (`-- --skip python_worker`)";
 
-/// A command that runs pgai's program: `pgai_worker()?.args(["vectorizer", "worker", ..])`. It needs Python 3.11 or later.
+/// A command that runs pgai's program: `pgai_worker()?.args(["vectorizer", "worker", ..])`. It needs Python 3.11 or
+/// later.
 ///
 /// # Errors
 ///

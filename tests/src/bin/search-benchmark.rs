@@ -1,9 +1,9 @@
 //! Whether searches through an HNSW index at its default settings come back full, and with what is nearest.
 //!
-//! `cargo run -p pgai-sea-tests --release --bin search-benchmark [rows] [queries]`: by default 100,000 rows of 384 dimensions, made as
-//! [`corpus`](pgai_sea_tests::corpus) says, and 100 queries of the same kind. It prints how many of the 20 rows that are wanted a filter that
-//! keeps one row in a hundred leaves, by the statement that one would write by hand and by a search that says nothing about its scan; and
-//! the library's own report of recall@10.
+//! `cargo run -p pgai-sea-tests --release --bin search-benchmark [rows] [queries]`: by default 100,000 rows of 384
+//! dimensions, made as [`corpus`](pgai_sea_tests::corpus) says, and 100 queries of the same kind. It prints how many of
+//! the 20 rows that are wanted a filter that keeps one row in a hundred leaves, by the statement that one would write
+//! by hand and by a search that says nothing about its scan; and the library's own report of recall@10.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 

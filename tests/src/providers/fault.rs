@@ -35,7 +35,8 @@ pub(super) fn garbled(raw: &str) -> serde_json::Value {
     format!("{GARBLED}{raw}").into()
 }
 
-/// The answer or what there is instead of it. Half of it with the length of the whole promised is what a connection that breaks looks like.
+/// The answer or what there is instead of it. Half of it with the length of the whole promised is what a connection
+/// that breaks looks like.
 pub(super) fn answer(fault: Option<&Fault>, json: &serde_json::Value) -> Response {
     let whole = json.to_string();
     let begin = format!("\"{GARBLED}");

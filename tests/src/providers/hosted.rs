@@ -1,4 +1,5 @@
-//! Voyage AI, Cohere, Mistral, Azure and Hugging Face: what differs is where the texts are, what an answer looks like and what a refusal.
+//! Voyage AI, Cohere, Mistral, Azure and Hugging Face: what differs is where the texts are, what an answer looks like
+//! and what a refusal.
 
 use std::sync::Arc;
 

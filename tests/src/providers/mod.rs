@@ -1,8 +1,9 @@
 //! Providers' HTTP APIs, for real: a server on the loopback interface that speaks OpenAI's `/v1/embeddings`, Ollama's
-//! `/api/embed` and `/api/pull`, and the like of Voyage AI, Cohere, Mistral, Azure and Hugging Face, each below a path of its own.
+//! `/api/embed` and `/api/pull`, and the like of Voyage AI, Cohere, Mistral, Azure and Hugging Face, each below a path
+//! of its own.
 //!
-//! Its vectors are made from the text alone ([`embedding_of`]), so that a test can say which vector any text has to have.
-//! It keeps every request, and does on demand what providers do on bad days ([`Fault`]).
+//! Its vectors are made from the text alone ([`embedding_of`]), so that a test can say which vector any text has to
+//! have. It keeps every request, and does on demand what providers do on bad days ([`Fault`]).
 
 mod fault;
 mod hosted;
@@ -97,8 +98,8 @@ impl Provider {
         self.address.port()
     }
 
-    /// What goes into the others' `api_base`: the address of `below`, which is `voyage/v1`, `cohere`, `mistral/v1`, `azure` or
-    /// `huggingface`.
+    /// What goes into the others' `api_base`: the address of `below`, which is `voyage/v1`, `cohere`, `mistral/v1`,
+    /// `azure` or `huggingface`.
     pub fn url(&self, below: &str) -> String {
         format!("http://{}/{below}", self.address)
     }
@@ -118,7 +119,8 @@ impl Provider {
         self.state.lock().models.publish(model, dimensions);
     }
 
-    /// The next embedding request meets this fault, and is answered with it. Called again before then, the faults queue up.
+    /// The next embedding request meets this fault, and is answered with it. Called again before then, the faults queue
+    /// up.
     pub fn next(&self, fault: Fault) {
         self.state.lock().next.push_back(fault);
     }
@@ -143,12 +145,14 @@ impl Provider {
         self.state.lock().misfits.push((part.into(), dimensions));
     }
 
-    /// Texts that contain `part` get a vector that begins with `raw`, as it stands, in the place of a number: `NaN`, `null`.
+    /// Texts that contain `part` get a vector that begins with `raw`, as it stands, in the place of a number: `NaN`,
+    /// `null`.
     pub fn garble(&self, part: impl Into<String>, raw: impl Into<String>) {
         self.state.lock().garbled.push((part.into(), raw.into()));
     }
 
-    /// Embedding requests that arrive from now on wait for [`release`](Self::release), with everything already counted and kept.
+    /// Embedding requests that arrive from now on wait for [`release`](Self::release), with everything already counted
+    /// and kept.
     pub fn hold(&self) {
         self.state.hold(true);
     }

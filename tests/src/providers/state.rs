@@ -115,8 +115,8 @@ impl State {
         let _ = count.wait_for(|_| wanted(&self.lock().requests)).await; // the sender is `self`
     }
 
-    /// The vectors of `texts`, of so many dimensions but for those that are to have others, and with a number that is none where that is
-    /// wanted.
+    /// The vectors of `texts`, of so many dimensions but for those that are to have others, and with a number that is
+    /// none where that is wanted.
     pub(super) fn embeddings(&self, model: &str, texts: &[String], dimensions: usize) -> Vec<Value> {
         let told = self.lock();
         let embedding = |text: &String| {

@@ -2,8 +2,9 @@
 
 use crate::Random;
 
-/// The vector of `text` in a model: of length one, the same in every process, and unlike that of any other text. A search for a
-/// chunk's own vector finds that chunk at distance 0; how near other texts are says nothing about what they mean.
+/// The vector of `text` in a model: of length one, the same in every process, and unlike that of any other text. A
+/// search for a chunk's own vector finds that chunk at distance 0; how near other texts are says nothing about what
+/// they mean.
 pub fn embedding_of(model: &str, text: &str, dimensions: usize) -> Vec<f32> {
     let mut random = Random::new(hash(model).rotate_left(1) ^ hash(text));
     let numbers: Vec<f64> = (0..dimensions).map(|_| number(&mut random)).collect();

@@ -10,6 +10,7 @@ use super::item::{Failure, Item, Outcome, SourceRow};
 use super::stop_reason::StopReason;
 use crate::worker::connection::Database;
 use crate::worker::database_error::DatabaseError;
+use crate::worker::protocol::Step;
 use crate::worker::queue::ClaimedKey;
 use crate::worker::queue::key_sql::Key;
 use crate::worker::write::{Destination, RowsWithin, Writer};
@@ -129,6 +130,7 @@ async fn read(pool: &Database, writer: &Writer, claimed: &[ClaimedKey]) -> Resul
         Destination::Table(store) => store.read(pool, &reading).await?,
         Destination::Column(_) => Vec::new(),
     };
+    Step::Read.done();
     let mut stored = stored.into_iter();
     let read = rows.into_iter().enumerate().map(|(place, row)| {
         if stays(&place) {

@@ -9,6 +9,7 @@ use super::{Cursor, DUE, Queue, Stamp};
 use crate::sql::quote_identifier;
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
+use crate::worker::protocol::Step;
 
 /// Keys under lease.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl Queue {
                 _ => *cursor = Cursor::front(),
             }
             if claim.is_some() {
+                Step::Claim.done();
                 return Ok(claim);
             }
             // other workers hold all that was found: there may be more behind it

@@ -16,6 +16,7 @@ use crate::worker::batch::item::{Item, Outcome, Vectors};
 use crate::worker::connection::{Database, silent};
 use crate::worker::counts::Counts;
 use crate::worker::database_error::DatabaseError;
+use crate::worker::protocol::Step;
 use crate::worker::queue::dead_letters::{DeadLetters, FailedKey};
 use crate::worker::queue::key_sql::Key;
 use crate::worker::queue::{Queue, Stamp};
@@ -153,6 +154,7 @@ impl Writer {
         let mut verdicts = self.verdicts(connection, items, &keys).await?;
         self.overtake(connection, items, &keys, &mut verdicts, stamp).await?;
         let mut planned = self.plan(connection, items, &keys, &verdicts).await?;
+        Step::Look.done();
         let (mut finishing, mut failing) = (Vec::new(), Vec::new());
         let (mut changed, mut busy) = (Vec::new(), Vec::new());
         for (place, item) in items.iter().enumerate() {
@@ -167,6 +169,9 @@ impl Writer {
         }
 
         let finished = self.queue.finish(connection, &at(&finishing, &keys), stamp).await?;
+        if !finishing.is_empty() {
+            Step::Finish.done();
+        }
         let finished = at(&finished, &finishing);
         let failures = failed_keys(items, &failing);
         let deferred = self
@@ -191,7 +196,10 @@ impl Writer {
             let planned = std::mem::replace(&mut planned[place], Planned::Outdated);
             writing.push((keys[place], planned));
         }
-        self.write(connection, &writing, vectors, &mut outcome.counts).await?;
+        if !writing.is_empty() {
+            self.write(connection, &writing, vectors, &mut outcome.counts).await?;
+            Step::Write.done();
+        }
         outcome.counts.deferred = deferred.len() as u64;
         outcome.counts.dead_letters = outcome.dead.len() as u64;
         let done: Vec<&Key> = writing.iter().map(|(key, _)| *key).collect();
@@ -208,6 +216,7 @@ impl Writer {
             .await?;
         self.queue.release(connection, &busy_keys, stamp, BUSY_DELAY).await?;
         transaction.commit().await?;
+        Step::Commit.done();
         outcome.released = [changed, busy].concat();
         Ok(outcome)
     }
@@ -225,6 +234,7 @@ impl Writer {
         keys: &[&Key],
     ) -> Result<Vec<Verdict>, DatabaseError> {
         let locks = self.source.lock(&mut *connection, keys).await?;
+        Step::Lock.done();
         let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
         let doubtful: Vec<usize> = (0..items.len())
             .filter(|&place| locks[place].free && !items[place].is_unreadable())

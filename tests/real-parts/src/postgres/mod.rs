@@ -77,8 +77,8 @@ impl fmt::Display for Version {
 
 /// A PostgreSQL server with pgvector.
 ///
-/// One that was started is stopped when this is dropped or its process ends, in whatever way: a panic, ctrl-c or SIGKILL.
-/// It listens on the loopback interface only, with a password of its own.
+/// One that was started is stopped when this is dropped or its process ends, in whatever way: a panic, ctrl-c or
+/// SIGKILL. It listens on the loopback interface only, with a password of its own.
 #[derive(Debug)]
 pub struct Postgres {
     url: Url,
@@ -88,8 +88,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The server that `DATABASE_URL` names, else PostgreSQL 16, or 18 if `PGAI_SEA_POSTGRES` says so, fetched (25 MB) at the
-    /// first call and started on a free port with an empty data directory, which goes when the server does.
+    /// The server that `DATABASE_URL` names, else PostgreSQL 16, or 18 if `PGAI_SEA_POSTGRES` says so, fetched (25 MB)
+    /// at the first call and started on a free port with an empty data directory, which goes when the server does.
     ///
     /// # Errors
     ///
@@ -114,8 +114,8 @@ impl Postgres {
         }
     }
 
-    /// The running server at `url`, `postgres://user:password@host:5432/database`. It is never stopped. Errors tell people to
-    /// look at what `named` it: an option of the command line, a variable of the environment.
+    /// The running server at `url`, `postgres://user:password@host:5432/database`. It is never stopped. Errors tell
+    /// people to look at what `named` it: an option of the command line, a variable of the environment.
     ///
     /// # Errors
     ///
@@ -124,13 +124,14 @@ impl Postgres {
         Self::external(url, named, None)
     }
 
-    /// PostgreSQL 16 on a data directory that stays: `dir` is made if it is not there, and found as it was left if it is.
-    /// `DATABASE_URL` does not count here.
+    /// PostgreSQL 16 on a data directory that stays: `dir` is made if it is not there, and found as it was left if it
+    /// is. `DATABASE_URL` does not count here.
     ///
     /// # Errors
     ///
-    /// That `dir` is used by another process ([`Error::InUse`](crate::Error::InUse)), is not reachable for the user that runs the server
-    /// ([`Error::Unreachable`](crate::Error::Unreachable)), or holds something else; and those of [`start`](Self::start).
+    /// That `dir` is used by another process ([`Error::InUse`](crate::Error::InUse)), is not reachable for the user
+    /// that runs the server ([`Error::Unreachable`](crate::Error::Unreachable)), or holds something else; and those of
+    /// [`start`](Self::start).
     pub fn with_data_dir(dir: impl AsRef<Path>) -> Result<Self> {
         let installation = Installation::fetched(Version::default())?;
         Self::started(&installation, || Cluster::kept(&installation, dir.as_ref()))
@@ -153,8 +154,8 @@ impl Postgres {
         self.server.is_some()
     }
 
-    /// The path of a client program of PostgreSQL's that goes with this server, such as `pg_dump` or `pgbench`. It is one of
-    /// those that are fetched, also with `DATABASE_URL`.
+    /// The path of a client program of PostgreSQL's that goes with this server, such as `pg_dump` or `pgbench`. It is
+    /// one of those that are fetched, also with `DATABASE_URL`.
     ///
     /// # Errors
     ///

@@ -131,8 +131,8 @@ impl Server {
         Ok(Start::Failed(self.log()))
     }
 
-    /// Whether the server says so, in the eighth line of its lock file, as `pg_ctl` has it. Before there is one, the file may
-    /// be that of the directory's last server, which listened on another port: the fourth line has it.
+    /// Whether the server says so, in the eighth line of its lock file, as `pg_ctl` has it. Before there is one, the
+    /// file may be that of the directory's last server, which listened on another port: the fourth line has it.
     fn is_ready(&self) -> bool {
         let Ok(file) = fs::read_to_string(self.cluster.data().join("postmaster.pid")) else {
             return false;

@@ -22,7 +22,8 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// The program as a terminal starts it: what runs in a script's background ignores ctrl-c, and so would all that it starts.
+/// The program as a terminal starts it: what runs in a script's background ignores ctrl-c, and so would all that it
+/// starts.
 pub(crate) fn interruptible_program() -> Command {
     const RUN: &str =
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])";

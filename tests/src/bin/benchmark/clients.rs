@@ -53,7 +53,8 @@ pub(crate) async fn run(variants: Variants<'_>, plan: Plan) -> TestResult {
         }
     }
     let title = format!(
-        "A row in a transaction, {CLIENTS} clients of pgbench at once for {SECONDS} seconds, medians of {} rounds, ratios to none",
+        "A row in a transaction, {CLIENTS} clients of pgbench at once for {SECONDS} seconds, medians of {} rounds, \
+            ratios to none",
         plan.rounds
     );
     print(&title, &lines);
@@ -97,9 +98,11 @@ async fn pgbench(test: &TestDatabase, script: &Path) -> Result<Cost, Box<dyn std
     })
 }
 
-/// What the server's processes that have ended used, as Linux tells superusers, in hundredths of a second; `None` elsewhere.
+/// What the server's processes that have ended used, as Linux tells superusers, in hundredths of a second; `None`
+/// elsewhere.
 async fn processor_time(test: &TestDatabase) -> Option<f64> {
     let sql = r"select (stat[14]::float8 + stat[15]::float8) * 10 from string_to_array(split_part(
-            pg_read_file(format('/proc/%s/stat', split_part(pg_read_file('postmaster.pid'), E'\n', 1))), ') ', 2), ' ') stat";
+            pg_read_file(format('/proc/%s/stat', split_part(pg_read_file('postmaster.pid'), E'\n', 1))), ') ', 2), ' ') \
+            stat";
     test.value(sql).await.ok()
 }

@@ -34,7 +34,8 @@ async fn measure(test: &TestDatabase, model: &Arc<dyn Embedder>, rounds: usize) 
             for (concurrency, rates) in CONCURRENCY.iter().zip(&mut rates) {
                 test.execute(&format!(
                     "truncate notes;
-                     insert into notes select i, repeat('Note ' || i || ' says what the harbour said to the moon today. ', {sentences})
+                     insert into notes select i, repeat('Note ' || i || ' says what the harbour said to the moon \
+                     today. ', {sentences})
                      from generate_series(1, {rows}) i"
                 ))
                 .await?;

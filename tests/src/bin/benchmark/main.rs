@@ -1,13 +1,14 @@
 //! What a vectorizer costs who writes to its source, and how claiming work fares with a long queue.
 //!
-//! `cargo run -p pgai-sea-tests --bin benchmark [rows] [rounds] [characters]`: by default 100,000 rows with texts of 320 characters, and 5
-//! rounds. Everything is done to a table without a vectorizer, to one with ours and to one with pgai's, on one server, which is a
-//! PostgreSQL 16 that waits for no disk, unless `DATABASE_URL` names another; its settings are printed. Each round compares the three
-//! within seconds of one another, in an order that changes, and its ratios are its own: what is printed is their median. No vacuum comes in
-//! between, and no checkpoint where the log has room.
+//! `cargo run -p pgai-sea-tests --bin benchmark [rows] [rounds] [characters]`: by default 100,000 rows with texts of
+//! 320 characters, and 5 rounds. Everything is done to a table without a vectorizer, to one with ours and to one with
+//! pgai's, on one server, which is a PostgreSQL 16 that waits for no disk, unless `DATABASE_URL` names another; its
+//! settings are printed. Each round compares the three within seconds of one another, in an order that changes, and its
+//! ratios are its own: what is printed is their median. No vacuum comes in between, and no checkpoint where the log has
+//! room.
 //!
-//! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how soon it wakes;
-//! `.. local [rounds]` how the worker fares with a model in its own process.
+//! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
+//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
@@ -82,8 +83,10 @@ async fn main() {
 /// What the figures depend on.
 async fn settings(test: &TestDatabase) -> Result<String, DbErr> {
     test.value(
-        "select 'PostgreSQL ' || current_setting('server_version') || string_agg(', ' || name || ' ' || current_setting(name), '' order by place)
-         from unnest(array['fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'work_mem', 'max_wal_size'])
+        "select 'PostgreSQL ' || current_setting('server_version') || string_agg(', ' || name || ' ' || \
+            current_setting(name), '' order by place)
+         from unnest(array['fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'work_mem', \
+         'max_wal_size'])
              with ordinality s (name, place)",
     )
     .await
@@ -92,7 +95,8 @@ async fn settings(test: &TestDatabase) -> Result<String, DbErr> {
 async fn prepare(test: &TestDatabase) -> Result<(), DbErr> {
     // texts that are too long for a row are moved out of it as they are: real ones do not compress like these
     test.execute(
-        "create table posts (id int primary key, title text, body text, views int not null default 0) with (autovacuum_enabled = off);
+        "create table posts (id int primary key, title text, body text, views int not null default 0) with \
+            (autovacuum_enabled = off);
          alter table posts alter body set storage external",
     )
     .await?;
@@ -114,7 +118,8 @@ fn text(characters: u32) -> String {
     format!("left(repeat(md5(i::text), {}), {characters})", characters.div_ceil(32))
 }
 
-/// As if a worker had been here: every row has an embedding, and the queue is empty. Or, unless it `is_embedded`, as if none had.
+/// As if a worker had been here: every row has an embedding, and the queue is empty. Or, unless it `is_embedded`, as if
+/// none had.
 async fn embed(test: &TestDatabase, is_embedded: bool) -> Result<(), DbErr> {
     if test.catalog != Catalog::Bare {
         test.execute(&format!(

@@ -95,7 +95,8 @@ async fn writers(test: &TestDatabase, rounds: usize) -> TestResult {
         }
     }
     println!(
-        "\n{CLIENTS} clients, a row in a transaction that is flushed to disk, transactions a second, and the median of the rounds' ratios"
+        "\n{CLIENTS} clients, a row in a transaction that is flushed to disk, transactions a second, and the median of \
+            the rounds' ratios"
     );
     for (place, (name, ..)) in VARIANTS.iter().enumerate() {
         let base = &rates[if place < 3 { 0 } else { 3 }];

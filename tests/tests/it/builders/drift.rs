@@ -306,7 +306,8 @@ async fn every_function_that_configures_has_a_builder() {
         let functions: Vec<String> = test
             .values(
                 "select distinct proname::text from pg_proc where pronamespace = 'ai'::regnamespace
-                 and proname ~ '^(destination|loading|parsing|embedding|chunking|indexing|formatting|scheduling|processing)_'
+                 and proname ~ \
+                 '^(destination|loading|parsing|embedding|chunking|indexing|formatting|scheduling|processing)_'
                  order by 1",
             )
             .await?;
@@ -318,7 +319,11 @@ async fn every_function_that_configures_has_a_builder() {
             .collect();
         // only pgai's Python worker has those models; such a vectorizer is read as `Embedding::Other`
         let beyond = "embedding_sentence_transformers";
-        let taken: BTreeSet<&str> = functions.iter().map(String::as_str).filter(|name| *name != beyond).collect();
+        let taken: BTreeSet<&str> = functions
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != beyond)
+            .collect();
         assert_eq!(taken, built);
         Ok(())
     })

@@ -1,5 +1,5 @@
-//! Whatever strings and options are asked for, the call parses and the catalog stores exactly them; and of what is left out, the
-//! defaults that the builders document.
+//! Whatever strings and options are asked for, the call parses and the catalog stores exactly them; and of what is left
+//! out, the defaults that the builders document.
 
 mod asked;
 
@@ -23,7 +23,8 @@ async fn stored(test: &TestDatabase, asked: &Asked) -> Result<Config, Error> {
     let table = qualified(&asked.schema, &asked.table);
     transaction
         .execute_unprepared(&format!(
-            "create schema {schema}; create table {table} (id int primary key, {column} text); insert into {table} values (1, 'text')"
+            "create schema {schema}; create table {table} (id int primary key, {column} text); insert into {table} \
+                values (1, 'text')"
         ))
         .await?;
     let create = asked.create();

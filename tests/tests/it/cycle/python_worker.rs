@@ -46,21 +46,37 @@ async fn it_drains_our_vectorizers_and_follows_edits() {
         assert_eq!(test.value::<i64>("select count(*) from posts_embedding").await?, ROWS);
         let has = async |from: &str, text: &str| {
             let vector = embedding_of("all-minilm", text, 8);
-            test.value::<bool>(&format!("select count(*) = 1 from {from} and embedding = '{vector:?}'")).await
+            test.value::<bool>(&format!("select count(*) = 1 from {from} and embedding = '{vector:?}'"))
+                .await
         };
-        assert!(has("posts_embedding_store where id = 7 and chunk = 'en: text 7'", "en: text 7").await?);
+        assert!(
+            has(
+                "posts_embedding_store where id = 7 and chunk = 'en: text 7'",
+                "en: text 7"
+            )
+            .await?
+        );
         assert!(has("notes where id = 2", "note 2").await?);
 
         test.execute(
-            "update posts set body = 'edited' where id = 7; delete from posts where id = 8; update posts set id = 90 where id = 9;
+            "update posts set body = 'edited' where id = 7; delete from posts where id = 8; update posts set id = 90 \
+                where id = 9;
              update notes set body = 'edited' where id = 2",
         )
         .await?;
         drain(&test).await?;
         assert_eq!(test.value::<i64>(pending).await?, 0);
-        assert!(has("posts_embedding_store where id = 7 and chunk = 'en: edited'", "en: edited").await?);
+        assert!(
+            has(
+                "posts_embedding_store where id = 7 and chunk = 'en: edited'",
+                "en: edited"
+            )
+            .await?
+        );
         assert!(has("notes where id = 2", "edited").await?);
-        let ids: Vec<i32> = test.values("select id from posts_embedding_store where id in (8, 9, 90)").await?;
+        let ids: Vec<i32> = test
+            .values("select id from posts_embedding_store where id in (8, 9, 90)")
+            .await?;
         assert_eq!(ids, [90]);
 
         // what it reports of itself

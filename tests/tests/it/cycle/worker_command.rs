@@ -99,10 +99,18 @@ async fn it_goes_on_after_an_error_or_exits_as_told() {
         let stopped = ended(worker(&test, &["--exit-on-error"]).spawn()?).await;
         assert_eq!(stopped.status.code(), Some(1), "{stopped:?}");
         let reason = said(&stopped);
-        assert!(reason.contains("pgai-sea: vectorizer one") || reason.contains("pgai-sea: vectorizer other"), "{reason}");
+        assert!(
+            reason.contains("pgai-sea: vectorizer one")
+                || reason.contains(
+                    "pgai-sea: vectorizer \
+            other"
+                ),
+            "{reason}"
+        );
         assert!(reason.contains("500"), "{reason}");
         // nothing is charged, and nothing is held back
-        let due = "select count(*) from ai._vectorizer_q_1 where loading_retries = 0 and coalesce(loading_retry_after, now()) <= clock_timestamp()";
+        let due = "select count(*) from ai._vectorizer_q_1 where loading_retries = 0 and coalesce(loading_retry_after, \
+            now()) <= clock_timestamp()";
         assert_eq!(test.value::<i64>(due).await?, 3);
 
         let mut patient = worker(&test, &["--exit-on-error", "false"]).spawn()?;
@@ -119,8 +127,11 @@ async fn it_goes_on_after_an_error_or_exits_as_told() {
         patient.kill().await?;
 
         // a configuration that cannot work
-        test.execute("update one set body = 'new'; update ai.vectorizer set config = config - 'embedding' where name = 'one'")
-            .await?;
+        test.execute(
+            "update one set body = 'new'; update ai.vectorizer set config = config - 'embedding' where name = \
+            'one'",
+        )
+        .await?;
         for (arguments, code) in [
             (["--once"].as_slice(), 1),
             (&["--once", "--exit-on-error=true"], 1),
@@ -246,7 +257,13 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
         let refused = ended(worker(&test, &["--once"]).spawn()?).await;
         assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
         let mut running = worker(&test, &[]).spawn()?;
-        sleep(Duration::from_secs(14)).await;
+        let before = server.connections();
+        timeout(PATIENCE, async {
+            while server.connections() < before + 3 {
+                sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await?;
         assert!(running.try_wait()?.is_none(), "it did not wait");
         server.mend().await;
         timeout(PATIENCE, async {

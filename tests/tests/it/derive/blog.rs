@@ -42,11 +42,13 @@ pub(super) mod blog_post {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Two authors with two posts and one; three chunks, two and none. Creates the vectorizer, and embeds as a worker would.
+/// Two authors with two posts and one; three chunks, two and none. Creates the vectorizer, and embeds as a worker
+/// would.
 pub(super) async fn create(test: &TestDatabase) -> TestResult {
     test.execute(
         "create table authors (id int primary key, name text not null);
-         create table blog_posts (id int primary key, author_id int not null, title text not null, content text not null)",
+         create table blog_posts (id int primary key, author_id int not null, title text not null, content text not \
+         null)",
     )
     .await?;
     SchemaManager::new(&test.db)

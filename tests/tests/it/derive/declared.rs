@@ -57,10 +57,12 @@ async fn what_is_declared_is_what_is_created() {
         assert_eq!(
             missing,
             "talks.notes (it::derive::declared::talk::notes_embeddings): there is no vectorizer for it\n  \
-             in a migration: manager.create_vectorizer(it::derive::declared::talk::notes_embeddings::Entity::vectorizer()\
+             in a migration: \
+             manager.create_vectorizer(it::derive::declared::talk::notes_embeddings::Entity::vectorizer()\
              .embedding(..)).await?;\n\
              talks.summary (it::derive::declared::talk::summary_embeddings): there is no vectorizer for it\n  \
-             in a migration: manager.create_vectorizer(it::derive::declared::talk::summary_embeddings::Entity::vectorizer())\
+             in a migration: \
+             manager.create_vectorizer(it::derive::declared::talk::summary_embeddings::Entity::vectorizer())\
              .await?;"
         );
         let id = manager
@@ -74,7 +76,9 @@ async fn what_is_declared_is_what_is_created() {
         let config = pgai_sea::catalog::vectorizer(&test.db, id).await?.config;
         assert_eq!(config.embedding, Embedding::ollama("all-minilm", 3).into());
         assert_eq!(config.formatting, Formatting::python_template("$title: $chunk").into());
-        let Chunking::CharacterTextSplitter(splitter) = config.chunking else { panic!("{config:?}") };
+        let Chunking::CharacterTextSplitter(splitter) = config.chunking else {
+            panic!("{config:?}")
+        };
         assert_eq!((splitter.chunk_size, splitter.chunk_overlap), (Some(100), Some(10)));
         assert_eq!(test.value::<i64>("select count(*) from vectors.notes").await?, 0);
         Ok(())
@@ -193,7 +197,9 @@ async fn differences(test: TestDatabase) -> TestResult {
             statements,
             [
                 format!("manager.drop_vectorizer(DropVectorizer::name({name:?}).drop_all(true)).await?;"),
-                "manager.create_vectorizer(it::derive::declared::talk::summary_embeddings::Entity::vectorizer()).await?;".to_owned(),
+                "manager.create_vectorizer(\
+                    it::derive::declared::talk::summary_embeddings::Entity::vectorizer()).await?;"
+                    .to_owned(),
             ]
         );
         let says_more = matches!(expected, Aspect::View | Aspect::Destination);

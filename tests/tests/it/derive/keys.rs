@@ -66,7 +66,10 @@ async fn fill(test: &TestDatabase, key: &str, first: &str, second: &str) -> Test
 }
 
 macro_rules! test {
-    ($test:ident, $module:ident, $type:literal, $first:expr => $first_sql:literal, $second:expr => $second_sql:literal) => {
+    (
+        $test:ident, $module:ident, $type:literal,
+        $first:expr => $first_sql:literal, $second:expr => $second_sql:literal
+    ) => {
         #[tokio::test]
         async fn $test() {
             use $module::{Column, Entity, embeddings};
@@ -101,7 +104,9 @@ macro_rules! test {
 test!(an_i32, small, "int", 1 => "1", 2 => "2");
 test!(an_i64, large, "bigint", 1 => "1", i64::MAX => "9223372036854775807");
 test!(a_string, words, "text", "it's".to_owned() => "'it''s'", "\u{1f600}".to_owned() => "'\u{1f600}'");
-test!(a_uuid, uuids, "uuid", uuid::Uuid::nil() => "'00000000-0000-0000-0000-000000000000'", uuid::Uuid::max() => "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
+test!(a_uuid, uuids, "uuid",
+    uuid::Uuid::nil() => "'00000000-0000-0000-0000-000000000000'",
+    uuid::Uuid::max() => "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
 test!(a_newtype, newtype, "bigint", Id(7) => "7", Id(8) => "8");
 
 mod composite {

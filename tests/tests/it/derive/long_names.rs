@@ -35,7 +35,12 @@ mod capitals {
         pub id: i32,
         #[vectorizer(dimensions = 3, embedding = Embedding::ollama("all-minilm", 3))]
         pub body: String,
-        #[vectorizer(dimensions = 3, destination = "column", loading = "body", embedding = Embedding::ollama("all-minilm", 3))]
+        #[vectorizer(
+            dimensions = 3,
+            destination = "column",
+            loading = "body",
+            embedding = Embedding::ollama("all-minilm", 3)
+        )]
         pub vector: Option<PgVector>,
     }
 

@@ -11,7 +11,10 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statemen
 async fn both_catalogs_answer_create_vectorizer() {
     on_both_catalogs(async |test| {
         let functions: i64 = test
-            .value("select count(*) from pg_proc where proname = 'create_vectorizer' and pronamespace = 'ai'::regnamespace")
+            .value(
+                "select count(*) from pg_proc where proname = 'create_vectorizer' and pronamespace = \
+                'ai'::regnamespace",
+            )
             .await?;
         assert_eq!(functions, 1);
         assert_eq!(test.value::<i64>("select count(*) from ai.vectorizer").await?, 0);

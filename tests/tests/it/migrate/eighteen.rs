@@ -55,7 +55,8 @@ async fn declared_created_searched_checked_and_dropped() -> TestResult {
 
     db.execute_unprepared(
         "insert into notes values (1, 'a', '[1,0]'), (2, 'b', '[0,1]');
-         insert into notes_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, 'a', '[1,0,0]'), (2, 0, 'b', '[0,0,1]')",
+         insert into notes_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, 'a', '[1,0,0]'), (2, 0, \
+         'b', '[0,0,1]')",
     )
     .await?;
     let in_table = body_embeddings::Entity::search([0.0, 0.0, 1.0])

@@ -81,8 +81,11 @@ async fn a_column_that_was_made_again_makes_way() {
     on_both_catalogs(async |test| {
         let manager = SchemaManager::new(&test.db);
         for _ in 0..2 {
-            test.execute("drop table if exists items cascade; create table items (id int primary key, body text, vector halfvec(3))")
-                .await?;
+            test.execute(
+                "drop table if exists items cascade; create table items (id int primary key, body text, \
+                vector halfvec(3))",
+            )
+            .await?;
             let items = CreateVectorizer::new("items")
                 .destination(Destination::column("vector"))
                 .loading(Loading::column("body"))

@@ -4,8 +4,8 @@ use pgai_sea::migration::prelude::*;
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, DbErr};
 
-/// One migration: a table, a vectorizer, and if it `FAILS` another that cannot be. `TRANSACTION`: 0 SeaORM's default, 1 with, 2
-/// without.
+/// One migration: a table, a vectorizer, and if it `FAILS` another that cannot be. `TRANSACTION`: 0 SeaORM's default, 1
+/// with, 2 without.
 #[derive(Clone, Copy, Debug)]
 struct Migration<const TRANSACTION: u8, const FAILS: bool>;
 
@@ -113,7 +113,8 @@ async fn a_migration_that_fails_halfway_leaves_nothing() {
     }
 }
 
-/// Without a transaction what was done before stays, as with any migration; the operation that failed leaves nothing of its own.
+/// Without a transaction what was done before stays, as with any migration; the operation that failed leaves nothing of
+/// its own.
 #[tokio::test]
 async fn an_operation_that_fails_without_a_transaction_leaves_nothing() {
     on_both_catalogs(async |test| {

@@ -398,7 +398,11 @@ async fn a_column_of_another_length_is_told_from_a_wrong_query() {
         )
         .await?;
         let search = || label::Entity::search(QUERY);
-        for indexes in ["", "create index on labels using hnsw (embedding vector_cosine_ops); set enable_seqscan = off"] {
+        for indexes in [
+            "",
+            "create index on labels using hnsw (embedding vector_cosine_ops); set enable_seqscan = \
+            off",
+        ] {
             let transaction = test.db.begin().await?;
             transaction.execute_unprepared(indexes).await?;
             for (search, what) in [
@@ -418,7 +422,10 @@ async fn a_column_of_another_length_is_told_from_a_wrong_query() {
                     transaction.execute_unprepared("rollback to before").await?;
                     let refused = refused.ok_or(what)?;
                     assert!(
-                        matches!(&refused, SearchError::StoredDimensions { table, stored: 4, query: 3 } if table == "labels"),
+                        matches!(
+                            &refused,
+                            SearchError::StoredDimensions { table, stored: 4, query: 3 } if table == "labels"
+                        ),
                         "{what}: {refused:?}"
                     );
                     for part in ["3 dimensions", "labels have 4", "pgai_sea::check"] {
@@ -428,13 +435,23 @@ async fn a_column_of_another_length_is_told_from_a_wrong_query() {
                 transaction.execute_unprepared("savepoint before").await?;
                 let refused = search.count(&transaction).await.unwrap_err();
                 transaction.execute_unprepared("rollback to before").await?;
-                assert!(matches!(refused, SearchError::StoredDimensions { stored: 4, .. }), "{refused:?}");
+                assert!(
+                    matches!(refused, SearchError::StoredDimensions { stored: 4, .. }),
+                    "{refused:?}"
+                );
             }
         }
         // what else the database says is passed on, with the table
-        let refused = search().filter(Expr::cust("1 / (id - id) > 0")).all(&test.db).await.unwrap_err();
+        let refused = search()
+            .filter(Expr::cust("1 / (id - id) > 0"))
+            .all(&test.db)
+            .await
+            .unwrap_err();
         let said = refused.to_string();
-        assert!(said.starts_with("searching labels failed: ") && said.contains("division by zero"), "{said}");
+        assert!(
+            said.starts_with("searching labels failed: ") && said.contains("division by zero"),
+            "{said}"
+        );
         Ok(())
     })
     .await;

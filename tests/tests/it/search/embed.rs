@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::notes::{create, note};
 
-/// The extension `ai` cannot be had here; functions of its names and arguments show that the calls are well-formed and that every
-/// argument arrives.
+/// The extension `ai` cannot be had here; functions of its names and arguments show that the calls are well-formed and
+/// that every argument arrives.
 #[tokio::test]
 async fn query_text_is_embedded_by_the_databases_functions() {
     on_catalog(Catalog::Ours, async |test| {
@@ -18,7 +18,8 @@ async fn query_text_is_embedded_by_the_databases_functions() {
             "create function ai.openai_embed(model text, input_text text, api_key text default null,
                  api_key_name text default null, dimensions int default null, openai_user text default null)
              returns vector language sql immutable as
-                 $$ select embedding from notes_embedding_store where id = dimensions * 100 + length(model || input_text) $$;
+                 $$ select embedding from notes_embedding_store where id = dimensions * 100 + length(model || \
+                 input_text) $$;
              create function ai.ollama_embed(model text, input_text text, host text default null,
                  keep_alive text default null, embedding_options jsonb default null)
              returns vector language sql immutable as
@@ -26,7 +27,10 @@ async fn query_text_is_embedded_by_the_databases_functions() {
         )
         .await?;
         let by_openai = ai::openai_embed("mod'el", "te\"xt").dimensions(3);
-        let hit = note::embeddings::Entity::search(by_openai).one(&test.db).await?.ok_or("nothing found")?;
+        let hit = note::embeddings::Entity::search(by_openai)
+            .one(&test.db)
+            .await?
+            .ok_or("nothing found")?;
         assert_eq!(hit.embedding.source_key, 311);
 
         let by_ollama = ai::ollama_embed("m", "t").embedding_options(json!({"id": 42}));
@@ -45,25 +49,33 @@ const FUNCTIONS: &str = "
     create table got (arguments jsonb);
     create function kept(arguments jsonb) returns vector language sql volatile set search_path to public as
         $$ insert into got values (arguments); select '[1,2,3]'::vector $$;
-    create function ai.openai_embed(model text, input_text text, api_key text default null, api_key_name text default null,
+    create function ai.openai_embed(model text, input_text text, api_key text default null, api_key_name text default \
+    null,
         dimensions int default null, openai_user text default null, extra_headers jsonb default null,
         extra_query jsonb default null, extra_body jsonb default null, verbose boolean default false,
-        client_config jsonb default null) returns vector language sql volatile as $$ select public.kept(jsonb_build_array(
-            model, input_text, api_key, api_key_name, dimensions, openai_user, extra_headers, extra_query, extra_body, \"verbose\",
+        client_config jsonb default null) returns vector language sql volatile as $$ select \
+        public.kept(jsonb_build_array(
+            model, input_text, api_key, api_key_name, dimensions, openai_user, extra_headers, extra_query, extra_body, \
+            \"verbose\",
             client_config)) $$;
     create function ai.ollama_embed(model text, input_text text, host text default null, keep_alive text default null,
         embedding_options jsonb default null, verbose boolean default false) returns vector language sql volatile as
-        $$ select public.kept(jsonb_build_array(model, input_text, host, keep_alive, embedding_options, \"verbose\")) $$;
-    create function ai.voyageai_embed(model text, input_text text, input_type text default null, api_key text default null,
+        $$ select public.kept(jsonb_build_array(model, input_text, host, keep_alive, embedding_options, \"verbose\")) \
+        $$;
+    create function ai.voyageai_embed(model text, input_text text, input_type text default null, api_key text default \
+    null,
         api_key_name text default null, verbose boolean default false) returns vector language sql volatile as
         $$ select public.kept(jsonb_build_array(model, input_text, input_type, api_key, api_key_name, \"verbose\")) $$;
-    create function ai.cohere_embed(model text, input_text text, api_key text default null, api_key_name text default null,
+    create function ai.cohere_embed(model text, input_text text, api_key text default null, api_key_name text default \
+    null,
         input_type text default null, truncate_long_inputs text default null, verbose boolean default false)
         returns vector language sql volatile as $$ select public.kept(jsonb_build_array(
             model, input_text, api_key, api_key_name, input_type, truncate_long_inputs, \"verbose\")) $$;
-    create function ai.litellm_embed(model text, input_text text, api_key text default null, api_key_name text default null,
+    create function ai.litellm_embed(model text, input_text text, api_key text default null, api_key_name text default \
+    null,
         extra_options jsonb default null, verbose boolean default false) returns vector language sql volatile as
-        $$ select public.kept(jsonb_build_array(model, input_text, api_key, api_key_name, extra_options, \"verbose\")) $$;";
+        $$ select public.kept(jsonb_build_array(model, input_text, api_key, api_key_name, extra_options, \"verbose\")) \
+        $$;";
 
 #[tokio::test]
 async fn every_argument_arrives() {
@@ -208,11 +220,18 @@ async fn a_provider_is_asked_once_for_each_search() {
             assert_eq!(asked().await?, 1, "{what}");
             let _page = search.clone().hybrid(FullText::plain("chunk")).all(&test.db).await?;
             assert_eq!(asked().await?, 1, "{what}");
-            let _page = search.hybrid(FullText::plain("nowhere")).diversify(0.5).all(&test.db).await?;
+            let _page = search
+                .hybrid(FullText::plain("nowhere"))
+                .diversify(0.5)
+                .all(&test.db)
+                .await?;
             assert_eq!(asked().await?, 1, "{what}");
         }
         let hits = search().all(&test.db).await?;
-        let expected = note::embeddings::Entity::search([1.0, 2.0, 3.0]).limit(3).all(&test.db).await?;
+        let expected = note::embeddings::Entity::search([1.0, 2.0, 3.0])
+            .limit(3)
+            .all(&test.db)
+            .await?;
         assert_eq!(hits, expected);
 
         // it is judged as any other vector is
@@ -222,7 +241,8 @@ async fn a_provider_is_asked_once_for_each_search() {
             ("'[1,2]'", "the query vector has 2 dimensions"),
         ] {
             test.execute(&format!(
-                "create or replace function kept(arguments jsonb) returns vector language sql volatile as 'select {}::vector'",
+                "create or replace function kept(arguments jsonb) returns vector language sql volatile as 'select \
+                    {}::vector'",
                 answer.replace('\'', "''")
             ))
             .await?;

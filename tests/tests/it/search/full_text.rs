@@ -142,7 +142,11 @@ async fn a_column_of_the_source_is_matched_for_its_chunks() {
         filled(&test).await?;
         let hits = passage::Entity::search([3.0, 2.0, 1.0])
             .filter(passage::Column::Tenant.ne("a"))
-            .hybrid(FullText::websearch("a3 or b2 or c5").on_text(passage::Column::Title).language("simple"))
+            .hybrid(
+                FullText::websearch("a3 or b2 or c5")
+                    .on_text(passage::Column::Title)
+                    .language("simple"),
+            )
             .all(&test.db)
             .await?;
         let mut titles: Vec<_> = hits
@@ -152,7 +156,10 @@ async fn a_column_of_the_source_is_matched_for_its_chunks() {
             .collect();
         titles.sort_unstable();
         let embedded: i64 = test
-            .value("select count(distinct number) from passages_embedding_store where (tenant, number) in (('b', 2), ('c', 5))")
+            .value(
+                "select count(distinct number) from passages_embedding_store where (tenant, number) in (('b', 2), \
+                ('c', 5))",
+            )
             .await?;
         assert_eq!(titles, &["b2", "c5"][..usize::try_from(embedded)?]);
         Ok(())
@@ -184,7 +191,8 @@ async fn any_word_of_any_text_is_matched() {
         test.execute(
             r"truncate labels;
              insert into labels (id, text, embedding) values
-                 (1, 'a lantern', '[1,0,0]'), (2, 'O''Brien''s keeper', '[1,1,0]'), (3, 'http://a.b/c?d=''e''\f', '[0,0,1]'),
+                 (1, 'a lantern', '[1,0,0]'), (2, 'O''Brien''s keeper', '[1,1,0]'),
+                 (3, 'http://a.b/c?d=''e''\f', '[0,0,1]'),
                  (4, 'no such thing', '[0,1,1]')",
         )
         .await?;
@@ -209,7 +217,10 @@ async fn any_word_of_any_text_is_matched() {
                     .execute_unprepared(&format!("set local standard_conforming_strings = {backslashes}"))
                     .await?;
                 let text = FullText::any(asked).on_text(label::Column::Text).language(language);
-                let hits = label::Entity::search([1.0, 0.5, 0.0]).hybrid(text).all(&transaction).await?;
+                let hits = label::Entity::search([1.0, 0.5, 0.0])
+                    .hybrid(text)
+                    .all(&transaction)
+                    .await?;
                 let mut ids: Vec<_> = matched(&hits).into_iter().map(|(id, _)| id).collect();
                 ids.sort_unstable();
                 assert_eq!(ids, expected, "{asked:?} in {language}");

@@ -38,7 +38,8 @@ async fn rows_are_ranked_by_their_best_chunk_and_ten_hits_are_ten_rows() {
     .await;
 }
 
-/// The nearest 550 chunks are those of two passages: neither 8 nor 64 chunks for each row that is wanted reach a third one.
+/// The nearest 550 chunks are those of two passages: neither 8 nor 64 chunks for each row that is wanted reach a third
+/// one.
 #[tokio::test]
 async fn rows_of_hundreds_of_chunks_do_not_crowd_out_the_others() {
     on_both_catalogs(async |test| {
@@ -54,7 +55,8 @@ async fn rows_of_hundreds_of_chunks_do_not_crowd_out_the_others() {
             crowd(&all[..64 * 3]) > 64 * 3 - 20,
             "the first window is to be full of two rows"
         );
-        // of one list, which is all that there is: a graph of so many equal vectors may fall apart, as its levels are drawn
+        // of one list, which is all that there is: a graph of so many equal vectors may fall apart, as its levels are
+        // drawn
         test.execute(
             "create index on passages_embedding_store using ivfflat (embedding vector_cosine_ops) with (lists = 1);
              analyze",

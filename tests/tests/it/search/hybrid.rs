@@ -236,8 +236,10 @@ async fn a_row_that_a_join_has_several_times_is_one_hit() {
         filled(&test).await?;
         give_words(&test).await?;
         test.execute(
-            "create table tags (id int generated always as identity primary key, number int not null, name text not null);
-             insert into tags (number, name) select n, tag from generate_series(1, 20) n, unnest(array['a', 'b', 'c']) tag",
+            "create table tags (id int generated always as identity primary key, number int not null, name text not \
+                null);
+             insert into tags (number, name) select n, tag from generate_series(1, 20) n, unnest(array['a', 'b', 'c']) \
+             tag",
         )
         .await?;
         let tags = || -> RelationDef {
@@ -262,7 +264,14 @@ async fn a_row_that_a_join_has_several_times_is_one_hit() {
                 assert_eq!(joined[..], plain[..]);
             }
             // nor does a reranker read it several times
-            let plain = search.clone().exact().limit(80).diversify(1.0).window(80).all(&test.db).await?;
+            let plain = search
+                .clone()
+                .exact()
+                .limit(80)
+                .diversify(1.0)
+                .window(80)
+                .all(&test.db)
+                .await?;
             let joined = search
                 .clone()
                 .exact()
@@ -272,7 +281,11 @@ async fn a_row_that_a_join_has_several_times_is_one_hit() {
                 .window(80);
             let joined = joined.all(&test.db).await?;
             assert_eq!(joined[..], plain[..]);
-            let joined = search.limit(80).join(JoinType::LeftJoin, tags()).diversify(1.0).window(80);
+            let joined = search
+                .limit(80)
+                .join(JoinType::LeftJoin, tags())
+                .diversify(1.0)
+                .window(80);
             let joined = joined.all(&test.db).await?;
             let chunks: HashSet<_> = joined.iter().map(|hit| hit.embedding.embedding_uuid).collect();
             assert_eq!((chunks.len(), joined.len()), (plain.len(), plain.len()));

@@ -1,5 +1,5 @@
-//! Passages with a composite key and up to hundreds of chunks, on shelves; vectors of small whole numbers, so that many are at the same
-//! distance and Rust computes it to the last bit as pgvector does.
+//! Passages with a composite key and up to hundreds of chunks, on shelves; vectors of small whole numbers, so that many
+//! are at the same distance and Rust computes it to the last bit as pgvector does.
 
 use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;

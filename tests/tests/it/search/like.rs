@@ -169,7 +169,8 @@ pub(super) async fn labels(test: &TestDatabase) -> TestResult {
         .await?;
     test.execute(
         "insert into labels (id, text, embedding) values
-             (1, 'one', '[1,0,0]'), (2, 'two', '[1,1,0]'), (3, 'three', '[0,0,1]'), (4, 'four', null), (5, 'five', null)",
+             (1, 'one', '[1,0,0]'), (2, 'two', '[1,1,0]'), (3, 'three', '[0,0,1]'), (4, 'four', null), (5, 'five', \
+             null)",
     )
     .await?;
     Ok(())

@@ -19,9 +19,15 @@ async fn a_count_is_of_all_pages() {
         let all = u64::try_from(NOTES)?;
         assert_eq!(search().limit(3).offset(7).count(&test.db).await?, all);
         assert_eq!(search().with_source().best_per_source().count(&test.db).await?, all);
-        assert_eq!(search().filter(note::Column::Author.eq("rare")).count(&test.db).await?, all / 100);
-        test.execute("insert into notes_embedding_store (id, chunk_seq, chunk, embedding) select id, 1, 'b', embedding from notes_embedding_store")
-            .await?;
+        assert_eq!(
+            search().filter(note::Column::Author.eq("rare")).count(&test.db).await?,
+            all / 100
+        );
+        test.execute(
+            "insert into notes_embedding_store (id, chunk_seq, chunk, embedding) select id, 1, 'b', embedding \
+            from notes_embedding_store",
+        )
+        .await?;
         assert_eq!(search().count(&test.db).await?, 2 * all);
         assert_eq!(search().best_per_source().count(&test.db).await?, all);
         Ok(())
@@ -106,8 +112,11 @@ async fn recall_is_all_without_an_index_and_grows_with_what_is_looked_at() {
         assert!((report.default.recall - 1.0).abs() < 1e-9, "{report}");
 
         // a graph with hardly any edges
-        test.execute("create index on notes_embedding_store using hnsw (embedding vector_cosine_ops) with (m = 2, ef_construction = 4); analyze")
-            .await?;
+        test.execute(
+            "create index on notes_embedding_store using hnsw (embedding vector_cosine_ops) with (m = 2, \
+            ef_construction = 4); analyze",
+        )
+        .await?;
         let transaction = with_index(&test).await?;
         let report = recall().settings([1, 10, 1_000]).run(&transaction).await?;
         plausible(&report, &[("ef_search", 1), ("ef_search", 10), ("ef_search", 1_000)]);
@@ -117,11 +126,23 @@ async fn recall_is_all_without_an_index_and_grows_with_what_is_looked_at() {
             &[20, 40, 80, 160, 320].map(|value| ("ef_search", value)),
         );
         let refused = recall().settings([1_001]).run(&transaction).await.unwrap_err();
-        assert!(matches!(refused, SearchError::Setting { setter: "ef_search", .. }), "{refused}");
+        assert!(
+            matches!(
+                refused,
+                SearchError::Setting {
+                    setter: "ef_search",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
         transaction.rollback().await?;
 
-        test.execute(&format!("drop index {INDEX}; create index on notes_embedding_store using ivfflat (embedding vector_l2_ops) with (lists = 40); analyze"))
-            .await?;
+        test.execute(&format!(
+            "drop index {INDEX}; create index on notes_embedding_store using ivfflat (embedding \
+            vector_l2_ops) with (lists = 40); analyze"
+        ))
+        .await?;
         let transaction = with_index(&test).await?;
         let report = recall().metric(Metric::L2).settings([1, 40]).run(&transaction).await?;
         plausible(&report, &[("probes", 1), ("probes", 40)]);

@@ -1,4 +1,5 @@
-//! A source with two hundred rows of three dimensions, embedded without a model so that every distance can be recomputed.
+//! A source with two hundred rows of three dimensions, embedded without a model so that every distance can be
+//! recomputed.
 
 use pgai_sea::migration::prelude::*;
 use pgai_sea_tests::{TestDatabase, TestResult};

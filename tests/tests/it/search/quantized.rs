@@ -184,15 +184,23 @@ async fn vectors_without_a_direction_do_not_take_the_place_of_others() {
     on_both_catalogs(async |test| {
         create(&test, "(binary_quantize(embedding)::bit(64)) bit_hamming_ops").await?;
         test.execute(&format!(
-            "update pages_embedding_store set embedding = array_fill(0::real, array[{DIMENSIONS}])::vector where id > 20"
+            "update pages_embedding_store set embedding = array_fill(0::real, array[{DIMENSIONS}])::vector where id > \
+                20"
         ))
         .await?;
         let mut query = [-0.1; DIMENSIONS];
         query[0] = 1.0;
-        let hits = page::embeddings::Entity::search(query).quantized(Quantized::binary()).all(&test.db).await?;
+        let hits = page::embeddings::Entity::search(query)
+            .quantized(Quantized::binary())
+            .all(&test.db)
+            .await?;
         assert_eq!(hits.len(), 10);
         assert!(hits.iter().all(|hit| hit.embedding.source_key <= 20));
-        let hits = page::embeddings::Entity::search(query).quantized(Quantized::binary()).limit(30).all(&test.db).await?;
+        let hits = page::embeddings::Entity::search(query)
+            .quantized(Quantized::binary())
+            .limit(30)
+            .all(&test.db)
+            .await?;
         assert_eq!(hits.len(), 20);
         // nor do they fill the window of a hybrid search
         let hits = page::embeddings::Entity::search(query)

@@ -1,7 +1,7 @@
 //! Whatever is stored and asked for: an exact search is what Rust computes.
 
 use pgai_sea::prelude::*;
-use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, on_catalog};
+use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, on_catalog, rounds};
 use sea_orm::{ColumnTrait, Order};
 
 use super::library::{
@@ -9,7 +9,8 @@ use super::library::{
 };
 use super::reference::{Hybrid, fused, give_words, rows};
 
-const ROUNDS: u64 = 150;
+/// In CI; see [`rounds`].
+const ROUNDS: u64 = 80;
 const METRICS: [Metric; 4] = [Metric::Cosine, Metric::L2, Metric::InnerProduct, Metric::L1];
 
 /// What kind of vectors a round has.
@@ -105,7 +106,7 @@ fn assert_same(
 async fn an_exact_search_is_what_rust_computes() {
     on_catalog(Catalog::Ours, async |test| {
         create(&test).await?;
-        for seed in 0..ROUNDS {
+        for seed in 0..rounds(ROUNDS) {
             round(&test, seed).await?;
         }
         Ok(())
@@ -119,7 +120,7 @@ async fn an_exact_search_of_other_types_is_what_rust_computes() {
     on_catalog(Catalog::Ours, async |test| {
         create(&test).await?;
         test.execute("drop view passages_embedding").await?;
-        for (vector, seeds) in [("halfvec(3)", 0..30), ("sparsevec(3)", 30..60)] {
+        for (vector, seeds) in [("halfvec(3)", 0..rounds(30)), ("sparsevec(3)", 30..30 + rounds(30))] {
             test.execute(&format!(
                 "truncate passages_embedding_store;
                  alter table passages_embedding_store alter embedding type {vector} using embedding::vector::{vector}"
@@ -140,7 +141,7 @@ async fn an_exact_search_of_other_types_is_what_rust_computes() {
 async fn an_exact_hybrid_search_is_what_rust_computes() {
     on_catalog(Catalog::Ours, async |test| {
         create(&test).await?;
-        for seed in 0..ROUNDS {
+        for seed in 0..rounds(ROUNDS) {
             hybrid(&test, seed).await?;
         }
         Ok(())

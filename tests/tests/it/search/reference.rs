@@ -24,7 +24,8 @@ pub(super) type Fused = (Key, i32, f64, Option<u64>, Option<u64>);
 /// Gives chunks words: `lantern` up to three times, some of them none.
 pub(super) async fn give_words(test: &TestDatabase) -> TestResult {
     test.execute(
-        "update passages_embedding_store set chunk = chunk || ' of the' || repeat(' lantern', (number * 7 + chunk_seq * 3) % 4)",
+        "update passages_embedding_store set chunk = chunk || ' of the' || repeat(' lantern', (number * 7 + chunk_seq \
+            * 3) % 4)",
     )
     .await?;
     Ok(())

@@ -1,4 +1,5 @@
-//! Searches through a connection with SeaORM's access control: it judges the tables of each statement, and refuses SQL as text.
+//! Searches through a connection with SeaORM's access control: it judges the tables of each statement, and refuses SQL
+//! as text.
 
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};

@@ -182,7 +182,8 @@ async fn a_callers_transaction_goes_on_with_its_own_settings() {
     .await;
 }
 
-/// A statement that was prepared for one search serves the next with other values; the sixth time PostgreSQL may keep its plan.
+/// A statement that was prepared for one search serves the next with other values; the sixth time PostgreSQL may keep
+/// its plan.
 #[tokio::test]
 async fn the_same_statement_is_good_for_many_searches() {
     on_catalog(Catalog::Ours, async |test| {
@@ -217,7 +218,8 @@ async fn the_same_statement_is_good_for_many_searches() {
     .await;
 }
 
-/// To a plan for all values a bound `LIMIT` is a tenth of the table: no search would keep one, until some long pages cost more than that.
+/// To a plan for all values a bound `LIMIT` is a tenth of the table: no search would keep one, until some long pages
+/// cost more than that.
 #[tokio::test]
 async fn the_plan_of_a_short_page_is_kept_whatever_long_ones_cost() {
     on_catalog(Catalog::Ours, async |test| {

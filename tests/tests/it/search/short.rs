@@ -23,11 +23,13 @@ async fn a_filter_that_no_scan_of_the_index_satisfies_is_satisfied_without_it() 
     on_catalog(Catalog::Ours, async |test| {
         create(&test).await?;
         test.execute(
-            "insert into notes select i, case when i % 120 = 0 then 'far' else 'common' end, 'text' from generate_series(3001, 6000) i;
+            "insert into notes select i, case when i % 120 = 0 then 'far' else 'common' end, 'text' from \
+                generate_series(3001, 6000) i;
              truncate notes_embedding_store;
              insert into notes_embedding_store (id, chunk_seq, chunk, embedding)
                  select id, 0, 'text', case author when 'far' then array[-1, -2, 0.5 + id / 1e6]
-                     else array[1 + id * 7 % 101 / 1e3, 2 + id * 11 % 103 / 1e3, -0.5 + id * 13 % 107 / 1e3] end::vector from notes where id > 3000;
+                     else array[1 + id * 7 % 101 / 1e3, 2 + id * 11 % 103 / 1e3, -0.5 + id * 13 % 107 / 1e3] \
+                     end::vector from notes where id > 3000;
              create index on notes_embedding_store using hnsw (embedding vector_cosine_ops)",
         )
         .await?;
@@ -50,7 +52,12 @@ async fn a_filter_that_no_scan_of_the_index_satisfies_is_satisfied_without_it() 
         // there are no more than that
         let hits = search().limit(30).all(&transaction).await?;
         assert_eq!((hits.len(), hits.missing()), (25, 0));
-        let rows = search().limit(20).best_per_source().with_source().all(&transaction).await?;
+        let rows = search()
+            .limit(20)
+            .best_per_source()
+            .with_source()
+            .all(&transaction)
+            .await?;
         assert_eq!(rows.len(), 20);
         assert!(rows.iter().all(|hit| hit.source.author == "far"));
         Ok(())
@@ -72,7 +79,8 @@ async fn rows_that_were_deleted_from_under_an_index_are_made_up_for() {
         )
         .await?;
         let transaction = with_index(&test).await?;
-        let bare = "select count(*) from (select id from notes_embedding_store order by embedding <=> '[1,2,-0.5]' limit 10) hits";
+        let bare = "select count(*) from (select id from notes_embedding_store order by embedding <=> '[1,2,-0.5]' \
+            limit 10) hits";
         assert_eq!(count(&transaction, bare).await?, 0, "dead rows are no trouble");
         let search = || note::embeddings::Entity::search(QUERY);
         // what the index has when it is carried on with: all that is nearest, or nearly so
@@ -162,7 +170,8 @@ async fn what_is_too_far_away_does_not_stand_in_for_what_is_missing() {
     on_both_catalogs(async |test| {
         create(&test).await?;
         test.execute(&format!(
-            "create index on notes_embedding_store using ivfflat (embedding vector_l2_ops) with (lists = {LISTS}); analyze"
+            "create index on notes_embedding_store using ivfflat (embedding vector_l2_ops) with (lists = {LISTS}); \
+                analyze"
         ))
         .await?;
         let transaction = with_index(&test).await?;
@@ -201,7 +210,8 @@ async fn what_is_too_far_away_does_not_stand_in_for_what_is_missing() {
     .await;
 }
 
-/// The list that is looked at fills the page before what is too far away is cut off, and the lists beside it have more that is near.
+/// The list that is looked at fills the page before what is too far away is cut off, and the lists beside it have more
+/// that is near.
 #[tokio::test]
 async fn a_page_that_is_full_before_the_cut_says_what_it_misses() {
     on_catalog(Catalog::Ours, async |test| {

@@ -1,7 +1,6 @@
 //! Chunks and formatted text against Python's own, on random texts and parameters.
 //!
-//! LangChain's splitters run as pgai's worker runs them; see `python.py`. `PGAI_SEA_SPLITTER_SEED` is another seed than the usual, and
-//! `PGAI_SEA_SPLITTER_CASES` another number of cases.
+//! LangChain's splitters run as pgai's worker runs them; see `python.py`.
 
 mod cases;
 
@@ -11,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use pgai_sea::config::{Chunking, Formatting};
 use pgai_sea::text::{SplitError, TemplateError};
+use pgai_sea_tests::{rounds, seed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,10 +31,6 @@ struct Answer {
     /// It was stopped before it came to an end.
     #[serde(default)]
     late: bool,
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |value| value.parse().expect(variable))
 }
 
 fn ask(splits: &[Value], templates: &[Value]) -> Answers {
@@ -59,10 +55,7 @@ fn ask(splits: &[Value], templates: &[Value]) -> Answers {
 
 #[test]
 fn chunks_and_texts_are_pythons() {
-    let (seed, count) = (
-        number("PGAI_SEA_SPLITTER_SEED", 2_026),
-        number("PGAI_SEA_SPLITTER_CASES", 1_500),
-    );
+    let (seed, count) = (seed(2_026), rounds(1_000));
     let mut cases = Cases::new(seed);
     let splits: Vec<Value> = (0..count).map(|_| cases.split()).collect();
     let templates: Vec<Value> = (0..count / 4).map(|_| cases.template()).collect();

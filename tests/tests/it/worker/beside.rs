@@ -1,21 +1,21 @@
 //! Beside pgai's worker, whose transaction stays open from its claim to its write.
 
-use std::time::Duration;
-
 use pgai_sea_tests::on_both_catalogs;
 use pgai_sea_tests::providers::embedding_of;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, soon, worker};
+use super::support::{CLAIM, DIMENSIONS, Gate, assert_in_sync, posts, soon, statements, worker};
 
 #[tokio::test]
 async fn what_pgais_worker_holds_is_left_alone() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 10) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 10) i")
+            .await?;
         let (id, queue): (i32, String) = (
             test.value("select id from ai.vectorizer").await?,
-            test.value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer").await?,
+            test.value("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer")
+                .await?,
         );
         // its claim of the first three rows, as it stands in its log
         let theirs = test.db.begin().await?;
@@ -36,7 +36,7 @@ async fn what_pgais_worker_holds_is_left_alone() {
         soon(async || gate.texts().len() == 7).await;
         let stored = "select count(*) from posts_embedding_store";
         soon(async || test.value::<i64>(stored).await.unwrap() == 7).await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        statements(&test, CLAIM, 5).await;
         let mut sent = gate.texts();
         sent.sort();
         assert_eq!(sent.len(), 7, "{sent:?}");
@@ -48,7 +48,8 @@ async fn what_pgais_worker_holds_is_left_alone() {
             let vector = format!("{:?}", embedding_of("gate", &text, DIMENSIONS));
             theirs
                 .execute_unprepared(&format!(
-                    "insert into posts_embedding_store (id, chunk_seq, chunk, embedding) values ({row}, 0, '{text}', '{vector}')"
+                    "insert into posts_embedding_store (id, chunk_seq, chunk, embedding) values ({row}, 0, '{text}', \
+                        '{vector}')"
                 ))
                 .await?;
         }

@@ -6,7 +6,7 @@ use pgai_sea::worker::{Budget, Worker};
 use pgai_sea_tests::providers::{Fault, Provider, Request};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
-use super::support::queued;
+use super::support::{queued, soon};
 
 const DIMENSIONS: usize = 8;
 
@@ -167,7 +167,7 @@ async fn a_stop_does_not_wait_for_the_budget() {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(async move { worker.run_until(stopped).await });
         provider.wait_for_requests(1).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        soon(async || queued(&test).await == 9).await;
         let asked = Instant::now();
         stop.send(()).ok();
         let report = running.await??;

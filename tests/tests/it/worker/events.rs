@@ -11,8 +11,11 @@ use super::support::{Gate, posts, queued, soon, worker};
 async fn batches_dead_letters_and_waiting_are_told() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', case i when 13 then 'poison' else 'text ' || i end from generate_series(1, 30) i")
-            .await?;
+        test.execute(
+            "insert into posts select i, 'T', case i when 13 then 'poison' else 'text ' || i end from \
+            generate_series(1, 30) i",
+        )
+        .await?;
         let gate = Gate::new();
         gate.be_down_for(1);
         gate.refuse("poison");
@@ -43,7 +46,9 @@ async fn batches_dead_letters_and_waiting_are_told() {
             }
         }
         assert_eq!((rows, deferred, waits), (29, 6, 1), "{told:?}");
-        let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+        let [letter] = letters.as_slice() else {
+            panic!("{letters:?}")
+        };
         assert_eq!((letter.key["id"].as_str(), letter.step), (Some("13"), "embedding"));
         assert!(letter.reason.contains("not this one"), "{letter:?}");
         Ok(())

@@ -1,10 +1,8 @@
 //! Rows that row-level security hides from a worker are not gone.
 
-use std::time::Duration;
-
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
-use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, worker};
+use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, statements, worker};
 
 const STORED: &str = "select string_agg(distinct id::text, ' ' order by id::text) from posts_embedding_store";
 
@@ -101,7 +99,8 @@ async fn rows_that_are_hidden_later_keep_their_embeddings() {
         run(&test, &gate).await;
         // an embedding without a row, which does go
         test.execute(
-            "alter table posts disable trigger user; delete from posts where id = 3; alter table posts enable trigger user;
+            "alter table posts disable trigger user; delete from posts where id = 3; alter table posts enable trigger \
+                user;
              insert into ai._vectorizer_q_1 (id) values (3)",
         )
         .await?;
@@ -113,9 +112,10 @@ async fn rows_that_are_hidden_later_keep_their_embeddings() {
         gate.wait_for(2).await;
         test.execute("alter table posts enable row level security").await?;
         gate.release();
-        let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like 'row-level security%'";
+        let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like 'row-level \
+            security%'";
         soon(async || test.value::<i64>(recorded).await.unwrap() > 0).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        statements(&test, ".", 5).await;
         assert_eq!(test.value::<String>(STORED).await?, "1 2 3");
 
         test.execute("alter table posts disable row level security").await?;

@@ -11,7 +11,8 @@ use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, run, soon, vectori
 const INDEXES: &str = "select indisvalid::text || ' ' || pg_get_indexdef(indexrelid) from pg_index
     where pg_get_indexdef(indexrelid) like '%USING hnsw%' order by 1";
 
-/// `posts` with this indexing. pgai's own function refuses one that it has no scheduler for; stored, it is as good as ours.
+/// `posts` with this indexing. pgai's own function refuses one that it has no scheduler for; stored, it is as good as
+/// ours.
 async fn indexed(test: &TestDatabase, indexing: &str) -> Result<(), sea_orm::DbErr> {
     if test.catalog == Catalog::Ours {
         test.execute("create table posts (id int primary key, title text, body text)")
@@ -42,7 +43,12 @@ async fn insert(test: &TestDatabase, from: i32, to: i32) -> Result<(), sea_orm::
 #[tokio::test]
 async fn it_is_built_once_when_there_are_rows_enough() {
     on_both_catalogs(async |test| {
-        indexed(&test, "ai.indexing_hnsw(min_rows => 30, opclass => 'vector_ip_ops', m => 8, ef_construction => 32)").await?;
+        indexed(
+            &test,
+            "ai.indexing_hnsw(min_rows => 30, opclass => 'vector_ip_ops', m => 8, ef_construction => \
+            32)",
+        )
+        .await?;
         insert(&test, 1, 29).await?;
         let gate = Gate::new();
         let report = run(&test, &gate).await;
@@ -64,13 +70,22 @@ async fn it_is_built_once_when_there_are_rows_enough() {
         }
         assert_eq!(built, 1);
         let indexes: Vec<String> = test.values(INDEXES).await?;
-        let [index] = indexes.as_slice() else { panic!("{indexes:?}") };
-        for part in ["true ", "vector_ip_ops", "m='8'", "ef_construction='32'", "posts_embedding_store"] {
+        let [index] = indexes.as_slice() else {
+            panic!("{indexes:?}")
+        };
+        for part in [
+            "true ",
+            "vector_ip_ops",
+            "m='8'",
+            "ef_construction='32'",
+            "posts_embedding_store",
+        ] {
             assert!(index.contains(part), "{index}");
         }
         // pgai's own function takes it for the index that it would have built
         if test.catalog == Catalog::Pgai {
-            let exists = "select ai._vectorizer_vector_index_exists('public', 'posts_embedding_store', config->'indexing') from ai.vectorizer";
+            let exists = "select ai._vectorizer_vector_index_exists('public', 'posts_embedding_store', \
+                config->'indexing') from ai.vectorizer";
             assert!(test.value::<bool>(exists).await?);
         }
         assert!(!run(&test, &gate).await.vectorizers[0].index_built);
@@ -133,12 +148,17 @@ async fn what_a_killed_build_left_is_replaced() {
         insert(&test, 1, 10).await?;
         let gate = Gate::new();
         let writer = test.db.begin().await?;
-        writer.execute_unprepared("delete from posts_embedding_store where false").await?;
+        writer
+            .execute_unprepared("delete from posts_embedding_store where false")
+            .await?;
         let running = worker(&test, &gate);
         let running = tokio::spawn(async move { running.run_once().await });
         soon(async || test.values::<String>(INDEXES).await.unwrap().len() == 1).await;
-        test.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'create index%' and pid <> pg_backend_pid()")
-            .await?;
+        test.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and \
+            query like 'create index%' and pid <> pg_backend_pid()",
+        )
+        .await?;
         let report = running.await??;
         // rows are done all the same, and it is said what is missing
         assert_eq!(report.rows(), 10);
@@ -149,7 +169,10 @@ async fn what_a_killed_build_left_is_replaced() {
 
         assert!(run(&test, &gate).await.vectorizers[0].index_built);
         let indexes: Vec<String> = test.values(INDEXES).await?;
-        assert!(matches!(indexes.as_slice(), [index] if index.starts_with("true")), "{indexes:?}");
+        assert!(
+            matches!(indexes.as_slice(), [index] if index.starts_with("true")),
+            "{indexes:?}"
+        );
         assert_in_sync(&test).await;
         Ok(())
     })
@@ -211,12 +234,15 @@ async fn a_column_of_half_precision_has_its_index() {
              insert into posts select i, 'text ' || i from generate_series(1, 3) i;
              select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
                 embedding => ai.embedding_ollama('gate', {DIMENSIONS}), chunking => ai.chunking_none(),
-                destination => ai.destination_column('e'), indexing => ai.indexing_hnsw(min_rows => 1, opclass => 'vector_ip_ops'))"
+                destination => ai.destination_column('e'), indexing => ai.indexing_hnsw(min_rows => 1, opclass => \
+                'vector_ip_ops'))"
         ))
         .await?;
         assert!(run(&test, &Gate::new()).await.vectorizers[0].index_built);
         let indexes: Vec<String> = test.values(INDEXES).await?;
-        let [index] = indexes.as_slice() else { panic!("{indexes:?}") };
+        let [index] = indexes.as_slice() else {
+            panic!("{indexes:?}")
+        };
         assert!(index.contains("(e halfvec_ip_ops)"), "{index}");
         Ok(())
     })

@@ -4,7 +4,7 @@ use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, IsolationLevel, SqlErr, TransactionTrait};
 use tokio::task::JoinHandle;
 
-use super::support::{Gate, assert_exact, assert_in_sync, posts, queued, run, worker};
+use super::support::{Gate, assert_exact, assert_in_sync, posts, queued, run, soon, worker};
 use pgai_sea_tests::{TestDatabase, TestResult};
 
 /// Runs `meanwhile` while the worker waits for its vectors; then everything must end right.
@@ -101,7 +101,10 @@ async fn a_delete_and_an_insert_of_the_same_key() {
 async fn no_transaction_is_open() {
     while_embedding(async |test| {
         let open: i64 = test
-            .value("select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'")
+            .value(
+                "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in \
+                transaction%'",
+            )
             .await?;
         assert_eq!(open, 0);
         Ok(())
@@ -189,7 +192,12 @@ async fn a_lease_is_kept_while_a_request_takes_long() {
         let slow = tokio::spawn(async move { slow.run_once().await });
         gate.wait_for(1).await;
         let other = start(&test, &gate);
-        tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+        // the time passes to which it had leased them at first
+        let leased: String = test
+            .value("select max(loading_retry_after)::text from ai._vectorizer_q_1")
+            .await?;
+        let passed = format!("select clock_timestamp() > '{leased}'::timestamptz + interval '1 second'");
+        soon(async || test.value(&passed).await.unwrap()).await;
         assert_eq!(gate.calls().len(), 1, "another worker took what was leased");
         gate.release();
         assert_eq!(slow.await??.rows(), 5);
@@ -227,20 +235,29 @@ async fn a_worker_that_lost_its_lease_writes_nothing() {
 async fn several_workers_and_steady_writers() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 300) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 300) i")
+            .await?;
         let gate = Gate::with_inputs(10);
         let workers: Vec<_> = (0..4).map(|_| start(&test, &gate)).collect();
         for round in 0..60 {
             let id = round * 7 % 300 + 1;
             let sql = match round % 5 {
-                0 | 1 => format!("update posts set body = 'round {round} of ' || id where id between {id} and {id} + 5"),
+                0 | 1 => format!(
+                    "update posts set body = 'round {round} of ' || id where id between {id} and {id} + \
+                    5"
+                ),
                 2 => format!("delete from posts where id = {id}"),
                 3 => format!("update posts set id = id + 1000 where id = {id}"),
-                _ => format!("insert into posts values ({id}, 'New', 'round {round}') on conflict (id) do update set title = 'Upserted'"),
+                _ => format!(
+                    "insert into posts values ({id}, 'New', 'round {round}') on conflict (id) do update set \
+                    title = 'Upserted'"
+                ),
             };
             // moving onto a taken key is the writer's own mistake
             match test.execute(&sql).await {
-                Err(error) if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => return Err(error.into()),
+                Err(error) if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+                    return Err(error.into());
+                }
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pgai_sea_tests::providers::{Fault, Provider, embedding_of};
-use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, on_own_server};
+use pgai_sea_tests::{Random, TestDatabase, TestResult, on_own_servers, rounds, seed};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -12,13 +12,13 @@ use tokio::time::{sleep, timeout};
 
 use super::support::{DIMENSIONS, assert_in_sync};
 
-/// Kills, on each catalog.
-const ROUNDS: usize = 50;
+/// Kills on each catalog, in CI; see [`rounds`].
+const ROUNDS: u64 = 40;
 /// In so many rounds the server is restarted once.
-const RESTART: usize = 12;
+const RESTART: u64 = 12;
 /// Workers at any time.
 const WORKERS: usize = 4;
-/// More than all rounds take.
+/// More than the rounds of CI take.
 const PATIENCE: Duration = Duration::from_mins(4);
 const SEED: u64 = 0x0005_eed0_f4d0_0d1e;
 
@@ -55,7 +55,8 @@ fn write(random: &mut Random, round: u64) -> String {
         44 => format!("update notes set body = '{text}' where id between {id} and {id} + 10"),
         45..=49 => {
             format!(
-                "insert into notes (id, body) values ({id}, '{text}') on conflict (id) do update set body = excluded.body"
+                "insert into notes (id, body) values ({id}, '{text}') on conflict (id) do update set body = \
+                    excluded.body"
             )
         }
         _ => format!(
@@ -129,16 +130,17 @@ async fn assert_notes(test: &TestDatabase) -> TestResult {
 
 #[tokio::test]
 async fn nothing_is_lost_doubled_or_stale() {
-    for catalog in Catalog::BOTH {
-        on_own_server(catalog, async |test, server| {
-            let provider = Provider::start();
-            provider.install("gate", DIMENSIONS);
-            provider.always(Fault::Delay(Duration::from_millis(4)));
-            test.execute(&format!(
-                "create table posts (id int primary key, title text, body text);
+    let (rounds, seed) = (rounds(ROUNDS), seed(SEED));
+    on_own_servers(async |test, server| {
+        let provider = Provider::start();
+        provider.install("gate", DIMENSIONS);
+        provider.always(Fault::Delay(Duration::from_millis(4)));
+        test.execute(&format!(
+            "create table posts (id int primary key, title text, body text);
                  select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
                     embedding => ai.embedding_ollama('gate', {DIMENSIONS}, base_url => '{url}'),
-                    chunking => ai.chunking_character_text_splitter(chunk_size => 20, chunk_overlap => 4, separator => ' '),
+                    chunking => ai.chunking_character_text_splitter(chunk_size => 20, chunk_overlap => 4, separator => \
+                    ' '),
                     formatting => ai.formatting_python_template('$title: $chunk'),
                     processing => ai.processing_default(batch_size => 3, concurrency => 2));
                  create table notes (id int primary key, body text);
@@ -146,56 +148,55 @@ async fn nothing_is_lost_doubled_or_stale() {
                     embedding => ai.embedding_ollama('gate', {DIMENSIONS}, base_url => '{url}'),
                     chunking => ai.chunking_none(), destination => ai.destination_column('embedding'),
                     processing => ai.processing_default(batch_size => 3, concurrency => 2))",
-                url = provider.ollama_url()
-            ))
-            .await?;
-            let (stop, stopped) = watch::channel(false);
-            let writers: Vec<_> = (1..=2)
-                .map(|n| tokio::spawn(writer(test.clone(), SEED + n, stopped.clone())))
-                .collect();
+            url = provider.ollama_url()
+        ))
+        .await?;
+        let (stop, stopped) = watch::channel(false);
+        let writers: Vec<_> = (1..=2)
+            .map(|n| tokio::spawn(writer(test.clone(), seed.wrapping_add(n), stopped.clone())))
+            .collect();
 
-            let mut random = Random::new(SEED);
-            let mut at_work = 0;
-            let mut workers: Vec<Child> = (0..WORKERS).map(|_| worker(&test, &[])).collect();
-            timeout(PATIENCE, async {
-                for round in 0..ROUNDS {
-                    let before = provider.requests().len();
-                    if random.below(3) == 0 {
-                        provider.next(fault(&mut random));
-                    }
-                    // in the middle of the work, unless leases and waits keep all of them from any
-                    let begun = timeout(Duration::from_secs(5), provider.wait_for_requests(before + 1)).await;
-                    at_work += usize::from(begun.is_ok());
-                    sleep(Duration::from_micros(random.below(40_000))).await;
-                    if round % RESTART == RESTART - 1 {
-                        server.stop().await;
-                        server.start().await;
-                    }
-                    let victim = usize::try_from(random.below(WORKERS as u64)).unwrap();
-                    let mut killed = std::mem::replace(&mut workers[victim], worker(&test, &[]));
-                    assert!(killed.try_wait().unwrap().is_none(), "the worker ended by itself");
-                    killed.kill().await.unwrap();
+        let mut random = Random::new(seed);
+        let mut at_work = 0;
+        let mut workers: Vec<Child> = (0..WORKERS).map(|_| worker(&test, &[])).collect();
+        timeout(PATIENCE * u32::try_from(rounds / ROUNDS)?, async {
+            for round in 0..rounds {
+                let before = provider.requests().len();
+                if random.below(3) == 0 {
+                    provider.next(fault(&mut random));
                 }
-            })
-            .await?;
-            for mut worker in workers {
-                worker.kill().await?;
+                // in the middle of the work, unless leases and waits keep all of them from any
+                let begun = timeout(Duration::from_secs(5), provider.wait_for_requests(before + 1)).await;
+                at_work += u64::from(begun.is_ok());
+                sleep(Duration::from_micros(random.below(40_000))).await;
+                if round % RESTART == RESTART - 1 {
+                    server.stop().await;
+                    server.start().await;
+                }
+                let victim = usize::try_from(random.below(WORKERS as u64)).unwrap();
+                let mut killed = std::mem::replace(&mut workers[victim], worker(&test, &[]));
+                assert!(killed.try_wait().unwrap().is_none(), "the worker ended by itself");
+                killed.kill().await.unwrap();
             }
-            stop.send_replace(true);
-            for writer in writers {
-                assert!(writer.await?? > 100);
-            }
-            assert!(at_work > ROUNDS / 2, "in {at_work} of {ROUNDS} rounds there was work");
-
-            let ended = timeout(PATIENCE, worker(&test, &["--once"]).wait()).await??;
-            assert!(ended.success());
-            assert_in_sync(&test).await;
-            assert_notes(&test).await?;
-            // neither a kill nor a restart nor a provider's bad day is a row's attempt
-            let charged = "select count(*) from ai.vectorizer_errors where details ? 'key'";
-            assert_eq!(test.value::<i64>(charged).await?, 0);
-            Ok(())
         })
-        .await;
-    }
+        .await?;
+        for mut worker in workers {
+            worker.kill().await?;
+        }
+        stop.send_replace(true);
+        for writer in writers {
+            assert!(writer.await?? > 100);
+        }
+        assert!(at_work > rounds / 2, "in {at_work} of {rounds} rounds there was work");
+
+        let ended = timeout(PATIENCE, worker(&test, &["--once"]).wait()).await??;
+        assert!(ended.success());
+        assert_in_sync(&test).await;
+        assert_notes(&test).await?;
+        // neither a kill nor a restart nor a provider's bad day is a row's attempt
+        let charged = "select count(*) from ai.vectorizer_errors where details ? 'key'";
+        assert_eq!(test.value::<i64>(charged).await?, 0);
+        Ok(())
+    })
+    .await;
 }

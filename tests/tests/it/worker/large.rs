@@ -42,11 +42,13 @@ async fn a_batch_ends_before_its_texts_are_too_large() {
 #[tokio::test]
 async fn a_batch_ends_before_its_chunks_are_too_many() {
     on_catalog(Catalog::Ours, async |test| {
-        test.execute("create table posts (id int primary key, body text)").await?;
+        test.execute("create table posts (id int primary key, body text)")
+            .await?;
         vectorizer(&test, "posts", "body", "$chunk", "").await?;
         // 3,000 chunks each
         test.execute(
-            "insert into posts select i, string_agg(rpad(i || '-' || j, 15, 'x'), ' ') from generate_series(1, 4) i, generate_series(1, 3000) j
+            "insert into posts select i, string_agg(rpad(i || '-' || j, 15, 'x'), ' ') from generate_series(1, 4) i, \
+                generate_series(1, 3000) j
              group by i",
         )
         .await?;
@@ -82,8 +84,13 @@ async fn a_row_that_is_held_is_paid_for_once() {
             .execute_unprepared("select from posts where id = 1 for update")
             .await?;
         gate.release();
-        // it is tried again every second
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        // it is tried twice more: each time it is leased, and deferred
+        let due = "select coalesce(max(loading_retry_after)::text, '') from ai._vectorizer_q_1";
+        let due = async || test.value::<String>(due).await.unwrap();
+        for _ in 0..4 {
+            let before = due().await;
+            soon(async || due().await != before).await;
+        }
         assert_eq!(queued(&test).await, 1);
         holder.commit().await?;
         soon(async || queued(&test).await == 0).await;
@@ -103,7 +110,8 @@ async fn a_batch_ends_before_its_rendered_chunks_are_too_large() {
         // of 20 characters each: 40 chunks with a megabyte around each, and for row 3 some 300
         test.execute(
             "insert into posts select i, repeat('t', 1000000),
-                 (select string_agg(rpad(i || '-' || j, 18, 'x'), ' ') from generate_series(1, case i when 3 then 300 else 40 end) j)
+                 (select string_agg(rpad(i || '-' || j, 18, 'x'), ' ') from generate_series(1, case i when 3 then 300 \
+                 else 40 end) j)
              from generate_series(1, 3) i",
         )
         .await?;

@@ -120,7 +120,8 @@ async fn rows_that_go_with_their_partition() {
     .await;
 }
 
-/// A truncate that cannot empty the store at once deletes what it sees, which is not all where the snapshot is older: it has to be tried again.
+/// A truncate that cannot empty the store at once deletes what it sees, which is not all where the snapshot is older:
+/// it has to be tried again.
 #[tokio::test]
 async fn a_truncate_that_does_not_see_them_is_refused_while_they_are_read() {
     on_catalog(Catalog::Ours, async |test| {

@@ -44,7 +44,8 @@ async fn an_edit_while_embedding_does_not_hide_what_was_embedded() {
     .await;
 }
 
-/// Another worker finds nothing to change for the later queue row and takes it away: nothing would lead to the last text any more.
+/// Another worker finds nothing to change for the later queue row and takes it away: nothing would lead to the last
+/// text any more.
 #[tokio::test]
 async fn an_edit_that_was_taken_back_and_seen_by_another_worker() {
     on_both_catalogs(async |test| {

@@ -41,7 +41,13 @@ async fn what_is_no_vector_is_its_own_rows_fault() {
     on_both_catalogs(async |test| {
         let provider = Provider::start();
         provider.install("m", DIMENSIONS);
-        for (word, raw) in [("alpha", "NaN"), ("beta", "1e39"), ("gamma", "null"), ("delta", "\"0.5\""), ("epsilon", "-Infinity")] {
+        for (word, raw) in [
+            ("alpha", "NaN"),
+            ("beta", "1e39"),
+            ("gamma", "null"),
+            ("delta", "\"0.5\""),
+            ("epsilon", "-Infinity"),
+        ] {
             provider.garble(word, raw);
         }
         provider.misfit("zeta", DIMENSIONS - 1);
@@ -50,7 +56,8 @@ async fn what_is_no_vector_is_its_own_rows_fault() {
         test.execute(&format!(
             "create table texts (id int primary key, body text);
              insert into texts select i, 'text ' || i from generate_series(1, 120) i;
-             update texts set body = (array['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'kappa', 'theta'])[id / 10]
+             update texts set body = (array['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'kappa', \
+             'theta'])[id / 10]
                 where id in (10, 20, 30, 40, 50, 60, 70, 80);
              select ai.create_vectorizer('texts', name => 'tested', loading => ai.loading_column('body', retries => 2),
                 embedding => ai.embedding_ollama('m', {DIMENSIONS}, base_url => '{}'))",
@@ -58,7 +65,9 @@ async fn what_is_no_vector_is_its_own_rows_fault() {
         ))
         .await?;
         run_out(&test).await;
-        let embedded = test.value::<i64>("select count(distinct id) from texts_embedding_store").await?;
+        let embedded = test
+            .value::<i64>("select count(distinct id) from texts_embedding_store")
+            .await?;
         let dead = dead(&test).await;
         let ids: Vec<&str> = dead.iter().map(|(id, _, _)| id.as_str()).collect();
         assert_eq!(ids, ["10", "20", "30", "40", "50", "60", "70", "80"], "{dead:?}");
@@ -90,13 +99,15 @@ async fn ten_megabytes_in_one_row() {
         test.execute(&format!(
             "create table texts (id int primary key, body text);
              insert into texts select i, 'text ' || i from generate_series(1, 20) i;
-             insert into texts select 0, string_agg('Sentence ' || i || ' of a very long text. ', '') from generate_series(1, 300000) i;
+             insert into texts select 0, string_agg('Sentence ' || i || ' of a very long text. ', '') from \
+             generate_series(1, 300000) i;
              select ai.create_vectorizer('texts', name => 'tested', loading => ai.loading_column('body'),
                 embedding => ai.embedding_ollama('m', {DIMENSIONS}, base_url => '{}'),
                 chunking => ai.chunking_recursive_character_text_splitter(chunk_size => 4000, chunk_overlap => 0));
              select ai.create_vectorizer('texts', name => 'whole', destination => ai.destination_table('whole'),
                 loading => ai.loading_column('body'), chunking => ai.chunking_none(),
-                embedding => ai.embedding_openai('text-embedding-3-small', {DIMENSIONS}, base_url => '{}', api_key_name => 'K'));
+                embedding => ai.embedding_openai('text-embedding-3-small', {DIMENSIONS}, base_url => '{}', \
+                api_key_name => 'K'));
              create function ai.reveal_secret(secret_name text, use_cache bool default true) returns text language sql
              as $$ select '{}' $$",
             provider.ollama_url(),
@@ -109,7 +120,11 @@ async fn ten_megabytes_in_one_row() {
         assert_eq!(dead(&test).await, []);
         let length = "select sum(length(chunk))::int from texts_embedding_store where id = 0";
         assert!(test.value::<i32>(length).await? > 9_900_000);
-        assert_eq!(test.value::<i64>("select count(distinct id) from texts_embedding_store").await?, 21);
+        assert_eq!(
+            test.value::<i64>("select count(distinct id) from texts_embedding_store")
+                .await?,
+            21
+        );
         assert_eq!(test.value::<i64>("select count(*) from whole_store").await?, 21);
         Ok(())
     })
@@ -124,7 +139,8 @@ async fn a_row_that_cannot_be_cut_holds_up_no_other() {
         // Only row 13 is a text on which the expression does not come to an end.
         test.execute(&format!(
             "create table texts (id int primary key, at timestamptz, body text);
-             insert into texts select i, 'infinity', case i when 13 then repeat('a', 40) || '!' else 'left and right' end
+             insert into texts select i, 'infinity', case i when 13 then repeat('a', 40) || '!' else 'left and right' \
+             end
                 from generate_series(1, 30) i;
              select ai.create_vectorizer('texts', name => 'tested', loading => ai.loading_column('body', retries => 2),
                 embedding => ai.embedding_ollama('m', {DIMENSIONS}, base_url => '{}'),
@@ -136,10 +152,16 @@ async fn a_row_that_cannot_be_cut_holds_up_no_other() {
         .await?;
         run_out(&test).await;
         let dead = dead(&test).await;
-        let [(id, step, reason)] = dead.as_slice() else { panic!("{dead:?}") };
+        let [(id, step, reason)] = dead.as_slice() else {
+            panic!("{dead:?}")
+        };
         assert_eq!((id.as_str(), step.as_str()), ("13", "chunking"));
         assert!(reason.contains("takes too long on this text"), "{reason}");
-        assert_eq!(test.value::<i64>("select count(distinct id) from texts_embedding_store").await?, 29);
+        assert_eq!(
+            test.value::<i64>("select count(distinct id) from texts_embedding_store")
+                .await?,
+            29
+        );
         Ok(())
     })
     .await;

@@ -47,14 +47,16 @@ async fn sides(test: &TestDatabase, rows: usize) -> Result<Vec<Side>, sea_orm::D
         } else {
             let options = serde_json::json!({ "api_base": server.url(below), "dimensions": DIMENSIONS });
             format!(
-                "ai.embedding_litellm('{model}', {DIMENSIONS}, api_key_name => '{KEY_NAME}', extra_options => '{options}')"
+                "ai.embedding_litellm('{model}', {DIMENSIONS}, api_key_name => '{KEY_NAME}', extra_options => \
+                    '{options}')"
             )
         };
         // this one has no number of dimensions to ask for
         server.always((name == "huggingface").then_some(Fault::Dimensions(DIMENSIONS)));
         test.execute(&format!(
             "create table {name} (id int primary key, body text);
-             insert into {name} select i, case i when 13 then 'the poison' else 'text ' || i end from generate_series(1, {rows}) i;
+             insert into {name} select i, case i when 13 then 'the poison' else 'text ' || i end from \
+             generate_series(1, {rows}) i;
              select ai.create_vectorizer('{name}', name => '{name}', loading => ai.loading_column('body', retries => 1),
                 embedding => {embedding}, processing => ai.processing_default(batch_size => {rows}))"
         ))

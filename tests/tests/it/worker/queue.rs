@@ -13,16 +13,21 @@ use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, work
 async fn keys_that_another_worker_holds_hide_nothing_behind_them() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        let Processing::Default(processing) = pgai_sea::catalog::vectorizer(&test.db, "tested").await?.config.processing
+        let Processing::Default(processing) = pgai_sea::catalog::vectorizer(&test.db, "tested")
+            .await?
+            .config
+            .processing
         else {
             panic!("another processing")
         };
         assert!(processing.batch_size.is_none_or(|size| size < 400));
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 1000) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 1000) i")
+            .await?;
         let holder = test.db.begin().await?;
         holder
             .execute_unprepared(
-                "select pg_advisory_xact_lock(v.id, hashtext(concat_ws('|', 'id', i))) from ai.vectorizer v, generate_series(1, 800) i",
+                "select pg_advisory_xact_lock(v.id, hashtext(concat_ws('|', 'id', i))) from ai.vectorizer v, \
+                    generate_series(1, 800) i",
             )
             .await?;
         let gate = Gate::new();
@@ -30,7 +35,8 @@ async fn keys_that_another_worker_holds_hide_nothing_behind_them() {
         soon(async || queued(&test).await == 800).await;
         // and rows that come while the others are still held, wherever they are put
         test.execute("vacuum ai._vectorizer_q_1; ").await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1001, 1010) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1001, 1010) i")
+            .await?;
         soon(async || queued(&test).await == 800).await;
         holder.commit().await?;
         soon(async || queued(&test).await == 0).await;

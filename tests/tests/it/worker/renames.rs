@@ -37,11 +37,15 @@ async fn a_renamed_table_is_followed() {
 async fn renamed_columns_are_followed() {
     on_catalog(Catalog::Ours, async |test| {
         posts(&test).await?;
-        test.execute("insert into posts values (1, 'T', 'one'), (2, 'T', 'two'), (3, 'T', 'three')").await?;
+        test.execute("insert into posts values (1, 'T', 'one'), (2, 'T', 'two'), (3, 'T', 'three')")
+            .await?;
         let gate = Gate::new();
         run(&test, &gate).await;
-        test.execute("alter table posts rename id to post; alter table posts rename body to \"the text\"; alter table posts rename title to heading")
-            .await?;
+        test.execute(
+            "alter table posts rename id to post; alter table posts rename body to \"the text\"; alter table \
+            posts rename title to heading",
+        )
+        .await?;
         test.execute(
             "update posts set \"the text\" = 'new' where post = 1; update posts set heading = 'H' where post = 2;
              delete from posts where post = 3; insert into posts (post, heading, \"the text\") values (4, 'T', 'four')",
@@ -53,7 +57,8 @@ async fn renamed_columns_are_followed() {
         assert_eq!(queued(&test).await, 0);
 
         test.execute("select ai.refresh_vectorizer('tested')").await?;
-        test.execute("update posts set \"the text\" = 'newer' where post = 1; delete from posts where post = 2").await?;
+        test.execute("update posts set \"the text\" = 'newer' where post = 1; delete from posts where post = 2")
+            .await?;
         run(&test, &gate).await;
         assert_in_sync(&test).await;
         Ok(())
@@ -64,13 +69,17 @@ async fn renamed_columns_are_followed() {
 #[tokio::test]
 async fn renamed_columns_of_a_column_destination_are_followed() {
     on_catalog(Catalog::Ours, async |test| {
-        test.execute("create table notes (id int primary key, body text); insert into notes values (1, 'one'), (2, 'two')")
-            .await?;
+        test.execute(
+            "create table notes (id int primary key, body text); insert into notes values (1, 'one'), (2, \
+            'two')",
+        )
+        .await?;
         test.execute(
             "select ai.create_vectorizer('notes', name => 'tested', loading => ai.loading_column('body'),
                 embedding => ai.embedding_ollama('gate', 8), chunking => ai.chunking_none(),
                 destination => ai.destination_column('embedding'));
-             alter table notes rename id to note; alter table notes rename body to words; alter table notes rename embedding to vector;
+             alter table notes rename id to note; alter table notes rename body to words; alter table notes rename \
+             embedding to vector;
              alter table notes rename to jottings",
         )
         .await?;
@@ -78,7 +87,9 @@ async fn renamed_columns_of_a_column_destination_are_followed() {
         assert_eq!(run(&test, &gate).await.rows(), 2);
         test.execute("insert into jottings values (3, 'three')").await?;
         run(&test, &gate).await;
-        let embedded: Vec<i32> = test.values("select note from jottings where vector is not null order by 1").await?;
+        let embedded: Vec<i32> = test
+            .values("select note from jottings where vector is not null order by 1")
+            .await?;
         assert_eq!(embedded, [1, 2, 3]);
         Ok(())
     })
@@ -89,7 +100,8 @@ async fn renamed_columns_of_a_column_destination_are_followed() {
 #[tokio::test]
 async fn what_cannot_be_followed_is_named() {
     on_catalog(Catalog::Pgai, async |test| {
-        test.execute("create table posts (id int primary key, body text); insert into posts values (1, 'one')").await?;
+        test.execute("create table posts (id int primary key, body text); insert into posts values (1, 'one')")
+            .await?;
         vectorizer(&test, "posts", "body", "$chunk", "").await?;
         let gate = Gate::new();
         let error = async |sql: &str| {
@@ -98,12 +110,19 @@ async fn what_cannot_be_followed_is_named() {
         };
         assert_eq!(
             error("alter table posts rename body to words").await,
-            "\"public\".\"posts\" has no column `body`, whose text it embeds: if it was renamed, rename it back, or tell the vectorizer with \
-             `update ai.vectorizer set config = jsonb_set(config, '{loading,column_name}', '\"<new name>\"') where id = 1`"
+            "\"public\".\"posts\" has no column `body`, whose text it embeds: if it was renamed, rename it back, or \
+                tell the vectorizer with \
+             `update ai.vectorizer set config = jsonb_set(config, '{loading,column_name}', '\"<new name>\"') where id \
+             = 1`"
         );
         assert_eq!(
-            error("update ai.vectorizer set config = jsonb_set(config, '{loading,column_name}', '\"words\"'); alter table posts rename id to post").await,
-            "\"public\".\"posts\" has no column `id`, by which its rows are known (it may be `post` now): rename it back, or drop the \
+            error(
+                "update ai.vectorizer set config = jsonb_set(config, '{loading,column_name}', '\"words\"'); alter \
+                table posts rename id to post"
+            )
+            .await,
+            "\"public\".\"posts\" has no column `id`, by which its rows are known (it may be `post` now): rename it \
+                back, or drop the \
              vectorizer and create it anew"
         );
         assert_eq!(error("alter table posts rename post to id").await, "");

@@ -16,8 +16,11 @@ async fn a_worker_carries_on_in_a_restored_database() {
             .await?;
         let copy = test.restored().await?;
         assert_eq!(queued(&copy).await, 3);
-        copy.execute("insert into posts (id, body) values (11, 'after'); update posts set id = 12 where id = 5; delete from posts where id = 6")
-            .await?;
+        copy.execute(
+            "insert into posts (id, body) values (11, 'after'); update posts set id = 12 where id = 5; delete \
+            from posts where id = 6",
+        )
+        .await?;
         assert_eq!(run(&copy, &gate).await.rows(), 5);
         assert_in_sync(&copy).await;
         copy.drop().await?;

@@ -52,7 +52,8 @@ async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
             .await?;
         let grant = format!(", grant_to => ai.grant_to('{role}')");
         vectorizer(&test, "posts", "body", "$title: $chunk", &grant).await?;
-        test.execute("insert into posts select i, 'T', 'some text number ' || i from generate_series(1, 9) i").await?;
+        test.execute("insert into posts select i, 'T', 'some text number ' || i from generate_series(1, 9) i")
+            .await?;
         let gate = Gate::new();
         let posts_update = format!("grant update (id) on public.posts to {role}");
         let store = format!("grant delete on public.posts_embedding_store to {role}");
@@ -62,18 +63,33 @@ async fn whom_a_vectorizer_is_granted_to_works_it_off_and_changes_no_text() {
         let report = worker_of(&db, &test, &gate).run_once().await?;
         assert_eq!(report.rows(), 9, "{report:?}");
         assert_in_sync(&test).await;
-        test.execute("update posts set body = 'short' where id < 5; delete from posts where id = 9; update posts set body = 'poison' where id = 8")
-            .await?;
+        test.execute(
+            "update posts set body = 'short' where id < 5; delete from posts where id = 9; update posts set \
+            body = 'poison' where id = 8",
+        )
+        .await?;
         gate.refuse("poison");
         let worker = worker_of(&db, &test, &gate);
         for _ in 0..20 {
             worker.run_once().await?;
         }
-        assert_eq!(test.value::<i64>("select count(*) from posts_embedding_store where id in (8, 9)").await?, 0);
+        assert_eq!(
+            test.value::<i64>("select count(*) from posts_embedding_store where id in (8, 9)")
+                .await?,
+            0
+        );
         assert!(test.value::<i64>("select count(*) from ai._vectorizer_errors").await? > 0);
         if test.catalog == Catalog::Ours {
-            assert_eq!(test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1").await?, 1);
-            assert!(test.value::<i64>("select count(*) from ai.vectorizer_worker_process").await? > 0);
+            assert_eq!(
+                test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1")
+                    .await?,
+                1
+            );
+            assert!(
+                test.value::<i64>("select count(*) from ai.vectorizer_worker_process")
+                    .await?
+                    > 0
+            );
             refused(&db, "table posts", "update posts set id = 77 where id = 1").await;
             refused(&db, VIEW, "update ai._vectorizer_src_1 set id = 77 where id = 1").await;
         }

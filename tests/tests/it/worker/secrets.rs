@@ -18,7 +18,8 @@ async fn a_key_that_the_environment_does_not_have_is_the_databases() {
             "create table things (id int primary key, body text);
              insert into things values (1, 'text');
              select ai.create_vectorizer('things', name => 'tested', loading => ai.loading_column('body'),
-                embedding => ai.embedding_openai('text-embedding-3-small', 8, api_key_name => '{NAME}', base_url => '{}'))",
+                embedding => ai.embedding_openai('text-embedding-3-small', 8, api_key_name => '{NAME}', base_url => \
+                '{}'))",
             provider.openai_url()
         ))
         .await?;
@@ -68,7 +69,8 @@ async fn not_the_most_talkative_log_tells_a_key() {
                 embedding => ai.embedding_openai('text-embedding-3-small', 8, base_url => '{url}'));
              select ai.create_vectorizer('things', name => 'two', destination => ai.destination_table('two'),
                 loading => ai.loading_column('body'),
-                embedding => ai.embedding_openai('text-embedding-3-small', 8, api_key_name => '{NAME}', base_url => '{url}'));
+                embedding => ai.embedding_openai('text-embedding-3-small', 8, api_key_name => '{NAME}', base_url => \
+                '{url}'));
              select ai.create_vectorizer('things', name => 'three', destination => ai.destination_table('three'),
                 loading => ai.loading_column('body'),
                 embedding => ai.embedding_litellm('azure/m', 8, api_key_name => 'A_WRONG_KEY',
@@ -87,14 +89,22 @@ async fn not_the_most_talkative_log_tells_a_key() {
             .await?;
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         // it did say something, and did the work
-        assert!(said.contains("answered") && said.contains("does not accept the API key"), "{said}");
+        assert!(
+            said.contains("answered") && said.contains("does not accept the API key"),
+            "{said}"
+        );
         assert_eq!(test.value::<i64>("select count(*) from one_store").await?, 1);
         assert_eq!(test.value::<i64>("select count(*) from two_store").await?, 1);
         for key in [Provider::API_KEY, "hunter2"] {
             let line = said.lines().find(|line| line.contains(key));
             assert_eq!(line, None);
         }
-        let kept: String = test.value("select coalesce(string_agg(details::text, ''), '') from ai.vectorizer_errors").await?;
+        let kept: String = test
+            .value(
+                "select coalesce(string_agg(details::text, ''), '') from \
+            ai.vectorizer_errors",
+            )
+            .await?;
         assert!(!kept.contains("hunter2") && !kept.contains(Provider::API_KEY), "{kept}");
         Ok(())
     })

@@ -19,7 +19,8 @@ async fn keys_of_any_type_and_number() {
         ),
         (
             "at timestamptz, code char(5), primary key (at, code)",
-            "(at, code, body) select '2024-02-29 12:00:00.123456+02'::timestamptz + make_interval(secs => i), 'c' || i,",
+            "(at, code, body) select '2024-02-29 12:00:00.123456+02'::timestamptz + make_interval(secs => i), 'c' || \
+                i,",
         ),
         ("b int, a int, primary key (b, a)", "(a, b, body) select i, -i,"),
         ("id date primary key", "(id, body) select '2024-01-01'::date + i,"),
@@ -52,16 +53,16 @@ async fn keys_of_any_type_and_number() {
 async fn names_are_ordinary_input() {
     // pgai's own functions fail on such names
     on_catalog(Catalog::Ours, async |test| {
-        test.execute(
-            r#"create table "o'clock ""x""" ("the 'key'" int primary key, "b""ody; --" text)"#,
-        )
-        .await?;
+        test.execute(r#"create table "o'clock ""x""" ("the 'key'" int primary key, "b""ody; --" text)"#)
+            .await?;
         test.execute(&format!(
-            r#"select ai.create_vectorizer('"o''clock ""x"""'::regclass, name => 'tested', loading => ai.loading_column('b"ody; --'),
+            r#"select ai.create_vectorizer('"o''clock ""x"""'::regclass, name => 'tested',
+                loading => ai.loading_column('b"ody; --'),
                 embedding => ai.embedding_ollama('gate', {DIMENSIONS}), chunking => ai.chunking_none())"#
         ))
         .await?;
-        test.execute(r#"insert into "o'clock ""x""" values (1, 'te''xt \ $1 "'), (2, 'other')"#).await?;
+        test.execute(r#"insert into "o'clock ""x""" values (1, 'te''xt \ $1 "'), (2, 'other')"#)
+            .await?;
         let gate = Gate::new();
         assert_eq!(run(&test, &gate).await.rows(), 2);
         assert_in_sync(&test).await;
@@ -77,20 +78,23 @@ async fn template_values_are_pythons() {
         test.execute(
             "create domain positive as int check (value > 0);
              create type mood as enum ('fine');
-             create table things (id int primary key, body text, b bool, f float8, n numeric, t timestamptz, d date, j jsonb, a text[],
+             create table things (id int primary key, body text, b bool, f float8, n numeric, t timestamptz, d date, j \
+             jsonb, a text[],
                 u uuid, p positive, m mood, c char(4), x bytea, e text)",
         )
         .await?;
         let template = "$$ ${b}|$f|$n|$t|$d|$j|$a|$u|$p|$m|$c|$x|$e|$chunk";
         vectorizer(&test, "things", "body", template, ", if_not_exists => false").await?;
         test.execute(
-            "insert into things values (1, 'text', true, 1, 1.50, '2024-02-29 12:00:00.5+00', '2024-02-29', '{\"k\": [null, \"it''s\"]}',
+            "insert into things values (1, 'text', true, 1, 1.50, '2024-02-29 12:00:00.5+00', '2024-02-29', '{\"k\": \
+                [null, \"it''s\"]}',
                 '{x,NULL}', '00000000-0000-0000-0000-000000000001', 3, 'fine', 'ab', '\\x0041', null)",
         )
         .await?;
         let gate = Gate::new();
         run(&test, &gate).await;
-        let expected = "$ True|1.0|1.50|2024-02-29 12:00:00.500000+00:00|2024-02-29|{'k': [None, \"it's\"]}|['x', None]|\
+        let expected = "$ True|1.0|1.50|2024-02-29 12:00:00.500000+00:00|2024-02-29|{'k': [None, \"it's\"]}|['x', \
+            None]|\
                         00000000-0000-0000-0000-000000000001|3|fine|ab  |b'\\x00A'|None|text";
         assert_eq!(gate.texts(), [expected]);
         let stored: String = test.value("select chunk from things_embedding_store").await?;
@@ -103,14 +107,16 @@ async fn template_values_are_pythons() {
 #[tokio::test]
 async fn a_column_as_the_destination() {
     on_both_catalogs(async |test| {
-        test.execute("create table things (id int primary key, body text)").await?;
+        test.execute("create table things (id int primary key, body text)")
+            .await?;
         test.execute(&format!(
             "select ai.create_vectorizer('things', name => 'tested', loading => ai.loading_column('body'),
                 embedding => ai.embedding_ollama('gate', {DIMENSIONS}), chunking => ai.chunking_none(),
                 destination => ai.destination_column('embedding'))"
         ))
         .await?;
-        test.execute("insert into things select i, 'text ' || i from generate_series(1, 10) i").await?;
+        test.execute("insert into things select i, 'text ' || i from generate_series(1, 10) i")
+            .await?;
         let gate = Gate::new();
         assert_eq!(run(&test, &gate).await.rows(), 10);
         // what the worker writes does not queue the row again
@@ -123,15 +129,27 @@ async fn a_column_as_the_destination() {
         let working = super::support::worker(&test, &gate);
         let working = tokio::spawn(async move { working.run_once().await });
         gate.wait_for(2).await;
-        test.execute("update things set body = '' where id = 1; update things set body = 'newer' where id = 2; delete from things where id = 3")
-            .await?;
+        test.execute(
+            "update things set body = '' where id = 1; update things set body = 'newer' where id = 2; delete \
+            from things where id = 3",
+        )
+        .await?;
         gate.release();
         working.await??;
         assert_eq!(queued(&test).await, 0);
         for (id, text) in [(2, "newer"), (4, "new 4")] {
-            let vector: String = test.value(&format!("select embedding::text from things where id = {id}")).await?;
-            let vector: Vec<f32> = vector.trim_matches(['[', ']']).split(',').map(|number| number.parse().unwrap()).collect();
-            assert_eq!(vector, pgai_sea_tests::providers::embedding_of("gate", text, DIMENSIONS));
+            let vector: String = test
+                .value(&format!("select embedding::text from things where id = {id}"))
+                .await?;
+            let vector: Vec<f32> = vector
+                .trim_matches(['[', ']'])
+                .split(',')
+                .map(|number| number.parse().unwrap())
+                .collect();
+            assert_eq!(
+                vector,
+                pgai_sea_tests::providers::embedding_of("gate", text, DIMENSIONS)
+            );
         }
         assert_eq!(test.value::<i64>(embedded).await?, 8);
         Ok(())

@@ -1,8 +1,9 @@
-//! Connections on which nothing comes any more and that nobody closes: a server's machine that is lost, a firewall that forgets.
+//! Connections on which nothing comes any more and that nobody closes: a server's machine that is lost, a firewall that
+//! forgets.
 
 use std::time::{Duration, Instant};
 
-use pgai_sea_tests::{Catalog, OwnServer, TestDatabase, TestResult, on_own_server};
+use pgai_sea_tests::{Catalog, OwnServer, TestDatabase, TestResult, on_own_server, on_own_servers};
 use sea_orm::{ConnectOptions, Database, DbErr};
 
 use super::support::{Gate, assert_in_sync, posts, queued, soon, start, worker};
@@ -20,34 +21,32 @@ async fn anew(test: &TestDatabase) -> Result<TestDatabase, DbErr> {
 
 #[tokio::test]
 async fn a_batch_goes_on_over_other_connections() {
-    for catalog in Catalog::BOTH {
-        on_own_server(catalog, async |test, server: &OwnServer| -> TestResult {
-            posts(&test).await?;
-            test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 30) i")
-                .await?;
-            let gate = Gate::new();
-            gate.hold();
-            let brief = worker(&test, &gate)
-                .lease(Duration::from_secs(2))
-                .statement_timeout(Duration::from_secs(1));
-            let running = start(brief);
-            gate.wait_for(1).await;
-            server.silence();
-            gate.release();
-            let test = anew(&test).await?;
-            soon(async || queued(&test).await == 0).await;
-            assert_in_sync(&test).await;
-            // what a silent worker had locked is free
-            test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(31, 40) i")
-                .await?;
-            server.silence();
-            let stopping = Instant::now();
-            running.stop().await;
-            assert!(stopping.elapsed() < Duration::from_secs(15), "{:?}", stopping.elapsed());
-            Ok(())
-        })
-        .await;
-    }
+    on_own_servers(async |test, server: &OwnServer| -> TestResult {
+        posts(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 30) i")
+            .await?;
+        let gate = Gate::new();
+        gate.hold();
+        let brief = worker(&test, &gate)
+            .lease(Duration::from_secs(2))
+            .statement_timeout(Duration::from_secs(1));
+        let running = start(brief);
+        gate.wait_for(1).await;
+        server.silence();
+        gate.release();
+        let test = anew(&test).await?;
+        soon(async || queued(&test).await == 0).await;
+        assert_in_sync(&test).await;
+        // what a silent worker had locked is free
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(31, 40) i")
+            .await?;
+        server.silence();
+        let stopping = Instant::now();
+        running.stop().await;
+        assert!(stopping.elapsed() < Duration::from_secs(15), "{:?}", stopping.elapsed());
+        Ok(())
+    })
+    .await;
 }
 
 /// Nothing on it tells a connection that is silent from one on which nobody notifies.
@@ -57,7 +56,8 @@ async fn a_worker_that_sleeps_notices() {
         posts(&test).await?;
         let gate = Gate::new();
         let running = start(worker(&test, &gate).poll_interval(Duration::from_mins(10)));
-        let sleeps = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1348947831 and mode = 'ExclusiveLock'";
+        let sleeps = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1348947831 and mode = \
+            'ExclusiveLock'";
         soon(async || test.value::<i64>(sleeps).await.unwrap() > 0).await;
         server.silence();
         let test = anew(&test).await?;

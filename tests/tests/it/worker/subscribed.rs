@@ -1,4 +1,5 @@
-//! A source that another database fills, by logical replication: what applies it fires triggers of rows and of truncates, and only those told to.
+//! A source that another database fills, by logical replication: what applies it fires triggers of rows and of
+//! truncates, and only those told to.
 
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_own_server};
 
@@ -35,11 +36,15 @@ async fn what_is_replicated_is_embedded() {
             )
             .await?;
         // on one server a subscription cannot make its slot, as it would wait for its own transaction
-        publisher.execute("select pg_create_logical_replication_slot('posts', 'pgoutput')").await?;
+        publisher
+            .execute("select pg_create_logical_replication_slot('posts', 'pgoutput')")
+            .await?;
         posts(&subscriber).await?;
         for trigger in ["insert", "update", "delete", "truncate"] {
             subscriber
-                .execute(&format!("alter table posts enable always trigger _vectorizer_src_trg_1_{trigger}"))
+                .execute(&format!(
+                    "alter table posts enable always trigger _vectorizer_src_trg_1_{trigger}"
+                ))
                 .await?;
         }
         subscriber.execute("select ai.refresh_vectorizer('tested')").await?;
@@ -47,7 +52,8 @@ async fn what_is_replicated_is_embedded() {
         let running = start(worker(&subscriber, &gate));
         subscriber
             .execute(&format!(
-                "create subscription posts connection '{}' publication posts with (create_slot = false, slot_name = 'posts')",
+                "create subscription posts connection '{}' publication posts with (create_slot = false, slot_name = \
+                    'posts')",
                 publisher.url
             ))
             .await?;
@@ -61,7 +67,10 @@ async fn what_is_replicated_is_embedded() {
             .await?;
         follows(&publisher, &subscriber).await;
         publisher
-            .execute("begin; update posts set id = id + 1000 where id % 7 = 0; delete from posts where id % 4 = 0; commit")
+            .execute(
+                "begin; update posts set id = id + 1000 where id % 7 = 0; delete from posts where id % 4 = 0; \
+                commit",
+            )
             .await?;
         follows(&publisher, &subscriber).await;
         let report = running.stop().await;
@@ -74,7 +83,12 @@ async fn what_is_replicated_is_embedded() {
         publisher.execute("truncate posts").await?;
         arrives(&publisher, &subscriber).await;
         assert_in_sync(&subscriber).await;
-        assert_eq!(subscriber.value::<i64>("select count(*) from posts_embedding_store").await?, 0);
+        assert_eq!(
+            subscriber
+                .value::<i64>("select count(*) from posts_embedding_store")
+                .await?,
+            0
+        );
         subscriber.execute("drop subscription posts").await?;
         Ok(())
     })

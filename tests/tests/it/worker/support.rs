@@ -307,6 +307,27 @@ pub(super) async fn queued(test: &TestDatabase) -> i64 {
     test.value(&format!("select count(*) from {queue}")).await.unwrap()
 }
 
+/// The look at the catalog for vectorizers.
+pub(super) const LOOK: &str = r#"from "?ai"?\."?vectorizer"?\M"#;
+/// A claim.
+pub(super) const CLAIM: &str = "skip locked";
+
+/// Waits until the worker has executed so many more statements that match `pattern`: what it was going to do has happened.
+pub(super) async fn statements(test: &TestDatabase, pattern: &str, more: usize) {
+    let sql = format!(
+        "select concat_ws(' ', pid, query_start) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid() and query ~* '{pattern}' and query !~ 'pg_stat_activity'"
+    );
+    let mut seen: BTreeSet<String> = test.values(&sql).await.unwrap().into_iter().collect();
+    let before = seen.len();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while seen.len() < before + more {
+        assert!(Instant::now() < deadline, "the worker no longer asks for {pattern}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        seen.extend(test.values::<String>(&sql).await.unwrap());
+    }
+}
+
 /// Waits until it is so, but not for ever.
 pub(super) async fn soon(is_so: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);

@@ -1,4 +1,5 @@
-//! Spans and metrics, collected as an application does it: with tracing-opentelemetry's layers and OpenTelemetry's own exporters.
+//! Spans and metrics, collected as an application does it: with tracing-opentelemetry's layers and OpenTelemetry's own
+//! exporters.
 
 use std::collections::BTreeMap;
 

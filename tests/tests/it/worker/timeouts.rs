@@ -24,7 +24,8 @@ async fn a_batch_takes_as_long_as_it_takes() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         test.execute(
-            "create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(0.8); return null; end $$;
+            "create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(0.8); return null; \
+                end $$;
              create trigger dawdle after insert on posts_embedding_store for each statement execute function dawdle();
              insert into posts select i, 'T', 'text ' || i from generate_series(1, 5) i",
         )

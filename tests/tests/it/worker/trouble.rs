@@ -31,28 +31,43 @@ async fn run_out(test: &TestDatabase, worker: &Worker) {
 async fn a_refused_text_holds_up_no_other_and_becomes_a_dead_letter() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
-        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 50) i").await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 50) i")
+            .await?;
         let gate = Gate::new();
         run(&test, &gate).await;
         gate.refuse("poison");
-        test.execute("update posts set body = case id when 13 then 'poison' else 'new ' || id end").await?;
+        test.execute("update posts set body = case id when 13 then 'poison' else 'new ' || id end")
+            .await?;
         let patient = worker(&test, &gate).retry_delay(Duration::from_secs(20));
         let report = patient.run_once().await?;
-        assert_eq!((report.rows(), report.vectorizers[0].counts.deferred), (49, 1), "{report:?}");
+        assert_eq!(
+            (report.rows(), report.vectorizers[0].counts.deferred),
+            (49, 1),
+            "{report:?}"
+        );
         assert_eq!(report.vectorizers[0].waiting, 1);
 
-        test.execute("update ai._vectorizer_q_1 set loading_retry_after = null").await?;
+        test.execute("update ai._vectorizer_q_1 set loading_retry_after = null")
+            .await?;
         run_out(&test, &worker(&test, &gate)).await;
         assert_eq!(dead_letters(&test).await, ["13 embedding"]);
         // nobody finds it by the text that it had
-        let stale: i64 = test.value("select count(*) from posts_embedding_store where id = 13").await?;
+        let stale: i64 = test
+            .value("select count(*) from posts_embedding_store where id = 13")
+            .await?;
         assert_eq!(stale, 0);
         // each attempt is there with its reason
         let attempts: Vec<String> = test
-            .values("select concat_ws(' ', details->>'attempt', details->'key'->>'id', details->>'error_reason') from ai.vectorizer_errors order by 1")
+            .values(
+                "select concat_ws(' ', details->>'attempt', details->'key'->>'id', details->>'error_reason') from \
+                ai.vectorizer_errors order by 1",
+            )
             .await?;
         assert_eq!(attempts.len(), 7, "{attempts:?}");
-        assert!(attempts[6].starts_with("7 13 gate refuses the input with 400: not this one"), "{attempts:?}");
+        assert!(
+            attempts[6].starts_with("7 13 gate refuses the input with 400: not this one"),
+            "{attempts:?}"
+        );
 
         // an edit gives it another chance
         test.execute("update posts set body = 'harmless' where id = 13").await?;
@@ -72,7 +87,8 @@ async fn retries_are_what_comes_after_the_first_attempt() {
             test.execute(&format!(
                 "create table posts (id int primary key, body text);
                  insert into posts values (1, 'poison');
-                 select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body', retries => {retries}),
+                 select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body', retries \
+                 => {retries}),
                     embedding => ai.embedding_ollama('gate', {DIMENSIONS}))"
             ))
             .await?;
@@ -105,7 +121,11 @@ async fn a_provider_that_is_down_is_nobodys_attempt() {
         let gate = Gate::new();
         gate.be_down_for(2);
         let report = run(&test, &gate).await;
-        assert_eq!((report.rows(), report.vectorizers[0].counts.deferred), (5, 0), "{report:?}");
+        assert_eq!(
+            (report.rows(), report.vectorizers[0].counts.deferred),
+            (5, 0),
+            "{report:?}"
+        );
         assert_in_sync(&test).await;
 
         // a single run gives up after a while, and everything is as it was
@@ -123,7 +143,8 @@ async fn a_provider_that_is_down_is_nobodys_attempt() {
             .await?;
         let free: i64 = test
             .value(&format!(
-                "select count(*) from {queue} where loading_retries = 0 and (loading_retry_after < clock_timestamp()) is not false"
+                "select count(*) from {queue} where loading_retries = 0 and (loading_retry_after < clock_timestamp()) \
+                    is not false"
             ))
             .await?;
         assert_eq!(free, 5);
@@ -223,7 +244,8 @@ async fn a_text_whose_vector_has_another_length_is_found() {
         provider.misfit("odd one", DIMENSIONS + 1);
         test.execute(&format!(
             "create table texts (id int primary key, body text);
-             insert into texts select i, case i when 13 then 'the odd one' else 'text ' || i end from generate_series(1, 50) i;
+             insert into texts select i, case i when 13 then 'the odd one' else 'text ' || i end from \
+             generate_series(1, 50) i;
              select ai.create_vectorizer('texts', name => 'tested', loading => ai.loading_column('body', retries => 2),
                 embedding => ai.embedding_ollama('model', {DIMENSIONS}, base_url => '{}'))",
             provider.ollama_url()
@@ -232,10 +254,16 @@ async fn a_text_whose_vector_has_another_length_is_found() {
         let worker = Worker::new(test.db.clone()).retry_delay(Duration::from_millis(1));
         run_out(&test, &worker).await;
         assert_eq!(dead_letters(&test).await, ["13 embedding"]);
-        assert_eq!(test.value::<i64>("select count(*) from texts_embedding_store").await?, 49);
+        assert_eq!(
+            test.value::<i64>("select count(*) from texts_embedding_store").await?,
+            49
+        );
         let reasons = "select distinct details->>'error_reason' from ai.vectorizer_errors";
         let reason: String = test.value(reasons).await?;
-        assert!(reason.contains("answers with 9 dimensions, configured are 8"), "{reason}");
+        assert!(
+            reason.contains("answers with 9 dimensions, configured are 8"),
+            "{reason}"
+        );
         Ok(())
     })
     .await;
@@ -290,11 +318,18 @@ async fn a_database_that_is_restarted_is_waited_for() {
         let gate = Gate::new();
         let running = start(worker(&test, &gate));
         for round in 0..5 {
-            test.execute(&format!("insert into posts select i, 'T', 'text ' || i from generate_series({round}0, {round}9) i")).await?;
+            test.execute(&format!(
+                "insert into posts select i, 'T', 'text ' || i from generate_series({round}0, \
+                {round}9) i"
+            ))
+            .await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
             // every connection breaks, in whatever state it is; this one is the last
-            test.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
-                .await?;
+            test.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
+                and pid <> pg_backend_pid()",
+            )
+            .await?;
         }
         soon(async || queued(&test).await == 0).await;
         running.stop().await;

@@ -1,5 +1,5 @@
-//! An idle worker learns of what is committed at once, on this crate's catalog. It polls every ten minutes here: whatever is embedded was not
-//! found by polling. On pgai's catalog it polls.
+//! An idle worker learns of what is committed at once, on this crate's catalog. It polls every ten minutes here: whatever
+//! is embedded was not found by polling. On pgai's catalog it polls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,11 @@ async fn asleep(test: &TestDatabase, gate: &Arc<Gate>) -> Result<Running, DbErr>
 
 /// Sessions that wait for notifications, or have the lock that makes writers notify.
 async fn sleepers(test: &TestDatabase) -> Result<i64, DbErr> {
-    test.value("select count(*) from pg_stat_activity where datname = current_database() and query ~ 'pg_try_advisory_lock[(]'")
-        .await
+    test.value(
+        "select count(*) from pg_stat_activity where datname = current_database() and query ~ \
+        'pg_try_advisory_lock[(]'",
+    )
+    .await
 }
 
 async fn insert(test: &TestDatabase, id: i32) -> Result<(), DbErr> {
@@ -85,8 +88,11 @@ async fn it_wakes_after_its_connections_broke() {
         posts(&test).await?;
         let gate = Gate::new();
         let running = asleep(&test, &gate).await?;
-        test.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
-            .await?;
+        test.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and \
+            pid <> pg_backend_pid()",
+        )
+        .await?;
         insert(&test, 1).await?;
         embedded(&test).await;
         // and not only because its sleep was broken
@@ -149,7 +155,8 @@ async fn who_writes_notifies_only_a_worker_that_sleeps() {
     .await;
 }
 
-/// Writers notify for as long as the first sleeps. When it has gone nothing wakes the second, which finds what there is when it polls.
+/// Writers notify for as long as the first sleeps. When it has gone nothing wakes the second, which finds what there is
+/// when it polls.
 #[tokio::test]
 async fn one_that_slept_beside_another_polls_when_that_is_gone() {
     on_catalog(Catalog::Ours, async |test| {
@@ -176,7 +183,8 @@ async fn vectorizers_fall_asleep_and_wake_one_by_one() {
         posts(&test).await?;
         test.execute(
             "create table notes (id int primary key, body text not null);
-             select ai.create_vectorizer('notes', loading => ai.loading_column('body'), embedding => ai.embedding_ollama('gate', 8))",
+             select ai.create_vectorizer('notes', loading => ai.loading_column('body'), embedding => \
+             ai.embedding_ollama('gate', 8))",
         )
         .await?;
         let gate = Gate::new();

@@ -6,7 +6,7 @@ use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs};
 
-use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, worker};
+use super::support::{CLAIM, Gate, LOOK, assert_in_sync, posts, queued, run, soon, start, statements, worker};
 
 async fn insert(test: &TestDatabase, table: &str) -> Result<(), sea_orm::DbErr> {
     test.execute(&format!(
@@ -45,7 +45,7 @@ async fn a_vectorizer_that_is_dropped_is_no_error() {
             insert(&test, "others").await?;
             soon(async || test.value::<i64>(OTHERS).await.unwrap() == 10).await;
             let calls = gate.calls().len();
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            statements(&test, CLAIM, 5).await;
             assert_eq!(gate.calls().len(), calls, "it asks for what nobody wants");
             let report = running.stop().await;
             assert_eq!(report.errors().count(), 0, "{report:?}");
@@ -76,7 +76,7 @@ async fn a_vectorizer_that_is_dropped_while_it_waits_is_no_error() {
         soon(async || test.value(waits).await.unwrap()).await;
         test.execute("select ai.drop_vectorizer('tested', drop_all => true); drop table texts")
             .await?;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        statements(&test, LOOK, 1).await;
         let report = running.stop().await;
         let errors: Vec<_> = report.errors().collect();
         assert!(
@@ -99,11 +99,11 @@ async fn a_vectorizer_that_is_disabled_rests_after_the_batch_in_hand() {
         gate.wait_for(1).await;
         test.execute("update ai.vectorizer set disabled = true").await?;
         // until the worker has noticed
-        tokio::time::sleep(Duration::from_secs(12)).await;
+        statements(&test, LOOK, 2).await;
         gate.release();
         soon(async || queued(&test).await == 0).await;
         test.execute("update posts set body = 'new'").await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        statements(&test, LOOK, 1).await;
         assert_eq!(queued(&test).await, 10);
         test.execute("update ai.vectorizer set disabled = false").await?;
         soon(async || queued(&test).await == 0).await;
@@ -162,9 +162,10 @@ async fn a_right_that_is_taken_away_is_said_once_and_waited_for() {
         soon(async || test.value::<i64>(OTHERS).await.unwrap() == 10).await;
         let recorded = "select details->>'error_reason' from ai.vectorizer_errors where name = 'tested'";
         soon(async || test.values::<String>(recorded).await.unwrap().contains(&needed)).await;
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        statements(&test, "_privilege", 3).await;
         let mut reasons: Vec<String> = test.values(recorded).await?;
-        // a claim that was in hand is refused by the database, what comes after it is looked for beforehand; each is said once
+        // a claim that was in hand is refused by the database, what comes after it is looked for beforehand; each is
+        // said once
         reasons.sort();
         assert!(reasons == [&*needed] || reasons == [&*denied, &*needed], "{reasons:?}");
         assert_eq!(queued(&test).await, 10);

@@ -9,7 +9,8 @@ async fn refuse_13(test: &TestDatabase, errcode: &str) -> Result<(), sea_orm::Db
     test.execute(&format!(
         "create function refuse() returns trigger language plpgsql as $$
             begin raise exception 'not this row' using errcode = '{errcode}'; end $$;
-         create trigger refuse before insert on posts_embedding_store for each row when (new.id = 13) execute function refuse()"
+         create trigger refuse before insert on posts_embedding_store for each row when (new.id = 13) execute function \
+         refuse()"
     ))
     .await
 }

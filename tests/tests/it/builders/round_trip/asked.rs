@@ -141,8 +141,8 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any name of at most 40 bytes, so that what is derived from it fits into 63. pgai's own trigger for its event trigger and its
-/// format strings take any character.
+/// Any name of at most 40 bytes, so that what is derived from it fits into 63. pgai's own trigger for its event trigger
+/// and its format strings take any character.
 fn identifier() -> impl Strategy<Value = String> {
     text().prop_map(|text| {
         let mut name: String = text.chars().filter(|c| *c != '\0').collect();

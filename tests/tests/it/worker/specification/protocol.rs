@@ -106,7 +106,7 @@ enum Worker {
     Written(Claimed, Option<u8>, Option<Text>),
 }
 
-/// A worker's statements, in order.
+/// A worker's steps, in order. The worker tells them by the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     Claim,
@@ -116,6 +116,18 @@ pub(super) enum Step {
     Finish,
     Write,
     Commit,
+}
+
+impl Step {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Claim,
+        Self::Read,
+        Self::Lock,
+        Self::Look,
+        Self::Finish,
+        Self::Write,
+        Self::Commit,
+    ];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,20 +147,11 @@ pub(super) enum Action {
 impl Action {
     /// Everything that may ever happen.
     pub(super) fn all(protocol: Protocol) -> Vec<Self> {
-        let steps = [
-            Step::Claim,
-            Step::Read,
-            Step::Lock,
-            Step::Look,
-            Step::Finish,
-            Step::Write,
-            Step::Commit,
-        ];
         let mut actions = vec![Self::Delete, Self::Commit, Self::Truncate, Self::Die(0)];
         actions.extend(
             [0, 1]
                 .into_iter()
-                .flat_map(|worker| steps.map(|step| Self::Worker(worker, step))),
+                .flat_map(|worker| Step::ALL.map(|step| Self::Worker(worker, step))),
         );
         actions.extend(
             [0, 1]
@@ -205,6 +208,10 @@ impl State {
 
     pub(super) fn has_dead(&self) -> bool {
         self.workers.contains(&Worker::Dead)
+    }
+
+    pub(super) fn is_idle(&self, worker: usize) -> bool {
+        self.workers[worker] == Worker::Idle
     }
 
     /// Does it, if it is possible now.
@@ -369,7 +376,8 @@ impl State {
         Worker::Idle
     }
 
-    /// The key's lock, tried, and the row's, passed over if someone deletes it. An edit that is not committed hinders nobody.
+    /// The key's lock, tried, and the row's, passed over if someone deletes it. An edit that is not committed hinders
+    /// nobody.
     fn lock(&mut self, protocol: Protocol, claimed: Claimed) -> Worker {
         if protocol.safeguards.key_lock && self.is_writing() {
             return self.release(claimed.stamp);
