@@ -303,7 +303,10 @@ mod tests {
         let index = index(&Indexing::hnsw().opclass("vector_ip_ops").into(), "e").unwrap();
         assert_eq!(
             index.statement("ext", "halfvec"),
-            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("e" "ext"."halfvec_ip_ops")"#
+            concat!(
+                r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" "#,
+                r#"using hnsw ("e" "ext"."halfvec_ip_ops")"#
+            )
         );
     }
 
@@ -312,11 +315,17 @@ mod tests {
         let hnsw = Indexing::hnsw().opclass("vector_ip_ops").m(8).ef_construction(32);
         assert_eq!(
             sql(hnsw).unwrap(),
-            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("embedding" "ext"."vector_ip_ops") with (m = 8, ef_construction = 32)"#
+            concat!(
+                r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" "#,
+                r#"using hnsw ("embedding" "ext"."vector_ip_ops") with (m = 8, ef_construction = 32)"#
+            )
         );
         assert_eq!(
             sql(Indexing::hnsw()).unwrap(),
-            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("embedding" "ext"."vector_cosine_ops")"#
+            concat!(
+                r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" "#,
+                r#"using hnsw ("embedding" "ext"."vector_cosine_ops")"#
+            )
         );
         let diskann = Indexing::diskann()
             .storage_layout("plain")
@@ -324,7 +333,10 @@ mod tests {
             .max_alpha(1.5);
         assert_eq!(
             sql(diskann).unwrap(),
-            r#"create index concurrently "_vectorizer_7_diskann" on "public"."Posts" using diskann ("embedding") with (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+            concat!(
+                r#"create index concurrently "_vectorizer_7_diskann" on "public"."Posts" "#,
+                r#"using diskann ("embedding") with (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+            )
         );
         assert_eq!(sql(Indexing::none()), None);
     }

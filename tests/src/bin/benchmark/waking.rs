@@ -43,8 +43,8 @@ const IDLE: Duration = Duration::from_secs(10);
 pub(crate) async fn waking(rounds: usize) {
     on_own_server(Catalog::Ours, async |test, _| writers(&test, rounds).await).await;
     println!(
-        "\nA worker that has nothing to do, polling every 10 s on this crate's catalog, which wakes it, and every second on pgai's; milliseconds \
-         from a row's commit to its embedding's"
+        "\nA worker that has nothing to do, polling every 10 s on this crate's catalog, which wakes it, and every \
+         second on pgai's; milliseconds from a row's commit to its embedding's"
     );
     println!("{:<24}{:>10}{:>10}{:>18}", "", "median", "longest", "% of a core");
     for catalog in [Catalog::Ours, Catalog::Pgai] {

@@ -1,5 +1,5 @@
-//! An idle worker learns of what is committed at once, on this crate's catalog. It polls every ten minutes here: whatever
-//! is embedded was not found by polling. On pgai's catalog it polls.
+//! An idle worker learns of what is committed at once, on this crate's catalog. It polls every ten minutes here:
+//! whatever is embedded was not found by polling. On pgai's catalog it polls.
 
 use std::sync::Arc;
 use std::time::Duration;
