@@ -80,17 +80,14 @@
 
 mod backoff;
 mod batch;
-mod budget;
 mod builder;
 mod connection;
 mod counts;
 mod database_error;
 mod embed;
-mod embedders;
 mod error;
 mod event;
 mod maintenance;
-mod memory;
 mod notify;
 mod panics;
 mod prepare;
@@ -98,15 +95,14 @@ mod protocol;
 mod queue;
 mod report;
 mod run;
-mod telemetry;
 mod wait;
 mod write;
 
-pub use self::budget::Budget;
 pub use self::builder::Worker;
 #[cfg(feature = "cli")]
 pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
 pub use self::counts::Counts;
+pub use self::embed::Budget;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, Event, NewDeadLetter, Progress};
 pub use self::report::{Report, VectorizerReport};

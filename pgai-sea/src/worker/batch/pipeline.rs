@@ -13,8 +13,7 @@ use super::load::load;
 use super::stop_reason::StopReason;
 use crate::worker::connection::Database;
 use crate::worker::database_error::DatabaseError;
-use crate::worker::embed::{Embedded, Requests};
-use crate::worker::memory::Memory;
+use crate::worker::embed::{Embedded, Requests, VectorCache};
 use crate::worker::panics;
 use crate::worker::queue::key_sql::Key;
 use crate::worker::queue::lease::LeaseRenewer;
@@ -30,7 +29,7 @@ pub(crate) struct Pipeline {
     pub(crate) drafter: Drafter,
     pub(crate) requests: Requests,
     /// Vectors of texts whose rows went back to the queue. Without them a busy row would be paid for twice.
-    pub(crate) vector_cache: Memory,
+    pub(crate) vector_cache: VectorCache,
     pub(crate) writer: Writer,
     /// Whether a chunk was ever written. If so, an error of the database may be a row's fault.
     pub(crate) has_written: AtomicBool,
@@ -94,7 +93,7 @@ impl Pipeline {
         let drafts = tokio::task::spawn_blocking(move || pipeline.drafter.draft(loaded, &pipeline.writer.destination))
             .await
             .map_err(|error| StopReason::Refused(format!("splitting a batch's texts stopped unexpectedly: {error}")))?;
-        let known = self.vector_cache.recall(&drafts.texts);
+        let known = self.vector_cache.take(&drafts.texts);
         let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
         // requests are caught one by one; this is about limits and token counts
         let embedded = embedded.map_err(|said| StopReason::Refused(format!("the embedder failed: {said}")))?;
@@ -128,7 +127,7 @@ impl Pipeline {
             texts: &texts,
             vectors: &embedded.vectors,
         };
-        let mut stop_reason = embedded.trouble;
+        let mut stop_reason = embedded.stop_reason;
         let (mut outcome, rest) = self.write(pool, &mut items, stamp, vectors).await;
         for &place in outcome.released.iter().chain(&outcome.failed) {
             unwritten.append(&mut needs_of[place]);
@@ -152,7 +151,7 @@ impl Pipeline {
             let vectors = unwritten
                 .into_iter()
                 .filter_map(|text| Some((std::mem::take(&mut texts[text]), vectors[text].take()?)));
-            self.vector_cache.remember(vectors);
+            self.vector_cache.keep(vectors);
         }
         let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
         let dead = outcome.dead.iter().filter_map(|&place| items[place].take());

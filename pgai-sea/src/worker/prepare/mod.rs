@@ -1,5 +1,6 @@
 //! Preparing a vectorizer: its configuration is understood, its privileges are checked, its statements are written.
 
+pub(crate) mod embedder;
 mod privileges;
 mod source_relation;
 
@@ -9,23 +10,24 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::embedder::Embedders;
 use self::privileges::Privilege;
 use self::source_relation::{SourceColumn, SourceRelation, source_relation};
 use super::batch::stop_reason::StopReason;
 use super::batch::{Drafter, Pipeline};
-use super::budget::Budgets;
 use super::connection::Database;
-use super::embed::Requests;
-use super::embedders::Embedders;
+use super::embed::{Budgets, Provider, Requests, VectorCache};
 use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use super::maintenance::orphans::Orphans;
-use super::memory::Memory;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn};
 use super::write::{Destination, EmbeddingColumn, Retries, Source, Store, StoreVectorType, Writer, row_security};
 use crate::catalog::Vectorizer;
-use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
+use crate::config::{
+    Destination as DestinationConfig, DestinationTable, Embedding, Loading, LoadingColumn, Parsing, Processing,
+};
+use crate::pgvector::Dimensions;
 use crate::sql::qualified;
 use crate::text::{PythonType, Splitter, Template, TemplateError};
 
@@ -104,12 +106,11 @@ pub(crate) async fn prepare(
         .map_err(|error| unsupported(error.to_string()))?;
     let concurrency = settings.concurrency.or(configured);
     let concurrency = concurrency.unwrap_or_else(|| embedder.default_concurrency()).max(1);
-    let requests = Requests::new(
+    let provider = Provider::new(
         embedder,
         &vectorizer.name,
-        config.embedding.provider(),
-        config.embedding.model(),
-        dimensions(vectorizer)?,
+        &config.embedding,
+        dimensions(&config.embedding)?,
         concurrency,
         (settings.budgets.meter(&config.embedding), stop),
     );
@@ -134,8 +135,8 @@ pub(crate) async fn prepare(
             template,
             types,
         },
-        requests,
-        vector_cache: Memory::new(concurrency + 1),
+        requests: Requests::new(provider),
+        vector_cache: VectorCache::new(concurrency + 1),
         writer,
         has_written: AtomicBool::new(false),
     };
@@ -149,15 +150,12 @@ pub(crate) async fn prepare(
     })
 }
 
-/// The number of dimensions that every vector must have.
-fn dimensions(vectorizer: &Vectorizer) -> Result<usize, StopReason> {
-    let configured = vectorizer.config.embedding.dimensions();
-    let dimensions = usize::try_from(configured).ok().filter(|dimensions| *dimensions > 0);
-    dimensions.ok_or_else(|| {
-        unsupported(format!(
-            "its embedding configuration has {configured} dimensions: create it again with the dimensions of its model"
-        ))
-    })
+/// The length that every vector must have.
+fn dimensions(config: &Embedding) -> Result<Dimensions, StopReason> {
+    let Some(dimensions) = config.dimensions() else {
+        return Err(unsupported("its embedding configuration has no `dimensions`".into()));
+    };
+    Dimensions::try_from(dimensions).map_err(|error| unsupported(error.to_string()))
 }
 
 /// The source's columns, and whose they are.

@@ -12,13 +12,13 @@ use crate::worker::batch::Batch;
 use crate::worker::connection::Database;
 use crate::worker::counts::Counts;
 use crate::worker::database_error::DatabaseError;
+use crate::worker::embed::telemetry;
 use crate::worker::error::WorkerError;
 use crate::worker::event::{BatchDone, Event, EventHook, NewDeadLetter, Progress};
 use crate::worker::maintenance::index_builder::IndexState;
 use crate::worker::queue::Queue;
 use crate::worker::queue::dead_letters::{DeadLetters, record_error};
 use crate::worker::report::VectorizerReport;
-use crate::worker::telemetry;
 
 /// The least time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(250);
