@@ -5,8 +5,8 @@ use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 use super::CatalogError;
 use super::presence::{Presence, lock, presence, scalar};
 
-/// Removes what [`install`](super::install) brought, and nothing else: neither pgvector, nor what others keep in the schema,
-/// nor the schema where it was there before.
+/// Removes what [`install`](super::install) brought, and nothing else: neither pgvector, nor what others keep in the
+/// schema, nor the schema where it was there before.
 ///
 /// # Errors
 ///

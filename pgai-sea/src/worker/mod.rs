@@ -95,7 +95,6 @@ mod protocol;
 mod queue;
 mod report;
 mod run;
-mod wait;
 mod write;
 
 pub use self::builder::Worker;
@@ -106,4 +105,3 @@ pub use self::embed::Budget;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, Event, NewDeadLetter, Progress};
 pub use self::report::{Report, VectorizerReport};
-pub use self::wait::{WaitError, wait_until_embedded};

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use sea_orm::{DbBackend, EntityTrait, FromQueryResult as _, QueryTrait as _};
+use sea_orm::sqlx::Row as _;
+use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ use self::tracking::Tracking;
 use super::backoff::Backoff;
 use super::builder::Worker;
 use super::connection::{Database, On as _, Stopping};
+use super::database_error::DatabaseError;
 use super::error::WorkerError;
 use super::notify::Notifications;
 use super::queue::key_sql::statement;
@@ -29,6 +31,17 @@ use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
 
 /// How often the worker looks for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
+
+/// The schema in which a table is found along the search path.
+const SCHEMA: &str = "
+select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass(quote_ident($1))";
+
+/// The catalog's vectorizers, and those that were asked for. An entity that names no schema has that of the search path.
+struct Present {
+    models: Vec<Model>,
+    only: Vec<VectorizerRef>,
+}
 
 /// What a runner returns.
 type Ended = (VectorizerReport, Option<WorkerError>);
@@ -69,7 +82,7 @@ impl Worker {
             _ = &mut stop => return Ok(report),
         };
         self.check_names(&models)?;
-        for model in self.served(models) {
+        for model in served(models) {
             match understand(&model) {
                 Ok((vectorizer, key_order)) => {
                     let runner = Runner::new(shared.clone(), &vectorizer, stopped.clone());
@@ -158,7 +171,7 @@ impl Worker {
                         break;
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
-                    runners.follow(self.served(models), &shared);
+                    runners.follow(served(models), &shared);
                     LOOK_FOR_VECTORIZERS
                 }
                 Err(error) if self.stops_on_error => {
@@ -217,26 +230,43 @@ impl Worker {
         })
     }
 
-    async fn models(&self, pool: &Database) -> Result<Vec<Model>, WorkerError> {
+    async fn models(&self, pool: &Database) -> Result<Present, WorkerError> {
+        let failed = |error: DatabaseError| CatalogError::from(DbErr::from(error));
         let find = Entity::find().build(DbBackend::Postgres).sql;
-        let rows = statement(&find.into()).all_on(pool).await;
-        let rows = rows.map_err(|error| CatalogError::from(sea_orm::DbErr::from(error)))?;
+        let rows = statement(&find.into()).all_on(pool).await.map_err(failed)?;
         let models: Result<Vec<Model>, _> = rows
             .into_iter()
             .map(|row| Model::from_query_result(&row.into(), ""))
             .collect();
-        Ok(models.map_err(CatalogError::from)?)
+        let models = models.map_err(CatalogError::from)?;
+        let mut only = self.only.clone();
+        for wanted in &mut only {
+            if let VectorizerRef::Destination {
+                schema: schema @ None,
+                table,
+                ..
+            } = wanted
+            {
+                let found = statement(&SCHEMA.into()).bind(table.clone()).any_on(pool).await;
+                let found = found.and_then(|row| Ok(row.map(|row| row.try_get(0)).transpose()?));
+                *schema = found.map_err(failed)?;
+            }
+        }
+        Ok(Present { models, only })
     }
 
-    /// The names that no vectorizer has.
-    fn unknown<'w>(&'w self, models: &[Model]) -> impl Iterator<Item = &'w VectorizerRef> {
-        let is_there = |wanted: &VectorizerRef| models.iter().any(|model| is_meant(wanted, model));
-        self.only.iter().filter(move |wanted| !is_there(wanted))
+    /// The vectorizers that were asked for and do not exist.
+    fn unknown<'w>(&'w self, present: &Present) -> impl Iterator<Item = &'w VectorizerRef> {
+        let is_there = |wanted: &VectorizerRef| present.models.iter().any(|model| is_meant(wanted, model));
+        let asked = self.only.iter().zip(&present.only);
+        asked
+            .filter(move |(_, wanted)| !is_there(wanted))
+            .map(|(asked, _)| asked)
     }
 
-    /// Warns once of each unknown name. `known` are the names that it has warned of.
-    fn warn_of_unknown(&self, models: &[Model], known: &mut Vec<String>) {
-        for unknown in self.unknown(models).map(ToString::to_string) {
+    /// Warns once of each unknown vectorizer. `known` are those that it has warned of.
+    fn warn_of_unknown(&self, present: &Present, known: &mut Vec<String>) {
+        for unknown in self.unknown(present).map(ToString::to_string) {
             if !known.contains(&unknown) {
                 warn!("there is no vectorizer {unknown}; the worker serves it as soon as there is");
                 known.push(unknown);
@@ -244,26 +274,36 @@ impl Worker {
         }
     }
 
-    fn check_names(&self, models: &[Model]) -> Result<(), WorkerError> {
-        match self.unknown(models).next() {
+    fn check_names(&self, present: &Present) -> Result<(), WorkerError> {
+        match self.unknown(present).next() {
             Some(unknown) => Err(WorkerError::UnknownVectorizer(unknown.to_string())),
             None => Ok(()),
         }
     }
+}
 
-    fn served(&self, models: Vec<Model>) -> Vec<Model> {
-        let is_wanted = |model: &Model| self.only.is_empty() || self.only.iter().any(|wanted| is_meant(wanted, model));
-        models
-            .into_iter()
-            .filter(|model| !model.disabled && is_wanted(model))
-            .collect()
-    }
+fn served(Present { models, only }: Present) -> Vec<Model> {
+    let is_wanted = |model: &Model| only.is_empty() || only.iter().any(|wanted| is_meant(wanted, model));
+    models
+        .into_iter()
+        .filter(|model| !model.disabled && is_wanted(model))
+        .collect()
 }
 
 fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
     match wanted {
         VectorizerRef::Id(id) => *id == model.id,
         VectorizerRef::Name(name) => *name == model.name,
+        VectorizerRef::Destination { schema, table, column } => {
+            let stored = |key: &str| model.config["destination"][key].as_str();
+            let found = match column {
+                None => (stored("target_schema"), stored("target_table")),
+                Some(_) => (Some(&*model.source_schema), Some(&*model.source_table)),
+            };
+            found == (schema.as_deref(), Some(table.as_str()))
+                && schema.is_some()
+                && (column.is_none() || stored("embedding_column") == column.as_deref())
+        }
     }
 }
 

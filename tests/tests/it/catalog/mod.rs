@@ -22,6 +22,7 @@ mod tracking;
 mod triggers;
 mod upgrade;
 mod waiting;
+mod waits;
 
 use std::time::Duration;
 
