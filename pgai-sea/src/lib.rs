@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("lib.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What `#[derive(Vectorizer)]` writes names `::pgai_sea`; this lets it work in this crate's own tests.
@@ -14,6 +14,8 @@ mod cli;
 pub mod config;
 pub mod embedder;
 pub mod entity;
+#[cfg(all(doc, feature = "cli", feature = "local", feature = "migration"))]
+pub mod guide;
 #[cfg(feature = "migration")]
 pub mod migration;
 pub mod pgvector;

@@ -9,14 +9,14 @@ pub enum CatalogError {
     /// The database is not PostgreSQL.
     #[error("vectorizers need PostgreSQL with pgvector, this is a connection to {0}")]
     NotPostgres(&'static str),
-    /// The role may not do what has to be done.
+    /// The role lacks a privilege.
     #[error("role {role:?} may not {what}: run `{grant}` as its owner, then try again")]
     NoPrivilege {
-        /// Who is connected.
+        /// The role that is connected.
         role: String,
         /// What it may not do: create a schema, say.
         what: &'static str,
-        /// The statement that lets it.
+        /// The statement that grants it.
         grant: String,
     },
     /// pgvector is missing and could not be added.
@@ -25,7 +25,7 @@ pub enum CatalogError {
          (the server needs pgvector installed): {0}"
     )]
     NoVector(#[source] DbErr),
-    /// pgai is there in a version whose functions differ from those that this crate calls.
+    /// The database has a version of pgai whose functions this crate cannot call.
     #[error(
         "this database has pgai {found}, and pgai-sea works with 0.10 to 0.12: upgrade with `pip install pgai==0.12.1` \
          and `pgai install`"
@@ -44,11 +44,22 @@ pub enum CatalogError {
         /// The extension's version.
         extension: String,
     },
-    /// A schema `ai` that is neither pgai's nor ours has something in it by a name that is needed.
+    /// The schema `ai` is neither pgai's nor ours, and something in it has a name that is needed.
     #[error("the schema ai has a {name} that is not pgai's: move it to another schema, then try again")]
     Occupied {
         /// The name that is taken.
         name: String,
+    },
+    /// An upgrade would drop a function that something of the user's calls.
+    #[error(
+        "the schema ai cannot be upgraded: {} uses the function {function}, which the new version does not have. \
+         Drop it or change what it calls, then try again", .users.join(", ")
+    )]
+    StillUsed {
+        /// The function, with its arguments.
+        function: String,
+        /// What depends on it: views, defaults and triggers, say.
+        users: Vec<String>,
     },
     /// A later version of this crate has installed the schema.
     #[error("the schema ai is of version {found}, and this pgai-sea knows {known} at most: upgrade pgai-sea")]

@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 
-use sea_orm::sea_query::{Expr, Value};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::error::SearchError;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
 use super::projection::Projection;
-use super::refusal::Searching as _;
+use super::refusal::{Searching as _, is_checked};
 use super::scan::SCANNED;
 use super::statement::PROBE;
 use crate::entity::EmbeddingTrait;
@@ -28,7 +28,7 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
             continue;
         }
         let rows = plan.statement::<E, F>(query, attempt).query_all(db).await;
-        page = rows.and_then(Page::read).searching::<E>()?;
+        page = rows.and_then(Page::read).comparing::<E>(query)?;
         if page.rows.len() as u64 >= plan.limit || page.has_null {
             break;
         }
@@ -115,7 +115,7 @@ pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionT
     let matching: Result<i64, _> = row
         .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
         .and_then(|row| row.try_get("", "matching"));
-    Ok(matching.searching::<E>()?.unsigned_abs())
+    Ok(matching.comparing::<E>(query)?.unsigned_abs())
 }
 
 /// Fails if nothing can be compared with the query: an expression that the database evaluated to NULL or to zeros.
@@ -124,7 +124,7 @@ pub(super) async fn comparable<E: EmbeddingTrait, F: Projection<E>, C: Connectio
     query: &Expr,
     db: &C,
 ) -> Result<(), SearchError> {
-    if matches!(query, Expr::Value(Value::Vector(Some(_)))) {
+    if is_checked(query) {
         return Ok(()); // checked before the search
     }
     let row = db.query_one(&plan.probe::<E, F>(query)).await.searching::<E>()?;

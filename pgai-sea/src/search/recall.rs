@@ -127,7 +127,7 @@ impl<E: EmbeddingTrait> Recall<E> {
         let mut exact_times = Vec::new();
         for sampled in &sample {
             let searched = self.distances(&self.plan, sampled, Attempt::Exact, db).await;
-            let (distances, took) = searched.searching::<E>()?;
+            let (distances, took) = searched.comparing::<E>(&sampled.query)?;
             // a small table has fewer than k rows
             exact.push((distances.len(), distances.last().copied().unwrap_or(f64::NEG_INFINITY)));
             exact_times.push(took);
@@ -138,7 +138,7 @@ impl<E: EmbeddingTrait> Recall<E> {
             let mut times = Vec::new();
             for (sampled, (all, farthest)) in sample.iter().zip(&exact) {
                 let searched = self.distances(plan, sampled, first(plan), db).await;
-                let (distances, took) = searched.searching::<E>()?;
+                let (distances, took) = searched.comparing::<E>(&sampled.query)?;
                 let found = distances
                     .iter()
                     .filter(|distance| *distance <= farthest)

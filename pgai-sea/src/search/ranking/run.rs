@@ -178,7 +178,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
                 continue;
             }
             let statement = fused::<E, F>(plan, text, query, &window, attempt);
-            rows = db.query_all(&statement).await.searching::<E>()?;
+            rows = db.query_all(&statement).await.comparing::<E>(query)?;
             let status = rows.first();
             let status = status.ok_or_else(|| DbErr::RecordNotFound("the hybrid search returned no row".to_owned()));
             let status = status.searching::<E>()?;

@@ -229,7 +229,7 @@ fn a_vector_of_the_wrong_length_is_refused_with_both_numbers() {
     ));
     assert_eq!(
         refused.to_string(),
-        "the query vector has 2 dimensions, those of store have 3: embed the query with the vectorizer's model"
+        "the query vector has 2 dimensions, the vectors in store have 3: embed the query with the vectorizer's model"
     );
     let refused = store::Entity::search([1.0, f32::NAN, 0.0]).statement().unwrap_err();
     assert!(matches!(refused, SearchError::NotFinite { position: 1, .. }));

@@ -4,7 +4,6 @@
 //! a session that ends with the build. So two workers never build the same index at the same time. An invalid index
 //! whose lock is free was left behind by a build that was killed.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use crate::config::{Diskann, Hnsw, Indexing};
+use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
 use crate::sql::{qualified, quote_identifier, quote_literal};
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
@@ -49,6 +49,7 @@ pub(crate) struct IndexBuilder {
     pub(crate) when: BuildWhen,
     name: String,
     qualified_name: String,
+    schema: String,
     table: String,
     column: String,
     method: &'static str,
@@ -58,9 +59,8 @@ pub(crate) struct IndexBuilder {
     enough: Sql,
     /// pgvector's schema and the column's type.
     types: Sql,
-    /// The options, in parentheses, if any.
-    options: String,
-    /// The operator class for the type `vector`, of pgvector's schema; none for the method's default.
+    options: Vec<(&'static str, String)>,
+    /// The operator class that the configuration names, one for the type `vector`.
     opclass: Option<String>,
 }
 
@@ -83,9 +83,14 @@ impl IndexBuilder {
         let EmbeddingPlace { schema, table, column } = place;
         let (method, min_rows, queue_is_empty, opclass, options) = match indexing? {
             Indexing::Hnsw(hnsw) => {
-                let opclass = hnsw.opclass.clone().unwrap_or_else(|| "vector_cosine_ops".to_owned());
-                let when_empty = hnsw.create_when_queue_empty;
-                ("hnsw", hnsw.min_rows, when_empty, Some(opclass), hnsw_options(hnsw))
+                let (when_empty, opclass) = (hnsw.create_when_queue_empty, hnsw.opclass.clone());
+                (
+                    IndexMethod::Hnsw.name(),
+                    hnsw.min_rows,
+                    when_empty,
+                    opclass,
+                    hnsw_options(hnsw),
+                )
             }
             Indexing::Diskann(diskann) => {
                 let when_empty = diskann.create_when_queue_empty;
@@ -94,7 +99,7 @@ impl IndexBuilder {
             Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_) => return None,
         };
         let name = format!("_vectorizer_{id}_{method}");
-        let (of, table) = (quote_literal(&qualified(schema, table)), qualified(schema, table));
+        let of = quote_literal(&qualified(schema, table));
         // as in pgai: any index of this kind on the column will do, whoever made it
         let wanted = format!(
             "select to_regclass({of}) is not null and not exists ( \
@@ -122,17 +127,18 @@ impl IndexBuilder {
             },
             qualified_name: qualified(schema, &name),
             name,
-            enough: format!("select count(*) >= $1 from (select from {table} limit $1) s").into(),
+            enough: format!(
+                "select count(*) >= $1 from (select from {} limit $1) s",
+                qualified(schema, table)
+            )
+            .into(),
             wanted: wanted.into(),
             types: types.into(),
-            table,
-            column: quote_identifier(column),
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+            column: column.to_owned(),
             method,
-            options: if options.is_empty() {
-                options
-            } else {
-                format!(" with ({options})")
-            },
+            options,
             opclass,
         })
     }
@@ -178,7 +184,9 @@ impl IndexBuilder {
             .execute(&mut *connection)
             .await?;
         let lock = "select pg_try_advisory_lock($1, to_regclass($2)::oid::int4)";
-        let locked = statement(&lock.into()).bind(LOCK).bind(self.table.clone());
+        let locked = statement(&lock.into())
+            .bind(LOCK)
+            .bind(qualified(&self.schema, &self.table));
         let is_locked: Option<bool> = locked.fetch_one(&mut *connection).await?.try_get(0)?;
         if is_locked != Some(true)
             || !statement(&self.wanted)
@@ -220,22 +228,22 @@ impl IndexBuilder {
 
     /// A column destination may have another of pgvector's types, with operator classes of its own.
     fn statement(&self, vector_schema: &str, column_type: &str) -> String {
-        let Self {
-            table,
-            column,
-            method,
-            options,
-            ..
-        } = self;
-        let name = quote_identifier(&self.name);
-        let opclass = self.opclass.as_ref().map_or_else(String::new, |opclass| {
-            let opclass = match opclass.strip_prefix("vector_") {
-                Some(metric) => format!("{column_type}_{metric}"),
-                None => opclass.clone(),
-            };
-            format!(" {}", qualified(vector_schema, &opclass))
-        });
-        format!("create index concurrently {name} on {table} using {method} ({column}{opclass}){options}")
+        // diskann has the operator class of its extension, which is its default
+        let opclass =
+            (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, self.opclass.as_deref()));
+        let statement = IndexStatement {
+            name: &self.name,
+            schema: Some(&self.schema),
+            table: &self.table,
+            method: self.method,
+            indexed: quote_identifier(&self.column),
+            opclass: opclass.map(|opclass| qualified(vector_schema, &opclass)),
+            options: self.options.clone(),
+            concurrently: true,
+            if_not_exists: false,
+            filter: None,
+        };
+        statement.to_sql()
     }
 }
 
@@ -249,30 +257,32 @@ enum Leftover {
     Invalid,
 }
 
-fn hnsw_options(hnsw: &Hnsw) -> String {
-    let mut options = String::new();
-    add(&mut options, "m", hnsw.m);
-    add(&mut options, "ef_construction", hnsw.ef_construction);
-    options
+fn hnsw_options(hnsw: &Hnsw) -> Vec<(&'static str, String)> {
+    set([
+        ("m", hnsw.m.map(|m| m.to_string())),
+        (
+            "ef_construction",
+            hnsw.ef_construction.map(|candidates| candidates.to_string()),
+        ),
+    ])
 }
 
-fn diskann_options(diskann: &Diskann) -> String {
-    let mut options = String::new();
-    let layout = diskann.storage_layout.as_deref().map(quote_literal);
-    add(&mut options, "storage_layout", layout);
-    add(&mut options, "num_neighbors", diskann.num_neighbors);
-    add(&mut options, "search_list_size", diskann.search_list_size);
-    add(&mut options, "max_alpha", diskann.max_alpha);
-    add(&mut options, "num_dimensions", diskann.num_dimensions);
-    add(&mut options, "num_bits_per_dimension", diskann.num_bits_per_dimension);
-    options
+fn diskann_options(diskann: &Diskann) -> Vec<(&'static str, String)> {
+    let number = |value: Option<i32>| value.map(|value| value.to_string());
+    set([
+        ("storage_layout", diskann.storage_layout.as_deref().map(quote_literal)),
+        ("num_neighbors", number(diskann.num_neighbors)),
+        ("search_list_size", number(diskann.search_list_size)),
+        ("max_alpha", diskann.max_alpha.map(|alpha| alpha.to_string())),
+        ("num_dimensions", number(diskann.num_dimensions)),
+        ("num_bits_per_dimension", number(diskann.num_bits_per_dimension)),
+    ])
 }
 
-fn add(options: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        let comma = if options.is_empty() { "" } else { ", " };
-        let _ = write!(options, "{comma}{name} = {value}");
-    }
+/// The options that are set.
+fn set<const N: usize>(options: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    let options = options.into_iter();
+    options.filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 #[cfg(test)]
@@ -304,8 +314,8 @@ mod tests {
         assert_eq!(
             index.statement("ext", "halfvec"),
             concat!(
-                r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" "#,
-                r#"using hnsw ("e" "ext"."halfvec_ip_ops")"#
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
+                r#"USING hnsw ("e" "ext"."halfvec_ip_ops")"#
             )
         );
     }
@@ -316,15 +326,15 @@ mod tests {
         assert_eq!(
             sql(hnsw).unwrap(),
             concat!(
-                r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" "#,
-                r#"using hnsw ("embedding" "ext"."vector_ip_ops") with (m = 8, ef_construction = 32)"#
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
+                r#"USING hnsw ("embedding" "ext"."vector_ip_ops") WITH (m = 8, ef_construction = 32)"#
             )
         );
         assert_eq!(
             sql(Indexing::hnsw()).unwrap(),
             concat!(
-                r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" "#,
-                r#"using hnsw ("embedding" "ext"."vector_cosine_ops")"#
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
+                r#"USING hnsw ("embedding" "ext"."vector_cosine_ops")"#
             )
         );
         let diskann = Indexing::diskann()
@@ -334,8 +344,8 @@ mod tests {
         assert_eq!(
             sql(diskann).unwrap(),
             concat!(
-                r#"create index concurrently "_vectorizer_7_diskann" on "public"."Posts" "#,
-                r#"using diskann ("embedding") with (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_diskann" ON "public"."Posts" "#,
+                r#"USING diskann ("embedding") WITH (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
             )
         );
         assert_eq!(sql(Indexing::none()), None);

@@ -8,6 +8,7 @@ use pgai_sea::config::Embedding;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::EntityTrait;
 
+use super::upgrade::VERSION;
 use super::{BLOG, vectorize};
 
 #[tokio::test]
@@ -91,6 +92,14 @@ async fn the_entities_read_their_tables_and_views() {
             .value("select name || ' ' || version from ai.pgai_lib_version")
             .await?;
         assert_eq!(version, "ai 0.12.1");
+        if test.catalog == Catalog::Ours {
+            let installed: bool = test
+                .value(&format!(
+                    "select version = {VERSION} and 'ai.chunking_none()' = any (functions) from ai.pgai_sea_migration"
+                ))
+                .await?;
+            assert!(installed);
+        }
         let process = vectorizer_worker_process::Entity::find_by_id(worker)
             .one(&test.db)
             .await?
