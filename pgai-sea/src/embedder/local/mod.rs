@@ -16,7 +16,7 @@ use self::{
     bert::Bert,
     files::{Files, Pooling},
 };
-use super::{EmbedError, Embedder, InputType, RequestLimits};
+use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
@@ -153,12 +153,13 @@ fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> EmbedError {
 
 #[async_trait]
 impl Embedder for Local {
-    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _input_type: InputType) -> Result<Embeddings, EmbedError> {
         let model = Arc::clone(&self.0);
-        let texts = texts.to_vec();
-        tokio::task::spawn_blocking(move || model.embed(&texts))
+        let texts: Vec<String> = texts.iter().copied().map(str::to_owned).collect();
+        let vectors = tokio::task::spawn_blocking(move || model.embed(&texts))
             .await
-            .map_err(|panic| failed(Box::new(panic)))?
+            .map_err(|panic| failed(Box::new(panic)))??;
+        Ok(vectors.into())
     }
 
     /// As many as there are threads: a batch of short texts does not keep all of them busy.
