@@ -57,7 +57,13 @@ impl Index {
         let (method, min_rows, queue_is_empty, opclass, options) = match indexing? {
             Indexing::Hnsw(hnsw) => {
                 let (when_empty, opclass) = (hnsw.create_when_queue_empty, hnsw.opclass.clone());
-                (IndexMethod::Hnsw.name(), hnsw.min_rows, when_empty, opclass, hnsw_options(hnsw))
+                (
+                    IndexMethod::Hnsw.name(),
+                    hnsw.min_rows,
+                    when_empty,
+                    opclass,
+                    hnsw_options(hnsw),
+                )
             }
             Indexing::Diskann(diskann) => {
                 let when_empty = diskann.create_when_queue_empty;
@@ -180,7 +186,8 @@ impl Index {
     /// A column of the application's own may be of another of pgvector's types, which has operator classes of its own.
     fn statement(&self, vector_schema: &str, column_type: &str) -> String {
         // diskann has the operator class of its extension, which is its default
-        let opclass = (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, self.opclass.as_deref()));
+        let opclass =
+            (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, self.opclass.as_deref()));
         let statement = IndexStatement {
             name: &self.name,
             schema: Some(&self.schema),
