@@ -16,8 +16,8 @@ pub struct ManagedTable {
     pub view: &'static str,
 }
 
-/// The tables that the vectorizers of this program's entities manage, without asking a database: what code generators and
-/// tools for schemas should leave alone. A column destination manages none.
+/// The tables that the vectorizers of this program's entities manage, without asking a database: what code generators
+/// and tools for schemas should leave alone. A column destination manages none.
 ///
 /// ```
 /// mod blog_post {
