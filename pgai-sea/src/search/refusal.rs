@@ -4,26 +4,26 @@ use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::error::{SearchError, table_of};
-use super::projection::SearchableTrait;
+use crate::entity::EmbeddingTrait;
 
 /// An answer of the database to a search of `E`.
 pub(super) trait Searching<T> {
     /// Says in an error which table was searched.
-    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError>;
+    fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError>;
 
     /// The same for a statement that compares the stored vectors with `query`. If their lengths differ, the error says so.
-    fn comparing<E: SearchableTrait>(self, query: &Expr) -> Result<T, SearchError>;
+    fn comparing<E: EmbeddingTrait>(self, query: &Expr) -> Result<T, SearchError>;
 }
 
 impl<T> Searching<T> for Result<T, DbErr> {
-    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError> {
+    fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError> {
         self.map_err(|source| SearchError::Db {
             table: table_of::<E>(),
             source,
         })
     }
 
-    fn comparing<E: SearchableTrait>(self, query: &Expr) -> Result<T, SearchError> {
+    fn comparing<E: EmbeddingTrait>(self, query: &Expr) -> Result<T, SearchError> {
         let stored = match &self {
             Err(error) if is_checked(query) => stored_dimensions(error, E::DIMENSIONS),
             _ => None,

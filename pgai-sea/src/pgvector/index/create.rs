@@ -4,7 +4,7 @@ use sea_orm::sea_query::{Condition, Expr, IntoCondition, IntoIden, IntoTableRef,
 use sea_orm::{ColumnTrait, DbBackend, EntityName, Statement};
 
 use super::opclass::{IndexMethod, VectorType, opclass};
-use super::statement::{IndexStatement, relation};
+use super::statement::IndexStatement;
 use crate::config::ConfigError;
 use crate::pgvector::expr::Quantization;
 use crate::pgvector::metric::Metric;
@@ -295,7 +295,7 @@ impl CreateVectorIndex {
     #[cfg(feature = "migration")]
     pub(crate) fn regclass(&self) -> String {
         let schema = self.table.as_ref().and_then(|(schema, _)| schema.as_deref());
-        relation(schema, &self.index_name())
+        super::statement::relation(schema, &self.index_name())
     }
 
     #[cfg(feature = "migration")]
