@@ -22,7 +22,7 @@ pub enum CatalogError {
     /// pgvector is missing and could not be added.
     #[error(
         "the extension vector cannot be created: as a superuser run `CREATE EXTENSION vector` in this database \
-         (the server needs pgvector installed)"
+         (the server needs pgvector installed): {0}"
     )]
     NoVector(#[source] DbErr),
     /// The database has a version of pgai whose functions this crate cannot call.
@@ -36,7 +36,8 @@ pub enum CatalogError {
     },
     /// The extension `ai` owns the schema, and has no vectorizers since 0.10: pgai's own installer adds them.
     #[error(
-        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install pgai==0.12.1` \
+        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install \
+         pgai==0.12.1` \
          and `pgai install`"
     )]
     NoVectorizers {
@@ -90,7 +91,7 @@ pub enum CatalogError {
         /// What does not fit.
         source: serde_json::Error,
     },
-    /// The database reported an error.
+    /// The database refused a statement, or cannot be reached.
     #[error(transparent)]
     Db(#[from] DbErr),
 }
@@ -100,7 +101,6 @@ impl From<CatalogError> for DbErr {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::Db(error) => error,
-            CatalogError::NoVector(ref source) => Self::Migration(format!("{error}: {source}")),
             error => Self::Migration(error.to_string()),
         }
     }

@@ -54,14 +54,19 @@ mod status;
 mod uninstall;
 mod upgrade;
 mod vectorizer;
+mod wait;
 
 pub use self::error::CatalogError;
-pub use self::failed::{DeadLetter, failed, failed_count, retry_failed};
+pub use self::failed::{FailedRow, failed, failed_count, retry_failed};
 pub use self::install::{Installed, install};
 pub use self::status::{Count, Coverage, VectorizerStatus, status};
 pub use self::uninstall::uninstall;
-pub use self::vectorizer::{KeyColumn, Vectorizer, VectorizerRef, vectorizer, vectorizers};
+pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
+pub use self::wait::{WaitError, wait_until_embedded};
+pub use crate::vectorizer::VectorizerRef;
 
 #[cfg(feature = "migration")]
 pub(crate) use self::leftovers::drop_leftovers;
 pub(crate) use self::vectorizer::has_catalog;
+#[cfg(feature = "migration")]
+pub(crate) use self::vectorizer::id;

@@ -8,14 +8,15 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use super::error::SearchError;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
-use super::projection::{Projection, SearchableTrait};
+use super::projection::Projection;
 use super::refusal::Searching as _;
 use super::scan::SCANNED;
 use super::statement::PROBE;
+use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
 /// The rows of the page, nearest first, and the number of rows that belong there and were not found.
-pub(super) async fn nearest<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,
@@ -90,7 +91,7 @@ impl Page {
 }
 
 /// How many rows up to the end of the page were not found, if `found` were. It is 0 unless the scan was bounded.
-pub(super) async fn missing<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn missing<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     found: u64,
@@ -104,7 +105,7 @@ pub(super) async fn missing<E: SearchableTrait, F: Projection<E>, C: ConnectionT
 }
 
 /// How many rows can be hits, up to `limit`.
-pub(super) async fn matching<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     limit: Option<u64>,
@@ -118,7 +119,7 @@ pub(super) async fn matching<E: SearchableTrait, F: Projection<E>, C: Connection
 }
 
 /// Fails if nothing can be compared with the query: an expression that the database evaluated to NULL or to zeros.
-pub(super) async fn comparable<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn comparable<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,

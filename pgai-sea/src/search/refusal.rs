@@ -3,16 +3,16 @@
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::error::{SearchError, table_of};
-use super::projection::SearchableTrait;
+use crate::entity::EmbeddingTrait;
 
 /// An answer of the database to a search of `E`.
 pub(super) trait Searching<T> {
     /// Says in an error which table was searched, and what a mismatch of dimensions means.
-    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError>;
+    fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError>;
 }
 
 impl<T> Searching<T> for Result<T, DbErr> {
-    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError> {
+    fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError> {
         self.map_err(|source| match stored_dimensions(&source, E::DIMENSIONS) {
             Some(stored) => SearchError::StoredDimensions {
                 table: table_of::<E>(),

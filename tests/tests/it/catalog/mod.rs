@@ -24,6 +24,7 @@ mod tracking;
 mod triggers;
 mod upgrade;
 mod waiting;
+mod waits;
 
 use std::time::Duration;
 

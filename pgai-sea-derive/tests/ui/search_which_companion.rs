@@ -1,4 +1,5 @@
 use pgai_sea::Vectorizer;
+use pgai_sea::prelude::*;
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
@@ -17,8 +18,6 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-fn search<E: pgai_sea::SearchedByTrait>(_: E) {}
-
 fn main() {
-    search(Entity);
+    let _ = Entity::search([1.0, 2.0, 3.0]);
 }

@@ -1,6 +1,24 @@
-//! The tables that vectorizers manage, as far as entities declare them.
+//! What the entities of a program declare, and the tables that they so manage.
 
-use super::declaration::{DeclaredDestination, declarations};
+use super::declaration::{Declaration, DeclaredDestination};
+
+/// An entry of the registry. Its field is what the derive fills in.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Registered(pub &'static Declaration);
+
+inventory::collect!(Registered);
+
+/// The vectorizers that are declared in the program, in the order of their modules' paths.
+///
+/// They are those of every crate that is linked into it. A crate of entities of which nothing is ever named is left out
+/// by the linker, and its declarations with it.
+#[must_use]
+pub fn declarations() -> Vec<&'static Declaration> {
+    let mut declarations: Vec<_> = inventory::iter::<Registered>().map(|registered| registered.0).collect();
+    declarations.sort_by_key(|declaration| (declaration.module, declaration.source_table));
+    declarations
+}
 
 /// The table and the view of a declared vectorizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,8 +34,8 @@ pub struct ManagedTable {
     pub view: &'static str,
 }
 
-/// The tables that the vectorizers of this program's entities manage, without asking a database: what code generators and
-/// tools for schemas should leave alone. A column destination manages none.
+/// The tables that the vectorizers of this program's entities manage, without asking a database: what code generators
+/// and tools for schemas should leave alone. A column destination manages none.
 ///
 /// ```
 /// mod blog_post {

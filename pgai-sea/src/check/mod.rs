@@ -1,7 +1,7 @@
-//! Whether a database has the vectorizers that the program's entities declare.
+//! Compares the vectorizers that the program's entities declare with those of a database.
 //!
-//! The derive declares, and a migration creates: nothing but a look into the database says that they agree. Made for a test, or
-//! for the start of an application.
+//! The derive declares, and a migration creates. Run the check in a test, or when the application starts, to see that
+//! they agree:
 //!
 //! ```no_run
 //! # async fn migrated_database() -> Result<sea_orm::DatabaseConnection, sea_orm::DbErr> { unimplemented!() }
@@ -13,15 +13,16 @@
 //! # }
 //! ```
 //!
-//! Compared are the source table, the loaded column, the target table with its view or the target column, and the dimensions; and
-//! what the attribute has of `embedding`, `chunking`, `formatting` and `indexing`, with the database's defaults for what such an
-//! option leaves out. What the attribute does not have may be anything.
+//! The check compares the source table, the loaded column, the destination, the view and the dimensions. It compares
+//! `embedding`, `chunking`, `formatting` and `indexing` where the attribute has them, with the database's defaults for
+//! what such an option leaves out. What the attribute does not have may be anything.
 //!
-//! A source whose table or columns were renamed is the same source, and nothing has to be embedded again for it: where the catalog follows
-//! renames, the finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
+//! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the
+//! finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
 
 mod compare;
 mod finding;
+mod mending;
 mod options;
 mod renames;
 
@@ -32,18 +33,19 @@ pub use self::finding::{Aspect, Finding, Findings, Problem};
 use crate::catalog::{self, CatalogError};
 use crate::entity::{Declaration, declarations};
 
-/// Compares what the program's entities declare with the vectorizers of a database, both ways. Reads, and changes nothing.
+/// Compares what the program's entities declare with the vectorizers of a database, both ways. Changes nothing.
+///
+/// A database without vectorizers is a finding, not an error.
 ///
 /// # Errors
 ///
-/// The database's, and [`CatalogError::Unreadable`] for a vectorizer that this version does not understand. A database that has
-/// no vectorizers at all is no error, but a finding.
+/// The database's, and [`CatalogError::Unreadable`] for a vectorizer that this version does not understand.
 pub async fn check<C: ConnectionTrait>(db: &C) -> Result<Findings, CatalogError> {
     findings(db, &declarations(), Scope::Database).await
 }
 
-/// As [`check`], for the entities in `module` alone, a path as of `module_path!()`; vectorizers of other tables, be they called the same
-/// in another schema, are none of its business.
+/// As [`check`], only for the entities in `module`, a path as `module_path!()` gives it. Vectorizers of other tables
+/// are no findings, even if the tables have the same names in another schema.
 ///
 /// # Errors
 ///
