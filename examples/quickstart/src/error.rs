@@ -14,15 +14,15 @@ pub(crate) enum Error {
     NoHome,
     #[error(transparent)]
     Shared(#[from] examples_shared::Error),
-    #[error("the database failed")]
+    #[error("a statement failed: {0}")]
     Database(#[from] sea_orm::DbErr),
-    #[error("the worker stopped")]
+    #[error("the worker stopped: {0}")]
     Worker(#[from] pgai_sea::worker::WorkerError),
     #[error("embedding failed: {0}")]
     Embedding(String),
-    #[error("the search failed")]
+    #[error("the search failed: {0}")]
     Search(#[from] pgai_sea::search::SearchError),
-    #[error("the text cannot be embedded")]
+    #[error("the question cannot be embedded: {0}")]
     Embed(#[from] pgai_sea::embedder::EmbedError),
     #[error("interrupted; what was embedded so far is kept if the database is")]
     Interrupted,

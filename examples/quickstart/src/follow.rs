@@ -1,4 +1,4 @@
-//! Showing that the search follows the table: a row is edited, another deleted, and both are put back.
+//! Shows that the search follows the table. It edits one row, deletes another, and puts both back.
 
 use std::time::Instant;
 

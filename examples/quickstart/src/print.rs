@@ -1,4 +1,4 @@
-//! What a person sees: on a terminal in its width, in a pipe in 80 columns without colours.
+//! Prints for a person. A terminal gets its own width and colours, a pipe gets 80 columns without colours.
 
 use std::{
     io::{IsTerminal, Write, stdout},
@@ -127,7 +127,7 @@ impl Printer {
     }
 }
 
-/// Prints a line. Whoever reads along may stop doing so (`quickstart | head`), which is no reason to stop halfway.
+/// Prints a line. A reader that stops reading (`quickstart | head`) does not stop the program.
 fn line(text: &str) {
     let _ = writeln!(stdout(), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use pgai_sea_bert::{Config, Encoder, Pooling};
