@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgai_sea::{
-    embedder::{Embedder, InputType, Local},
+    embedder::{Embedder, Local},
     prelude::*,
 };
 use sea_orm::DatabaseConnection;
@@ -39,7 +39,7 @@ pub(crate) async fn ask(
     wanted: usize,
 ) -> Result<Answer, Error> {
     let start = Instant::now();
-    let vector = model.embed(&[question.to_owned()], InputType::Query).await?.remove(0);
+    let vector = model.embed_query(question).await?;
     let embedding_took = start.elapsed();
 
     let start = Instant::now();

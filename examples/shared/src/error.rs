@@ -10,7 +10,9 @@ pub enum Error {
     #[error("there is no PostgreSQL to run on: {0}")]
     Server(#[source] real_parts::Error),
     /// The server has no such database and lets this role create none.
-    #[error("the database `{name}` cannot be opened: {source}; let the role create databases, or create this one for it")]
+    #[error(
+        "the database `{name}` cannot be opened: {source}; let the role create databases, or create this one for it"
+    )]
     Open {
         /// The database.
         name: String,

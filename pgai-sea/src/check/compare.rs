@@ -216,7 +216,10 @@ fn differences(declared: &Declared, present: &Present) -> Vec<Problem> {
     compare(
         Aspect::Dimensions,
         declaration.dimensions.to_string(),
-        config.embedding.dimensions().to_string(),
+        config
+            .embedding
+            .dimensions()
+            .map_or_else(|| "none".to_owned(), |number| number.to_string()),
     );
     problems.extend(declared.options.differences(config, present.today.as_ref()));
     problems

@@ -1,17 +1,17 @@
-//! How text is cut: `ai.chunking_character_text_splitter` and its siblings.
+//! How a text becomes chunks: `ai.chunking_character_text_splitter` and its siblings.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Other, area, bare, check_range, check_text};
 use crate::sql::Call;
 
-/// Characters of a chunk where nothing is said, pgai's default.
+/// The default `chunk_size`, in characters, as in pgai.
 pub(crate) const DEFAULT_CHUNK_SIZE: i32 = 800;
-/// Characters that neighbours share where nothing is said, pgai's default.
+/// The default `chunk_overlap`, in characters, as in pgai.
 pub(crate) const DEFAULT_CHUNK_OVERLAP: i32 = 400;
 
 area! {
-    /// How text is cut into chunks.
+    /// How a text becomes chunks.
     Chunking, Tag = "chunking" {
         /// At one separator.
         CharacterTextSplitter(CharacterTextSplitter) = "character_text_splitter",
@@ -23,7 +23,7 @@ area! {
 }
 
 impl Chunking {
-    /// Cuts at one separator and joins the pieces up to `chunk_size`, as LangChain's `CharacterTextSplitter` does.
+    /// Cuts at one separator and joins the pieces up to `chunk_size`. It equals LangChain's `CharacterTextSplitter`.
     ///
     /// ```
     /// use pgai_sea::config::Chunking;
@@ -38,8 +38,8 @@ impl Chunking {
         CharacterTextSplitter::default()
     }
 
-    /// Cuts at the first separator that occurs and what is still too long at the next ones, as LangChain's
-    /// `RecursiveCharacterTextSplitter` does. The default of a vectorizer.
+    /// Cuts at the first separator that occurs in the text. A piece that is still too long is cut at the next separator. It
+    /// equals LangChain's `RecursiveCharacterTextSplitter` and is the default of a vectorizer.
     ///
     /// ```
     /// use pgai_sea::config::Chunking;
@@ -65,7 +65,7 @@ impl Chunking {
     }
 }
 
-/// LangChain refuses what this refuses, but only once the worker runs.
+/// LangChain refuses the same values, but only when the worker runs.
 fn check_sizes(chunk_size: Option<i32>, chunk_overlap: Option<i32>) -> Result<(), ConfigError> {
     check_range("chunk_size", chunk_size, 1..=i32::MAX)?;
     check_range("chunk_overlap", chunk_overlap, 0..=i32::MAX)?;
@@ -87,46 +87,46 @@ fn check_sizes(chunk_size: Option<i32>, chunk_overlap: Option<i32>) -> Result<()
 pub struct CharacterTextSplitter {
     #[serde(default)]
     config_type: Tag,
-    /// The most characters of a chunk; by default 800.
+    /// The most characters of a chunk. The default is 800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_size: Option<i32>,
-    /// The most characters that a chunk repeats of the one before; by default 400.
+    /// The most characters that a chunk repeats of the one before. The default is 400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_overlap: Option<i32>,
-    /// Where to cut; by default at empty lines.
+    /// Where to cut. The default is an empty line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separator: Option<String>,
-    /// Whether the separator is a regular expression, in Python's notation; by default not.
+    /// Whether the separator is a regular expression in Python's notation. The default is `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_separator_regex: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl CharacterTextSplitter {
-    /// The most characters of a chunk; by default 800. A piece without a separator may be longer.
+    /// The most characters of a chunk. The default is 800. A piece without a separator may be longer.
     #[must_use]
     pub fn chunk_size(mut self, chunk_size: i32) -> Self {
         self.chunk_size = Some(chunk_size);
         self
     }
 
-    /// The most characters that a chunk repeats of the one before; by default 400.
+    /// The most characters that a chunk repeats of the one before. The default is 400.
     #[must_use]
     pub fn chunk_overlap(mut self, chunk_overlap: i32) -> Self {
         self.chunk_overlap = Some(chunk_overlap);
         self
     }
 
-    /// Where to cut; by default at empty lines. The empty string cuts between any two characters.
+    /// Where to cut. The default is an empty line. The empty string cuts between any two characters.
     #[must_use]
     pub fn separator(mut self, separator: impl Into<String>) -> Self {
         self.separator = Some(separator.into());
         self
     }
 
-    /// Whether the separator is a regular expression, in Python's notation; by default not.
+    /// Whether the separator is a regular expression in Python's notation. The default is `false`.
     #[must_use]
     pub fn is_separator_regex(mut self, is_separator_regex: bool) -> Self {
         self.is_separator_regex = Some(is_separator_regex);
@@ -155,46 +155,48 @@ impl CharacterTextSplitter {
 pub struct RecursiveCharacterTextSplitter {
     #[serde(default)]
     config_type: Tag,
-    /// The most characters of a chunk; by default 800.
+    /// The most characters of a chunk. The default is 800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_size: Option<i32>,
-    /// The most characters that a chunk repeats of the one before; by default 400.
+    /// The most characters that a chunk repeats of the one before. The default is 400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_overlap: Option<i32>,
-    /// Where to cut, coarse separators first; by default empty lines, lines, `.`, `?`, `!`, spaces, anywhere.
+    /// Where to cut, coarse separators first. The defaults are an empty line, a line break, `.`, `?`, `!`, a space, and
+    /// between any two characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separators: Option<Vec<String>>,
-    /// Whether the separators are regular expressions, in Python's notation; by default not.
+    /// Whether the separators are regular expressions in Python's notation. The default is `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_separator_regex: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl RecursiveCharacterTextSplitter {
-    /// The most characters of a chunk; by default 800.
+    /// The most characters of a chunk. The default is 800.
     #[must_use]
     pub fn chunk_size(mut self, chunk_size: i32) -> Self {
         self.chunk_size = Some(chunk_size);
         self
     }
 
-    /// The most characters that a chunk repeats of the one before; by default 400.
+    /// The most characters that a chunk repeats of the one before. The default is 400.
     #[must_use]
     pub fn chunk_overlap(mut self, chunk_overlap: i32) -> Self {
         self.chunk_overlap = Some(chunk_overlap);
         self
     }
 
-    /// Where to cut, coarse separators first; by default empty lines, lines, `.`, `?`, `!`, spaces, anywhere.
+    /// Where to cut, coarse separators first. The defaults are an empty line, a line break, `.`, `?`, `!`, a space, and
+    /// between any two characters.
     #[must_use]
     pub fn separators<S: Into<String>>(mut self, separators: impl IntoIterator<Item = S>) -> Self {
         self.separators = Some(separators.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Whether the separators are regular expressions, in Python's notation; by default not.
+    /// Whether the separators are regular expressions in Python's notation. The default is `false`.
     #[must_use]
     pub fn is_separator_regex(mut self, is_separator_regex: bool) -> Self {
         self.is_separator_regex = Some(is_separator_regex);

@@ -1,4 +1,4 @@
-//! Where embeddings go: `ai.destination_table`, `ai.destination_column`.
+//! Where the embeddings are stored: `ai.destination_table`, `ai.destination_column`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_identifier};
 use crate::sql::{Arg, Call};
 
 area! {
-    /// Where embeddings go.
+    /// Where the embeddings are stored.
     Destination, Tag = "destination" {
         /// A table of their own, one row per chunk.
         Table(DestinationTable) = "table",
@@ -32,7 +32,8 @@ impl Destination {
         DestinationTable::default()
     }
 
-    /// A column of the source table, created with the vectorizer. Takes whole rows: chunking must be none.
+    /// A column of the source table. `create_vectorizer` adds it. It holds one vector for the whole row, so `chunking` must be
+    /// [`Chunking::none`](super::Chunking::none).
     ///
     /// ```
     /// use pgai_sea::config::Destination;
@@ -76,7 +77,7 @@ pub struct DestinationTable {
     /// The view; by default `<destination>`, else `<source>_embedding`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view_name: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -150,7 +151,7 @@ pub struct DestinationColumn {
     config_type: Tag,
     /// The column that holds the vector.
     pub embedding_column: String,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

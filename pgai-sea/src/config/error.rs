@@ -1,6 +1,6 @@
-//! What a builder refuses before the database is asked.
+//! What a builder refuses before it asks the database.
 
-/// A setter's value that no database would take, or a required one that was not called.
+/// A setter has a value that no database would take, or a required setter was not called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{setter}`: {problem}")]
 pub struct ConfigError {
@@ -54,7 +54,7 @@ pub(crate) fn check_text(setter: &str, text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Refuses what cannot name a table, schema or role: nothing, a NUL, or more than 63 bytes, which PostgreSQL would cut.
+/// Refuses what cannot name a table, schema or role: an empty name, a NUL, or more than 63 bytes, which PostgreSQL would cut.
 pub(crate) fn check_identifier(setter: &str, identifier: &str) -> Result<(), ConfigError> {
     check_text(setter, identifier)?;
     if identifier.is_empty() {

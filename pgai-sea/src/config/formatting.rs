@@ -1,4 +1,4 @@
-//! What is embedded of a chunk and its row: `ai.formatting_python_template`.
+//! What the worker embeds of a chunk and its row: `ai.formatting_python_template`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_text};
 use crate::sql::Call;
 
 area! {
-    /// What is embedded of a chunk and its row.
+    /// What the worker embeds of a chunk and its row.
     Formatting, Tag = "formatting" {
         /// A template in the notation of Python's `string.Template`.
         PythonTemplate(PythonTemplate) = "python_template",
@@ -46,10 +46,10 @@ impl Default for Formatting {
 pub struct PythonTemplate {
     #[serde(default)]
     config_type: Tag,
-    /// By default `$chunk`.
+    /// The template. The default is `$chunk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

@@ -8,11 +8,11 @@ use crate::sql::Call;
 area! {
     /// The index over the embeddings, and when it is built.
     ///
-    /// pgai's own schema takes an index only with a schedule, [`Scheduling::timescaledb`](super::Scheduling::timescaledb): its worker
-    /// builds none. The schema of pgai-sea takes it with any, and pgai-sea's worker builds it. On pgai's, leave the indexing out and
-    /// create the index in a migration, with [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex).
+    /// On pgai-sea's schema, the worker builds the index. pgai's own schema takes an index only with a schedule,
+    /// [`Scheduling::timescaledb`](super::Scheduling::timescaledb). There, leave the indexing out and create the index in a
+    /// migration with [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex).
     Indexing, Tag = "indexing" {
-        /// What the database's settings say, else none.
+        /// What the database's setting says, otherwise none.
         Default(IndexingDefault) = "default",
         /// No index: searches compare with every row.
         None(IndexingNone) = "none",
@@ -24,7 +24,7 @@ area! {
 }
 
 impl Indexing {
-    /// What the database's setting `ai.indexing_default` says, else none.
+    /// What the database's setting `ai.indexing_default` says, otherwise none.
     ///
     /// ```
     /// assert_eq!(pgai_sea::config::Indexing::from_database_settings().to_sql(), "ai.indexing_default()");
@@ -44,7 +44,7 @@ impl Indexing {
         IndexingNone::default()
     }
 
-    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 where they are in a column of type `halfvec`.
+    /// pgvector's HNSW. It takes at most 2,000 dimensions, or 4,000 in a column of type `halfvec`.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -59,8 +59,7 @@ impl Indexing {
         Hnsw::default()
     }
 
-    /// pgvectorscale's `StreamingDiskANN`. What is not set is the extension's to choose, and its limits are checked when the index is
-    /// built.
+    /// pgvectorscale's `StreamingDiskANN`. The extension chooses what is not set. It checks its limits when the index is built.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -91,28 +90,28 @@ bare! {
 pub struct Hnsw {
     #[serde(default)]
     config_type: Tag,
-    /// Rows of the store before the index is built; by default 100,000.
+    /// The worker builds the index when the store has this many rows. The default is 100,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_rows: Option<i32>,
-    /// The distance that it serves; by default `vector_cosine_ops`.
+    /// The operator class of the distance that the index serves. The default is `vector_cosine_ops`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opclass: Option<String>,
-    /// Links of a node per layer; pgvector's default is 16.
+    /// Neighbours of a node per layer; pgvector's default is 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub m: Option<i32>,
     /// Candidates while building; pgvector's default is 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef_construction: Option<i32>,
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether the build waits for an empty queue. The default is `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl Hnsw {
-    /// Rows of the store before the index is built; by default 100,000.
+    /// The worker builds the index when the store has this many rows. The default is 100,000.
     #[must_use]
     pub fn min_rows(mut self, min_rows: i32) -> Self {
         self.min_rows = Some(min_rows);
@@ -127,7 +126,7 @@ impl Hnsw {
         self
     }
 
-    /// Links of a node per layer, 2 to 100; pgvector's default is 16.
+    /// Neighbours of a node per layer, 2 to 100; pgvector's default is 16.
     #[must_use]
     pub fn m(mut self, m: i32) -> Self {
         self.m = Some(m);
@@ -141,7 +140,7 @@ impl Hnsw {
         self
     }
 
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether the build waits for an empty queue. The default is `true`.
     #[must_use]
     pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
         self.create_when_queue_empty = Some(create_when_queue_empty);
@@ -194,13 +193,13 @@ impl Hnsw {
 pub struct Diskann {
     #[serde(default)]
     config_type: Tag,
-    /// Rows of the store before the index is built; by default 100,000.
+    /// The worker builds the index when the store has this many rows. The default is 100,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_rows: Option<i32>,
     /// `memory_optimized`, which compresses, or `plain`; pgvectorscale's default is `memory_optimized`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_layout: Option<String>,
-    /// Links of a node, 10 to 1,000; pgvectorscale's default is 50.
+    /// Neighbours of a node, 10 to 1,000; pgvectorscale's default is 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_neighbors: Option<i32>,
     /// Candidates while building, 10 to 1,000; pgvectorscale's default is 100.
@@ -215,16 +214,16 @@ pub struct Diskann {
     /// Bits per dimension in the compressed form, 1 to 32; pgvectorscale's default is 2 below 900 dimensions, else 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_bits_per_dimension: Option<i32>,
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether the build waits for an empty queue. The default is `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl Diskann {
-    /// Rows of the store before the index is built; by default 100,000.
+    /// The worker builds the index when the store has this many rows. The default is 100,000.
     #[must_use]
     pub fn min_rows(mut self, min_rows: i32) -> Self {
         self.min_rows = Some(min_rows);
@@ -238,7 +237,7 @@ impl Diskann {
         self
     }
 
-    /// Links of a node, 10 to 1,000; pgvectorscale's default is 50.
+    /// Neighbours of a node, 10 to 1,000; pgvectorscale's default is 50.
     #[must_use]
     pub fn num_neighbors(mut self, num_neighbors: i32) -> Self {
         self.num_neighbors = Some(num_neighbors);
@@ -273,7 +272,7 @@ impl Diskann {
         self
     }
 
-    /// Whether to wait for an empty queue; by default so.
+    /// Whether the build waits for an empty queue. The default is `true`.
     #[must_use]
     pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
         self.create_when_queue_empty = Some(create_when_queue_empty);

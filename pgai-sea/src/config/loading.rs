@@ -1,4 +1,4 @@
-//! Where text comes from: `ai.loading_column`, `ai.loading_uri`.
+//! Where the text comes from: `ai.loading_column`, `ai.loading_uri`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, Other, area, check_identifier, check_range};
 use crate::sql::{Arg, Call};
 
 area! {
-    /// Where text comes from.
+    /// Where the text comes from.
     Loading, Tag = "loading" {
         /// The column's own content.
         Column(LoadingColumn) = "column",
@@ -58,7 +58,7 @@ impl Loading {
         }
     }
 
-    /// The column that is read, whichever way.
+    /// The column that the worker reads.
     #[must_use]
     pub fn column_name(&self) -> Option<&str> {
         match self {
@@ -77,16 +77,16 @@ pub struct LoadingColumn {
     config_type: Tag,
     /// A text, varchar, char or bytea column of the source.
     pub column_name: String,
-    /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a failed row is tried again before it becomes a dead letter. The default is 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl LoadingColumn {
-    /// How often a row that fails is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a failed row is tried again before it becomes a dead letter. The default is 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);
@@ -113,19 +113,19 @@ pub struct LoadingUri {
     config_type: Tag,
     /// A text column of the source that holds addresses.
     pub column_name: String,
-    /// How often a document that cannot be loaded is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a document that fails to load is tried again before it becomes a dead letter. The default is 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// The role to assume for `s3://` addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_role_arn: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
 
 impl LoadingUri {
-    /// How often a document that cannot be loaded is tried again, after the first attempt, before it is a dead letter; by default 6.
+    /// How often a document that fails to load is tried again before it becomes a dead letter. The default is 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);

@@ -1,4 +1,4 @@
-//! What a vectorizer does: one type per argument of `ai.create_vectorizer`.
+//! The options of a vectorizer: one type per argument of `ai.create_vectorizer`.
 //!
 //! Each type builds the call of a pgai function (`to_sql` shows it) and reads back the jsonb that the catalog stores in
 //! `ai.vectorizer.config`. Options that were not set are left out of the call, so that the database's defaults hold, whichever
@@ -17,7 +17,7 @@ mod scheduling;
 
 pub use self::chunking::{CharacterTextSplitter, Chunking, ChunkingNone, RecursiveCharacterTextSplitter};
 pub use self::destination::{Destination, DestinationColumn, DestinationTable};
-pub use self::embedding::{Embedding, LiteLlm, Ollama, OpenAi, VoyageAi};
+pub use self::embedding::{Embedding, EmbeddingLiteLlm, EmbeddingOllama, EmbeddingOpenAi, EmbeddingVoyageAi};
 pub use self::error::ConfigError;
 pub use self::formatting::{Formatting, PythonTemplate};
 pub use self::indexing::{Diskann, Hnsw, Indexing, IndexingDefault, IndexingNone};
@@ -42,9 +42,9 @@ pub struct Config {
     /// The version of the schema that made the vectorizer, of pgai's numbering.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Where embeddings go.
+    /// Where the embeddings are stored.
     pub destination: Destination,
-    /// Where text comes from. Vectorizers made before pgai 0.9 have none.
+    /// Where the text comes from. Vectorizers made before pgai 0.9 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loading: Option<Loading>,
     /// How documents become text.
@@ -57,14 +57,14 @@ pub struct Config {
     /// The index over the embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indexing: Option<Indexing>,
-    /// What is embedded of a chunk and its row.
+    /// What the worker embeds of a chunk and its row.
     pub formatting: Formatting,
     /// Who runs the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
     /// How much at once.
     pub processing: Processing,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }
@@ -140,7 +140,7 @@ macro_rules! bare {
         pub struct $name {
             #[serde(default)]
             config_type: $tag_type,
-            /// What else is stored.
+            /// Stored keys that this version does not know.
             #[serde(flatten)]
             pub other: $crate::config::Other,
         }

@@ -48,7 +48,7 @@ pub struct ProcessingDefault {
     /// Batches at a time, 1 to 50 (pgai's worker takes 10); the worker's default is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<i32>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

@@ -11,7 +11,7 @@ use crate::sql::{Arg, Call};
 area! {
     /// Who runs the worker.
     Scheduling, Tag = "scheduling" {
-        /// What the database's settings say, else none.
+        /// What the database's setting says, otherwise none.
         Default(SchedulingDefault) = "default",
         /// A worker outside of the database, such as pgai-sea's.
         None(SchedulingNone) = "none",
@@ -89,7 +89,7 @@ pub struct SchedulingTimescaledb {
     /// The time zone of a fixed schedule: `Europe/Vienna`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// What else is stored.
+    /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
 }

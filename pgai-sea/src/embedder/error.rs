@@ -1,23 +1,24 @@
 //! What can go wrong between a text and its vector.
 
+use std::error::Error;
 use std::time::Duration;
 
-/// Why an [`Embedder`](super::Embedder) gave no vectors.
+/// Why an [`Embedder`](super::Embedder) returned no vectors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbedError {
-    /// Nobody answered: connection refused, name not found, timeout, or an answer that broke off.
-    #[error("{provider} cannot be reached at {url}: check that it runs and that the address is right")]
+    /// The provider did not answer: connection refused, name not found, timeout, or the response broke off.
+    #[error("{provider} cannot be reached at {url}: {}; check that it runs there", with_causes(source.as_ref()))]
     Unreachable {
         /// The provider, as configurations call it: `openai`, `ollama`.
         provider: &'static str,
-        /// The address that was asked.
+        /// The URL that was asked, without user, password and query.
         url: String,
-        /// What the HTTP client said.
+        /// What the HTTP client reported.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
-    /// The provider asked to slow down (429), or is overloaded (500 and above).
+    /// The provider limits the rate (429) or is overloaded (500 and above). The same request may succeed later.
     #[error("{provider} answered {status}, try again later: {message}")]
     Unavailable {
         /// The provider.
@@ -26,7 +27,7 @@ pub enum EmbedError {
         status: u16,
         /// What the provider said.
         message: String,
-        /// How long it asked to wait (`Retry-After`), if it did.
+        /// How long the provider asked to wait (`Retry-After`).
         retry_after: Option<Duration>,
     },
     /// The provider refuses these texts (400, 413, 422): too long, empty, or not allowed.
@@ -39,35 +40,35 @@ pub enum EmbedError {
         /// What the provider said.
         message: String,
     },
-    /// The configuration cannot work: no API key, unknown model, not authorised (401, 403, 404).
+    /// The configuration cannot work: no API key, an unknown model, not authorised (401, 403, 404).
     #[error("{provider} cannot embed: {message}")]
     Configuration {
         /// The provider.
         provider: &'static str,
-        /// What is wrong and what to set.
+        /// What is wrong, and what to set.
         message: String,
     },
-    /// The provider answered with something else than one vector per text.
+    /// The response is not one vector for each text.
     #[error("{provider} gave an unusable answer: {message}")]
     Answer {
         /// The provider.
         provider: &'static str,
-        /// What was wrong with it.
+        /// What is wrong with the response.
         message: String,
     },
-    /// The embedder itself broke: a model that cannot be run, or whatever an embedder of one's own wants to say.
-    #[error("{provider} failed")]
+    /// The embedder itself failed: a model that cannot run, or any error of an embedder of your own.
+    #[error("{provider} failed: {}", with_causes(source.as_ref()))]
     Failed {
         /// The provider.
         provider: &'static str,
-        /// How.
+        /// How it failed.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl EmbedError {
-    /// Whether the same request may succeed later with nothing changed: the provider is down, slow or limits the rate.
+    /// Whether the same request may succeed later without any change: the provider is down, slow, or limits the rate.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Unavailable { .. })
@@ -81,4 +82,28 @@ impl EmbedError {
             _ => None,
         }
     }
+
+    /// No API key was given, and the variable `name` holds none.
+    #[cfg(feature = "embedder")]
+    pub(super) fn missing_key(provider: &'static str, name: &str) -> Self {
+        Self::Configuration {
+            provider,
+            message: format!(
+                "`{name}` should hold the API key and is not set: set this environment variable where the worker \
+                 runs, or name another one as the vectorizer's api_key_name"
+            ),
+        }
+    }
+}
+
+/// An error's text with those of its causes.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -1,25 +1,23 @@
-//! From what the catalog stores to something that embeds.
+//! The embedder that a vectorizer's configuration names.
 
-use std::{env, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{EmbedError, Embedder, LiteLlm, Ollama, OpenAi, VoyageAi, voyage};
-use crate::config::{self, Embedding};
+use super::{EmbedError, Embedder, LiteLlm, Ollama, OpenAi, VoyageAi, voyageai};
+use crate::config::{Embedding, EmbeddingLiteLlm, EmbeddingOllama, EmbeddingOpenAi, EmbeddingVoyageAi};
+use crate::pgvector::Dimensions;
 
-/// What the environment variable `name` holds, unless it is not set or empty.
-#[must_use]
-pub fn environment(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-/// The embedder that a vectorizer's configuration asks for.
+/// The embedder that a vectorizer's configuration names.
 ///
-/// `variable` answers what a name holds: `api_key_name`, of which the configuration stores only the name, and
-/// `OPENAI_BASE_URL`, `OLLAMA_HOST`, `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH` and those that [`LiteLlm`] names, which hold where
-/// the configuration says nothing. That is [`environment`], or a function that looks somewhere else as well.
+/// `variable` returns the value of a name. Pass [`environment`](super::environment), or a function that also looks
+/// elsewhere. It is asked for:
 ///
-/// A key is not asked for where the address is not the provider's own: servers on one's own machines often need none.
+/// - `api_key_name`: the configuration stores only the name of the key;
+/// - `OPENAI_BASE_URL`, `OLLAMA_HOST`, `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH` and the variables of [`LiteLlm`],
+///   if the configuration does not say.
+///
+/// Only the provider's own address requires a key. Your own servers often need none.
 ///
 /// ```
 /// use pgai_sea::{config::Embedding, embedder};
@@ -31,8 +29,8 @@ pub fn environment(name: &str) -> Option<String> {
 ///
 /// # Errors
 ///
-/// [`EmbedError::Configuration`] if the API key is missing (it names the variable), `dimensions` is not positive, or there is no
-/// embedder for the provider here.
+/// [`EmbedError::Configuration`] if the API key is missing (it names the variable), if `dimensions` is not between 1
+/// and 16,000, or if this crate does not know the provider.
 pub fn from_config(
     config: &Embedding,
     variable: impl Fn(&str) -> Option<String>,
@@ -46,14 +44,14 @@ pub fn from_config(
     }
 }
 
-fn openai(config: &config::OpenAi, variable: &dyn Fn(&str) -> Option<String>) -> Result<OpenAi, EmbedError> {
+fn openai(config: &EmbeddingOpenAi, variable: &dyn Fn(&str) -> Option<String>) -> Result<OpenAi, EmbedError> {
     let mut openai = OpenAi::new(&config.model, dimensions("openai", config.dimensions)?);
     let base_url = config.base_url.clone().or_else(|| variable("OPENAI_BASE_URL"));
     let key_name = config.api_key_name.as_deref().unwrap_or("OPENAI_API_KEY");
     match variable(key_name) {
         Some(key) => openai = openai.api_key(key),
         None if base_url.is_some() => openai = openai.missing_key(key_name),
-        None => return Err(missing_key("openai", key_name)),
+        None => return Err(EmbedError::missing_key("openai", key_name)),
     }
     if let Some(url) = base_url {
         openai = openai.base_url(url);
@@ -64,7 +62,7 @@ fn openai(config: &config::OpenAi, variable: &dyn Fn(&str) -> Option<String>) ->
     Ok(openai)
 }
 
-fn ollama(config: &config::Ollama, variable: &dyn Fn(&str) -> Option<String>) -> Result<Ollama, EmbedError> {
+fn ollama(config: &EmbeddingOllama, variable: &dyn Fn(&str) -> Option<String>) -> Result<Ollama, EmbedError> {
     let mut ollama = Ollama::new(&config.model, dimensions("ollama", config.dimensions)?).variables(variable);
     if let Some(url) = &config.base_url {
         ollama = ollama.base_url(url);
@@ -78,14 +76,14 @@ fn ollama(config: &config::Ollama, variable: &dyn Fn(&str) -> Option<String>) ->
     Ok(ollama)
 }
 
-fn voyageai(config: &config::VoyageAi, variable: &dyn Fn(&str) -> Option<String>) -> Result<VoyageAi, EmbedError> {
-    let key_name = config.api_key_name.as_deref().unwrap_or(voyage::KEY);
-    let key = variable(key_name).ok_or_else(|| missing_key("voyageai", key_name))?;
+fn voyageai(config: &EmbeddingVoyageAi, variable: &dyn Fn(&str) -> Option<String>) -> Result<VoyageAi, EmbedError> {
+    let key_name = config.api_key_name.as_deref().unwrap_or(voyageai::KEY);
+    let key = variable(key_name).ok_or_else(|| EmbedError::missing_key("voyageai", key_name))?;
     let mut voyage = VoyageAi::new(&config.model, dimensions("voyageai", config.dimensions)?).api_key(key);
     if let Some(input_type) = &config.input_type {
         voyage = voyage.input_type(input_type);
     }
-    // arguments that pgai has learned since its last release
+    // arguments that pgai added after its last release
     for name in ["output_dimension", "output_dtype"] {
         if let Some(value) = config.other.get(name) {
             voyage = voyage.field(name, value.clone());
@@ -94,7 +92,7 @@ fn voyageai(config: &config::VoyageAi, variable: &dyn Fn(&str) -> Option<String>
     Ok(voyage)
 }
 
-fn litellm(config: &config::LiteLlm) -> Result<LiteLlm, EmbedError> {
+fn litellm(config: &EmbeddingLiteLlm) -> Result<LiteLlm, EmbedError> {
     let mut litellm = LiteLlm::new(&config.model, dimensions("litellm", config.dimensions)?);
     if let Some(name) = &config.api_key_name {
         litellm = litellm.key_name(name);
@@ -104,27 +102,17 @@ fn litellm(config: &config::LiteLlm) -> Result<LiteLlm, EmbedError> {
         Some(Value::Object(options)) => Ok(litellm.options(options)),
         Some(_) => Err(EmbedError::Configuration {
             provider: "litellm",
-            message: "extra_options is not an object: it has to be one, of options by name".to_owned(),
+            message: "extra_options is not an object: make it an object of options by name".to_owned(),
         }),
     }
 }
 
-pub(super) fn missing_key(provider: &'static str, name: &str) -> EmbedError {
-    EmbedError::Configuration {
-        provider,
-        message: format!(
-            "`{name}`, which should hold the API key, is not set: set this environment variable where the worker runs, or name \
-             another one as the vectorizer's api_key_name"
-        ),
-    }
-}
-
 fn dimensions(provider: &'static str, dimensions: i32) -> Result<usize, EmbedError> {
-    match usize::try_from(dimensions) {
-        Ok(dimensions) if dimensions > 0 => Ok(dimensions),
-        _ => Err(EmbedError::Configuration {
+    match Dimensions::try_from(dimensions) {
+        Ok(dimensions) => Ok(dimensions.get()),
+        Err(error) => Err(EmbedError::Configuration {
             provider,
-            message: format!("vectors of {dimensions} dimensions do not exist: declare a number from 1 up"),
+            message: error.to_string(),
         }),
     }
 }
@@ -132,7 +120,7 @@ fn dimensions(provider: &'static str, dimensions: i32) -> Result<usize, EmbedErr
 fn unknown(name: &str) -> EmbedError {
     EmbedError::Configuration {
         provider: "the vectorizer's provider",
-        message: format!("there is no embedder for `{name}` here: give the worker one of your own for it"),
+        message: format!("there is no embedder for `{name}` here: give the worker one with `Worker::embedder`"),
     }
 }
 
@@ -200,6 +188,6 @@ mod tests {
         let error = debug(Embedding::Other(json!({"implementation": "cohere"})), &[]);
         assert!(error.contains("no embedder for `cohere`"), "{error}");
         let error = debug(Embedding::ollama("m", 0), &[]);
-        assert!(error.contains("0 dimensions"), "{error}");
+        assert!(error.contains("1 to 16000 dimensions, configured are 0"), "{error}");
     }
 }

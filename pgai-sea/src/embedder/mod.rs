@@ -1,32 +1,57 @@
-//! Turning text into vectors: the [`Embedder`] trait, and behind features the providers that implement it.
+//! Turning texts into vectors: the [`Embedder`] trait, and the providers that implement it.
 //!
-//! The worker embeds chunks with it, a search its query text. Implement it for a provider of your own;
-//! one method is enough.
+//! The worker embeds chunks with an [`Embedder`], a search embeds its text with one. [`from_config`] makes the embedder
+//! that a vectorizer's configuration names. To use another model or provider, implement the trait. One method is
+//! enough:
+//!
+//! ```
+//! use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
+//!
+//! /// Embeds by counting letters: enough for a test.
+//! #[derive(Debug)]
+//! struct Letters;
+//!
+//! #[async_trait::async_trait]
+//! impl Embedder for Letters {
+//!     async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+//!         let count = |text: &&str| ('a'..='z').map(|letter| text.matches(letter).count() as f32).collect();
+//!         Ok(Embeddings::new(texts.iter().map(count).collect()))
+//!     }
+//! }
+//! ```
+//!
+//! Give it to the worker with `Worker::embedder`, and to a search with `search_text`.
 //!
 //! # Providers
 //!
-//! What a vectorizer's configuration names, [`from_config`] makes an embedder of:
-//!
-//! | configuration | embedder | the most in one request | key, if no name of one is configured |
+//! | configuration | embedder | most in one request | environment variable of the key, by default |
 //! |---|---|---|---|
 //! | `embedding_openai` | `OpenAi` | 2,048 texts, 300,000 tokens | `OPENAI_API_KEY` |
 //! | `embedding_ollama` | `Ollama` | 2,048 texts | |
-//! | `embedding_voyageai` | `VoyageAi` | 1,000 texts; 1,000,000, 320,000 or 120,000 tokens, by model | `VOYAGE_API_KEY` |
-//! | `embedding_litellm` | what `LiteLlm` makes of the model's prefix: OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI, Ollama, or LiteLLM's proxy | the provider's | the provider's |
+//! | `embedding_voyageai` | `VoyageAi` | 1,000 texts, 120,000 tokens or more by model | `VOYAGE_API_KEY` |
+//! | `embedding_litellm` | `LiteLlm` | the provider's | the provider's |
 //!
-//! Keys are read from the environment where the worker runs, in the worker also from `ai.reveal_secret` where the database has it, or given
-//! in code. They go into the one header that the provider reads them from; no log, error or `Debug` output shows them.
+//! `LiteLlm` asks the provider that the model's prefix names: OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI, Ollama, or LiteLLM's
+//! proxy.
 //!
-//! Tokens are counted for OpenAI's models. Other providers' tokenizers are not to be had without asking a server, so that for them the
-//! count is an estimate that is rather too high; and a request that is refused all the same is made again in halves.
+//! A key comes from the environment of the worker, or from your code. The worker also asks `ai.reveal_secret` if the
+//! database has that function. The key goes into the one header that the provider reads. No log, error or `Debug`
+//! output shows it.
 //!
-//! Trust in certificates is the operating system's, and TLS is rustls's.
+//! Tokens are counted exactly for OpenAI's models. For other providers the count is an estimate on the high side. If a
+//! provider refuses a request as too large all the same, the worker halves it.
+//!
+//! TLS is rustls, and it trusts the certificates that the operating system trusts.
+//!
+//! # Adding a provider
+//!
+//! A provider is one file here, beside `voyageai.rs`: what it posts, what comes back, and its limits. `http` sends
+//! requests, hides keys and tells by the status whose fault a refusal is. `from_config` maps the catalog's
+//! configuration to the provider.
 
 #[cfg(feature = "embedder")]
-mod call;
+mod environment;
 mod error;
-#[cfg(feature = "embedder")]
-mod fields;
 #[cfg(feature = "embedder")]
 mod from_config;
 #[cfg(feature = "embedder")]
@@ -38,115 +63,105 @@ mod local;
 #[cfg(feature = "embedder")]
 mod ollama;
 #[cfg(feature = "embedder")]
-mod ollama_host;
-#[cfg(feature = "embedder")]
 mod openai;
+mod request;
 #[cfg(feature = "embedder")]
-mod openai_api;
-#[cfg(feature = "embedder")]
-mod packed;
-#[cfg(feature = "embedder")]
-mod rejection;
-#[cfg(feature = "embedder")]
-mod tokens;
-#[cfg(feature = "embedder")]
-mod voyage;
+mod voyageai;
 
 pub use self::error::EmbedError;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use self::local::{Local, LocalError};
+pub use self::request::{Embeddings, InputType, RequestLimits, ServerAddress};
 #[cfg(feature = "embedder")]
 #[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]
 pub use self::{
-    call::report_input_tokens,
-    from_config::{environment, from_config},
-    litellm::LiteLlm,
-    ollama::Ollama,
-    openai::OpenAi,
-    voyage::VoyageAi,
+    environment::environment, from_config::from_config, litellm::LiteLlm, ollama::Ollama, openai::OpenAi,
+    voyageai::VoyageAi,
 };
-
-#[cfg(feature = "worker")]
-pub(crate) use self::call::{Call, observed};
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-/// What a text is embedded for. Providers with asymmetric models (Voyage, Cohere) embed the two differently;
-/// the others ignore it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum InputType {
-    /// A chunk that will be stored and searched.
-    #[default]
-    Document,
-    /// The text of a search.
-    Query,
-}
-
-/// How much one request may carry. The worker cuts its batches to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RequestLimits {
-    /// The most texts in one request.
-    pub inputs: usize,
-    /// The most tokens in one request, as [`Embedder::count_tokens`] counts; `None` where only texts count.
-    pub tokens: Option<usize>,
-}
-
-impl RequestLimits {
-    /// At most `inputs` texts a request, no limit in tokens.
-    #[must_use]
-    pub fn inputs(inputs: usize) -> Self {
-        Self {
-            inputs: inputs.max(1),
-            tokens: None,
-        }
-    }
-
-    /// The same, and at most `tokens` tokens a request.
-    #[must_use]
-    pub fn tokens(mut self, tokens: usize) -> Self {
-        self.tokens = Some(tokens);
-        self
-    }
-}
-
-impl Default for RequestLimits {
-    /// 2,048 texts, what OpenAI and Ollama take.
-    fn default() -> Self {
-        Self::inputs(2048)
-    }
-}
-
-/// Something that turns texts into vectors.
+/// Turns texts into vectors.
 #[async_trait]
 pub trait Embedder: Debug + Send + Sync {
-    /// Embeds `texts`: as many vectors as texts, in their order, all of one length.
+    /// Embeds `texts`. Returns as many vectors as texts, in the order of the texts, all of the same length.
     ///
-    /// No call carries more than [`limits`](Self::limits) allows, or no text at all.
+    /// The worker never passes more than [`limits`](Self::limits) allows, and never an empty slice.
     ///
     /// # Errors
     ///
-    /// An [`EmbedError`]; its [`is_transient`](EmbedError::is_transient) decides whether the worker waits and tries the same
-    /// texts again, or looks for the text that the provider refuses.
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// An [`EmbedError`]. After a [transient](EmbedError::is_transient) one the worker waits and sends the same texts
+    /// again. After any other it looks for the text that the provider refuses.
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError>;
 
-    /// The limits of one request.
+    /// Embeds the text of a search.
+    ///
+    /// # Errors
+    ///
+    /// What [`embed`](Self::embed) returns, and [`EmbedError::Answer`] if it returns another number of vectors than
+    /// one.
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let embeddings = self.embed(&[text], InputType::Query).await?;
+        <[Vec<f32>; 1]>::try_from(embeddings.vectors)
+            .map(|[vector]| vector)
+            .map_err(|vectors| EmbedError::Answer {
+                provider: "the embedder",
+                message: format!("{} vectors for 1 text", vectors.len()),
+            })
+    }
+
+    /// How much fits into one request. By default 2,048 texts.
     fn limits(&self) -> RequestLimits {
         RequestLimits::default()
     }
 
-    /// How many requests it is made at once by a worker that nobody has told a number
-    /// ([`processing_default(concurrency => ..)`](crate::config::Processing)); by default 1.
+    /// How many requests the worker makes at the same time, if neither it nor the vectorizer's configuration
+    /// ([`processing_default(concurrency => ..)`](crate::config::Processing)) says. By default 1.
     fn default_concurrency(&self) -> usize {
         1
     }
 
-    /// The tokens that `text` counts for in the provider's limits, not more than its bytes. UTF-8 bytes / 4, if nothing better is known.
+    /// How many tokens `text` counts for in the provider's limits. Never more than its bytes. By default a quarter of
+    /// its bytes.
     fn count_tokens(&self, text: &str) -> usize {
         text.len().div_ceil(4)
+    }
+
+    /// The server that is asked. Traces and metrics name it. `None` for a model in this process.
+    fn server(&self) -> Option<ServerAddress> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers with so many vectors, whatever it is asked.
+    #[derive(Debug)]
+    struct Fixed(usize);
+
+    #[async_trait]
+    impl Embedder for Fixed {
+        async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
+            assert_eq!((texts, input_type), (["a search"].as_slice(), InputType::Query));
+            Ok(vec![vec![0.5]; self.0].into())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_has_exactly_one_vector() {
+        assert_eq!(Fixed(1).embed_query("a search").await.unwrap(), [0.5]);
+        for count in [0, 2] {
+            let error = Fixed(count).embed_query("a search").await.unwrap_err();
+            assert!(matches!(error, EmbedError::Answer { .. }), "{error}");
+            assert!(
+                error.to_string().contains(&format!("{count} vectors for 1 text")),
+                "{error}"
+            );
+        }
     }
 }

@@ -17,11 +17,13 @@
 //! - [`HalfVec`], [`SparseVec`] and [`Bits`] are columns of entities. SeaORM itself has [`PgVector`](sea_orm::prelude::PgVector).
 //! - [`CreateVectorIndex`] and [`DropVectorIndex`] create and drop HNSW and IVFFlat indexes in a migration.
 
+mod dimensions;
 mod expr;
 mod index;
 mod metric;
 mod types;
 
+pub(crate) use self::dimensions::{Dimensions, VectorFault, check_vector};
 #[doc(hidden)]
 pub use self::expr::kind;
 pub use self::expr::{IntoVector, VectorExpr, VectorExprTrait};

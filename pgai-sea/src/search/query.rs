@@ -11,8 +11,8 @@ use super::error::{SearchError, table_of};
 use super::plan::Operand;
 use super::projection::SearchableTrait;
 use super::refusal::Searching as _;
-use crate::embedder::{Embedder, InputType};
-use crate::pgvector::{Metric, VectorExpr};
+use crate::embedder::Embedder;
+use crate::pgvector::{Metric, VectorExpr, VectorFault, check_vector};
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {
@@ -149,11 +149,7 @@ impl<'a> Text<'a> {
         if let Some(vector) = self.vector.get() {
             return Ok(vector.clone());
         }
-        let mut vectors = self
-            .embedder
-            .embed(std::slice::from_ref(&self.text), InputType::Query)
-            .await?;
-        let vector = vectors.pop().unwrap_or_default();
+        let vector = self.embedder.embed_query(&self.text).await?;
         Ok(self.vector.get_or_init(|| vector).clone())
     }
 }
@@ -188,16 +184,14 @@ fn once(expr: Expr) -> Expr {
 }
 
 fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
-    if vector.len() != E::DIMENSIONS {
-        return Err(SearchError::Dimensions {
+    check_vector(&vector, E::DIMENSIONS).map_err(|fault| match fault {
+        VectorFault::Length { expected, actual } => SearchError::Dimensions {
             table: table_of::<E>(),
-            expected: E::DIMENSIONS,
-            actual: vector.len(),
-        });
-    }
-    if let Some((position, value)) = vector.iter().copied().enumerate().find(|(_, value)| !value.is_finite()) {
-        return Err(SearchError::NotFinite { position, value });
-    }
+            expected,
+            actual,
+        },
+        VectorFault::NotFinite { position, value } => SearchError::NotFinite { position, value },
+    })?;
     let vector = if metric == Metric::Cosine {
         directed(vector)?
     } else {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use sea_orm::sqlx::PgPool;
 use sea_orm::{DatabaseConnection, DatabaseConnectionType};
 
-use super::budget::{Budget, Budgets};
-use super::embedders::Embedders;
+use super::embed::{Budget, Budgets};
 use super::error::WorkerError;
 use super::event::{Event, Hook};
 use super::prepare::Terms;
+use super::prepare::embedder::Embedders;
 use super::progress::Progress;
 use crate::catalog::VectorizerRef;
 use crate::embedder::Embedder;

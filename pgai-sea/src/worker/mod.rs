@@ -114,15 +114,12 @@
 
 mod backoff;
 mod batch;
-mod budget;
 mod builder;
 mod connection;
 mod embed;
-mod embedders;
 mod error;
 mod event;
 mod maintenance;
-mod memory;
 mod notify;
 mod panics;
 mod prepare;
@@ -131,14 +128,13 @@ mod protocol;
 mod queue;
 mod report;
 mod run;
-mod telemetry;
 mod wait;
 mod write;
 
-pub use self::budget::Budget;
 pub use self::builder::Worker;
 #[cfg(feature = "cli")]
 pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
+pub use self::embed::Budget;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, DeadLetter, Event};
 pub use self::progress::Progress;

@@ -9,6 +9,7 @@ mod cycle;
 mod derive;
 mod embedder;
 mod harness;
+mod house;
 mod migrate;
 mod readme;
 mod search;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use migration::Migrator;
-use pgai_sea::embedder::{EmbedError, InputType};
+use pgai_sea::embedder::{EmbedError, Embeddings, InputType};
 use pgai_sea::prelude::Embedder;
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
@@ -66,11 +66,11 @@ struct Model768;
 
 #[async_trait]
 impl Embedder for Model768 {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(texts
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        let vectors = texts
             .iter()
-            .map(|text| embedding_of("text-embedding-3-small", text, 768))
-            .collect())
+            .map(|text| embedding_of("text-embedding-3-small", text, 768));
+        Ok(Embeddings::new(vectors.collect()))
     }
 }
 

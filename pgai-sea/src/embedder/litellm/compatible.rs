@@ -1,15 +1,17 @@
-//! Providers whose embeddings API is OpenAI's, each with its own limits.
+//! Providers that offer OpenAI's embeddings API, each with its own limits: OpenAI, Azure, Mistral, LiteLLM's proxy.
 
 use std::borrow::Cow;
 
 use async_trait::async_trait;
 
-use crate::embedder::{EmbedError, Embedder, InputType, RequestLimits, http::Auth, openai_api::OpenAiApi, tokens};
+use crate::embedder::http::Auth;
+use crate::embedder::openai::{OpenAiApi, tokens};
+use crate::embedder::{EmbedError, Embedder, Embeddings, InputType, RequestLimits, ServerAddress};
 
-/// The newest version of Azure's interface that is no preview.
+/// The newest version of Azure's API that is not a preview.
 const AZURE_VERSION: &str = "2024-10-21";
 
-/// A provider that answers as OpenAI would.
+/// A provider that offers OpenAI's API.
 #[derive(Clone, Debug)]
 pub(super) struct Compatible {
     api: OpenAiApi,
@@ -19,15 +21,15 @@ pub(super) struct Compatible {
 
 #[derive(Clone, Copy, Debug)]
 enum Counting {
-    /// As OpenAI's models count; longer texts than they read are cut.
+    /// As OpenAI's models count. Texts that are longer than the model reads are truncated.
     OpenAi,
-    /// With a tokenizer that nobody has here.
+    /// With an unknown tokenizer.
     Unknown,
 }
 
 impl Compatible {
     pub(super) fn openai(mut api: OpenAiApi) -> Self {
-        // the others have one length each, or are on servers that may not know the field
+        // other models have one length of vectors, or run on servers that may not know the field
         if api.model.starts_with("text-embedding-3-") {
             let dimensions = api.dimensions;
             api.fields.set_default("dimensions", dimensions);
@@ -39,7 +41,7 @@ impl Compatible {
         }
     }
 
-    /// A deployment, usually called as the model that it runs.
+    /// A deployment, usually named as its model.
     pub(super) fn azure(mut api: OpenAiApi, version: Option<&str>) -> Self {
         api.api.auth = Auth::ApiKey;
         api.api.base_url = api
@@ -50,7 +52,7 @@ impl Compatible {
         Self::openai(api)
     }
 
-    /// At most 16,384 tokens a request, of which some are Mistral's own. How many texts is not documented.
+    /// At most 16,384 tokens a request, some of which Mistral adds. It does not document a limit of texts.
     pub(super) fn mistral(mut api: OpenAiApi) -> Self {
         if let Some(dimensions) = api.fields.take(&["output_dimension", "dimensions"]) {
             api.fields.set("output_dimension", dimensions);
@@ -62,7 +64,7 @@ impl Compatible {
         }
     }
 
-    /// Any provider may be behind it, so the fewest texts that one takes.
+    /// Any provider may be behind the proxy, so the lowest limit of any provider.
     pub(super) fn proxy(api: OpenAiApi) -> Self {
         Self {
             api,
@@ -74,11 +76,11 @@ impl Compatible {
 
 #[async_trait]
 impl Embedder for Compatible {
-    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _input_type: InputType) -> Result<Embeddings, EmbedError> {
         match self.counting {
             Counting::OpenAi => {
-                let cut = |text| tokens::cut(&self.api.model, text);
-                let input: Vec<Cow<'_, str>> = texts.iter().map(|text| cut(text)).collect();
+                let truncate = |text| tokens::truncate(&self.api.model, text);
+                let input: Vec<Cow<'_, str>> = texts.iter().map(|text| truncate(text)).collect();
                 self.api.embed(&input, &self.api.fields).await
             }
             Counting::Unknown => self.api.embed(texts, &self.api.fields).await,
@@ -94,5 +96,9 @@ impl Embedder for Compatible {
             Counting::OpenAi => tokens::count(&self.api.model, text),
             Counting::Unknown => tokens::at_most(text),
         }
+    }
+
+    fn server(&self) -> Option<ServerAddress> {
+        self.api.api.server()
     }
 }

@@ -1,4 +1,4 @@
-//! What LiteLLM reaches: its proxy, and the providers that a model's prefix names.
+//! The providers that LiteLLM reaches: its proxy, and those that a model's prefix names.
 
 mod cohere;
 mod compatible;
@@ -13,18 +13,15 @@ use serde_json::{Map, Value};
 use self::cohere::Cohere;
 use self::compatible::Compatible;
 use self::huggingface::HuggingFace;
-use super::{
-    EmbedError, Embedder, Ollama, VoyageAi,
-    fields::Fields,
-    http::{Endpoint, Secret},
-    openai_api::OpenAiApi,
-    voyage,
-};
+use super::http::{Endpoint, Fields, Secret, without_end};
+use super::openai::OpenAiApi;
+use super::voyageai;
+use super::{EmbedError, Embedder, Ollama, VoyageAi};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Settings of LiteLLM's own client, which no server is sent.
+/// Settings of LiteLLM's own client. They are not sent to a server.
 const NOT_SENT: [&str; 9] = [
     "additional_drop_params",
     "caching",
@@ -37,21 +34,23 @@ const NOT_SENT: [&str; 9] = [
     "num_retries",
 ];
 
-/// Embeds with what LiteLLM calls a model: the provider's name, a slash, and the provider's name of the model.
+/// Embeds with a model that is named as LiteLLM names it: the provider, a slash, and the provider's name of the model.
 ///
-/// | model | asked | its key, if none is given | texts and tokens a request |
+/// | model | server | variable of the key, by default | texts and tokens a request |
 /// |---|---|---|---|
 /// | `openai/..` | OpenAI, or `api_base`, else `OPENAI_BASE_URL` | `OPENAI_API_KEY` | 2,048 and 300,000 |
-/// | `azure/<deployment>` | `api_base`, else `AZURE_API_BASE`; `api_version`, else `AZURE_API_VERSION` | `AZURE_API_KEY` | 2,048 and 300,000 |
+/// | `azure/<deployment>` | `api_base`, else `AZURE_API_BASE` | `AZURE_API_KEY` | 2,048 and 300,000 |
 /// | `cohere/..` | Cohere, or `api_base`, else `COHERE_API_BASE` | `COHERE_API_KEY` | 96 |
 /// | `mistral/..` | Mistral, or `api_base`, else `MISTRAL_API_BASE` | `MISTRAL_API_KEY` | 128 and 16,000 |
-/// | `huggingface/..` | Hugging Face, or an endpoint's `api_base`, else `HUGGINGFACE_API_BASE` | `HUGGINGFACE_API_KEY` | 32 |
+/// | `huggingface/..` | Hugging Face, or `api_base`, else `HUGGINGFACE_API_BASE` | `HUGGINGFACE_API_KEY` | 32 |
 /// | `voyage/..` | Voyage AI, or `api_base` | `VOYAGE_API_KEY` | 1,000 and the model's |
 /// | `ollama/..` | Ollama at `api_base`, else `OLLAMA_API_BASE`, `OLLAMA_HOST` | | 2,048 |
 /// | `litellm_proxy/..` | LiteLLM's proxy at `api_base`, else `LITELLM_PROXY_API_BASE` | `LITELLM_PROXY_API_KEY` | 96 |
 ///
-/// A name with another prefix, or with none, is asked for as it stands at `api_base`, else `LITELLM_PROXY_API_BASE`, as OpenAI's API
-/// would be. With `USE_LITELLM_PROXY` set to `true`, as LiteLLM has it, every model is.
+/// Azure's API version is `api_version`, else `AZURE_API_VERSION`.
+///
+/// A model with another prefix, or without one, is requested from `api_base`, else `LITELLM_PROXY_API_BASE`, over OpenAI's
+/// API and under its whole name. If `USE_LITELLM_PROXY` is `true`, every model is.
 ///
 /// ```
 /// use pgai_sea::embedder::LiteLlm;
@@ -91,28 +90,28 @@ impl LiteLlm {
         self
     }
 
-    /// The address of the proxy, or of the server to ask in the provider's place.
+    /// The address of the proxy, or of a server to ask instead of the provider's.
     #[must_use]
     pub fn api_base(self, url: impl Into<String>) -> Self {
         self.option("api_base", url.into())
     }
 
-    /// One of what LiteLLM takes (`extra_options`): `dimensions`, `input_type`, `api_version`, `timeout` in seconds. What is not known
-    /// here is sent to the provider as a field of the request.
+    /// Sets an option of LiteLLM (`extra_options`): `dimensions`, `input_type`, `api_version`, `timeout` in seconds. Other
+    /// options are sent to the provider as fields of the request.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.options.set(name, value);
         self
     }
 
-    /// How long one request may take; two minutes if not set, ten for Ollama.
+    /// How long one request may take. By default two minutes, and ten for Ollama.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Several options at once.
+    /// Sets several options.
     pub(super) fn options(mut self, options: &Map<String, Value>) -> Self {
         for (name, value) in options {
             self.options.set(name, value.clone());
@@ -120,31 +119,32 @@ impl LiteLlm {
         self
     }
 
-    /// Where the key comes from, if it is somewhere else than usual.
+    /// The variable that holds the key instead of the default one.
     pub(super) fn key_name(mut self, name: &str) -> Self {
         self.key_name = Some(name.to_owned());
         self
     }
 
-    /// The embedder. `variable` answers what the variables of the table hold, usually [`environment`](super::environment).
+    /// Makes the embedder. `variable` returns the values of the variables in the table. Usually it is
+    /// [`environment`](super::environment).
     ///
     /// # Errors
     ///
-    /// [`EmbedError::Configuration`] if the prefix is not known and no address is given, if a provider's own address is asked and its
-    /// key is missing, if Azure's address is missing, or if an option is not what it has to be.
+    /// [`EmbedError::Configuration`] if the prefix is unknown and no address is given, if the provider's own address is
+    /// asked and its key is missing, if Azure's address is missing, or if an option has the wrong type.
     pub fn build(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Arc<dyn Embedder>, EmbedError> {
         let variable: &dyn Fn(&str) -> Option<String> = &variable;
         if self.options.take(&["api_key"]).is_some() {
             return Err(refused(
-                "extra_options holds an `api_key`, for everyone to read: give the name of an environment variable as api_key_name \
-                 instead",
+                "extra_options holds an `api_key`, and everyone who reads the catalog can read it: give the name of an \
+                 environment variable as api_key_name instead",
             ));
         }
         if let Some(seconds) = self.options.take(&["timeout", "request_timeout"]) {
             let timeout = seconds
                 .as_f64()
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            self.timeout = Some(timeout.ok_or_else(|| refused("the option `timeout` is no number of seconds"))?);
+            self.timeout = Some(timeout.ok_or_else(|| refused("the option `timeout` is not a number of seconds"))?);
         }
         let api_base = self.text_option(&["api_base", "base_url"])?;
         let named = self.text_option(&["custom_llm_provider"])?;
@@ -221,8 +221,8 @@ impl LiteLlm {
                 self.proxy(&model, place)
             }
             _ => Err(refused(format!(
-                "there is no way to `{}` here: begin the model's name with openai/, azure/, cohere/, mistral/, huggingface/, voyage/ or \
-                 ollama/, or ask LiteLLM's proxy for it with api_base in extra_options or `LITELLM_PROXY_API_BASE`",
+                "there is no way to `{}` here: begin the model's name with openai/, azure/, cohere/, mistral/, huggingface/, \
+                 voyage/ or ollama/, or ask LiteLLM's proxy with api_base in extra_options or `LITELLM_PROXY_API_BASE`",
                 self.model
             ))),
         }
@@ -232,10 +232,10 @@ impl LiteLlm {
         let dimensions = self.options.take(&["output_dimension", "dimensions"]);
         let input_type = self.text_option(&["input_type"])?;
         let mut voyage = VoyageAi::new(model, self.dimensions).timeout(self.timeout.unwrap_or(TIMEOUT));
-        voyage = match self.key(&[voyage::KEY], place) {
+        voyage = match self.key(&[voyageai::KEY], place) {
             Ok(key) => voyage.secret(key),
             Err(name) if place.api_base.is_some() => voyage.missing_key(&name),
-            Err(name) => return Err(missing_key("voyageai", &name)),
+            Err(name) => return Err(EmbedError::missing_key("voyageai", &name)),
         };
         if let Some(base) = &place.api_base {
             voyage = voyage.base_url(without_end(base, &["/embeddings"]));
@@ -283,7 +283,7 @@ impl LiteLlm {
         Ok(Arc::new(Compatible::proxy(self.openai_api(api, model))))
     }
 
-    /// The provider's interface. A key has to be there for the provider's own address; other servers may do without.
+    /// The provider's interface. The provider's own address needs a key. Other servers may do without.
     fn endpoint(
         &self,
         provider: &'static str,
@@ -298,7 +298,7 @@ impl LiteLlm {
         match self.key(key_names, place) {
             Ok(key) => api.api_key = Some(key),
             Err(name) if is_own => api.key_name = Some(name),
-            Err(name) => return Err(missing_key(provider, &name)),
+            Err(name) => return Err(EmbedError::missing_key(provider, &name)),
         }
         Ok(api)
     }
@@ -343,7 +343,7 @@ impl fmt::Debug for LiteLlm {
     }
 }
 
-/// What decides where a request goes and with which key.
+/// What decides which server is asked, and with which key.
 struct Place<'v> {
     api_base: Option<String>,
     variable: &'v dyn Fn(&str) -> Option<String>,
@@ -351,14 +351,14 @@ struct Place<'v> {
 }
 
 impl Place<'_> {
-    /// The configured address, or that of the first variable that has one.
+    /// The configured address, or the value of the first variable that is set.
     fn base(&self, variables: &[&str]) -> Option<String> {
         let variable = || variables.iter().find_map(|name| (self.variable)(name));
         self.api_base.clone().or_else(variable)
     }
 }
 
-/// Whose a model without a prefix is, for the names that LiteLLM knows by heart.
+/// The provider of a model without a prefix, if LiteLLM knows its name.
 fn prefix_of(model: &str) -> &'static str {
     match model {
         _ if model.starts_with("text-embedding-3-") || model == "text-embedding-ada-002" => "openai",
@@ -367,19 +367,9 @@ fn prefix_of(model: &str) -> &'static str {
     }
 }
 
-fn without_end(url: &str, ends: &[&str]) -> String {
-    let url = url.trim().trim_end_matches('/');
-    let cut = ends.iter().find_map(|end| url.strip_suffix(end));
-    cut.unwrap_or(url).to_owned()
-}
-
 fn refused(message: impl Into<String>) -> EmbedError {
     EmbedError::Configuration {
         provider: "litellm",
         message: message.into(),
     }
-}
-
-fn missing_key(provider: &'static str, name: &str) -> EmbedError {
-    super::from_config::missing_key(provider, name)
 }

@@ -1,9 +1,6 @@
 //! The files of a model directory, as sentence-transformers lays them out.
 
-use std::{
-    fs,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use pgai_sea_bert::{Config, Encoder, Pooling};
 use serde::{Deserialize, de::DeserializeOwned};

@@ -24,7 +24,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokenizers::Tokenizer;
 
 use self::files::Files;
-use super::{EmbedError, Embedder, InputType, RequestLimits};
+use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
@@ -145,12 +145,13 @@ fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> EmbedError {
 
 #[async_trait]
 impl Embedder for Local {
-    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _input_type: InputType) -> Result<Embeddings, EmbedError> {
         let model = Arc::clone(&self.0);
-        let texts = texts.to_vec();
-        tokio::task::spawn_blocking(move || model.embed(&texts))
+        let texts: Vec<String> = texts.iter().copied().map(str::to_owned).collect();
+        let vectors = tokio::task::spawn_blocking(move || model.embed(&texts))
             .await
-            .map_err(|panic| failed(Box::new(panic)))?
+            .map_err(|panic| failed(Box::new(panic)))??;
+        Ok(vectors.into())
     }
 
     /// The number of threads: a request of a few short texts does not keep all of them busy.

@@ -1,13 +1,13 @@
 //! Why a text cannot be split.
 
-/// A chunking configuration that cannot split this text, or any.
+/// The chunking configuration cannot split this text, or any text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SplitError {
     /// `chunk_size` or `chunk_overlap` is out of range.
     #[error(
-        "chunk_size {chunk_size} and chunk_overlap {chunk_overlap} do not work: \
-         the size must be at least 1, the overlap from 0 to the size"
+        "chunk_size is {chunk_size} and chunk_overlap is {chunk_overlap}: \
+         chunk_size must be at least 1, and chunk_overlap between 0 and chunk_size"
     )]
     Size {
         /// Characters in a chunk.
@@ -15,7 +15,7 @@ pub enum SplitError {
         /// Characters shared by neighbours.
         chunk_overlap: i32,
     },
-    /// A separator is no regular expression that can be used.
+    /// A separator is not a regular expression, or not one that this engine has.
     #[error("separator `{separator}` is not a usable regular expression: {reason}")]
     Regex {
         /// The separator as configured.
@@ -37,8 +37,8 @@ pub enum SplitError {
         /// What the engine said.
         reason: String,
     },
-    /// An implementation that only other workers know.
-    #[error("chunking `{implementation}` is not supported by this worker")]
+    /// This version does not know the implementation.
+    #[error("this worker does not know the chunking `{implementation}`")]
     Unsupported {
         /// The `implementation` in the configuration.
         implementation: String,

@@ -1,11 +1,11 @@
-//! Putting small pieces together again: chunks as long as allowed, each beginning with the end of the one before.
+//! Joins small pieces to chunks of the allowed length. Each chunk begins with the end of the one before.
 
 use std::collections::VecDeque;
 
 use super::piece::{Piece, strip};
 use super::size::Size;
 
-/// Merges pieces into chunks of at most `size.chunk` characters, joined with `separator`, that overlap by up to
+/// Merges pieces, joined with `separator`, into chunks of at most `size.chunk` characters. Neighbours overlap by at most
 /// `size.overlap` characters. A piece that is longer by itself becomes a longer chunk.
 #[derive(Debug)]
 pub(super) struct Merger<'t, 's> {

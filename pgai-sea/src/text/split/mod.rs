@@ -1,4 +1,4 @@
-//! Cutting text into chunks, byte for byte as pgai's worker does with LangChain.
+//! The splitters cut a text into chunks, byte for byte as pgai's worker does with LangChain.
 
 mod character;
 mod error;
@@ -15,16 +15,16 @@ use self::recursive::RecursiveSplitter;
 use self::size::Size;
 use crate::config::{Chunking, DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
 
-/// `separator` where nothing is said.
+/// The default `separator`.
 const DEFAULT_SEPARATOR: &str = "\n\n";
-/// `separators` where nothing is said.
+/// The default `separators`.
 const DEFAULT_SEPARATORS: [&str; 7] = ["\n\n", "\n", ".", "?", "!", " ", ""];
 
 impl Chunking {
-    /// Cuts `text` into the chunks that the worker would embed.
+    /// Cuts `text` into the chunks that the worker embeds.
     ///
-    /// They are, byte for byte, those of pgai's worker: LangChain's splitters, lengths in Unicode code points, whitespace
-    /// around a chunk removed, empty chunks left out. Options that are not set have the defaults of pgai's SQL functions.
+    /// The chunks equal those of pgai's worker byte for byte: LangChain's splitters count Unicode code points, strip the
+    /// whitespace around a chunk, and leave empty chunks out. Options that are not set have the defaults of pgai's SQL functions.
     ///
     /// ```
     /// use pgai_sea::config::Chunking;
@@ -36,7 +36,7 @@ impl Chunking {
     ///
     /// # Errors
     ///
-    /// Sizes out of range, a separator that is no regular expression, or an implementation that this version does not know.
+    /// A size is out of range, a separator is not a regular expression, or this version does not know the implementation.
     pub fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
         Splitter::new(self)?.split(text)
     }

@@ -1,6 +1,6 @@
 //! Why a template cannot be rendered.
 
-/// A formatting configuration that cannot be used.
+/// The template of a vectorizer cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
@@ -13,13 +13,13 @@ pub enum TemplateError {
         column: usize,
     },
     /// A name that is no column of the source.
-    #[error("the template names `${name}`, which is no column of the source")]
+    #[error("the template names `${name}`, but the source has no such column")]
     Missing {
         /// The name, without its dollar.
         name: String,
     },
-    /// An implementation that only other workers know.
-    #[error("formatting `{implementation}` is not supported by this worker")]
+    /// This version does not know the implementation.
+    #[error("this worker does not know the formatting `{implementation}`")]
     Unsupported {
         /// The `implementation` in the configuration.
         implementation: String,

@@ -1,4 +1,4 @@
-//! What is embedded of a chunk and its row: Python's `string.Template`, values as Python's `str()`.
+//! What the worker embeds of a chunk and its row: Python's `string.Template`, values as Python's `str()`.
 
 mod error;
 
@@ -8,11 +8,11 @@ pub use self::error::TemplateError;
 
 use crate::config::{Formatting, PythonTemplate};
 
-/// `template` where nothing is said.
+/// The default `template`.
 const DEFAULT_TEMPLATE: &str = "$chunk";
 
 impl PythonTemplate {
-    /// Renders the template as the worker would, `value` giving the row's columns by name.
+    /// Renders the template as the worker does. `value` gives the row's columns by name.
     ///
     /// `$name` and `${name}` are replaced, `$$` is a dollar. Names are ASCII: a letter or underscore, then letters, digits and
     /// underscores. The worker gives columns as Python's `str()` of what psycopg makes of them: `True`, `None`, `1.0`,

@@ -68,10 +68,11 @@ impl CreateVectorizer {
             let problem = "must be Chunking::none() with Destination::column, which holds one vector per row";
             return Err(ConfigError::new("chunking", problem));
         }
-        let Some(embedding) = &self.embedding else {
+        let embedding = self.embedding.as_ref();
+        let embedding = embedding.and_then(|embedding| Some((embedding.model(), embedding.dimensions()?)));
+        let Some((model, dimensions)) = embedding else {
             return Ok(());
         };
-        let (model, dimensions) = (embedding.model(), embedding.dimensions());
         if let Some(declared) = self.declared_dimensions
             && u32::try_from(dimensions).ok() != Some(declared)
         {

@@ -63,7 +63,7 @@ pub(crate) async fn run(pool: Database, assignment: Arc<Assignment>, claim: Clai
         let prepared = prepare(&pool, &assignment, claim).await;
         let outcome = match prepared {
             Ok(prepared) => {
-                let known = assignment.memory.recall(&prepared.texts);
+                let known = assignment.vector_cache.take(&prepared.texts);
                 match caught(assignment.requests.embed(&prepared.texts, known)).await {
                     Ok(embedded) => {
                         batch.requests = embedded.requests;
@@ -304,7 +304,7 @@ async fn finish(
         let vectors = unwritten
             .into_iter()
             .filter_map(|text| Some((std::mem::take(&mut texts[text]), vectors[text].take()?)));
-        assignment.memory.remember(vectors);
+        assignment.vector_cache.keep(vectors);
     }
 }
 

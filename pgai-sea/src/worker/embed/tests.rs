@@ -1,14 +1,19 @@
 //! With embedders that refuse, lie, break and are bounded.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
-use super::answer::LONGEST_SILENCE;
-use super::cut::{MOST_BYTES, requests};
-use super::*;
-use crate::embedder::{EmbedError, RequestLimits};
+use super::batching::{MOST_BYTES, divide};
+use super::failure::LONGEST_WAIT;
+use super::{Embedded, Provider, Requests};
+use crate::config::Embedding;
+use crate::embedder::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
+use crate::pgvector::Dimensions;
+use crate::worker::batch::stop_reason::Trouble;
 
 /// What it is with all texts at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,11 +39,12 @@ struct Picky {
 
 #[async_trait]
 impl Embedder for Picky {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         assert!(texts.len() <= 4);
-        self.asked.lock().unwrap().push(texts.to_vec());
+        let asked = texts.iter().copied().map(str::to_owned).collect();
+        self.asked.lock().unwrap().push(asked);
         let provider = "picky";
-        let has = |part| texts.iter().any(|text: &String| text.contains(part));
+        let has = |part| texts.iter().any(|text: &&str| text.contains(part));
         let mood = *self.mood.lock().unwrap();
         if self.passes.load(Ordering::Relaxed) > 0 && self.passes.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.feel(Mood::Good);
@@ -70,14 +76,12 @@ impl Embedder for Picky {
                 source: "no such token".into(),
             });
         }
-        Ok(texts
-            .iter()
-            .map(|text| match text.as_str() {
-                "nan" => vec![f32::NAN, 0.0],
-                "long" => vec![0.0; 3],
-                _ => vec![1.0, 2.0],
-            })
-            .collect())
+        let vectors = texts.iter().map(|text| match *text {
+            "nan" => vec![f32::NAN, 0.0],
+            "long" => vec![0.0; 3],
+            _ => vec![1.0, 2.0],
+        });
+        Ok(Embeddings::new(vectors.collect()))
     }
 
     fn limits(&self) -> RequestLimits {
@@ -95,11 +99,17 @@ impl Picky {
     }
 }
 
+fn requests(embedder: Arc<dyn Embedder>, stop: watch::Receiver<bool>) -> Requests {
+    let config = Embedding::ollama("m", 2).into();
+    let dimensions = Dimensions::try_from(2).unwrap();
+    Requests::new(Provider::new(embedder, "v", &config, dimensions, 1, (None, stop)))
+}
+
 /// A new one, and what makes requests of it.
 fn picky() -> (Arc<Picky>, Requests, watch::Sender<bool>) {
     let picky = Arc::new(Picky::default());
     let (running, stop) = watch::channel(false);
-    let requests = Requests::new(Arc::clone(&picky) as _, "v", "p", "m", 2, 1, (None, stop));
+    let requests = requests(Arc::clone(&picky) as _, stop);
     (picky, requests, running)
 }
 
@@ -134,7 +144,7 @@ async fn the_refused_text_is_found() {
     assert!(embedded.trouble.is_none());
     let wrong = embedded.refusals[7].as_deref().unwrap();
     assert!(
-        wrong.contains("2 dimensions") && wrong.contains("vector of 3"),
+        wrong.contains("vector of 3 dimensions") && wrong.contains("configured are 2"),
         "{wrong}"
     );
 }
@@ -272,7 +282,7 @@ struct Asleep;
 
 #[async_trait]
 impl Embedder for Asleep {
-    async fn embed(&self, _: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, _: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         Err(EmbedError::Unavailable {
             provider: "asleep",
             status: 429,
@@ -285,7 +295,7 @@ impl Embedder for Asleep {
 #[tokio::test]
 async fn a_provider_that_asks_for_ever_is_asked_again_after_an_hour() {
     let (_running, stop) = watch::channel(false);
-    let requests = Requests::new(Arc::new(Asleep), "v", "p", "m", 2, 1, (None, stop));
+    let requests = requests(Arc::new(Asleep), stop);
     // the second is not even sent
     for sent in [true, false] {
         let embedded = requests.embed(&["a".to_owned()], vec![None]).await;
@@ -296,8 +306,8 @@ async fn a_provider_that_asks_for_ever_is_asked_again_after_an_hour() {
         else {
             panic!("{embedded:?}")
         };
-        assert!(wait > Duration::from_mins(59) && wait <= LONGEST_SILENCE, "{wait:?}");
-        assert_eq!(wait == LONGEST_SILENCE, sent);
+        assert!(wait > Duration::from_mins(59) && wait <= LONGEST_WAIT, "{wait:?}");
+        assert_eq!(wait == LONGEST_WAIT, sent);
     }
 }
 
@@ -307,7 +317,7 @@ struct Limited(RequestLimits);
 
 #[async_trait]
 impl Embedder for Limited {
-    async fn embed(&self, _: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, _: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         unreachable!()
     }
 
@@ -317,26 +327,26 @@ impl Embedder for Limited {
 }
 
 #[test]
-fn requests_are_cut_to_the_limits() {
+fn requests_are_divided_by_the_limits() {
     let texts: Vec<String> = ["x".repeat(200), "y".repeat(204), "z".repeat(1000)].into();
-    let cut = |missing: &[usize], limits| requests(missing, &texts, &Limited(limits), None);
+    let divided = |missing: &[usize], limits| divide(missing, &texts, &Limited(limits), None);
     // one text may exceed the limit by itself; that is for the provider to say
     assert_eq!(
-        cut(&[0, 1, 2], RequestLimits::inputs(10).tokens(100)),
+        divided(&[0, 1, 2], RequestLimits::inputs(10).tokens(100)),
         [0..1, 1..2, 2..3]
     );
-    assert_eq!(cut(&[0, 1, 2], RequestLimits::inputs(10).tokens(101)), [0..2, 2..3]);
+    assert_eq!(divided(&[0, 1, 2], RequestLimits::inputs(10).tokens(101)), [0..2, 2..3]);
     let bounded = Limited(RequestLimits::inputs(10).tokens(101));
-    assert_eq!(requests(&[0, 1], &texts, &bounded, Some(100)), [0..1, 1..2]);
-    assert_eq!(cut(&[0, 1, 2], RequestLimits::inputs(2)), [0..2, 2..3]);
-    assert!(cut(&[], RequestLimits::inputs(2)).is_empty());
+    assert_eq!(divide(&[0, 1], &texts, &bounded, Some(100)), [0..1, 1..2]);
+    assert_eq!(divided(&[0, 1, 2], RequestLimits::inputs(2)), [0..2, 2..3]);
+    assert!(divided(&[], RequestLimits::inputs(2)).is_empty());
     let large: Vec<String> = [MOST_BYTES / 2, MOST_BYTES / 2, 1, 2 * MOST_BYTES]
         .map(|bytes| "x".repeat(bytes))
         .into();
     let unlimited = Limited(RequestLimits::inputs(10));
-    assert_eq!(requests(&[0, 1, 2, 3], &large, &unlimited, None), [0..2, 2..3, 3..4]);
+    assert_eq!(divide(&[0, 1, 2, 3], &large, &unlimited, None), [0..2, 2..3, 3..4]);
     // a quarter of their bytes in tokens would go together, but is not worth being counted
     let long: Vec<String> = vec!["x".repeat(60_000); 4];
     let limits = RequestLimits::inputs(10).tokens(150_000);
-    assert_eq!(requests(&[0, 1, 2, 3], &long, &Limited(limits), None), [0..2, 2..4]);
+    assert_eq!(divide(&[0, 1, 2, 3], &long, &Limited(limits), None), [0..2, 2..4]);
 }

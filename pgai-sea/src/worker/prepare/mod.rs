@@ -1,5 +1,6 @@
 //! One vectorizer, made ready to be worked on: its configuration understood, its statements written.
 
+pub(crate) mod embedder;
 pub(crate) mod privileges;
 pub(crate) mod source_relation;
 
@@ -12,16 +13,15 @@ use tokio::sync::watch;
 
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Loading, LoadingColumn, Parsing, Processing};
+use crate::pgvector::Dimensions;
 use crate::sql::qualified;
 use crate::text::{PythonType, Splitter, Template, TemplateError};
 use crate::worker::batch::stop_reason::Trouble;
-use crate::worker::budget::Budgets;
 use crate::worker::connection::Database;
-use crate::worker::embed::Requests;
-use crate::worker::embedders::Embedders;
+use crate::worker::embed::{Budgets, Provider, Requests, VectorCache};
 use crate::worker::maintenance::index_builder::Index;
 use crate::worker::maintenance::orphans::Orphans;
-use crate::worker::memory::Memory;
+use crate::worker::prepare::embedder::Embedders;
 use crate::worker::prepare::privileges::Right;
 use crate::worker::prepare::source_relation::{Relation, SourceColumn, source};
 use crate::worker::queue::Queue;
@@ -72,7 +72,7 @@ pub(crate) struct Assignment {
     pub(crate) retry_delay: Option<Duration>,
     retries: i32,
     /// Vectors of texts whose rows went back to the queue, so that a busy row is not paid for twice.
-    pub(crate) memory: Memory,
+    pub(crate) vector_cache: VectorCache,
     /// Whether embeddings were ever written: if so, rows of which none can be are not written for their own sake.
     pub(crate) has_written: AtomicBool,
 }
@@ -141,7 +141,10 @@ impl Assignment {
             .map_err(|error| unsupported(error.to_string()))?;
         let concurrency = terms.concurrency.or(configured);
         let concurrency = concurrency.unwrap_or_else(|| embedder.default_concurrency()).max(1);
-        let dimensions = usize::try_from(config.embedding.dimensions()).unwrap_or_default();
+        let Some(dimensions) = config.embedding.dimensions() else {
+            return Err(unsupported("its embedding configuration has no `dimensions`".into()));
+        };
+        let dimensions = Dimensions::try_from(dimensions).map_err(|error| unsupported(error.to_string()))?;
         Ok(Self {
             name: vectorizer.name.clone(),
             queue: Arc::new(Queue::new(&names)),
@@ -151,15 +154,14 @@ impl Assignment {
             splitter,
             template,
             types,
-            requests: Requests::new(
+            requests: Requests::new(Provider::new(
                 embedder,
                 &vectorizer.name,
-                config.embedding.provider(),
-                config.embedding.model(),
+                &config.embedding,
                 dimensions,
                 concurrency,
                 (terms.budgets.meter(&config.embedding), stop),
-            ),
+            )),
             orphans,
             index: index(vectorizer),
             batch_size: batch_size.unwrap_or(DEFAULT_BATCH_SIZE).clamp(1, 2_048),
@@ -167,7 +169,7 @@ impl Assignment {
             lease: terms.lease,
             retry_delay: terms.retry_delay,
             retries: loaded.retries.unwrap_or(DEFAULT_RETRIES),
-            memory: Memory::new(concurrency + 1),
+            vector_cache: VectorCache::new(concurrency + 1),
             has_written: AtomicBool::new(false),
         })
     }
@@ -179,8 +181,8 @@ impl Assignment {
 
     /// Forgets vectors that were not written, once the queue is empty.
     pub(crate) async fn forget(&self, pool: &Database) -> Result<(), Error> {
-        if !self.memory.is_empty() && self.queue.pending(pool, 1).await? == 0 {
-            self.memory.clear();
+        if !self.vector_cache.is_empty() && self.queue.pending(pool, 1).await? == 0 {
+            self.vector_cache.clear();
         }
         Ok(())
     }

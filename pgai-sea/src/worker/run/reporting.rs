@@ -9,12 +9,12 @@ use tracing::{debug, warn};
 use super::runner::Lane;
 use crate::worker::batch::Batch;
 use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::embed::telemetry;
 use crate::worker::event::{BatchDone, Event};
 use crate::worker::maintenance::index_schedule::Looked;
 use crate::worker::prepare::Assignment;
 use crate::worker::progress::Progress;
 use crate::worker::queue::dead_letters::record_trouble;
-use crate::worker::telemetry;
 use crate::worker::write::commit::Settled;
 
 /// How often progress is told and counted at most.

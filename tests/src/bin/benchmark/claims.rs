@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pgai_sea::embedder::{EmbedError, Embedder, InputType};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{TestDatabase, TestResult};
 
@@ -73,7 +73,7 @@ pub(crate) struct Instantly;
 
 #[async_trait]
 impl Embedder for Instantly {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(vec![vec![1.0, 2.0, 3.0]; texts.len()])
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        Ok(Embeddings::new(vec![vec![1.0, 2.0, 3.0]; texts.len()]))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pgai_sea::embedder::{EmbedError, InputType};
+use pgai_sea::embedder::{EmbedError, Embeddings, InputType};
 use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;
 use pgai_sea::worker::Worker;
@@ -43,8 +43,10 @@ struct Model;
 
 #[async_trait::async_trait]
 impl Embedder for Model {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(texts.iter().map(|text| embedding_of("m", text, 8)).collect())
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        Ok(Embeddings::new(
+            texts.iter().map(|text| embedding_of("m", text, 8)).collect(),
+        ))
     }
 }
 
@@ -291,8 +293,10 @@ struct Long;
 
 #[async_trait::async_trait]
 impl Embedder for Long {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(texts.iter().map(|text| embedding_of("long", text, 3072)).collect())
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        Ok(Embeddings::new(
+            texts.iter().map(|text| embedding_of("long", text, 3072)).collect(),
+        ))
     }
 }
 

@@ -89,10 +89,7 @@ async fn cohere() {
         .api_key(KEY)
         .api_base(&server.url);
     let cohere = cohere.build(|_| None).unwrap();
-    cohere
-        .embed(&["a".to_owned(), "b".to_owned()], InputType::Query)
-        .await
-        .unwrap();
+    cohere.embed(&["a", "b"], InputType::Query).await.unwrap();
     assert_eq!(super::body(&server.requests().await[0])["input_type"], "search_query");
 }
 

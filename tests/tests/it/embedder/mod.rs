@@ -11,8 +11,7 @@ mod voyage;
 use pgai_sea::embedder::{EmbedError, Embedder, InputType};
 
 async fn embed(embedder: &dyn Embedder, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
-    let texts: Vec<String> = texts.iter().copied().map(str::to_owned).collect();
-    embedder.embed(&texts, InputType::Document).await
+    Ok(embedder.embed(texts, InputType::Document).await?.vectors)
 }
 
 /// A request's body.

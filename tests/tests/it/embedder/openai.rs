@@ -134,7 +134,7 @@ async fn another_number_of_dimensions_is_named_with_the_configured_one() {
     assert!(matches!(error, EmbedError::Answer { .. }), "{error:?}");
     let shown = error.to_string();
     assert!(
-        shown.contains("`m` answers with 3 dimensions, configured are 2"),
+        shown.contains("`m` gave a vector of 3 dimensions, configured are 2"),
         "{shown}"
     );
 }
@@ -236,7 +236,7 @@ async fn no_part_of_a_key_is_left_where_a_message_is_cut() {
 #[tokio::test]
 async fn secrets_are_nowhere_to_be_read() {
     // some servers repeat the key that they refuse
-    let refusal = json!({ "error": { "message": format!("{KEY} is no key of ours") } }).to_string();
+    let refusal = json!({ "error": { "message": format!("{KEY} is no key of ours, me:hunter2") } }).to_string();
     let server = Answers::start(vec![answer("401 Unauthorized", &[], &refusal)]).await;
     let url = server.url.replace("http://", "http://me:hunter2@") + "/v1?token=hunter2";
     let openai = OpenAi::new("m", 2).base_url(url).api_key(KEY);
@@ -249,6 +249,45 @@ async fn secrets_are_nowhere_to_be_read() {
     for shown in [format!("{openai:?}"), everything(&error), everything(&gone)] {
         assert!(!shown.contains(KEY) && !shown.contains("hunter2"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_request_has_one_authorization_header() {
+    let one = || vectors(&json!([{ "index": 0, "embedding": [0, 1] }]));
+    let server = Answers::start(vec![one(), one()]).await;
+    let url = server.url.replace("http://", "http://me:hunter2@");
+    let without_key = OpenAi::new("m", 2).base_url(url);
+    for openai in [without_key.clone().api_key(KEY), without_key] {
+        embed(&openai, &["a text"]).await.unwrap();
+    }
+    let authorization = server.requests().await.into_iter().map(|request| {
+        let headers = request
+            .lines()
+            .filter(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+        headers
+            .map(|line| line.split_once(": ").unwrap().1.to_owned())
+            .collect::<Vec<_>>()
+    });
+    let authorization: Vec<_> = authorization.collect();
+    assert_eq!(
+        authorization,
+        [[format!("Bearer {KEY}")], ["Basic bWU6aHVudGVyMg==".to_owned()]]
+    );
+}
+
+#[tokio::test]
+async fn a_response_is_read_no_further_than_vectors_can_need() {
+    let padding = " ".repeat(8 << 20);
+    let large = format!(r#"{{"data": [{padding}{{"index": 0, "embedding": [0, 1]}}]}}"#);
+    let error = outcome(answer("200 OK", &[], &large), &["a text"]).await.unwrap_err();
+    assert!(matches!(error, EmbedError::Answer { .. }), "{error:?}");
+    assert!(error.to_string().contains("the response has more than"), "{error}");
+    // the start of an error page is enough
+    let page = format!("<title>Overloaded</title>{padding}");
+    let error = outcome(answer("503 Service Unavailable", &[], &page), &["a text"])
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "openai answered 503, try again later: Overloaded");
 }
 
 #[tokio::test]

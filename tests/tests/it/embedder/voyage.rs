@@ -1,7 +1,7 @@
 //! Voyage AI's API: what is asked, and what its answers mean.
 
 use pgai_sea::config::Embedding;
-use pgai_sea::embedder::{EmbedError, Embedder, InputType, VoyageAi, from_config};
+use pgai_sea::embedder::{EmbedError, Embedder, VoyageAi, from_config};
 use serde_json::{Value, json};
 
 use super::answers::{Answers, answer};
@@ -24,8 +24,7 @@ async fn chunks_are_documents_and_searches_queries() {
             .api_key(KEY)
     };
     assert_eq!(embed(&voyage("voyage-3-lite"), &["größer"]).await.unwrap(), [[0., 1.]]);
-    let texts = ["a search".to_owned()];
-    voyage("voyage-3.5").embed(&texts, InputType::Query).await.unwrap();
+    voyage("voyage-3.5").embed_query("a search").await.unwrap();
     embed(&voyage("voyage-2").input_type("query"), &["a text"])
         .await
         .unwrap();

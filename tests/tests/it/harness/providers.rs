@@ -13,26 +13,30 @@ fn openai(provider: &Provider) -> OpenAi {
         .base_url(provider.openai_url())
 }
 
-fn texts(texts: &[&str]) -> Vec<String> {
-    texts.iter().copied().map(str::to_owned).collect()
-}
-
 async fn embed(embedder: &dyn Embedder, text: &str) -> Result<Vec<Vec<f32>>, EmbedError> {
-    embedder.embed(&texts(&[text]), InputType::Document).await
+    Ok(embedder.embed(&[text], InputType::Document).await?.vectors)
 }
 
 #[tokio::test]
 async fn openai_gives_each_text_its_vector_and_the_request_is_kept() {
     let provider = Provider::start();
-    let asked = texts(&["one", "another"]);
-    let vectors = openai(&provider).embed(&asked, InputType::Document).await.unwrap();
+    let asked = ["one", "another"];
+    let vectors = openai(&provider)
+        .embed(&asked, InputType::Document)
+        .await
+        .unwrap()
+        .vectors;
     let expected: Vec<_> = asked.iter().map(|text| embedding_of(MODEL, text, 64)).collect();
     assert_eq!(vectors, expected);
     let requests = provider.requests();
     assert_eq!(requests.len(), 1);
     assert_eq!(
-        (requests[0].api, requests[0].model.as_str(), &requests[0].texts),
-        (Api::OpenAi, MODEL, &asked)
+        (
+            requests[0].api,
+            requests[0].model.as_str(),
+            requests[0].texts.as_slice()
+        ),
+        (Api::OpenAi, MODEL, asked.map(str::to_owned).as_slice())
     );
 }
 
@@ -100,8 +104,10 @@ async fn a_fault_meets_one_request_and_the_next_is_answered() {
 async fn a_refused_text_takes_its_request_with_it() {
     let provider = Provider::start();
     provider.refuse("forbidden");
-    let asked = texts(&["fine", "a forbidden text"]);
-    let error = openai(&provider).embed(&asked, InputType::Document).await.unwrap_err();
+    let error = openai(&provider)
+        .embed(&["fine", "a forbidden text"], InputType::Document)
+        .await
+        .unwrap_err();
     assert!(matches!(error, EmbedError::Refused { status: 400, .. }), "{error}");
     assert!(embed(&openai(&provider), "fine").await.is_ok());
 }

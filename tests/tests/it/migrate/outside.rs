@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgai_sea::embedder::{EmbedError, Embedder, InputType};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
@@ -36,7 +36,7 @@ async-trait = "0.1"
 const MAIN: &str = r#"
 mod blog_post;
 
-use pgai_sea::embedder::{EmbedError, InputType};
+use pgai_sea::embedder::{EmbedError, Embeddings, InputType};
 use sea_orm::entity::prelude::*;
 use sea_orm::{Database, QueryOrder, QuerySelect};
 
@@ -45,8 +45,8 @@ struct Zeros;
 
 #[async_trait::async_trait]
 impl pgai_sea::Embedder for Zeros {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(vec![vec![0.5; 768]; texts.len()])
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        Ok(Embeddings::new(vec![vec![0.5; 768]; texts.len()]))
     }
 }
 
@@ -183,11 +183,11 @@ struct Model768;
 
 #[async_trait::async_trait]
 impl Embedder for Model768 {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
-        Ok(texts
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        let vectors = texts
             .iter()
-            .map(|text| embedding_of("text-embedding-3-small", text, 768))
-            .collect())
+            .map(|text| embedding_of("text-embedding-3-small", text, 768));
+        Ok(Embeddings::new(vectors.collect()))
     }
 }
 

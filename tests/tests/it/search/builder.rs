@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use pgai_sea::embedder::{EmbedError, InputType};
+use pgai_sea::embedder::{EmbedError, Embeddings, InputType};
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
 use sea_orm::DbErr;
@@ -155,10 +155,12 @@ struct Numbered;
 
 #[async_trait]
 impl Embedder for Numbered {
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
         assert_eq!(input_type, InputType::Query);
-        let id = |text: &String| text.trim_start_matches("like note ").parse().unwrap();
-        Ok(texts.iter().map(|text| vector(id(text)).to_vec()).collect())
+        let id = |text: &str| text.trim_start_matches("like note ").parse().unwrap();
+        Ok(Embeddings::new(
+            texts.iter().map(|text| vector(id(text)).to_vec()).collect(),
+        ))
     }
 }
 
@@ -183,7 +185,7 @@ struct Counting(AtomicUsize);
 
 #[async_trait]
 impl Embedder for Counting {
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
         self.0.fetch_add(texts.len(), Ordering::Relaxed);
         Numbered.embed(texts, input_type).await
     }

@@ -115,9 +115,9 @@ struct Expensive;
 impl Embedder for Expensive {
     async fn embed(
         &self,
-        _: &[String],
+        _: &[&str],
         _: pgai_sea::embedder::InputType,
-    ) -> Result<Vec<Vec<f32>>, pgai_sea::embedder::EmbedError> {
+    ) -> Result<pgai_sea::embedder::Embeddings, pgai_sea::embedder::EmbedError> {
         panic!("a text was embedded for nothing")
     }
 }

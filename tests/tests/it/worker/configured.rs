@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pgai_sea::embedder::{EmbedError, Embedder, InputType};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::on_both_catalogs;
 
@@ -128,7 +128,7 @@ struct Busy(Mutex<u32>);
 
 #[async_trait]
 impl Embedder for Busy {
-    async fn embed(&self, _: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, _: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         let mut asked = self.0.lock().unwrap();
         *asked += 1;
         Err(EmbedError::Unavailable {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pgai_sea::catalog;
-use pgai_sea::embedder::{EmbedError, Embedder, InputType};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
 use pgai_sea_tests::{TestDatabase, on_both_catalogs};
@@ -28,7 +28,7 @@ struct Broken {
 
 #[async_trait]
 impl Embedder for Broken {
-    async fn embed(&self, texts: &[String], _: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
         let mut vectors: Vec<_> = texts
             .iter()
             .map(|text| embedding_of("gate", text, DIMENSIONS))
@@ -40,7 +40,7 @@ impl Embedder for Broken {
                 Way::TooMany => vectors.push(vec![0.0; DIMENSIONS]),
             }
         }
-        Ok(vectors)
+        Ok(vectors.into())
     }
 }
 

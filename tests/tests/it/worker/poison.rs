@@ -74,12 +74,12 @@ async fn what_is_no_vector_is_its_own_rows_fault() {
         assert_eq!(embedded, 112);
         for ((id, step, reason), says) in dead.iter().zip([
             "not the JSON that was expected",
-            "a vector with a number that is not finite",
+            "is not finite",
             "not the JSON that was expected (invalid type: null",
             "not the JSON that was expected (invalid type: string",
             "not the JSON that was expected",
-            "answers with 7 dimensions, configured are 8",
-            "answers with 0 dimensions, configured are 8",
+            "a vector of 7 dimensions, configured are 8",
+            "a vector of 0 dimensions, configured are 8",
             "exceeds the context length",
         ]) {
             assert_eq!(step, "embedding");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pgai_sea::catalog;
 use pgai_sea::config::{Formatting, Loading};
-use pgai_sea::embedder::{EmbedError, Embedder, InputType, RequestLimits};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 use pgai_sea::worker::{Report, Worker, WorkerError};
 use pgai_sea_tests::TestDatabase;
 use pgai_sea_tests::providers::embedding_of;
@@ -92,12 +92,12 @@ impl Gate {
 
 #[async_trait]
 impl Embedder for Gate {
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
         assert_eq!(input_type, InputType::Document);
         assert!((1..=self.inputs).contains(&texts.len()), "{} texts", texts.len());
         let number = {
             let mut calls = self.calls.lock().unwrap();
-            calls.push(texts.to_vec());
+            calls.push(texts.iter().copied().map(str::to_owned).collect());
             calls.len()
         };
         self.arrived.send_modify(|count| *count += 1);
@@ -122,10 +122,8 @@ impl Embedder for Gate {
                 message: "not this one".into(),
             });
         }
-        Ok(texts
-            .iter()
-            .map(|text| embedding_of("gate", text, DIMENSIONS))
-            .collect())
+        let vectors = texts.iter().map(|text| embedding_of("gate", text, DIMENSIONS));
+        Ok(Embeddings::new(vectors.collect()))
     }
 
     fn limits(&self) -> RequestLimits {

@@ -253,7 +253,7 @@ async fn a_text_whose_vector_has_another_length_is_found() {
         let reasons = "select distinct details->>'error_reason' from ai.vectorizer_errors";
         let reason: String = test.value(reasons).await?;
         assert!(
-            reason.contains("answers with 9 dimensions, configured are 8"),
+            reason.contains("a vector of 9 dimensions, configured are 8"),
             "{reason}"
         );
         Ok(())

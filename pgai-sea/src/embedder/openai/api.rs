@@ -1,26 +1,28 @@
-//! `POST {base}/embeddings` as OpenAI defined it and others took it over.
+//! `POST {base}/embeddings`, the API that OpenAI defined and many other servers offer.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EmbedError, call::report_usage, fields::Fields, http::Endpoint, packed::Numbers, rejection::Rejection};
+use super::packed::Numbers;
+use crate::embedder::http::{Endpoint, Fields, Rejection, room_for};
+use crate::embedder::{EmbedError, Embeddings};
 
 /// A server that speaks OpenAI's embeddings API.
 #[derive(Clone, Debug)]
-pub(super) struct OpenAiApi {
-    pub(super) api: Endpoint,
+pub(crate) struct OpenAiApi {
+    pub(crate) api: Endpoint,
     /// What follows the base URL.
-    pub(super) path: Cow<'static, str>,
-    pub(super) model: String,
-    /// The length that vectors have to have.
-    pub(super) dimensions: usize,
-    /// What else each request says.
-    pub(super) fields: Fields,
+    pub(crate) path: Cow<'static, str>,
+    pub(crate) model: String,
+    /// The length of the vectors.
+    pub(crate) dimensions: usize,
+    /// Further fields of each request.
+    pub(crate) fields: Fields,
 }
 
 impl OpenAiApi {
-    pub(super) fn new(api: Endpoint, model: impl Into<String>, dimensions: usize) -> Self {
+    pub(crate) fn new(api: Endpoint, model: impl Into<String>, dimensions: usize) -> Self {
         Self {
             api,
             path: "embeddings".into(),
@@ -30,30 +32,35 @@ impl OpenAiApi {
         }
     }
 
-    /// The vectors of `texts`; the request says what `fields` does.
-    pub(super) async fn embed(
+    /// Embeds `texts` with a request that has these further `fields`.
+    pub(crate) async fn embed(
         &self,
         texts: &[impl AsRef<str> + Serialize],
         fields: &Fields,
-    ) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let request = Request {
+    ) -> Result<Embeddings, EmbedError> {
+        let request = EmbeddingsRequest {
             model: &self.model,
             input: texts,
             fields,
         };
-        let answer = self.api.post(&self.path, &request).await?;
-        if let Some(rejection) = Rejection::of(&answer) {
+        let response = self
+            .api
+            .post(&self.path, &request, room_for(texts, self.dimensions))
+            .await?;
+        if let Some(rejection) = Rejection::of(&response) {
             return Err(rejection.into_error(&self.api));
         }
-        let response: Response = self.api.parse(&answer)?;
-        report_usage(response.usage.as_ref(), "/total_tokens");
+        let response: EmbeddingsResponse = self.api.parse(&response)?;
         let vectors = in_order(response.data).map_err(|message| self.api.answer(message))?;
-        self.api.check(&self.model, self.dimensions, texts.len(), vectors)
+        Ok(Embeddings {
+            vectors: self.api.check(&self.model, self.dimensions, texts.len(), vectors)?,
+            input_tokens: response.usage.and_then(|usage| usage.get("total_tokens")?.as_u64()),
+        })
     }
 }
 
 #[derive(Serialize)]
-struct Request<'a, T> {
+struct EmbeddingsRequest<'a, T> {
     model: &'a str,
     input: &'a [T],
     #[serde(flatten)]
@@ -61,21 +68,21 @@ struct Request<'a, T> {
 }
 
 #[derive(Deserialize)]
-struct Response {
-    data: Vec<Item>,
-    /// Servers differ in what they write here, and may write nothing.
+struct EmbeddingsResponse {
+    data: Vec<IndexedVector>,
+    /// Servers differ in what they put here. Some leave it out.
     usage: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
-struct Item {
-    /// Which text this is the vector of. Some servers leave it out and answer in order.
+struct IndexedVector {
+    /// Which text this vector belongs to. Some servers leave it out and answer in order.
     index: Option<usize>,
     embedding: Numbers,
 }
 
-/// The vectors in the order of the texts; the message of an unusable answer if an index is missing, repeated or out of range.
-fn in_order(items: Vec<Item>) -> Result<Vec<Vec<f32>>, String> {
+/// The vectors in the order of the texts. An error if an index is missing, repeated or out of range.
+fn in_order(items: Vec<IndexedVector>) -> Result<Vec<Vec<f32>>, String> {
     let count = items.len();
     let mut vectors = vec![None; count];
     for (position, item) in items.into_iter().enumerate() {
@@ -94,8 +101,8 @@ fn in_order(items: Vec<Item>) -> Result<Vec<Vec<f32>>, String> {
 mod tests {
     use super::*;
 
-    fn item(index: Option<usize>, number: f32) -> Item {
-        Item {
+    fn item(index: Option<usize>, number: f32) -> IndexedVector {
+        IndexedVector {
             index,
             embedding: Numbers(vec![number]),
         }

@@ -1,7 +1,7 @@
 //! How much a provider may be asked in a minute.
 //!
-//! A window slides over what was asked: in no minute is it more than the budget says, where a bucket of tokens would let pass twice as
-//! much in the first. Who waits is served in turn, so that a large request comes to its right between small ones.
+//! It is a sliding window: no minute has more than the budget. A token bucket would let twice as much pass in the first
+//! minute. Requests wait in turn, so that small ones do not overtake a large one.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::config::Embedding;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How much a provider may be asked in a minute.
+/// How much the worker may ask of a provider in a minute.
 ///
 /// ```
 /// use pgai_sea::worker::Budget;
@@ -22,7 +22,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// let budget = Budget::new().requests_per_minute(3_000).tokens_per_minute(1_000_000);
 /// ```
 ///
-/// Requests wait for it and their rows stay leased meanwhile; no row is charged with an attempt.
+/// Requests wait until the budget has room. Their rows stay leased meanwhile, and no row is charged with an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Budget {
@@ -32,32 +32,32 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget without bounds.
+    /// A budget without limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// At most so many requests a minute; 0 counts as 1.
+    /// At most so many requests a minute. 0 counts as 1.
     pub fn requests_per_minute(mut self, requests: u32) -> Self {
         self.requests = Some(requests.max(1));
         self
     }
 
-    /// At most so many tokens a minute, as [`Embedder::count_tokens`](crate::embedder::Embedder::count_tokens) counts; 0 counts as 1.
-    /// Requests are made small enough for it; a single text that is larger is sent alone.
+    /// At most so many tokens a minute, as [`Embedder::count_tokens`](crate::embedder::Embedder::count_tokens) counts
+    /// them. 0 counts as 1. Requests are made small enough for it. A single text with more tokens is sent alone.
     pub fn tokens_per_minute(mut self, tokens: u64) -> Self {
         self.tokens = Some(tokens.max(1));
         self
     }
 
-    /// Over how long it is counted, by default a minute. Some providers count in shorter spans: with one second, 600 requests a minute are
-    /// 10 in any second.
+    /// The length of the window, by default a minute. Some providers count in shorter spans: with one second, 600
+    /// requests a minute are 10 in any second.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = Some(window);
         self
     }
 
-    /// The same, with what `other` says where this says nothing.
+    /// The limits of `other` where this budget has none.
     #[cfg_attr(
         not(feature = "cli"),
         expect(dead_code, reason = "the command line puts them together")
@@ -74,17 +74,17 @@ impl Budget {
         self.window.unwrap_or(MINUTE)
     }
 
-    /// What a minute's allowance comes to in a window, at least 1.
+    /// The share of a minute's limit for one window, at least 1.
     fn in_window(&self, a_minute: u64) -> u64 {
         let milliseconds = u64::try_from(self.span().as_millis()).unwrap_or(u64::MAX);
         (a_minute.saturating_mul(milliseconds) / 60_000).max(1)
     }
 }
 
-/// The budgets of a worker, and how much of each is spent.
+/// A worker's budgets, and how much of each is spent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Budgets {
-    /// For every provider that is not named.
+    /// For every provider without one of its own.
     every: Option<Budget>,
     /// By `provider`, or `provider/model`.
     named: BTreeMap<String, Budget>,
@@ -100,7 +100,7 @@ impl Budgets {
         self.named.insert(name, budget);
     }
 
-    /// The meter that the configuration's vectorizer shares with all others of its provider.
+    /// The meter that all vectorizers of this provider share.
     pub(crate) fn meter(&self, config: &Embedding) -> Option<Arc<Meter>> {
         let (provider, model) = names(config);
         let (name, budget) = [&model, &provider]
@@ -115,7 +115,7 @@ impl Budgets {
     }
 }
 
-/// `provider` and `provider/model`. LiteLLM is no provider: its models' prefixes are.
+/// `provider` and `provider/model`. For LiteLLM the prefix of the model is the provider.
 fn names(config: &Embedding) -> (String, String) {
     let (provider, model) = (config.provider(), config.model());
     match model.split_once('/') {
@@ -124,11 +124,11 @@ fn names(config: &Embedding) -> (String, String) {
     }
 }
 
-/// What was asked of a provider lately.
+/// What was asked of a provider within the window.
 #[derive(Debug)]
 pub(crate) struct Meter {
     budget: Budget,
-    /// Held by whoever waits, which makes the others wait in turn.
+    /// Locked by the request that waits, so that others wait in turn.
     spent: tokio::sync::Mutex<Spent>,
 }
 
@@ -147,7 +147,7 @@ impl Meter {
         }
     }
 
-    /// The most tokens that a request may have, if tokens are counted.
+    /// The most tokens of a request, if tokens are limited.
     pub(crate) fn tokens(&self) -> Option<u64> {
         self.budget.tokens.map(|tokens| self.budget.in_window(tokens))
     }

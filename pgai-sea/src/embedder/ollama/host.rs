@@ -1,10 +1,10 @@
-//! `OLLAMA_HOST`, read as Ollama reads it.
+//! `OLLAMA_HOST`, as Ollama reads it.
 
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_PORT: u16 = 11434;
 
-/// The base URL that `host` means. Scheme, host, port and path may each be missing; a scheme without a port means the
-/// scheme's own port, as in any URL. An address to listen on (`0.0.0.0`) is asked at the local one.
+/// The base URL that `host` means. Scheme, host, port and path may each be missing. With a scheme and without a port it
+/// is the scheme's own port. `0.0.0.0`, which servers listen on, becomes `localhost`.
 pub(super) fn url(host: &str) -> String {
     let host = host.trim().trim_matches(['"', '\'']).trim();
     let (scheme, rest) = host

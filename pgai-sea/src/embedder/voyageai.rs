@@ -1,23 +1,19 @@
-//! Voyage AI's embeddings API.
+//! Voyage AI.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{
-    EmbedError, Embedder, InputType, RequestLimits, environment,
-    fields::Fields,
-    http::{BaseUrl, Endpoint, Secret},
-    openai_api::OpenAiApi,
-    tokens,
-};
+use super::http::{BaseUrl, Endpoint, Fields, Secret};
+use super::openai::{OpenAiApi, tokens};
+use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits, ServerAddress, environment};
 
 const PROVIDER: &str = "voyageai";
 const PUBLIC: &str = "https://api.voyageai.com/v1";
-/// Where the key is, if nothing else is said.
+/// The variable that holds the key by default.
 pub(super) const KEY: &str = "VOYAGE_API_KEY";
 
-/// Models whose vectors can be had in several lengths.
+/// Models that offer vectors of several lengths.
 const FLEXIBLE: [&str; 4] = ["voyage-4", "voyage-3.5", "voyage-3-large", "voyage-code-3"];
 
 /// Embeds with Voyage AI: `POST https://api.voyageai.com/v1/embeddings`.
@@ -29,8 +25,8 @@ const FLEXIBLE: [&str; 4] = ["voyage-4", "voyage-3.5", "voyage-3-large", "voyage
 /// assert!(!format!("{embedder:?}").contains("pa-")); // keys are never shown
 /// ```
 ///
-/// Chunks are embedded as documents and the texts of searches as queries. Models that offer vectors of several lengths are asked
-/// for the vectorizer's.
+/// Chunks are embedded as documents, and the texts of searches as queries. If the model offers vectors of several
+/// lengths, the request names the configured one.
 #[derive(Clone, Debug)]
 pub struct VoyageAi {
     api: OpenAiApi,
@@ -55,7 +51,7 @@ impl VoyageAi {
         }
     }
 
-    /// The same with the API key of `VOYAGE_API_KEY`, where it is set.
+    /// [`new`](Self::new) with the API key in `VOYAGE_API_KEY`, if it is set.
     #[must_use]
     pub fn from_env(model: impl Into<String>, dimensions: usize) -> Self {
         let voyage = Self::new(model, dimensions);
@@ -65,13 +61,13 @@ impl VoyageAi {
         }
     }
 
-    /// Remembers where a key could have come from, for the error if the server wants one.
+    /// Remembers the variable that held no key, for the error if the server wants one.
     pub(super) fn missing_key(mut self, name: &str) -> Self {
         self.api.api.key_name = Some(name.to_owned());
         self
     }
 
-    /// The key that is sent as `Authorization: Bearer`.
+    /// The key, sent as `Authorization: Bearer`.
     #[must_use]
     pub fn api_key(self, key: impl Into<String>) -> Self {
         self.secret(Secret::new(key))
@@ -82,35 +78,35 @@ impl VoyageAi {
         self
     }
 
-    /// Another server's address, up to and without `/embeddings`.
+    /// The address of another server, without `/embeddings`.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.api.api.base_url = BaseUrl::new(url);
         self
     }
 
-    /// What chunks are embedded as instead of `document`. The texts of searches are queries whatever is said here.
+    /// What chunks are embedded as, by default `document`. The texts of searches are always embedded as queries.
     #[must_use]
     pub fn input_type(mut self, input_type: impl Into<String>) -> Self {
         self.input_type = input_type.into();
         self
     }
 
-    /// How long one request may take; two minutes if not set.
+    /// How long one request may take. By default two minutes.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.api.api.timeout = timeout;
         self
     }
 
-    /// A further field of each request.
+    /// Sets a further field of each request.
     pub(super) fn field(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
         self.api.fields.set(name, value);
         self
     }
 }
 
-/// The most tokens of a request, as Voyage documents it; models that are not known get the least.
+/// The most tokens of a request, as Voyage AI documents them. Unknown models get the lowest limit.
 fn tokens_a_request(model: &str) -> usize {
     match model {
         "voyage-4-lite" | "voyage-3.5-lite" | "voyage-3-lite" => 1_000_000,
@@ -121,7 +117,7 @@ fn tokens_a_request(model: &str) -> usize {
 
 #[async_trait]
 impl Embedder for VoyageAi {
-    async fn embed(&self, texts: &[String], input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
         let mut fields = self.api.fields.clone();
         fields.set(
             "input_type",
@@ -133,12 +129,16 @@ impl Embedder for VoyageAi {
         self.api.embed(texts, &fields).await
     }
 
-    /// 1,000 texts, and as many tokens as Voyage allows the model.
+    /// 1,000 texts, and as many tokens as Voyage AI allows for the model.
     fn limits(&self) -> RequestLimits {
         RequestLimits::inputs(1_000).tokens(tokens_a_request(&self.api.model))
     }
 
     fn count_tokens(&self, text: &str) -> usize {
         tokens::at_most(text)
+    }
+
+    fn server(&self) -> Option<ServerAddress> {
+        self.api.api.server()
     }
 }

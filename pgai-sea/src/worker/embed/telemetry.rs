@@ -1,34 +1,46 @@
-//! Spans and metrics of requests to providers, with the names of OpenTelemetry's semantic conventions for generative AI.
+//! Spans and metrics of requests to providers, with the names of OpenTelemetry's semantic conventions for generative
+//! AI.
 //!
-//! Metrics are events of `tracing` with fields such as `histogram.gen_ai.client.operation.duration`, which is how the `MetricsLayer` of the crate
-//! tracing-opentelemetry wants them. Nobody who has no such layer pays for them: they are of the level TRACE and of a target of their own.
+//! Metrics are `tracing` events with fields such as `histogram.gen_ai.client.operation.duration`, as the `MetricsLayer`
+//! of the crate tracing-opentelemetry expects them. Without such a layer they cost nothing: their level is TRACE, and
+//! they have their own target.
 
 use std::time::Duration;
 
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span};
 
-use crate::embedder::{Call, EmbedError};
+use crate::config::Embedding;
+use crate::embedder::{EmbedError, ServerAddress};
+use crate::pgvector::Dimensions;
 
 /// The target of all metrics.
 const METRICS: &str = "pgai_sea::metrics";
 
-/// Who is asked for embeddings, in the conventions' words.
+/// The provider and model of a vectorizer, in the conventions' words.
 #[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     vectorizer: String,
     provider: String,
     model: String,
     dimensions: usize,
+    server: Option<ServerAddress>,
 }
 
 impl Telemetry {
-    pub(crate) fn new(vectorizer: &str, provider: &str, model: &str, dimensions: usize) -> Self {
+    pub(crate) fn new(
+        vectorizer: &str,
+        config: &Embedding,
+        dimensions: Dimensions,
+        server: Option<ServerAddress>,
+    ) -> Self {
+        let model = config.model();
         Self {
             vectorizer: vectorizer.to_owned(),
-            provider: well_known(provider, model).to_owned(),
+            provider: well_known(config.provider(), model).to_owned(),
             model: model.to_owned(),
-            dimensions,
+            dimensions: dimensions.get(),
+            server,
         }
     }
 
@@ -44,25 +56,26 @@ impl Telemetry {
             gen_ai.request.model = self.model,
             gen_ai.embeddings.dimension.count = self.dimensions,
             gen_ai.usage.input_tokens = Empty,
-            server.address = Empty,
-            server.port = Empty,
+            server.address = self.address(),
+            server.port = self.port(),
             "error.type" = Empty,
             pgai_sea.vectorizer = self.vectorizer,
             pgai_sea.texts = texts,
         )
     }
 
-    /// Writes down how a request went.
-    pub(crate) fn ended(&self, span: &Span, time: Duration, call: &Call, error: Option<&str>) {
-        let address = call.server.as_ref().map(|server| server.0.as_str());
-        let port = call.server.as_ref().and_then(|server| server.1);
-        if let Some(address) = address {
-            span.record("server.address", address);
-        }
-        if let Some(port) = port {
-            span.record("server.port", port);
-        }
-        if let Some(tokens) = call.input_tokens {
+    fn address(&self) -> Option<&str> {
+        self.server.as_ref().map(|server| server.host.as_str())
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.server.as_ref().and_then(|server| server.port)
+    }
+
+    /// Records how a request ended.
+    pub(crate) fn ended(&self, span: &Span, time: Duration, tokens: Option<u64>, error: Option<&str>) {
+        let (address, port) = (self.address(), self.port());
+        if let Some(tokens) = tokens {
             span.record("gen_ai.usage.input_tokens", tokens);
         }
         if let Some(error) = error {
@@ -85,7 +98,7 @@ impl Telemetry {
             "error.type" = error,
             pgai_sea.vectorizer = vectorizer,
         });
-        if let Some(tokens) = call.input_tokens {
+        if let Some(tokens) = tokens {
             event!(target: METRICS, Level::TRACE, {
                 histogram.gen_ai.client.token.usage = tokens,
                 "gen_ai.token.type" = "input",
@@ -111,7 +124,7 @@ pub(crate) fn count(vectorizer: &str, rows: u64, chunks: u64, deferred: u64, dea
     });
 }
 
-/// The conventions' `error.type`: the status that the provider answered with, or what kind of failure it was.
+/// The conventions' `error.type`: the HTTP status, or the kind of failure.
 pub(crate) fn error_type(error: &EmbedError) -> String {
     match error {
         EmbedError::Unavailable { status, .. } | EmbedError::Refused { status, .. } => status.to_string(),
@@ -122,7 +135,7 @@ pub(crate) fn error_type(error: &EmbedError) -> String {
     }
 }
 
-/// The conventions' name of a provider, where they have one. LiteLLM's models begin with whose they are.
+/// The conventions' name of a provider, if they have one. The prefix of LiteLLM's models names the provider.
 fn well_known<'p>(provider: &'p str, model: &'p str) -> &'p str {
     let provider = match (provider, model.split_once('/')) {
         ("litellm", Some((prefix, _))) => prefix,

@@ -1,17 +1,17 @@
-//! Counting tokens, and cutting texts to what OpenAI's embedding models read.
+//! Counting tokens, and truncating texts to what OpenAI's embedding models read.
 //!
-//! pgai's worker cuts texts for these models with tiktoken, and so does this: a text gets the same vector from either. The table of
-//! tokens (1.7 MB) is compiled in, so nothing is downloaded, and it is only loaded for a text that can be too long at all: a token
-//! is at least one byte, so most chunks never need it.
+//! pgai's worker truncates texts for these models with tiktoken. This does the same, so that a text gets the same
+//! vector from both. The table of tokens (1.7 MB) is compiled in. It is loaded only for a text with more bytes than the
+//! model reads tokens, so most chunks never need it.
 
 use std::borrow::Cow;
 
-/// The most tokens of a text that these models read.
+/// The most tokens that these models read of a text.
 const CONTEXT_LENGTH: usize = 8191;
-/// The bytes of the longest token, a run of spaces. More than this many bytes a token cannot be kept.
+/// The bytes of the longest token, which is a run of spaces.
 const LONGEST_TOKEN: usize = 128;
 
-/// Whether `model` is one of OpenAI's three, whose tokens are known.
+/// Whether `model` is one of OpenAI's three embedding models, whose tokens are known.
 fn is_known(model: &str) -> bool {
     matches!(
         model,
@@ -19,9 +19,9 @@ fn is_known(model: &str) -> bool {
     )
 }
 
-/// The tokens that a request pays for `text`: counted for OpenAI's three models, which read no more than 8,191, and for others
-/// [estimated](estimate).
-pub(super) fn count(model: &str, text: &str) -> usize {
+/// The tokens that `text` counts for: exact for OpenAI's three models, which read at most 8,191, and an [estimate] for
+/// others.
+pub(crate) fn count(model: &str, text: &str) -> usize {
     if !is_known(model) {
         return estimate(text);
     }
@@ -30,14 +30,14 @@ pub(super) fn count(model: &str, text: &str) -> usize {
     tokens.len().min(CONTEXT_LENGTH)
 }
 
-/// UTF-8 bytes / 4, which is what pgai's worker takes for tokens, and about right for English.
-pub(super) fn estimate(text: &str) -> usize {
+/// A quarter of the bytes. pgai's worker estimates the same way, and it is about right for English.
+pub(crate) fn estimate(text: &str) -> usize {
     text.len().div_ceil(4)
 }
 
-/// More tokens than most tokenizers make of `text`: one for up to four ASCII letters, one for each digit and sign, none for the space before a
-/// word, and half of the bytes of other characters, which is one for a Cyrillic letter and one and a half for a Chinese character.
-pub(super) fn at_most(text: &str) -> usize {
+/// More tokens than most tokenizers make of `text`: one for up to four ASCII letters, one for each digit and sign, none
+/// for a space, and one for two bytes of other characters (1 for a Cyrillic letter, 1.5 for a Chinese character).
+pub(crate) fn at_most(text: &str) -> usize {
     let (mut tokens, mut letters, mut others) = (0_usize, 0_usize, 0_usize);
     for byte in text.bytes() {
         if byte.is_ascii_alphabetic() {
@@ -55,14 +55,14 @@ pub(super) fn at_most(text: &str) -> usize {
     tokens + letters.div_ceil(4) + others.div_ceil(2)
 }
 
-/// `text`, or its first 8,191 tokens if `model` is one of OpenAI's three and the text has more.
-pub(super) fn cut<'a>(model: &str, text: &'a str) -> Cow<'a, str> {
+/// `text`. If `model` is one of OpenAI's three, at most its first 8,191 tokens.
+pub(crate) fn truncate<'a>(model: &str, text: &'a str) -> Cow<'a, str> {
     if !is_known(model) || text.len() <= CONTEXT_LENGTH {
         return Cow::Borrowed(text);
     }
     let encoding = tiktoken_rs::cl100k_base_singleton();
     let readable = &text[..text.floor_char_boundary(CONTEXT_LENGTH * LONGEST_TOKEN)];
-    // tokens that mean something special to chat models are text like any other here
+    // tokens with a special meaning for chat models are ordinary text here
     let tokens = encoding.encode_ordinary(readable);
     if tokens.len() <= CONTEXT_LENGTH {
         return Cow::Borrowed(readable);
@@ -70,12 +70,12 @@ pub(super) fn cut<'a>(model: &str, text: &'a str) -> Cow<'a, str> {
     tracing::warn!(
         model,
         bytes = text.len(),
-        "text cut to the {CONTEXT_LENGTH} tokens that the model reads"
+        "a text was truncated to the {CONTEXT_LENGTH} tokens that the model reads"
     );
     match encoding.decode_bytes(&tokens[..CONTEXT_LENGTH]) {
         // a token may end within a character
         Ok(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-        // not reached, for the tokens are the encoding's own; the provider will say that the text is too long
+        // never reached: the tokens are the encoding's own
         Err(_) => Cow::Borrowed(readable),
     }
 }
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn short_texts_and_other_models_are_left_alone() {
         let long = "word ".repeat(10_000);
-        assert!(matches!(cut("nomic-embed-text", &long), Cow::Borrowed(text) if text == long));
+        assert!(matches!(truncate("nomic-embed-text", &long), Cow::Borrowed(text) if text == long));
         // 8,000 tokens in 40,000 bytes
         let fits = "word ".repeat(8000);
-        assert!(matches!(cut(MODEL, fits.trim_end()), Cow::Borrowed(text) if text == fits.trim_end()));
+        assert!(matches!(truncate(MODEL, fits.trim_end()), Cow::Borrowed(text) if text == fits.trim_end()));
     }
 
     #[test]
@@ -119,18 +119,18 @@ mod tests {
     #[test]
     fn long_texts_keep_their_first_tokens() {
         let long = "word".to_owned() + &" word".repeat(10_000);
-        let kept = cut(MODEL, &long);
+        let kept = truncate(MODEL, &long);
         assert_eq!(kept, "word".to_owned() + &" word".repeat(CONTEXT_LENGTH - 1));
         // what the tokenizer keeps for chat models is text
         let special = "<|endoftext|>".to_owned() + &long;
-        assert!(cut(MODEL, &special).starts_with("<|endoftext|>word word"));
+        assert!(truncate(MODEL, &special).starts_with("<|endoftext|>word word"));
     }
 
     #[test]
     fn a_token_that_ends_within_a_character_is_no_harm() {
-        let kept = cut(MODEL, &"🦀".repeat(10_000)).into_owned();
+        let kept = truncate(MODEL, &"🦀".repeat(10_000)).into_owned();
         assert!(kept.starts_with("🦀🦀🦀"));
         assert!(kept.len() < 40_000);
-        assert!(!cut(MODEL, &"\u{a0}ä".repeat(3_000_000)).is_empty());
+        assert!(!truncate(MODEL, &"\u{a0}ä".repeat(3_000_000)).is_empty());
     }
 }

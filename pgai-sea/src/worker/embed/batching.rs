@@ -1,18 +1,20 @@
-//! Which texts go together in a request.
+//! Which texts share a request.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::embedder::Embedder;
 
-/// The most bytes of texts in one request, if it has more than one: proxies in front of servers refuse what is larger (nginx does), some
-/// by hanging up, which cannot be told from a server that is down.
+/// The most bytes of texts in a request with more than one text. Proxies refuse larger requests (nginx does). Some hang
+/// up, which looks like a server that is down.
 pub(super) const MOST_BYTES: usize = 1_000_000;
-/// A request of so many bytes is ended rather than counted: to count tokens takes longer than another request does.
-const WORTH_SENDING: usize = 100_000;
+/// The tokens of a request with so many bytes are not counted any more: to count them takes longer than another
+/// request.
+const BYTES_WORTH_SENDING: usize = 100_000;
 
-/// Cuts to the limits and to the tokens of a budget: ranges of `missing`, in their order.
-pub(super) fn requests(
+/// Divides the texts of `missing` into requests within the embedder's limits and the tokens of a budget: ranges of
+/// `missing`, in order.
+pub(super) fn divide(
     missing: &[usize],
     texts: &[String],
     embedder: &dyn Embedder,
@@ -26,11 +28,12 @@ pub(super) fn requests(
     for (place, &text) in missing.iter().enumerate() {
         let text = &texts[text];
         let bytes = open.bytes + text.len();
+        let too_many_tokens = |open: &mut Open| open.tokens(&missing[..=place], texts, embedder) > most_tokens;
         let is_full = place - open.start >= limits.inputs
             || bytes > MOST_BYTES
-            // no token is shorter than a byte: what has few bytes need not be counted
+            // no token is shorter than a byte: few bytes need not be counted
             || bytes > most_tokens
-                && (open.bytes >= WORTH_SENDING || open.tokens(&missing[..=place], texts, embedder) > most_tokens);
+                && (open.bytes >= BYTES_WORTH_SENDING || too_many_tokens(&mut open));
         if is_full && place > open.start {
             requests.push_back(open.start..place);
             open = Open::at(place);
@@ -48,7 +51,7 @@ pub(super) fn requests(
 struct Open {
     start: usize,
     bytes: usize,
-    /// Up to which text its tokens were counted, and how many they are.
+    /// Up to which text the tokens are counted, and how many they are.
     counted: (usize, usize),
 }
 
@@ -61,7 +64,7 @@ impl Open {
         }
     }
 
-    /// The tokens from its start to the end of `missing`; each text is counted once.
+    /// The tokens from the start of the request to the end of `missing`. Each text is counted once.
     fn tokens(&mut self, missing: &[usize], texts: &[String], embedder: &dyn Embedder) -> usize {
         let (end, tokens) = self.counted;
         let more = missing[end..].iter().map(|&text| embedder.count_tokens(&texts[text]));

@@ -1,5 +1,5 @@
-//! Vectors packed as OpenAI's own clients have them sent: the numbers' four bytes each, in base64, a third of what they are as JSON
-//! and far less work to read.
+//! Vectors in base64: four bytes a number, a third of the size of JSON numbers and much faster to read. OpenAI's own
+//! clients ask for them too.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-use super::EmbedError;
+use crate::embedder::EmbedError;
 
-/// A vector, however it was sent.
+/// A vector, sent as a list of numbers or in base64.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Numbers(pub(super) Vec<f32>);
+pub(crate) struct Numbers(pub(crate) Vec<f32>);
 
 impl<'de> Deserialize<'de> for Numbers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -48,25 +48,26 @@ impl<'de> Visitor<'de> for Sent {
     }
 }
 
-/// Whether a server is asked for packed vectors. OpenAI sends them, and so do most that speak its API, or they send numbers all the
-/// same; some refuse whoever asks. Which it is shows with the first texts; clones know it together.
+/// Whether to ask a server for packed vectors. OpenAI and most compatible servers send them. Some ignore the request
+/// and send numbers. Some refuse it. The first response tells, and clones share what it told.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Packing(Arc<OnceLock<bool>>);
+pub(crate) struct Packing(Arc<OnceLock<bool>>);
 
 impl Packing {
-    pub(super) fn is_asked_for(&self) -> bool {
+    pub(crate) fn is_asked_for(&self) -> bool {
         self.0.get() != Some(&false)
     }
 
-    /// Remembers what the first answer with vectors shows.
-    pub(super) fn learn(&self, works: bool) {
+    /// Remembers what the first response with vectors tells.
+    pub(crate) fn learn(&self, works: bool) {
         if self.0.set(works).is_ok() && !works {
-            tracing::debug!("vectors come as JSON numbers: the server refuses `encoding_format`");
+            tracing::debug!("the server refuses `encoding_format`: asking for vectors as JSON numbers");
         }
     }
 
-    /// Whether `error`, the answer to a request for packed vectors, may be due to that: no such request was ever answered with vectors.
-    pub(super) fn may_be_why(&self, error: &EmbedError) -> bool {
+    /// Whether a request may have failed with `error` because it asked for packed vectors: none that did has succeeded
+    /// yet.
+    pub(crate) fn may_be_why(&self, error: &EmbedError) -> bool {
         self.0.get().is_none()
             && match error {
                 EmbedError::Refused { .. } | EmbedError::Answer { .. } => true,

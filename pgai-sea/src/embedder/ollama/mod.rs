@@ -1,4 +1,6 @@
-//! Ollama's own embeddings API.
+//! Ollama.
+
+mod host;
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,19 +9,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::{
-    EmbedError, Embedder, InputType, RequestLimits,
-    call::report_input_tokens,
-    environment,
-    http::{Answer, BaseUrl, Endpoint},
-    ollama_host,
-    rejection::{self, Rejection},
-};
+use super::http::{ApiResponse, BaseUrl, Endpoint, Rejection, room_for};
+use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits, ServerAddress, environment};
 
 const PROVIDER: &str = "ollama";
+/// The most bytes of the message of a pull that failed.
+const MOST_OF_A_MESSAGE: usize = 1 << 20;
+/// The most bytes of one line of a pull's progress.
+const MOST_OF_A_LINE: usize = 1 << 20;
 
-/// Embeds with Ollama: `POST {base_url}/api/embed`. A model that the server does not have is pulled first, which may take
-/// minutes.
+/// Embeds with Ollama: `POST {base_url}/api/embed`. If the server does not have the model, it is pulled first, which
+/// may take minutes.
 ///
 /// ```
 /// use pgai_sea::embedder::Ollama;
@@ -34,7 +34,7 @@ pub struct Ollama {
     options: Option<Value>,
     keep_alive: Option<String>,
     inputs: usize,
-    /// How often the model was pulled. Held while it is, so that requests side by side pull it once.
+    /// How often the model was pulled. Locked during a pull, so that concurrent requests pull once.
     pulls: Arc<Mutex<u64>>,
 }
 
@@ -43,8 +43,8 @@ impl Ollama {
     #[must_use]
     pub fn new(model: impl Into<String>, dimensions: usize) -> Self {
         Self {
-            // loading a large model alone may take five
-            api: Endpoint::new(PROVIDER, ollama_host::url(""), Duration::from_mins(10)),
+            // to load a large model may take five of them
+            api: Endpoint::new(PROVIDER, host::url(""), Duration::from_mins(10)),
             model: model.into(),
             dimensions,
             options: None,
@@ -54,8 +54,8 @@ impl Ollama {
         }
     }
 
-    /// The same with the address of `OLLAMA_HOST` and the number of texts a request of
-    /// `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH`, where they are set.
+    /// [`new`](Self::new) with the address in `OLLAMA_HOST`, and at most as many texts a request as
+    /// `PGAI_VECTORIZER_OLLAMA_MAX_CHUNKS_PER_BATCH` says, if they are set.
     #[must_use]
     pub fn from_env(model: impl Into<String>, dimensions: usize) -> Self {
         Self::new(model, dimensions).variables(&environment)
@@ -72,11 +72,11 @@ impl Ollama {
         self
     }
 
-    /// Another server's address, in any form that Ollama takes in `OLLAMA_HOST`: scheme (`http`) and port (11434) may be
-    /// left out.
+    /// The address of the server, in any form that Ollama accepts in `OLLAMA_HOST`. The scheme (`http`) and the port
+    /// (11434) may be left out.
     #[must_use]
     pub fn base_url(mut self, url: impl AsRef<str>) -> Self {
-        self.api.base_url = BaseUrl::new(ollama_host::url(url.as_ref()));
+        self.api.base_url = BaseUrl::new(host::url(url.as_ref()));
         self
     }
 
@@ -87,38 +87,39 @@ impl Ollama {
         self
     }
 
-    /// How long the model stays loaded afterwards: a duration like `5m`, or seconds; `-1` is for ever.
+    /// How long the model stays loaded after a request: a duration like `5m`, or seconds. `-1` means for ever.
     #[must_use]
     pub fn keep_alive(mut self, keep_alive: impl Into<String>) -> Self {
         self.keep_alive = Some(keep_alive.into());
         self
     }
 
-    /// How long one request may take, loading the model included; ten minutes if not set. Pulling a model may take any time.
+    /// How long one request may take, loading the model included. By default ten minutes. A pull may take any time.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.api.timeout = timeout;
         self
     }
 
-    async fn request(&self, texts: &[String]) -> Result<Answer, EmbedError> {
-        let request = Request {
+    async fn request(&self, texts: &[&str]) -> Result<ApiResponse, EmbedError> {
+        let request = EmbedRequest {
             model: &self.model,
             input: texts,
             options: self.options.as_ref(),
             keep_alive: self.keep_alive.as_deref().map(keep_alive),
         };
-        self.api.post("api/embed", &request).await
+        let room = room_for(texts, self.dimensions);
+        self.api.post("api/embed", &request, room).await
     }
 
-    /// Has the server pull the model, reading its progress until the end.
+    /// Makes the server pull the model, and reads its progress until the end.
     async fn pull(&self) -> Result<(), EmbedError> {
-        let request = Pull { model: &self.model };
-        tracing::info!(model = self.model, "ollama does not have the model, pulling it");
+        let request = PullRequest { model: &self.model };
+        tracing::info!(model = self.model, "Ollama does not have the model and pulls it");
         let mut response = self.api.send("api/pull", &request, None).await?;
         if !response.status().is_success() {
-            let answer = self.api.read(response).await?;
-            return match Rejection::of(&answer) {
+            let response = self.api.read(response, MOST_OF_A_MESSAGE).await?;
+            return match Rejection::of(&response) {
                 Some(rejection) => Err(rejection.into_error(&self.api)),
                 None => Ok(()),
             };
@@ -132,29 +133,32 @@ impl Ollama {
                 .await
                 .map_err(|error| self.api.unreachable(url.clone(), error))?;
             let ended = chunk.is_none();
-            // one JSON object a line; what follows the last line end is not complete yet
+            // one JSON object a line; the last one may not be complete yet
             unread.extend_from_slice(chunk.as_deref().unwrap_or(b"\n"));
             while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = unread.drain(..=end).collect();
                 succeeded |= self.progress(line.trim_ascii())?;
+            }
+            if unread.len() > MOST_OF_A_LINE {
+                return Err(self.api.answer("a line of the pull's progress does not end"));
             }
             if ended {
                 break;
             }
         }
         if succeeded {
-            tracing::info!(model = self.model, "pulled");
+            tracing::info!(model = self.model, "Ollama has pulled the model");
             return Ok(());
         }
         Err(self
             .api
-            .answer(format!("pulling the model `{}` ended without success", self.model)))
+            .answer(format!("the pull of the model `{}` ended without success", self.model)))
     }
 
-    /// Reads one line of a pull's progress; true if it says that the model is there.
+    /// Reads one line of a pull's progress. True if it says that the model is there.
     fn progress(&self, line: &[u8]) -> Result<bool, EmbedError> {
-        let Ok(progress) = serde_json::from_slice::<Progress>(line) else {
-            return Ok(false); // an empty line, or one of a kind that is not known yet
+        let Ok(progress) = serde_json::from_slice::<PullProgress>(line) else {
+            return Ok(false); // an empty line, or a kind of line that this version does not know
         };
         if let Some(error) = progress.error {
             return Err(self.api.configuration(format!(
@@ -167,7 +171,7 @@ impl Ollama {
         Ok(progress.status == "success")
     }
 
-    /// The error of a rejection. Ollama answers 500 for some texts that it will never embed.
+    /// The error of a rejection. Ollama answers 500 to some texts that it will never embed.
     fn error(&self, rejection: Rejection) -> EmbedError {
         let message = &rejection.message;
         let about_the_text = [
@@ -181,22 +185,22 @@ impl Ollama {
             return EmbedError::Refused {
                 provider: PROVIDER,
                 status: rejection.status.as_u16(),
-                message: rejection::short(&self.api.scrub(&rejection.message)),
+                message: self.api.shortened(&rejection.message),
             };
         }
         rejection.into_error(&self.api)
     }
 }
 
-/// A `keep_alive` as Ollama reads it: only a number may be without a unit.
+/// A `keep_alive` as Ollama reads it: a duration without a unit has to be a number.
 fn keep_alive(text: &str) -> Value {
     text.trim().parse::<i64>().map_or_else(|_| text.into(), Value::from)
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct EmbedRequest<'a> {
     model: &'a str,
-    input: &'a [String],
+    input: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,18 +208,18 @@ struct Request<'a> {
 }
 
 #[derive(Deserialize)]
-struct Response {
+struct EmbedResponse {
     embeddings: Vec<Vec<f32>>,
     prompt_eval_count: Option<u64>,
 }
 
 #[derive(Serialize)]
-struct Pull<'a> {
+struct PullRequest<'a> {
     model: &'a str,
 }
 
 #[derive(Deserialize)]
-struct Progress {
+struct PullProgress {
     #[serde(default)]
     status: String,
     error: Option<String>,
@@ -223,36 +227,40 @@ struct Progress {
 
 #[async_trait]
 impl Embedder for Ollama {
-    async fn embed(&self, texts: &[String], _input_type: InputType) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, texts: &[&str], _input_type: InputType) -> Result<Embeddings, EmbedError> {
         let pulls_before = *self.pulls.lock().await;
-        let mut answer = self.request(texts).await?;
-        if Rejection::of(&answer).is_some_and(|rejection| is_missing_model(&rejection)) {
+        let mut response = self.request(texts).await?;
+        if Rejection::of(&response).is_some_and(|rejection| is_missing_model(&rejection)) {
             let mut pulls = self.pulls.lock().await;
-            // another request may have pulled it while this one waited
+            // another request may have pulled it meanwhile
             if *pulls == pulls_before {
                 self.pull().await?;
                 *pulls += 1;
             }
             drop(pulls);
-            answer = self.request(texts).await?;
+            response = self.request(texts).await?;
         }
-        if let Some(rejection) = Rejection::of(&answer) {
+        if let Some(rejection) = Rejection::of(&response) {
             return Err(self.error(rejection));
         }
-        let response: Response = self.api.parse(&answer)?;
-        if let Some(tokens) = response.prompt_eval_count {
-            report_input_tokens(tokens);
-        }
-        self.api
-            .check(&self.model, self.dimensions, texts.len(), response.embeddings)
+        let response: EmbedResponse = self.api.parse(&response)?;
+        let (texts, vectors) = (texts.len(), response.embeddings);
+        Ok(Embeddings {
+            vectors: self.api.check(&self.model, self.dimensions, texts, vectors)?,
+            input_tokens: response.prompt_eval_count,
+        })
     }
 
     fn limits(&self) -> RequestLimits {
         RequestLimits::inputs(self.inputs)
     }
+
+    fn server(&self) -> Option<ServerAddress> {
+        self.api.server()
+    }
 }
 
-/// 404 is also what a server answers that has no such path.
+/// A server without this path answers 404 too.
 fn is_missing_model(rejection: &Rejection) -> bool {
     rejection.status.as_u16() == 404 && rejection.message.contains("model") && rejection.message.contains("not found")
 }

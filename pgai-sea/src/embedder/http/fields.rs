@@ -1,34 +1,34 @@
-//! Fields of a request that this crate has no setter for.
+//! Fields of a request that a provider has no setter for.
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Further fields of a request, sent as they are. Their values are not shown: nobody knows what they hold.
+/// Further fields of a request. They are sent as they are. Their values are not shown, because they may be secret.
 #[derive(Clone, Default, Serialize)]
 #[serde(transparent)]
-pub(super) struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    pub(super) fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
         self.0.insert(name.into(), value.into());
     }
 
-    /// The same, unless the field is there.
-    pub(super) fn set_default(&mut self, name: &str, value: impl Into<Value>) {
+    /// Sets a field unless it is there.
+    pub(crate) fn set_default(&mut self, name: &str, value: impl Into<Value>) {
         if !self.0.contains_key(name) {
             self.set(name, value);
         }
     }
 
-    /// Takes out the field of the first of these names that there is, and forgets the others.
-    pub(super) fn take(&mut self, names: &[&str]) -> Option<Value> {
+    /// Removes all fields with these names. Returns the value of the first one that is not null.
+    pub(crate) fn take(&mut self, names: &[&str]) -> Option<Value> {
         let taken: Vec<_> = names.iter().filter_map(|name| self.0.remove(*name)).collect();
         taken.into_iter().find(|value| !value.is_null())
     }
 
-    pub(super) fn into_pairs(self) -> impl Iterator<Item = (String, Value)> {
+    pub(crate) fn into_pairs(self) -> impl Iterator<Item = (String, Value)> {
         self.0.into_iter()
     }
 

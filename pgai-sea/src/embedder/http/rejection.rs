@@ -1,0 +1,107 @@
+//! What a provider's refusal means, by its status and the error in its body.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use super::message::line;
+use super::{ApiResponse, Endpoint};
+use crate::embedder::EmbedError;
+
+/// A response whose status is not a success.
+#[derive(Debug)]
+pub(crate) struct Rejection {
+    pub(crate) status: StatusCode,
+    /// The provider's message in one line. The provider may have repeated the API key in it.
+    pub(crate) message: String,
+    /// OpenAI's machine-readable reason.
+    code: Option<String>,
+    /// The field of the request that OpenAI complains of.
+    param: Option<String>,
+    retry_after: Option<Duration>,
+    /// Where a redirect leads.
+    location: Option<String>,
+}
+
+impl Rejection {
+    /// `None` if the response is a success.
+    pub(crate) fn of(response: &ApiResponse) -> Option<Self> {
+        if response.status.is_success() {
+            return None;
+        }
+        let json: Option<Value> = serde_json::from_slice(&response.body).ok();
+        let field = |name| {
+            let value = json.as_ref()?.get("error")?.get(name)?;
+            value.as_str().map(str::to_owned)
+        };
+        Some(Self {
+            status: response.status,
+            message: line(&response.body),
+            code: field("code"),
+            param: field("param"),
+            retry_after: response.retry_after.or_else(|| json.as_ref().and_then(loading_time)),
+            location: response.location.clone(),
+        })
+    }
+
+    /// The error, by status. 408, 409, 424, 425, 429 and 500 and above are transient. 400, 413 and 422 are the fault of
+    /// the input, unless the provider names another field of the request. Everything else needs another configuration.
+    /// A redirect is not followed: it may lead the key to another host.
+    pub(crate) fn into_error(self, api: &Endpoint) -> EmbedError {
+        let provider = api.provider;
+        let message = api.shortened(&self.message);
+        match self.status.as_u16() {
+            status @ (408 | 409 | 424 | 425 | 429 | 500..) => EmbedError::Unavailable {
+                provider,
+                status,
+                message,
+                retry_after: self.retry_after,
+            },
+            status @ (400 | 413 | 422) if !self.blames_configuration() => EmbedError::Refused {
+                provider,
+                status,
+                message,
+            },
+            401 if api.api_key.is_none() => api.configuration(format!(
+                "{} wants an API key and none is set{}: {message}",
+                api.base_url,
+                api.key_name
+                    .as_ref()
+                    .map(|name| format!(" in `{name}`"))
+                    .unwrap_or_default()
+            )),
+            status @ (401 | 403) => api.configuration(format!(
+                "{} does not accept the API key ({status}: {message})",
+                api.base_url
+            )),
+            status @ 400..500 => api.configuration(format!("{} answered {status}: {message}", api.base_url)),
+            status @ 300..400 => api.configuration(match self.location {
+                Some(location) => format!(
+                    "{} redirects ({status}) to {}: set the base URL that leads there",
+                    api.base_url,
+                    api.scrub(&location)
+                ),
+                None => format!("{} answered {status}: {message}", api.base_url),
+            }),
+            status => api.answer(format!("status {status}: {message}")),
+        }
+    }
+
+    /// Whether the provider complains of a field that the configuration sets.
+    fn blames_configuration(&self) -> bool {
+        matches!(
+            self.param.as_deref(),
+            Some("model" | "dimensions" | "user" | "encoding_format")
+        ) || matches!(
+            self.code.as_deref(),
+            Some("model_not_found" | "unknown_model" | "unsupported_model")
+        )
+    }
+}
+
+/// How long Hugging Face says that it will be loading the model.
+fn loading_time(json: &Value) -> Option<Duration> {
+    let seconds = json.get("estimated_time")?.as_f64()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}

@@ -1,0 +1,119 @@
+//! Which [`Embedder`] serves a vectorizer: the one given in code for its provider and model, or else the one that its
+//! configuration names.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::Embedding;
+use crate::embedder::{EmbedError, Embedder};
+use crate::worker::connection::Database;
+
+/// Embedders given in code, by provider and model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Embedders {
+    given: HashMap<(String, String), Arc<dyn Embedder>>,
+}
+
+impl Embedders {
+    pub(crate) fn insert(&mut self, provider: String, model: String, embedder: Arc<dyn Embedder>) {
+        self.given.insert((provider, model), embedder);
+    }
+
+    pub(crate) async fn choose(&self, pool: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        let name = (config.provider().to_owned(), config.model().to_owned());
+        match self.given.get(&name) {
+            Some(embedder) => Ok(Arc::clone(embedder)),
+            None => configured::embedder(pool, config).await,
+        }
+    }
+}
+
+/// With the feature `embedder`: the providers of this crate.
+#[cfg(feature = "embedder")]
+mod configured {
+    use std::sync::Arc;
+
+    use sea_orm::sqlx::{Error, Row, query};
+    use tracing::debug;
+
+    use crate::config::Embedding;
+    use crate::embedder::{EmbedError, Embedder, environment, from_config};
+    use crate::worker::connection::{Database, On as _};
+
+    /// API keys are those of the environment, or else of the database.
+    pub(super) async fn embedder(pool: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        let revealed = match config.secret_name().filter(|name| environment(name).is_none()) {
+            Some(name) => reveal(pool, name).await.map(|secret| (name, secret)),
+            None => None,
+        };
+        from_config(config, |name| match &revealed {
+            Some((known, secret)) if *known == name => Some(secret.clone()),
+            _ => environment(name),
+        })
+    }
+
+    /// The secret of that name, if the `ai` extension is there and this role may see the secret.
+    async fn reveal(pool: &Database, name: &str) -> Option<String> {
+        let revealed: Result<Option<String>, Error> = async {
+            let exists = "select exists (select from pg_catalog.pg_proc p \
+                          join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+                          where n.nspname = 'ai' and p.proname = 'reveal_secret')";
+            if !query(exists).one_on(pool).await?.try_get(0)? {
+                return Ok(None);
+            }
+            let reveal = query("select ai.reveal_secret($1)::text").bind(name.to_owned());
+            reveal.one_on(pool).await?.try_get(0)
+        }
+        .await;
+        match revealed {
+            Ok(secret) => secret.filter(|secret| !secret.trim().is_empty()),
+            Err(error) => {
+                debug!(name, %error, "the database does not reveal the secret");
+                None
+            }
+        }
+    }
+}
+
+/// Without the feature `embedder` there are only embedders given in code.
+#[cfg(not(feature = "embedder"))]
+mod configured {
+    use std::sync::Arc;
+
+    use super::not_built_in;
+    use crate::config::Embedding;
+    use crate::embedder::{EmbedError, Embedder};
+    use crate::worker::connection::Database;
+
+    #[allow(clippy::unused_async, reason = "as with the feature")]
+    pub(super) async fn embedder(_: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        Err(not_built_in(config))
+    }
+}
+
+#[cfg(any(test, not(feature = "embedder")))]
+fn not_built_in(config: &Embedding) -> EmbedError {
+    let (provider, model) = (config.provider(), config.model());
+    EmbedError::Configuration {
+        provider: "the worker",
+        message: format!(
+            "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that feature of \
+             pgai-sea, or give it an embedder with `Worker::embedder(\"{provider}\", \"{model}\", ..)`"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_built_in_names_the_feature_and_the_override() {
+        let error = not_built_in(&Embedding::ollama("all-minilm", 384).into()).to_string();
+        assert!(error.contains("the feature `embedder`"), "{error}");
+        assert!(
+            error.contains(r#"`Worker::embedder("ollama", "all-minilm", ..)`"#),
+            "{error}"
+        );
+    }
+}
