@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("lib.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What `#[derive(Vectorizer)]` writes names `::pgai_sea`; this lets it work in this crate's own tests.
@@ -10,10 +10,12 @@ pub mod __private;
 pub mod catalog;
 pub mod check;
 #[cfg(feature = "cli")]
-pub mod cli;
+mod cli;
 pub mod config;
 pub mod embedder;
 pub mod entity;
+#[cfg(all(doc, feature = "cli", feature = "local", feature = "migration"))]
+pub mod guide;
 #[cfg(feature = "migration")]
 pub mod migration;
 pub mod pgvector;
@@ -28,24 +30,27 @@ pub mod vectorizer;
 pub mod worker;
 
 pub use self::check::{check, check_module};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use self::cli::main as __main;
 pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
 pub use self::embedder::Embedder;
-pub use self::entity::{EmbeddingTrait, SearchedByTrait, VectorizedTrait, managed_tables};
+pub use self::entity::{EmbeddingTrait, managed_tables};
 pub use self::search::ai;
-pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
+pub use self::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 
 /// What queries need: distances, searches, embedding.
 pub mod prelude {
     pub use crate::embedder::Embedder;
-    pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
+    pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{Bits, HalfVec, Metric, SparseVec, VectorExprTrait};
     pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
         FullText, Hit, HitWithSource, Hits, IterativeScan, PartialHit, Quantized, Ranked, RowHit, SearchError,
-        SearchTrait, SourceSearchTrait, ai,
+        SearchTrait, ai,
     };
 }

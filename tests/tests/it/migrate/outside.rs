@@ -1,19 +1,20 @@
-//! A crate outside of the workspace, as the README tells a new user to write it: sea-orm-cli lays out its migrations, the README's
-//! blocks are its entity, its migration and its query, and sea-orm-cli runs it up and down with data in the tables.
+//! A crate outside of the workspace, as the README tells a new user to write it. sea-orm-cli lays out its migrations.
+//! The README's blocks are its entity, migration, embedder and query. sea-orm-cli runs it up and down with data in the
+//! tables.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
+use pgai_sea::embedder::OpenAi;
 use pgai_sea::worker::Worker;
-use pgai_sea_tests::providers::embedding_of;
+use pgai_sea_tests::providers::Provider;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::readme;
+use crate::readme::README;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,41 +28,29 @@ members = ["migration"]
 
 [dependencies]
 migration = { path = "migration" }
-pgai-sea = { path = "PGAI-SEA" }
+pgai-sea = { path = "PGAI-SEA", features = ["embedder"] }
 sea-orm = { version = "2.0", default-features = false, features = ["macros", "runtime-tokio-rustls", "sqlx-postgres"] }
 tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
-async-trait = "0.1"
 "#;
 
 const MAIN: &str = r#"
 mod blog_post;
 
-use pgai_sea::embedder::{EmbedError, Embeddings, InputType};
 use sea_orm::entity::prelude::*;
 use sea_orm::{Database, QueryOrder, QuerySelect};
-
-#[derive(Debug)]
-struct Zeros;
-
-#[async_trait::async_trait]
-impl pgai_sea::Embedder for Zeros {
-    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
-        Ok(Embeddings::new(vec![vec![0.5; 768]; texts.len()]))
-    }
-}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let db = Database::connect(std::env::var("DATABASE_URL")?).await?;
-    let (embedder, query_vector) = (Zeros, vec![0.5; 768]);
+
+    EMBEDDER
 
     QUERY
 
-    assert_eq!(similar.len(), answers.len());
-    for (post, chunks) in pairs {
-        println!("{}: {}", post.title, chunks[0].chunk);
+    assert_eq!(similar.len(), posts.len());
+    for hit in &hybrid {
+        println!("{}: {}", hit.source.title, hit.embedding.chunk);
     }
-    println!("{} {}", posts.len(), posts[0].content_embeddings.len());
     Ok(())
 }
 "#;
@@ -82,13 +71,12 @@ impl Outside {
         outside.write("Cargo.toml", &MANIFEST.replace("PGAI-SEA", library))?;
         // the versions that everything else is tested with; nothing is fetched
         std::fs::copy(workspace.join("Cargo.lock"), outside.path("Cargo.lock"))?;
-        let block = |mark: &str| {
-            readme::blocks()
-                .find(|block| block.contains(mark))
-                .ok_or("no such block in the README")
-        };
-        outside.write("src/blog_post.rs", block("DeriveEntityModel")?)?;
-        outside.write("src/main.rs", &MAIN.replace("QUERY", block("Entity::search(")?))?;
+        let block = |words: &str| README.block("rust", words);
+        outside.write("src/blog_post.rs", &block("DeriveEntityModel"))?;
+        let main = MAIN
+            .replace("EMBEDDER", &block("from_env"))
+            .replace("QUERY", &block("Entity::search("));
+        outside.write("src/main.rs", &main)?;
 
         outside.sea_orm_cli(&["init"], None).await?;
         let manifest = std::fs::read_to_string(outside.path("migration/Cargo.toml"))?;
@@ -108,7 +96,7 @@ impl Outside {
             outside.path("migration/src/m20220101_000001_create_table.rs"),
         )?;
         outside.sea_orm_cli(&["generate", "search"], None).await?;
-        outside.write(&outside.generated()?, block("create_vectorizer")?)?;
+        outside.write(&outside.generated()?, &block("create_vectorizer"))?;
         Ok(outside)
     }
 
@@ -178,25 +166,15 @@ async fn said(mut command: Command, arguments: &[&str]) -> Result<String, Error>
     Err(format!("{arguments:?}: {}\n{}", text(&output.stdout), text(&output.stderr)).into())
 }
 
-#[derive(Debug)]
-struct Model768;
-
-#[async_trait::async_trait]
-impl Embedder for Model768 {
-    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
-        let vectors = texts
-            .iter()
-            .map(|text| embedding_of("text-embedding-3-small", text, 768));
-        Ok(Embeddings::new(vectors.collect()))
-    }
-}
-
 /// Rows with embeddings, and one that waits for its own.
-async fn fill(test: &TestDatabase) -> TestResult {
+async fn fill(test: &TestDatabase, provider: &Provider) -> TestResult {
+    let openai = OpenAi::new("text-embedding-3-small", 768)
+        .api_key(Provider::API_KEY)
+        .base_url(provider.openai_url());
     test.execute("insert into blog_posts (title, content) values ('postgres', 'rows'), ('sourdough', 'flour')")
         .await?;
     Worker::new(test.db.clone())
-        .embedder("openai", "text-embedding-3-small", Arc::new(Model768))
+        .embedder("openai", "text-embedding-3-small", Arc::new(openai))
         .run_once()
         .await?;
     assert_eq!(
@@ -228,6 +206,7 @@ async fn state(test: &TestDatabase) -> Result<(bool, bool, i64), sea_orm::DbErr>
 #[tokio::test]
 async fn a_crate_outside_of_the_workspace() -> TestResult {
     let outside = &Outside::new().await?;
+    let provider = &Provider::start();
     outside.cargo(&["build"], None).await?;
     // with the schema that the README's migration installs, and with pgai's
     for catalog in [Catalog::Bare, Catalog::Pgai] {
@@ -253,20 +232,26 @@ async fn a_crate_outside_of_the_workspace() -> TestResult {
                     "table, store and waiting rows after {arguments:?}"
                 );
                 if then == (true, true, 0) {
-                    fill(&test).await?;
+                    fill(&test, provider).await?;
                 }
             }
             let status = migrate(&["status"]).await?;
             assert_eq!(status.matches("Applied").count(), 2, "{status}");
 
             test.execute("delete from blog_posts where title = 'late'").await?;
-            let found = outside.cargo(&["run", "--quiet"], Some(&test)).await?;
-            let mut lines: Vec<_> = found.lines().collect();
+            let mut program = outside.command("cargo", Some(&test));
+            program
+                .args(["run", "--quiet"])
+                .env("OPENAI_API_KEY", Provider::API_KEY)
+                .env("OPENAI_BASE_URL", provider.openai_url());
+            let found = said(program, &["run"]).await?;
+            // the README prints a line that begins with the distance, and then `MAIN` prints its own
+            let (distances, mut lines): (Vec<_>, Vec<_>) = found
+                .lines()
+                .partition(|line| line.starts_with(|first: char| first.is_ascii_digit()));
             lines.sort_unstable();
-            assert_eq!(
-                lines,
-                ["2 1", "postgres: postgres - rows", "sourdough: sourdough - flour"]
-            );
+            assert_eq!(lines, ["postgres: postgres - rows", "sourdough: sourdough - flour"]);
+            assert_eq!(distances.len(), 2, "{found}");
             Ok(())
         })
         .await;

@@ -1,0 +1,42 @@
+//! The guide. Each page is one task.
+//!
+//! | page | task |
+//! |---|---|
+//! | [`first_search`] | your first search in ten minutes |
+//! | [`declaring`] | say on an entity what is searchable |
+//! | [`migrating`] | create, change and drop vectorizers |
+//! | [`production`] | run the worker, watch it, give it its rights |
+//! | [`searching`] | filters, pages, hybrid search, one box over several tables |
+//! | [`testing`] | test your application |
+//! | [`tenants`] | several customers in one database |
+//! | [`growing`] | several workers, read replicas, partitions |
+//! | [`from_pgai`] | come from pgai and SQLAlchemy |
+//!
+//! Every block of code on these pages is also the code of a test that runs on a real PostgreSQL.
+
+#[doc = include_str!("declaring.md")]
+pub mod declaring {}
+
+#[doc = include_str!("first_search.md")]
+pub mod first_search {}
+
+#[doc = include_str!("from_pgai.md")]
+pub mod from_pgai {}
+
+#[doc = include_str!("growing.md")]
+pub mod growing {}
+
+#[doc = include_str!("migrating.md")]
+pub mod migrating {}
+
+#[doc = include_str!("production.md")]
+pub mod production {}
+
+#[doc = include_str!("searching.md")]
+pub mod searching {}
+
+#[doc = include_str!("tenants.md")]
+pub mod tenants {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}

@@ -1,0 +1,133 @@
+//! The page on running the worker.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use pgai_sea::worker::Worker;
+use pgai_sea_tests::providers::Provider;
+use pgai_sea_tests::{Catalog, TestResult, on_catalog};
+use sea_orm::DatabaseConnection;
+use tokio::process::Command;
+
+use crate::pages::Page;
+use crate::readme::Model768;
+
+const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/production.md"));
+
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "as on the page")]
+#[rustfmt::skip] // laid out as on the page
+async fn run(db: DatabaseConnection, shutdown: impl Future<Output = ()>) -> TestResult {
+    use pgai_sea::worker::{Budget, Event, Worker};
+
+    let worker = Worker::new(db.clone())
+        .budget_of("openai", Budget::new().requests_per_minute(3_000).tokens_per_minute(1_000_000))
+        .on_event(|event| match event {
+            Event::DeadLetter(letter) => eprintln!("{} gave up {:?}: {}", letter.vectorizer, letter.key, letter.reason),
+            Event::Trouble { vectorizer, message } => eprintln!("{vectorizer} waits: {message}"),
+            _ => {}
+        });
+    let report = worker.run_until(shutdown).await?;
+    println!("{} rows, {} given up", report.rows(), report.dead_letters());
+
+    assert_eq!((report.rows(), report.dead_letters()), (3, 0), "{report:?}");
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "as on the page")]
+async fn watch(db: DatabaseConnection) -> TestResult {
+    use pgai_sea::catalog;
+
+    for vectorizer in catalog::vectorizers(&db).await? {
+        let status = catalog::status(&db, &vectorizer).await?;
+        println!(
+            "{}: waiting since {:?}, {:?} given up",
+            status.name, status.oldest_pending, status.failed
+        );
+
+        assert_eq!((status.oldest_pending, status.failed), (None, Some(0)), "{status:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_worker_of_the_page() {
+    on_catalog(Catalog::Bare, async |test| {
+        pgai_sea::catalog::install(&test.db).await?;
+        let provider = Provider::start();
+        test.execute(&format!(
+            "create table posts (id int primary key, body text);
+             insert into posts select i, 'text ' || i from generate_series(1, 3) i;
+             select ai.create_vectorizer('posts', loading => ai.loading_column('body'),
+                embedding => ai.embedding_openai('text-embedding-3-small', 768, base_url => '{}'))",
+            provider.openai_url()
+        ))
+        .await?;
+        let is_done = async {
+            while test
+                .value::<i64>("select count(*) from ai._vectorizer_q_1")
+                .await
+                .unwrap()
+                > 0
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        run(test.db.clone(), is_done).await?;
+        watch(test.db.clone()).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page() {
+    on_catalog(Catalog::Bare, async |test| {
+        super::posts(&test).await?;
+        let commands = PAGE.commands(&test.url);
+        assert_eq!(commands.len(), 4, "{commands:?}");
+        for mut arguments in commands {
+            if arguments[0] == "worker" {
+                arguments.push("--once".to_owned()); // the page says that it would run on otherwise
+            }
+            let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
+            let output = command.args(&arguments).stdin(Stdio::null()).output().await?;
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{arguments:?}: {errors}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// The role that the page creates works a vectorizer off and cannot touch the rows.
+#[tokio::test]
+async fn the_rights_of_the_page() {
+    on_catalog(Catalog::Ours, async |test| {
+        let role = test.role("embedder").await?;
+        let [sql] = &PAGE.blocks("sql")[..] else {
+            panic!("a page with one block of SQL")
+        };
+        // roles are the server's, and other tests' too
+        let (create, rest) = sql.split_once(";\n").expect("statements");
+        assert_eq!(create, "create role embedder");
+        test.execute(&rest.replace("'embedder'", &format!("'{role}'"))).await?;
+        test.execute("insert into articles values (1, 'one'), (2, 'two')")
+            .await?;
+
+        let db = test.connect_as(&role).await?;
+        let worker = Worker::new(db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(Model768));
+        let report = worker.run_once().await?;
+        assert_eq!((report.rows(), report.errors().count()), (2, 0), "{report:?}");
+        let refused = sea_orm::ConnectionTrait::execute_unprepared(&db, "update articles set body = 'x'").await;
+        assert!(refused.unwrap_err().to_string().contains("permission denied"));
+        db.close().await?;
+        test.execute("select ai.drop_vectorizer(1, drop_all => true)").await?;
+        test.drop_role(&role).await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[test]
+fn the_page_is_this_code() {
+    PAGE.is_code_of(include_str!("production.rs"));
+}
