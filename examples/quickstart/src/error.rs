@@ -6,7 +6,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(
-        "no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies (CARGO_HOME says where to)",
+        "there are no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies \
+         (CARGO_HOME says where to)",
         .0.display()
     )]
     NoCrates(PathBuf),

@@ -97,7 +97,8 @@ impl Printer {
         lines.join("\n")
     }
 
-    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis; a dot is where paragraphs were.
+    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis; a dot is where paragraphs
+    /// were.
     fn wrap(&self, text: &str) -> Vec<String> {
         let paragraphs = text
             .split("\n\n")
