@@ -1,4 +1,4 @@
-//! The worker, in this process, with a bar that says how far it is.
+//! The worker, in this process, with a bar that shows its progress.
 
 use std::{
     fmt,
@@ -20,7 +20,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::error::Error;
 
-/// How often a line says how far it is where there is no terminal to draw a bar on.
+/// How often a line tells the progress where there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// What was embedded.
