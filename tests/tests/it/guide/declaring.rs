@@ -73,7 +73,7 @@ async fn create(manager: &SchemaManager<'_>) -> TestResult {
     Ok(())
 }
 
-async fn check(db: &DatabaseConnection) -> TestResult {
+async fn check(db: DatabaseConnection) -> TestResult {
     use pgai_sea::check_module;
 
     let findings = check_module(&db, module_path!()).await?;
@@ -107,7 +107,7 @@ async fn what_the_page_declares_is_created_checked_and_found() {
         let missing = pgai_sea::check_module(&test.db, module_path!()).await?;
         assert_eq!(missing.len(), 3, "{missing}");
         create(&manager).await?;
-        check(&test.db).await?;
+        check(test.db.clone()).await?;
 
         super::embed(&test).await?;
         let chunks = async |store: &str| test.values::<String>(&format!("select chunk from {store}")).await;

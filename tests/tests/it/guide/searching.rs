@@ -85,8 +85,8 @@ async fn hybrid(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
 
     let question = "How do I index a column?";
     let hits = blog_post::Entity::search_text(&embedder, question)
-        .hybrid(FullText::any(question))
         .limit(10)
+        .hybrid(FullText::any(question))
         .all(&db)
         .await?;
     for hit in &hits {
