@@ -1,6 +1,7 @@
 //! The entity as the derive sees it: names resolved, nothing judged yet.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Field, Fields, Ident, LitStr, Type, Visibility};
@@ -50,7 +51,8 @@ pub(crate) struct Entity {
     pub(crate) columns: Vec<Column>,
     pub(crate) keys: Vec<Key>,
     pub(crate) vectorizers: Vec<Vectorizer>,
-    /// The entities that a `#[sea_orm(has_many)]` field names, as module and `Entity`: SeaORM writes `Related` for them.
+    /// The entities that a `#[sea_orm(has_many)]` field names, as module and `Entity`: SeaORM writes `Related` for
+    /// them.
     pub(crate) related: Vec<String>,
 }
 
@@ -58,6 +60,7 @@ pub(crate) struct Entity {
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) field: Ident,
+    pub(crate) variant: Ident,
     pub(crate) name: String,
     pub(crate) ty: Type,
 }
@@ -145,6 +148,7 @@ impl Entity {
         if not_a_column.is_none() {
             self.columns.push(Column {
                 field: ident.clone(),
+                variant: variant.clone(),
                 name: column.clone(),
                 ty: field.ty.clone(),
             });
@@ -172,8 +176,8 @@ impl Entity {
         self.table_name.as_ref().map(LitStr::value).unwrap_or_default()
     }
 
-    /// The column whose text `vectorizer` embeds: the one it stands on; with a column destination the one that `loading` names, or
-    /// the only one of text.
+    /// The column whose text `vectorizer` embeds: the one it stands on; with a column destination the one that
+    /// `loading` names, or the only one of text.
     pub(crate) fn loaded(&self, vectorizer: &Vectorizer) -> Option<&Column> {
         let name = match (&vectorizer.attr.loading, vectorizer.in_column()) {
             (Some(loading), true) => loading.value(),
@@ -196,6 +200,19 @@ impl Entity {
             .collect()
     }
 
+    /// The vectorizer that a search on the model's entity is by: its column of vectors, the default one, or the only
+    /// one.
+    pub(crate) fn searched(&self) -> Option<&Vectorizer> {
+        let mut vectorizers = self.vectorizers.iter();
+        let column = vectorizers.clone().find(|vectorizer| vectorizer.in_column());
+        column
+            .or_else(|| vectorizers.find(|vectorizer| vectorizer.attr.default.is_some()))
+            .or(match self.vectorizers.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            })
+    }
+
     /// Whether SeaORM writes `Related<companion>` for the entity, because of a field with `has_many`.
     pub(crate) fn relates_already(&self, vectorizer: &Vectorizer) -> bool {
         self.related.contains(&format!("{}::Entity", vectorizer.module.unraw()))
@@ -206,6 +223,20 @@ impl Vectorizer {
     /// Whether the embeddings are in a column of the source, this one, rather than in a table of their own.
     pub(crate) fn in_column(&self) -> bool {
         self.attr.column_destination.is_some()
+    }
+
+    /// The length of the vectors; 1 beside an error about it.
+    pub(crate) fn dimensions(&self) -> u32 {
+        self.attr.dimensions.unwrap_or(1)
+    }
+
+    /// The entity that holds the embeddings, as it is named beside the model.
+    pub(crate) fn entity(&self) -> TokenStream {
+        if self.in_column() {
+            return quote!(Entity);
+        }
+        let module = &self.module;
+        quote!(#module::Entity)
     }
 
     /// Schema (`None`: wherever the source is) and name of the table that holds the embeddings.
@@ -250,7 +281,8 @@ pub(crate) fn inner_of_option(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// A name and its suffix within PostgreSQL's 63 bytes: the name is cut, so that it is not the suffix that tells two apart.
+/// A name and its suffix within PostgreSQL's 63 bytes: the name is cut, so that it is not the suffix that tells two
+/// apart.
 fn with_suffix(name: &str, suffix: &str) -> String {
     let kept = name.floor_char_boundary(63 - suffix.len());
     format!("{}{suffix}", &name[..kept])

@@ -12,8 +12,9 @@ use crate::literal;
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "dimensions",
+    "default",
     "destination",
     "loading",
     "name",
@@ -33,8 +34,10 @@ const KEYS: [&str; 13] = [
 pub(crate) struct VectorizerAttr {
     /// The attribute's name, for what is wrong with the attribute as a whole.
     pub(crate) span: Span,
-    /// 1 when it is missing or was refused, so that the rest can still be checked.
-    pub(crate) dimensions: u32,
+    /// `None` when it is missing or was refused, which is an error already.
+    pub(crate) dimensions: Option<u32>,
+    /// Where `default` is written, if it is.
+    pub(crate) default: Option<Span>,
     /// Where `destination = "column"` is written, if it is.
     pub(crate) column_destination: Option<Span>,
     /// The field whose text is embedded, for a column destination.
@@ -57,7 +60,8 @@ impl VectorizerAttr {
     pub(crate) fn parse(attr: &Attribute, errors: &mut Errors) -> Self {
         let mut parsed = Self {
             span: attr.path().span(),
-            dimensions: 1,
+            dimensions: None,
+            default: None,
             column_destination: None,
             loading: None,
             name: None,
@@ -81,7 +85,8 @@ impl VectorizerAttr {
         if !parsed.keys.iter().any(may_be_dimensions) {
             errors.push(Error::new(
                 parsed.span,
-                "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = 768)]`",
+                "missing `dimensions`: write the length of the model's vectors, as in `#[vectorizer(dimensions = \
+                 768)]`",
             ));
         }
         parsed
@@ -99,7 +104,11 @@ impl VectorizerAttr {
         }
         self.keys.push(key.clone());
         match key.to_string().as_str() {
-            "dimensions" => self.dimensions = errors.ok(dimensions(meta)?).unwrap_or(1),
+            "dimensions" => self.dimensions = errors.ok(dimensions(meta)?),
+            "default" => {
+                self.default = Some(key.span());
+                errors.ok(no_value(meta)?);
+            }
             "destination" => self.column_destination = errors.ok(destination(&string(meta)?)).flatten(),
             "loading" => self.loading = Some(string(meta)?),
             "name" => self.name = errors.ok(module_name(&string(meta)?)),
@@ -141,6 +150,17 @@ fn dimensions(meta: &ParseNestedMeta) -> syn::Result<syn::Result<u32>> {
         }))
 }
 
+fn no_value(meta: &ParseNestedMeta) -> syn::Result<syn::Result<()>> {
+    if meta.input.is_empty() || meta.input.peek(Token![,]) {
+        return Ok(Ok(()));
+    }
+    skip_value(meta)?;
+    Ok(Err(Error::new_spanned(
+        &meta.path,
+        "`default` takes no value: write it alone, as in `#[vectorizer(dimensions = 768, default)]`",
+    )))
+}
+
 fn string(meta: &ParseNestedMeta) -> syn::Result<LitStr> {
     let value = meta.value()?;
     value.parse().map_err(|error| {
@@ -156,7 +176,8 @@ fn destination(value: &LitStr) -> syn::Result<Option<Span>> {
         "column" => Ok(Some(value.span())),
         _ => Err(Error::new(
             value.span(),
-            "`destination` is `\"table\"`, a table of the embeddings' own and the default, or `\"column\"`, this column",
+            "`destination` is `\"table\"`, a table of the embeddings' own and the default, or `\"column\"`, this \
+             column",
         )),
     }
 }
@@ -170,7 +191,8 @@ fn module_name(name: &LitStr) -> syn::Result<Ident> {
     })
 }
 
-/// PostgreSQL cuts longer names at 63 bytes without an error: the catalog would know the table by another name than this.
+/// PostgreSQL cuts longer names at 63 bytes without an error: the catalog would know the table by another name than
+/// this.
 fn relation_name(name: LitStr) -> syn::Result<LitStr> {
     match name.value().len() {
         0 => Err(Error::new(

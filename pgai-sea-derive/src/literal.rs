@@ -2,7 +2,8 @@
 
 use syn::{Expr, ExprCall, Lit, LitInt, LitStr};
 
-/// The call that a chain of setters starts with: `Embedding::openai("m", 768)` of `Embedding::openai("m", 768).chat_user("bob")`.
+/// The call that a chain of setters starts with: `Embedding::ollama("m", 3)` of
+/// `Embedding::ollama("m", 3).keep_alive("5m")`.
 pub(crate) struct Constructor<'a> {
     /// `openai`, for a path that ends with `Embedding::openai`.
     pub(crate) function: String,
@@ -37,6 +38,18 @@ impl<'a> Constructor<'a> {
     /// The argument at `index`, if it is written as text.
     pub(crate) fn text(&self, index: usize) -> Option<&'a LitStr> {
         text(self.call.args.get(index)?)
+    }
+}
+
+/// What the last call of `setter` in a chain of setters is given: `100` of
+/// `Chunking::character_text_splitter().chunk_size(100)`.
+pub(crate) fn setter_argument<'a>(expr: &'a Expr, setter: &str) -> Option<&'a Expr> {
+    match expr {
+        Expr::MethodCall(call) if call.method == setter => call.args.first(),
+        Expr::MethodCall(call) => setter_argument(&call.receiver, setter),
+        Expr::Paren(inner) => setter_argument(&inner.expr, setter),
+        Expr::Group(inner) => setter_argument(&inner.expr, setter),
+        _ => None,
     }
 }
 

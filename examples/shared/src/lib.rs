@@ -8,8 +8,8 @@ pub use self::database::Database;
 pub use self::error::{Error, exit_code};
 pub use self::options::Options;
 
-/// Ollama's name for all-MiniLM-L6-v2. A vectorizer that says Ollama can be served by any worker; the examples' bring the model
-/// along.
+/// Ollama's name for all-MiniLM-L6-v2. A vectorizer that says Ollama can be served by any worker; the examples' bring
+/// the model along.
 pub const MODEL: &str = "all-minilm";
 /// The dimensions of its vectors.
 pub const DIMENSIONS: i32 = 384;

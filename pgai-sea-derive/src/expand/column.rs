@@ -1,33 +1,44 @@
-//! A column destination: the entity itself is what is searched.
+//! A column destination: the entity itself holds the embeddings.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::never;
-use crate::ast::Vectorizer;
+use super::{declared, never};
+use crate::ast::{Entity, Vectorizer};
 
-pub(super) fn searchable(vectorizer: &Vectorizer) -> TokenStream {
-    let dimensions = vectorizer.attr.dimensions as usize;
-    let variant = &vectorizer.variant;
-    let column = if vectorizer.not_a_column.is_some() {
+/// `EmbeddingTrait` for the model's own entity.
+pub(super) fn embedding_trait(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let column = |variant| quote!(<Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column::#variant);
+    let embedding = if vectorizer.not_a_column.is_some() {
         never()
     } else {
-        quote!(<Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column::#variant)
+        column(&vectorizer.variant)
     };
+    let source = entity
+        .loaded(vectorizer)
+        .map_or_else(never, |loaded| column(&loaded.variant));
+    let keys = entity.keys.iter().map(|key| column(&key.variant));
+    let declared = declared::items(entity, vectorizer);
     quote! {
         #[automatically_derived]
-        impl ::pgai_sea::__private::SearchableTrait for Entity {
-            type Projection = ::pgai_sea::__private::SourceRows;
+        impl ::pgai_sea::__private::Sealed for Entity {}
+
+        #[automatically_derived]
+        impl ::pgai_sea::__private::EmbeddingTrait for Entity {
             type Source = Self;
 
-            const DIMENSIONS: usize = #dimensions;
+            #declared
 
-            fn embedding_column() -> <Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column {
-                #column
+            fn source_column() -> <Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column {
+                #source
             }
 
-            fn source_key() -> ::std::vec::Vec<<Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column> {
-                ::pgai_sea::__private::primary_key::<Self>()
+            fn embedding_column() -> <Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column {
+                #embedding
+            }
+
+            fn key_columns() -> ::std::vec::Vec<<Self as ::pgai_sea::__private::sea_orm::EntityTrait>::Column> {
+                ::std::vec![#(#keys),*]
             }
         }
     }

@@ -1,15 +1,15 @@
 //! The companion module: a whole entity over the target table.
 //!
-//! SeaORM's own derives do most of the work. They name `sea_orm`, its prelude, `std` and the language's prelude without a
-//! leading `::`, so all four are brought into the module's scope: in a module that a derive wrote, the compiler looks for
-//! what is missing beside the model, before the language's prelude, and an `anyhow::Result` that is imported there would
-//! be taken for `Result`.
+//! SeaORM's own derives do most of the work. They name `sea_orm`, its prelude, `std` and the language's prelude without
+//! a leading `::`, so all four are brought into the module's scope: in a module that a derive wrote, the compiler looks
+//! for what is missing beside the model, before the language's prelude, and an `anyhow::Result` that is imported there
+//! would be taken for `Result`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Path;
 
-use super::{alias_ident, never, option};
+use super::{alias_ident, declared, never, option};
 use crate::ast::{Entity, Vectorizer};
 use crate::visibility::one_module_in;
 
@@ -22,7 +22,7 @@ pub(super) fn module(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
         vectorizer.column
     );
     let (definition, model) = (entity_struct(entity, vectorizer), model(entity, vectorizer));
-    let (relation, embedding) = (relation(entity), embedding_trait(entity, vectorizer));
+    let relation = relation(entity);
     quote! {
         #[doc = #doc]
         #module_vis mod #module {
@@ -34,7 +34,6 @@ pub(super) fn module(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
             #definition
             #model
             #relation
-            #embedding
 
             /// The related entities, for `seaography`.
             #[derive(Clone, Copy, Debug, EnumIter, DeriveRelatedEntity)]
@@ -108,7 +107,7 @@ fn entity_struct(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
 fn model(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let vis = one_module_in(&entity.vis);
     let derives = vectorizer.attr.derives.iter().map(derive_path);
-    let column_type = format!("Vector(Some({}))", vectorizer.attr.dimensions);
+    let column_type = format!("Vector(Some({}))", vectorizer.dimensions());
     let keys = entity.keys.iter().map(|key| {
         let (field, column, variant, alias) = (&key.field, &key.column, key.variant.to_string(), alias_ident(key));
         let conversions = key.conversions.iter().map(|(key, value)| quote!(, #key = #value));
@@ -192,55 +191,61 @@ fn relation(entity: &Entity) -> TokenStream {
     }
 }
 
-fn embedding_trait(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
-    let dimensions = vectorizer.attr.dimensions as usize;
-    let column = &vectorizer.variant;
-    let column = if vectorizer.not_a_column.is_some() {
-        never()
-    } else {
-        quote!(super::Column::#column)
-    };
+/// `EmbeddingTrait` and what a search on the companion finds, beside the model: the attribute's expressions mean what
+/// they mean there.
+pub(super) fn traits(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let module = &vectorizer.module;
+    let column = entity
+        .loaded(vectorizer)
+        .map(|loaded| &loaded.variant)
+        .map_or_else(never, |variant| quote!(Column::#variant));
     let keys = entity.keys.iter().map(|key| &key.variant);
-    let (view_schema, view_name) = vectorizer.view(entity);
-    let view_schema = option(view_schema.as_deref());
+    let declared = declared::items(entity, vectorizer);
     quote! {
         #[automatically_derived]
-        impl ::pgai_sea::__private::EmbeddingTrait for Entity {
-            type Source = super::Entity;
+        impl ::pgai_sea::__private::Sealed for #module::Entity {}
 
-            const DIMENSIONS: usize = #dimensions;
+        #[automatically_derived]
+        impl ::pgai_sea::__private::EmbeddingTrait for #module::Entity {
+            type Source = Entity;
 
-            const VIEW_SCHEMA: ::core::option::Option<&'static str> = #view_schema;
+            #declared
 
-            const VIEW_NAME: &'static str = #view_name;
-
-            fn source_column() -> super::Column {
+            fn source_column() -> Column {
                 #column
             }
 
-            fn uuid_column() -> Column {
-                Column::EmbeddingUuid
+            fn embedding_column() -> #module::Column {
+                #module::Column::Embedding
             }
 
-            fn key_columns() -> ::std::vec::Vec<Column> {
-                ::std::vec![#(Column::#keys),*]
+            fn key_columns() -> ::std::vec::Vec<#module::Column> {
+                ::std::vec![#(#module::Column::#keys),*]
             }
 
-            fn chunk_seq_column() -> Column {
-                Column::ChunkSeq
+            fn uuid_column() -> ::core::option::Option<#module::Column> {
+                ::core::option::Option::Some(#module::Column::EmbeddingUuid)
             }
 
-            fn chunk_column() -> Column {
-                Column::Chunk
+            fn chunk_seq_column() -> ::core::option::Option<#module::Column> {
+                ::core::option::Option::Some(#module::Column::ChunkSeq)
             }
 
-            fn embedding_column() -> Column {
-                Column::Embedding
+            fn chunk_column() -> ::core::option::Option<#module::Column> {
+                ::core::option::Option::Some(#module::Column::Chunk)
             }
 
-            fn source_relation() -> RelationDef {
-                Relation::Source.def()
+            fn source_relation() -> ::core::option::Option<::pgai_sea::__private::sea_orm::RelationDef> {
+                ::core::option::Option::Some(
+                    <#module::Entity as ::pgai_sea::__private::sea_orm::Related<Entity>>::to()
+                )
             }
+        }
+
+        #[automatically_derived]
+        impl ::pgai_sea::__private::Searched for #module::Entity {
+            type Embeddings = Self;
+            type Projection = ::pgai_sea::__private::Chunks;
         }
     }
 }

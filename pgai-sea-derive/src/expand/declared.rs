@@ -9,18 +9,14 @@ use super::option;
 use crate::ast::{Entity, Vectorizer};
 use crate::literal::text;
 
-/// `VectorizedTrait` for the entity that is searched, beside the model: its expressions mean what they mean there.
-pub(super) fn implementation(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
-    let (searched, module) = if vectorizer.in_column() {
-        (quote!(Entity), quote!(::core::module_path!()))
+/// The items of `EmbeddingTrait` that say what the attribute says.
+pub(super) fn items(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
+    let module = if vectorizer.in_column() {
+        quote!(::core::module_path!())
     } else {
-        let module = &vectorizer.module;
-        let name = module.to_string();
+        let name = vectorizer.module.to_string();
         let name = name.trim_start_matches("r#");
-        (
-            quote!(#module::Entity),
-            quote!(::core::concat!(::core::module_path!(), "::", #name)),
-        )
+        quote!(::core::concat!(::core::module_path!(), "::", #name))
     };
     let schema = option(entity.schema_name.as_ref().map(syn::LitStr::value).as_deref());
     let table = entity.table();
@@ -28,27 +24,29 @@ pub(super) fn implementation(entity: &Entity, vectorizer: &Vectorizer) -> TokenS
         .loaded(vectorizer)
         .map(|column| column.name.clone())
         .unwrap_or_default();
-    let dimensions = vectorizer.attr.dimensions;
+    let dimensions = vectorizer.dimensions();
     let destination = destination(entity, vectorizer);
     let vectorizer_fn = builder(entity, vectorizer);
     quote! {
-        #[automatically_derived]
-        impl ::pgai_sea::__private::VectorizedTrait for #searched {
-            const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration {
-                module: #module,
-                source_schema: #schema,
-                source_table: #table,
-                loading_column: #loaded,
-                dimensions: #dimensions,
-                destination: #destination,
-                vectorizer: <#searched as ::pgai_sea::__private::VectorizedTrait>::vectorizer,
-            };
+        const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration::new(
+            #module,
+            (#schema, #table),
+            #loaded,
+            #dimensions,
+            #destination,
+            <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
+        );
 
-            #vectorizer_fn
-        }
+        #vectorizer_fn
+    }
+}
 
+/// The entry of the entity that holds the embeddings in the registry.
+pub(super) fn registered(vectorizer: &Vectorizer) -> TokenStream {
+    let embeddings = vectorizer.entity();
+    quote! {
         ::pgai_sea::__private::register! {
-            ::pgai_sea::__private::Registered(&<#searched as ::pgai_sea::__private::VectorizedTrait>::DECLARATION)
+            ::pgai_sea::__private::Registered(&<#embeddings as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION)
         }
     }
 }
@@ -67,8 +65,8 @@ fn destination(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     }
 }
 
-/// `fn vectorizer`: what is declared, and nothing that the database's defaults say. Those for names that are too long are not the same
-/// in every catalog: such a name is said.
+/// `fn vectorizer`: what is declared, and nothing that the database's defaults say. Those for names that are too long
+/// are not the same in every catalog: such a name is said.
 fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let attr = &vectorizer.attr;
     let value = |name: &Option<syn::LitStr>| name.as_ref().map(syn::LitStr::value);
@@ -110,7 +108,7 @@ fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
         .filter_map(|(setter, ty, value)| Some(option_setter(setter, ty, value.as_ref()?)));
     quote! {
         fn vectorizer() -> ::pgai_sea::CreateVectorizer {
-            ::pgai_sea::__private::declared(&<Self as ::pgai_sea::__private::VectorizedTrait>::DECLARATION)
+            ::pgai_sea::__private::declared(&<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION)
                 #destination
                 #(#options)*
         }

@@ -19,11 +19,12 @@ pub(crate) fn entity(entity: &Entity) -> TokenStream {
         .vectorizers
         .iter()
         .map(|vectorizer| self::vectorizer(entity, vectorizer));
-    let searched_by = searched_by(entity);
+    let (searched, source_table) = (searched(entity), source_table());
     quote! {
         #(#aliases)*
         #(#vectorizers)*
-        #searched_by
+        #searched
+        #source_table
     }
 }
 
@@ -42,30 +43,51 @@ fn alias_ident(key: &Key) -> Ident {
 }
 
 fn vectorizer(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
-    let declared = declared::implementation(entity, vectorizer);
+    let registered = declared::registered(vectorizer);
     if vectorizer.in_column() {
-        let searchable = column::searchable(vectorizer);
-        return quote!(#searchable #declared);
+        let embeddings = column::embedding_trait(entity, vectorizer);
+        return quote!(#embeddings #registered);
     }
     let companion = companion::module(entity, vectorizer);
+    let traits = companion::traits(entity, vectorizer);
     let related = (!entity.relates_already(vectorizer)).then(|| related_to_companion(entity, vectorizer));
-    quote!(#companion #related #declared)
+    quote!(#companion #related #traits #registered)
 }
 
-/// The one companion through which the model's entity is searched. Of several, only its user knows which.
-fn searched_by(entity: &Entity) -> Option<TokenStream> {
-    let [vectorizer] = entity.vectorizers.as_slice() else {
-        return None;
+/// What a search on the model's entity finds, if it is known which vectorizer is meant.
+fn searched(entity: &Entity) -> Option<TokenStream> {
+    let vectorizer = entity.searched()?;
+    let embeddings = vectorizer.entity();
+    let (found, best_per_source) = if vectorizer.in_column() {
+        (quote!(SourceRows), None)
+    } else {
+        (
+            quote!(WithSource),
+            Some(quote!(
+                const BEST_PER_SOURCE: bool = true;
+            )),
+        )
     };
-    let module = &vectorizer.module;
-    (!vectorizer.in_column()).then(|| {
-        quote! {
-            #[automatically_derived]
-            impl ::pgai_sea::__private::SearchedByTrait for Entity {
-                type Embeddings = #module::Entity;
-            }
+    Some(quote! {
+        #[automatically_derived]
+        impl ::pgai_sea::__private::Searched for Entity {
+            type Embeddings = #embeddings;
+            type Projection = ::pgai_sea::__private::#found;
+            #best_per_source
         }
     })
+}
+
+/// The model's entity names the table that a vectorizer embeds.
+fn source_table() -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl ::core::convert::From<Entity> for ::pgai_sea::__private::SourceTable {
+            fn from(entity: Entity) -> Self {
+                ::pgai_sea::__private::SourceTable::entity(entity)
+            }
+        }
+    }
 }
 
 /// `Related<companion>` for the model's entity.

@@ -26,7 +26,8 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
         if let Some(loading) = &attr.loading {
             errors.push(Error::new(
                 loading.span(),
-                "`loading` belongs to `destination = \"column\"`: without it, the text is that of the column it stands on",
+                "`loading` belongs to `destination = \"column\"`: without it, the text is that of the column it stands \
+                 on",
             ));
         }
         return;
@@ -78,11 +79,13 @@ fn unnamed(entity: &Entity, column: Span, errors: &mut Errors) {
     let texts: Vec<_> = entity.texts().iter().map(|column| column.field.unraw()).collect();
     let message = match &texts[..] {
         [_] => return,
-        [] => "missing `loading`: no column is a `String` or an `Option<String>`, so name the field whose text is embedded, as in \
+        [] => "missing `loading`: no column is a `String` or an `Option<String>`, so name the field whose text is \
+        embedded, as in \
                `destination = \"column\", loading = \"body\"`"
             .to_owned(),
         [first, ..] => format!(
-            "missing `loading`: name the field whose text is embedded, which of {} it is, as in `loading = \"{first}\"`",
+            "missing `loading`: name the field whose text is embedded, which of {} it is, as in `loading = \
+             \"{first}\"`",
             quoted(&texts)
         ),
     };
@@ -102,7 +105,8 @@ pub(super) fn holds_vectors(vectorizer: &Vectorizer, errors: &mut Errors) {
         errors.push(Error::new(
             vectorizer.attr.span,
             format!(
-                "`{}` is a column of `{}`: with `destination = \"column\"` it holds the row's vector, an `Option<PgVector>`, \
+                "`{}` is a column of `{}`: with `destination = \"column\"` it holds the row's vector, an \
+                 `Option<PgVector>`, \
                  none until the row is embedded",
                 vectorizer.field,
                 vectorizer.ty.to_token_stream().to_string().replace(' ', "")

@@ -31,7 +31,8 @@ pub(super) fn check(entity: &Entity, errors: &mut Errors) {
                     .to_owned(),
             ),
             Some(_) if QUEUE_COLUMNS.contains(&&*column.name) => Some(format!(
-                "the key column `{}` has the name of a column of the vectorizer's queue, which holds keys as well: rename \
+                "the key column `{}` has the name of a column of the vectorizer's queue, which holds keys as well: \
+                 rename \
                  it in the database",
                 column.name
             )),

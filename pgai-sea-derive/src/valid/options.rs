@@ -1,11 +1,12 @@
-//! `embedding`, `formatting` and `indexing`, as far as their expressions show what they are.
+//! `embedding`, `chunking`, `formatting` and `indexing`, as far as their expressions show what they are.
 
+use syn::spanned::Spanned;
 use syn::{Error, Expr, LitStr};
 
 use super::certainly_not_text;
 use crate::ast::{Entity, Vectorizer};
 use crate::errors::{Errors, quoted};
-use crate::literal::{Constructor, text};
+use crate::literal::{Constructor, number, setter_argument, text};
 use crate::template::{Placeholder, placeholders};
 
 /// pgvector's limits for an HNSW index over the type `vector`, which target tables have, and over `halfvec`.
@@ -14,8 +15,11 @@ const MAX_HNSW_DIMENSIONS_OF_HALFVEC: u32 = 4_000;
 
 pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     let attr = &vectorizer.attr;
-    if let Some(embedding) = &attr.embedding {
-        dimensions(embedding, attr.dimensions, errors);
+    if let (Some(embedding), Some(declared)) = (&attr.embedding, attr.dimensions) {
+        dimensions(embedding, declared, errors);
+    }
+    if let Some(chunking) = &attr.chunking {
+        overlap(chunking, errors);
     }
     if let Some(formatting) = &attr.formatting
         && let Some(template) = template(formatting)
@@ -31,7 +35,9 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
 
 /// An alias of the column's type may well be `HalfVec`.
 fn hnsw(vectorizer: &Vectorizer, indexing: &Expr, errors: &mut Errors) {
-    let dimensions = vectorizer.attr.dimensions;
+    let Some(dimensions) = vectorizer.attr.dimensions else {
+        return;
+    };
     let is_vector = !vectorizer.in_column() || certainly_not_text(&vectorizer.ty).is_some_and(|ty| ty == "PgVector");
     let (most, of_what, halfvec) = match (is_vector, vectorizer.in_column()) {
         (false, _) => (MAX_HNSW_DIMENSIONS_OF_HALFVEC, " of a `HalfVec`", ""),
@@ -61,9 +67,48 @@ fn dimensions(embedding: &Expr, declared: u32, errors: &mut Errors) {
     {
         errors.push(Error::new(
             number.span(),
-            format!("the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them the same"),
+            format!(
+                "the embedding has {number} dimensions, and `dimensions = {declared}` says otherwise: make them \
+                     the same"
+            ),
         ));
     }
+}
+
+/// A chunk cannot repeat more of the one before than it holds.
+fn overlap(chunking: &Expr, errors: &mut Errors) {
+    const SIZE: u32 = 800;
+    const OVERLAP: u32 = 400;
+    let is_splitter =
+        Constructor::of("Chunking", chunking).is_some_and(|call| call.function.ends_with("_text_splitter"));
+    if !is_splitter {
+        return;
+    }
+    let written = |setter, default| match setter_argument(chunking, setter) {
+        None => Some((default, chunking.span())),
+        Some(argument) => Some((number(argument)?.base10_parse().ok()?, argument.span())),
+    };
+    let (Some((size, size_span)), Some((overlap, overlap_span))) =
+        (written("chunk_size", SIZE), written("chunk_overlap", OVERLAP))
+    else {
+        return;
+    };
+    if overlap <= size {
+        return;
+    }
+    errors.push(match setter_argument(chunking, "chunk_overlap") {
+        Some(_) => Error::new(
+            overlap_span,
+            format!("`chunk_overlap` is {overlap} and `chunk_size` is {size}: make the overlap at most the size"),
+        ),
+        None => Error::new(
+            size_span,
+            format!(
+                "`chunk_size` is {size} and `chunk_overlap` is {OVERLAP}, its default: set `.chunk_overlap(..)` to at \
+                 most the size"
+            ),
+        ),
+    });
 }
 
 /// The template, if it is written here: `"$title: $chunk"`, or the same in `Formatting::python_template(..)`.

@@ -179,7 +179,8 @@ fn what_is_left_out_is_added_and_has_to_fit() {
             .to_sql()
             .unwrap_err()
             .to_string(),
-        "`embedding`: m has 384 dimensions, the entity declares 3 in `#[vectorizer(dimensions = 3)]`; make them the same"
+        "`embedding`: m has 384 dimensions, the entity declares 3 in `#[vectorizer(dimensions = 3)]`; make them the \
+            same"
     );
 }
 
@@ -188,7 +189,11 @@ fn an_entity_with_a_vector_is_searched_itself() {
     let statement = tag::Entity::search([1.0, 0.0, 0.0]).limit(2).statement().unwrap();
     assert_eq!(
         statement.to_string(),
-        r#"SELECT "tags"."id" AS "s_id", "tags"."tag" AS "s_tag", NULL AS "s_embedding", "tags"."embedding" <=> '[1,0,0]' AS "distance" FROM "tags" WHERE "tags"."embedding" IS NOT NULL ORDER BY "distance" ASC LIMIT 2"#
+        concat!(
+            r#"SELECT "tags"."id" AS "s_id", "tags"."tag" AS "s_tag", NULL AS "s_embedding", "#,
+            r#""tags"."embedding" <=> '[1,0,0]' AS "distance" FROM "tags" WHERE "tags"."embedding" IS NOT "#,
+            r#"NULL ORDER BY "distance" ASC LIMIT 2"#,
+        )
     );
     let with_vectors = tag::Entity::search([1.0, 0.0, 0.0]).with_vectors().statement().unwrap();
     assert!(

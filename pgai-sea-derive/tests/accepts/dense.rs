@@ -26,8 +26,8 @@ pub mod blog_post {
 }
 
 use blog_post::content_embeddings;
-use pgai_sea::SearchedByTrait;
-use pgai_sea::prelude::EmbeddingTrait;
+use pgai_sea::entity::DeclaredDestination;
+use pgai_sea::prelude::{EmbeddingTrait, SearchTrait};
 use sea_orm::{EntityName, EntityTrait, JoinType, QuerySelect, RelationTrait, RelationType};
 
 use crate::sql;
@@ -37,7 +37,11 @@ fn the_companion_knows_its_table_and_its_source() {
     assert_eq!(content_embeddings::Entity::DIMENSIONS, 768);
     assert_eq!(content_embeddings::Entity.schema_name(), None);
     assert_eq!(content_embeddings::Entity.table_name(), "blog_posts_embedding_store");
-    assert_eq!(content_embeddings::Entity::VIEW_NAME, "blog_posts_embedding");
+    let declared = content_embeddings::Entity::DECLARATION.destination;
+    let DeclaredDestination::Table { view_name, .. } = declared else {
+        panic!("{declared:?}");
+    };
+    assert_eq!(view_name, "blog_posts_embedding");
     assert!(matches!(
         content_embeddings::Entity::source_column(),
         blog_post::Column::Content
@@ -46,10 +50,11 @@ fn the_companion_knows_its_table_and_its_source() {
 
 #[test]
 fn the_source_knows_its_one_companion() {
-    fn companion<E: SearchedByTrait>(_: E) -> &'static str {
-        E::Embeddings::VIEW_NAME
+    fn companion<E: SearchTrait>(_: E) -> String {
+        E::Embeddings::DECLARATION.to_string()
     }
-    assert_eq!(companion(blog_post::Entity), "blog_posts_embedding");
+    assert_eq!(companion(blog_post::Entity), "blog_posts.content");
+    assert_eq!(companion(content_embeddings::Entity), "blog_posts.content");
 }
 
 #[test]

@@ -82,7 +82,12 @@ fn a_composite_key_joins_on_all_of_it() {
     let (_, joined) = sql.split_once("INNER JOIN ").unwrap();
     assert_eq!(
         joined,
-        r#""translations_embedding_store" ON "translations"."post" = "translations_embedding_store"."post" AND "translations"."Lang" = "translations_embedding_store"."Lang" AND "translations"."edition" = "translations_embedding_store"."edition""#
+        concat!(
+            r#""translations_embedding_store" ON "translations"."post" = "#,
+            r#""translations_embedding_store"."post" AND "translations"."Lang" = "#,
+            r#""translations_embedding_store"."Lang" AND "translations"."edition" = "#,
+            r#""translations_embedding_store"."edition""#,
+        )
     );
 }
 

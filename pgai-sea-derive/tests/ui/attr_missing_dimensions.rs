@@ -8,7 +8,7 @@ pub struct Model {
     pub id: i32,
     #[vectorizer(name = "bodies", target_table = "bodies", view_name = "bodies_view")]
     pub body: String,
-    #[vectorizer()]
+    #[vectorizer(embedding = Embedding::ollama("m", 768), indexing = Indexing::hnsw())]
     pub title: String,
 }
 

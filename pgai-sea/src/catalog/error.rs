@@ -9,23 +9,23 @@ pub enum CatalogError {
     /// The database is not PostgreSQL.
     #[error("vectorizers need PostgreSQL with pgvector, this is a connection to {0}")]
     NotPostgres(&'static str),
-    /// The role may not do what has to be done.
+    /// The role lacks a privilege.
     #[error("role {role:?} may not {what}: run `{grant}` as its owner, then try again")]
     NoPrivilege {
-        /// Who is connected.
+        /// The role that is connected.
         role: String,
         /// What it may not do: create a schema, say.
         what: &'static str,
-        /// The statement that lets it.
+        /// The statement that grants it.
         grant: String,
     },
     /// pgvector is missing and could not be added.
     #[error(
         "the extension vector cannot be created: as a superuser run `CREATE EXTENSION vector` in this database \
-         (the server needs pgvector installed)"
+         (the server needs pgvector installed): {0}"
     )]
     NoVector(#[source] DbErr),
-    /// pgai is there in a version whose functions differ from those that this crate calls.
+    /// The database has a version of pgai whose functions this crate cannot call.
     #[error(
         "this database has pgai {found}, and pgai-sea works with 0.10 to 0.12: upgrade with `pip install pgai==0.12.1` \
          and `pgai install`"
@@ -36,18 +36,30 @@ pub enum CatalogError {
     },
     /// The extension `ai` owns the schema, and has no vectorizers since 0.10: pgai's own installer adds them.
     #[error(
-        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install pgai==0.12.1` \
+        "the extension ai {extension} owns the schema ai, which has no vectorizers: add them with `pip install \
+         pgai==0.12.1` \
          and `pgai install`"
     )]
     NoVectorizers {
         /// The extension's version.
         extension: String,
     },
-    /// A schema `ai` that is neither pgai's nor ours has something in it by a name that is needed.
+    /// The schema `ai` is neither pgai's nor ours, and something in it has a name that is needed.
     #[error("the schema ai has a {name} that is not pgai's: move it to another schema, then try again")]
     Occupied {
         /// The name that is taken.
         name: String,
+    },
+    /// An upgrade would drop a function that something of the user's calls.
+    #[error(
+        "the schema ai cannot be upgraded: {} uses the function {function}, which the new version does not have. \
+         Drop it or change what it calls, then try again", .users.join(", ")
+    )]
+    StillUsed {
+        /// The function, with its arguments.
+        function: String,
+        /// What depends on it: views, defaults and triggers, say.
+        users: Vec<String>,
     },
     /// A later version of this crate has installed the schema.
     #[error("the schema ai is of version {found}, and this pgai-sea knows {known} at most: upgrade pgai-sea")]
@@ -79,7 +91,7 @@ pub enum CatalogError {
         /// What does not fit.
         source: serde_json::Error,
     },
-    /// The database said no.
+    /// The database refused a statement, or cannot be reached.
     #[error(transparent)]
     Db(#[from] DbErr),
 }
@@ -89,7 +101,6 @@ impl From<CatalogError> for DbErr {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::Db(error) => error,
-            CatalogError::NoVector(ref source) => Self::Migration(format!("{error}: {source}")),
             error => Self::Migration(error.to_string()),
         }
     }

@@ -1,14 +1,25 @@
-//! Dead letters: rows that a worker gave up.
+//! Rows that a worker gave up, and their way back into the queue.
 
 use sea_orm::prelude::DateTimeWithTimeZone;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use serde::Serialize;
 
-use super::Vectorizer;
+use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::sql::{qualified, quote_identifier, quote_literal};
 
 /// How many of a vectorizer's rows were given up. `None` where the role may not read them, or an older pgai keeps none.
-pub async fn failed_count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<i64>, DbErr> {
+///
+/// # Errors
+///
+/// [`CatalogError::NotFound`] where there is no such vectorizer, and the database's.
+pub async fn failed_count<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: impl Into<VectorizerRef>,
+) -> Result<Option<i64>, CatalogError> {
+    Ok(count(db, &super::vectorizer(db, vectorizer).await?).await?)
+}
+
+pub(super) async fn count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<i64>, DbErr> {
     let (Some(schema), Some(table)) = (&vectorizer.queue_schema, &vectorizer.queue_failed_table) else {
         return Ok(None);
     };
@@ -35,7 +46,7 @@ pub async fn failed_count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
 /// A row that was given up: it has no embeddings, and gets another chance when it is edited or [retried](retry_failed).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct DeadLetter {
+pub struct FailedRow {
     /// The row's key: the columns' names, and their values as PostgreSQL writes them.
     pub key: serde_json::Map<String, serde_json::Value>,
     /// When it was given up.
@@ -50,9 +61,15 @@ pub struct DeadLetter {
 ///
 /// # Errors
 ///
-/// The database's: usually a role that may not read the table of dead letters.
-pub async fn failed<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer, limit: u64) -> Result<Vec<DeadLetter>, DbErr> {
-    let Some(table) = table(vectorizer) else {
+/// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not read
+/// the table of the rows that were given up.
+pub async fn failed<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: impl Into<VectorizerRef>,
+    limit: u64,
+) -> Result<Vec<FailedRow>, CatalogError> {
+    let vectorizer = super::vectorizer(db, vectorizer).await?;
+    let Some(table) = table(&vectorizer) else {
         return Ok(Vec::new());
     };
     let key = vectorizer.source_pk.iter().map(|column| {
@@ -77,7 +94,7 @@ pub async fn failed<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer, limit: 
     rows.iter()
         .map(|row| {
             let key: serde_json::Value = row.try_get_by_index(0)?;
-            Ok(DeadLetter {
+            Ok(FailedRow {
                 key: key.as_object().cloned().unwrap_or_default(),
                 failed_at: row.try_get_by_index(1)?,
                 step: row.try_get_by_index(2)?,
@@ -87,14 +104,29 @@ pub async fn failed<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer, limit: 
         .collect()
 }
 
-/// Puts all rows of a vectorizer that were given up back into its queue, with all their attempts before them; answers how many.
+/// Puts all rows of a vectorizer that were given up back into its queue, with all their attempts before them, and
+/// returns how many.
+///
+/// ```no_run
+/// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
+/// use pgai_sea::catalog;
+///
+/// let rows = catalog::retry_failed(&db, "posts").await?; // or `content_embeddings::Entity`
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// The database's: usually a role that may not write to the queue.
-pub async fn retry_failed<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<u64, DbErr> {
+/// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not write
+/// to the queue.
+pub async fn retry_failed<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: impl Into<VectorizerRef>,
+) -> Result<u64, CatalogError> {
+    let vectorizer = super::vectorizer(db, vectorizer).await?;
     let (Some(failed), Some(schema), Some(queue)) =
-        (table(vectorizer), &vectorizer.queue_schema, &vectorizer.queue_table)
+        (table(&vectorizer), &vectorizer.queue_schema, &vectorizer.queue_table)
     else {
         return Ok(0);
     };

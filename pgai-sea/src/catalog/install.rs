@@ -2,35 +2,36 @@
 
 use std::fmt;
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionSession, TransactionTrait};
+use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 
 use super::CatalogError;
+use super::apply::apply;
 use super::presence::{Presence, lock, presence, scalar, sql};
-use super::schema::{FUNCTIONS, REFRESH, TABLES, VERSION};
-use crate::sql::quote_identifier;
+use super::schema::VERSION;
+use super::upgrade::upgrade;
 
-/// What [`install`] found, and did.
+/// What [`install`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Installed {
-    /// There was no `ai` schema of vectorizers: now there is.
+    /// It installed the schema `ai`.
     Installed {
-        /// Of this version.
+        /// The version that was installed.
         version: i32,
     },
-    /// It was there, of an earlier version. Vectorizers were kept.
+    /// It upgraded the schema from an earlier version. Vectorizers in use were kept, and have what new ones have.
     Upgraded {
-        /// What it was.
+        /// The version that was there.
         from: i32,
-        /// What it is now.
+        /// The version that is there now.
         to: i32,
     },
-    /// It was there, of this version.
+    /// The schema has this version already. Nothing was changed.
     AlreadyInstalled {
         /// The version.
         version: i32,
     },
-    /// pgai's own schema is there and serves: nothing was changed.
+    /// pgai's own schema is there and is used. Nothing was changed.
     PgaiPresent {
         /// pgai's version.
         version: String,
@@ -48,15 +49,18 @@ impl fmt::Display for Installed {
     }
 }
 
-/// Brings the `ai` schema, or an earlier version of it up to this one; pgai's own is left as it is.
+/// Installs the schema `ai`, or upgrades an earlier version of it. It leaves pgai's own schema as it is.
 ///
-/// All in one transaction, inside of the caller's if there is one. Two that install at once end well: one waits for the
-/// other. pgvector is added where it is missing.
+/// Everything happens in one transaction, inside the caller's if there is one. Several processes may install at once: one does, the others
+/// wait for it. The extension pgvector is created if it is missing.
+///
+/// An upgrade keeps vectorizers in use. Applications may write meanwhile: it waits for a table's writers only where it changes
+/// that table's triggers, and then for a moment at a time, for as long as the connection's `lock_timeout` allows.
 ///
 /// # Errors
 ///
-/// A [`CatalogError`] that says what to do: rights that are missing, pgvector missing, a version of pgai that does not serve.
-/// Nothing is left behind then.
+/// A [`CatalogError`] that says what to do: a missing privilege and the statement that grants it, pgvector that is not available, a version
+/// of pgai that does not fit, something of the user's that an upgrade would break. The database is unchanged then.
 pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Installed, CatalogError> {
     let transaction = db.begin().await?;
     lock(&transaction).await?;
@@ -68,7 +72,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
         }
         Presence::Ours(from) => {
             check_owners(&transaction).await?;
-            run(&transaction, Some(from)).await?;
+            upgrade(&transaction, from).await?;
             Installed::Upgraded { from, to: VERSION }
         }
         Presence::Absent { schema } => {
@@ -76,7 +80,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
             check_free(&transaction).await?;
             create_vector(&transaction).await?;
             create_schema(&transaction, schema).await?;
-            run(&transaction, None).await?;
+            apply(&transaction, 0).await?;
             Installed::Installed { version: VERSION }
         }
     };
@@ -84,113 +88,7 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
     Ok(installed)
 }
 
-/// Runs what a schema of version `from` lacks, or an empty one.
-async fn run<C: ConnectionTrait>(db: &C, from: Option<i32>) -> Result<(), CatalogError> {
-    let search_path: String = scalar(db, "SELECT current_setting('search_path')").await?;
-    // one function's result is pgvector's type; everything else is written with its schema
-    let vector: String = scalar(
-        db,
-        "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'",
-    )
-    .await?;
-    set_search_path(db, &format!("pg_catalog, {}, pg_temp", quote_identifier(&vector))).await?;
-
-    let brought: Vec<String> = scalar(
-        db,
-        "SELECT coalesce(array_agg(f), '{}') FROM ai.pgai_sea_migration m CROSS JOIN unnest(m.functions) f",
-    )
-    .await?;
-    let others: Vec<String> = functions(db)
-        .await?
-        .into_iter()
-        .filter(|f| !brought.contains(f))
-        .collect();
-    // To replace one would leave it to its owner, who could change what the schema's users run. One that is called as ours with
-    // other arguments may be what they call.
-    if let Some(other) = others.iter().find(|f| own_names().any(|own| own == name_of(f))) {
-        return Err(CatalogError::Occupied {
-            name: format!("function {other}"),
-        });
-    }
-    for (_, tables) in TABLES.iter().filter(|(version, _)| Some(*version) > from) {
-        db.execute_unprepared(tables).await?;
-    }
-    let replaced: Vec<&str> = brought.iter().map(|f| name_of(f)).collect();
-    for functions in FUNCTIONS {
-        db.execute_unprepared(&create_unless(functions, &replaced)).await?;
-    }
-    if from.is_some() {
-        db.execute_unprepared(REFRESH).await?;
-    }
-    let brings: Vec<String> = functions(db)
-        .await?
-        .into_iter()
-        .filter(|f| !others.contains(f))
-        .collect();
-    db.execute_raw(Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "INSERT INTO ai.pgai_sea_migration (version, functions) VALUES ($1, $2)",
-        [VERSION.into(), brings.into()],
-    ))
-    .await?;
-    set_search_path(db, &search_path).await?;
-    Ok(())
-}
-
-const CREATE: &str = "create or replace function ai.";
-
-/// What the functions that this version brings are called.
-fn own_names() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS
-        .iter()
-        .flat_map(|sql| sql.split(CREATE).skip(1))
-        .map(first_name)
-}
-
-/// Replaces the functions of these names, and no others: what someone makes by another's name at this moment is an error then.
-fn create_unless(sql: &str, replaced: &[&str]) -> String {
-    let mut parts = sql.split(CREATE);
-    let mut statements = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let replace = replaced.contains(&first_name(part));
-        statements += if replace { CREATE } else { "create function ai." };
-        statements += part;
-    }
-    statements
-}
-
-/// `create_vectorizer` of `create_vectorizer(source regclass, ..`.
-fn first_name(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// `chunking_none` of `ai.chunking_none()`.
-fn name_of(function: &str) -> &str {
-    first_name(function.strip_prefix("ai.").unwrap_or(function))
-}
-
-async fn set_search_path<C: ConnectionTrait>(db: &C, search_path: &str) -> Result<(), CatalogError> {
-    db.execute_raw(Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT set_config('search_path', $1, true)",
-        [search_path.into()],
-    ))
-    .await?;
-    Ok(())
-}
-
-/// The functions in the schema, with their arguments: `ai.chunking_none()`.
-async fn functions<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, CatalogError> {
-    Ok(scalar(
-        db,
-        "SELECT coalesce(array_agg(p.oid::regprocedure::text), '{}') FROM pg_proc p
-         WHERE p.pronamespace = 'ai'::regnamespace AND p.prorettype <> 'trigger'::regtype",
-    )
-    .await?)
-}
-
-/// Asked beforehand: an error in the middle would say which statement failed, and not what to grant.
+/// Checks first, so that the error says what to grant instead of which statement failed.
 async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(), CatalogError> {
     let (may, what, grant) = if schema {
         (
@@ -215,8 +113,8 @@ async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(),
     })
 }
 
-/// Making anew what is there takes its owners' rights: the schema's, and those of the tables with triggers and of the functions
-/// that these call.
+/// To change what is there takes the rights of its owners: those of the schema, of the tables with triggers, of the functions that these
+/// call, of queues and of views.
 async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     let grant: Option<String> = scalar(
         db,
@@ -228,6 +126,11 @@ async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
              SELECT o.owner FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid
              CROSS JOIN LATERAL (VALUES (c.relowner), (p.proowner)) o (owner)
              WHERE p.proname ~ '^_vectorizer_src_trg_\d+$'
+             UNION ALL
+             SELECT c.relowner FROM ai.vectorizer v
+             CROSS JOIN LATERAL (VALUES (v.queue_schema::text, v.queue_table::text), (v.queue_schema, v.queue_failed_table),
+                 (v.config #>> '{destination,view_schema}', v.config #>> '{destination,view_name}')) o (schema, name)
+             JOIN pg_namespace n ON n.nspname = o.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = o.name
          ) o (owner)
          JOIN pg_roles r ON r.oid = o.owner
          WHERE NOT pg_has_role(r.oid, 'usage')",
@@ -243,7 +146,7 @@ async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     }
 }
 
-/// A schema `ai` of the user's own may stay, if what is in it does not collide.
+/// A schema `ai` of the user's own is used if nothing in it has a name that is needed.
 async fn check_free<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     let name = db
         .query_one_raw(sql(
@@ -287,36 +190,10 @@ async fn create_schema<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(), C
          );",
     )
     .await?;
-    // a schema that was there before stays when ours goes
+    // The comment marks the schema as ours to drop. One that was there before stays.
     if !schema {
         db.execute_unprepared("COMMENT ON SCHEMA ai IS 'vectorizers, installed by pgai-sea'")
             .await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_function_replaces_one_of_its_own_name_alone() {
-        let sql =
-            "-- as ever\ncreate or replace function ai.a_b(x int) ..; create or replace function ai.c\n( y int ) ..";
-        assert_eq!(
-            create_unless(sql, &["a_b"]),
-            "-- as ever\ncreate or replace function ai.a_b(x int) ..; create function ai.c\n( y int ) .."
-        );
-        assert_eq!(name_of("ai.a_b(integer)"), "a_b");
-    }
-
-    #[test]
-    fn the_names_of_all_functions_are_known() {
-        let names: Vec<_> = own_names().collect();
-        assert!(
-            names.contains(&"create_vectorizer") && names.contains(&"_worker_start"),
-            "{names:?}"
-        );
-        assert!(names.iter().all(|name| !name.is_empty()), "{names:?}");
-    }
 }

@@ -4,14 +4,14 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// Drops vectorizers whose table took their triggers along, on either catalog.
 ///
-/// `DROP TABLE` knows nothing of vectorizers, and `migrate fresh` drops every table of a schema. What remains would stand in
-/// the way of the vectorizers that the migrations then create again.
+/// `DROP TABLE` knows nothing of vectorizers, and `migrate fresh` drops every table of a schema. What remains would
+/// stand in the way of the vectorizers that the migrations then create again.
 ///
-/// - Of `source`, a table's name as for `regclass`, that is one which stood for a table of this name before: dropped with its store,
-///   wherever that is, since its rows are gone. Our own catalog does that by itself. A view that is left says that the table was never
-///   dropped, only the triggers.
-/// - Of other tables, where embeddings went along and queues are all that is left, and where the role may drop them: they are in
-///   nobody's way, and a store that is there may still be wanted.
+/// - Of `source`, a table's name as for `regclass`, that is one which stood for a table of this name before: dropped
+///   with its store, wherever that is, since its rows are gone. Our own catalog does that by itself. A view that is
+///   left says that the table was never dropped, only the triggers.
+/// - Of other tables, where embeddings went along and queues are all that is left, and where the role may drop them:
+///   they are in nobody's way, and a store that is there may still be wanted.
 ///
 /// A source that was renamed still has its triggers, and is not touched.
 pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C, source: Option<String>) -> Result<u64, DbErr> {

@@ -4,10 +4,10 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::CatalogError;
 
-/// What is known of the schema `ai` before anything is done to it.
+/// What a database has of the schema `ai`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// There is none, or one with nothing of ours or pgai's in it.
+    /// Nothing of ours or pgai's. `schema` says whether there is a schema of that name.
     Absent { schema: bool },
     /// It is ours, of this version.
     Ours(i32),
@@ -26,7 +26,7 @@ struct Found {
     unreadable: Option<String>,
 }
 
-/// Ends when no other session is installing or removing the schema; held until the transaction ends.
+/// Waits until no other session installs or removes the schema. The lock is held until the transaction ends.
 pub(super) async fn lock<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Err(CatalogError::NotPostgres(match db.get_database_backend() {
@@ -43,7 +43,7 @@ pub(super) async fn lock<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError>
 }
 
 pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, CatalogError> {
-    // from the system catalogs: they can be read without any right on the schema
+    // The system catalogs can be read without a privilege on the schema.
     let found = Found::find_by_statement(sql(
         "SELECT n.oid IS NOT NULL AS schema,
                 EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_sea_migration') AS ours,
@@ -86,7 +86,7 @@ pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, Cat
     }
 }
 
-/// Whether the SQL of this version of pgai is what this crate calls.
+/// Whether this crate can call the SQL of this version of pgai.
 fn serves(version: &str) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
     matches!((parts.next(), parts.next()), (Some(Some(0)), Some(Some(10..=12))))
@@ -96,7 +96,7 @@ pub(super) fn sql(text: &str) -> Statement {
     Statement::from_string(DbBackend::Postgres, text)
 }
 
-/// The first column of the one row that a query gives.
+/// The first column of the one row that a query returns.
 pub(super) async fn scalar<C: ConnectionTrait, T: sea_orm::TryGetable>(db: &C, text: &str) -> Result<T, DbErr> {
     db.query_one_raw(sql(text))
         .await?

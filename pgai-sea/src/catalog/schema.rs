@@ -1,43 +1,91 @@
-//! The SQL of the schema, in the order in which it has to be run.
+//! The SQL of the schema, in the order in which it runs.
+//!
+//! An install runs, in one transaction: what each migration does to tables, all functions and views, what each migration does after
+//! that. An upgrade runs the same of newer migrations alone, then brings the triggers of vectorizers in use up to date.
 
-/// The version of the schema that this crate brings. It counts up with every change to a file in `sql`.
-pub(super) const VERSION: i32 = 1;
+/// The step from one version of the schema to the next.
+pub(super) struct Migration {
+    /// What its files are called. It begins with the version that it makes.
+    #[cfg(test)]
+    pub(super) name: &'static str,
+    /// Changes the catalog's own tables.
+    pub(super) tables: &'static str,
+    /// Runs when the functions are there. It changes what vectorizers in use have, so that they are as new ones.
+    pub(super) after: Option<&'static str>,
+}
 
-/// What made the tables, and by version what was changed in them since: each runs once, in a schema that is older.
-pub(super) const TABLES: &[(i32, &str)] = &[(0, include_str!("sql/tables.sql"))];
+/// Embeds a migration's files: `sql/migrations/<name>.sql` and, where it says so, `sql/migrations/<name>.after.sql`.
+macro_rules! migration {
+    ($name:literal) => {
+        Migration {
+            #[cfg(test)]
+            name: $name,
+            tables: include_str!(concat!("sql/migrations/", $name, ".sql")),
+            after: None,
+        }
+    };
+    ($name:literal, after) => {
+        Migration {
+            after: Some(include_str!(concat!("sql/migrations/", $name, ".after.sql"))),
+            ..migration!($name)
+        }
+    };
+}
 
-/// Functions and views, which every version makes anew. Each file uses those above it.
-pub(super) const FUNCTIONS: &[&str] = &[
-    include_str!("sql/config/implementation.sql"),
-    include_str!("sql/names.sql"),
-    include_str!("sql/source.sql"),
-    include_str!("sql/config/destination.sql"),
-    include_str!("sql/config/loading.sql"),
-    include_str!("sql/config/parsing.sql"),
-    include_str!("sql/config/embedding.sql"),
-    include_str!("sql/config/chunking.sql"),
-    include_str!("sql/config/formatting.sql"),
-    include_str!("sql/config/indexing.sql"),
-    include_str!("sql/config/scheduling.sql"),
-    include_str!("sql/config/processing.sql"),
-    include_str!("sql/config/grant_to.sql"),
-    include_str!("sql/queue.sql"),
-    include_str!("sql/store.sql"),
-    include_str!("sql/columns.sql"),
-    include_str!("sql/triggers.sql"),
-    include_str!("sql/drop_vectorizer.sql"),
-    include_str!("sql/create_vectorizer.sql"),
-    include_str!("sql/refresh_vectorizer.sql"),
-    include_str!("sql/release_vectorizer.sql"),
-    include_str!("sql/schedule.sql"),
-    include_str!("sql/status.sql"),
-    include_str!("sql/worker_tracking.sql"),
-    include_str!("sql/embed.sql"),
-    include_str!("sql/grant_vectorizer_usage.sql"),
+/// Each migration runs once in the life of a database. The first makes version 1, the second version 2.
+pub(super) const MIGRATIONS: &[Migration] = &[migration!("001_tables"), migration!("002_rights", after)];
+
+/// The version of the schema that this crate brings.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "they are counted on fingers"
+)]
+pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// Embeds files of functions and views by their name.
+macro_rules! functions {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("sql/functions/", $name, ".sql")))),*]
+    };
+}
+
+/// Functions and views, by the names of their files. Every version makes all of them anew. Each file uses those above it.
+pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
+    "config/implementation",
+    "names",
+    "source",
+    "config/destination",
+    "config/loading",
+    "config/parsing",
+    "config/embedding",
+    "config/chunking",
+    "config/formatting",
+    "config/indexing",
+    "config/scheduling",
+    "config/processing",
+    "config/grant_to",
+    "queue",
+    "store",
+    "columns",
+    "triggers",
+    "drop_vectorizer",
+    "create_vectorizer",
+    "refresh_vectorizer",
+    "release_vectorizer",
+    "in_use",
+    "schedule",
+    "status",
+    "reports",
+    "worker_tracking",
+    "embed",
+    "grant_vectorizer_usage",
 ];
 
-/// Triggers and their functions are written out per vectorizer: a new version writes the functions anew, and those triggers that it has
-/// otherwise, which locks their tables, in the same order whoever does it. Who creates a vectorizer meanwhile waits, and has the new ones.
-pub(super) const REFRESH: &str = "LOCK TABLE ai.vectorizer IN SHARE ROW EXCLUSIVE MODE; SELECT ai._vectorizer_create_triggers(s.v, s.source) \
-     FROM (SELECT v, s.source FROM ai.vectorizer v CROSS JOIN ai._vectorizer_source(v) s (source) \
-         WHERE s.source IS NOT NULL ORDER BY s.source, v.id OFFSET 0) s";
+/// Keeps everybody from creating, following and dropping vectorizers until the end of an upgrade, and waits for those who do.
+pub(super) const LOCK: &str = "LOCK TABLE ai.vectorizer IN SHARE ROW EXCLUSIVE MODE";
+
+/// Trigger functions and triggers are written out for each vectorizer. This writes the functions anew, and those triggers that this
+/// version has otherwise. Only the latter lock their table.
+pub(super) const TRIGGERS: &str =
+    "SELECT ai._vectorizer_create_triggers(u.v, u.source) FROM ai._vectorizers_in_use() u WHERE u.source IS NOT NULL";

@@ -5,8 +5,9 @@ use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 use super::CatalogError;
 use super::presence::{Presence, lock, presence, scalar};
 
-/// Removes what [`install`](super::install) brought, and nothing else: neither pgvector, nor what others keep in the schema,
-/// nor the schema where it was there before.
+/// Removes what [`install`](super::install) installed.
+///
+/// pgvector stays, and so does what others keep in the schema, and the schema itself if it was there before.
 ///
 /// # Errors
 ///
@@ -30,15 +31,20 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
         return Err(CatalogError::InUse { vectorizers });
     }
 
-    // all at once, as they use one another: those of the list that are still there
+    // They go at once, as they use one another.
     let functions: Option<String> = scalar(
         &transaction,
         "SELECT string_agg(DISTINCT to_regprocedure(f)::text, ', ')
-         FROM ai.pgai_sea_migration m CROSS JOIN unnest(m.functions) f",
+         FROM (SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1) m CROSS JOIN unnest(m.functions) f",
     )
     .await?;
     transaction
-        .execute_unprepared("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors")
+        .execute_unprepared(
+            "DROP POLICY IF EXISTS visible ON ai._vectorizer_errors;
+             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_progress;
+             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_usage;
+             DROP VIEW ai.vectorizer_status, ai.vectorizer_errors",
+        )
         .await?;
     if let Some(functions) = functions {
         transaction

@@ -1,11 +1,13 @@
 //! Reading vectorizers, from either catalog.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use serde::Deserialize;
 
 use super::CatalogError;
 use super::entities::vectorizer;
 use crate::config::Config;
+use crate::vectorizer::VectorizerRef;
 
 /// A vectorizer, as the catalog has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,39 +49,10 @@ pub struct KeyColumn {
     pub typname: String,
 }
 
-/// A vectorizer's name or id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VectorizerRef {
-    /// By id.
-    Id(i32),
-    /// By name.
-    Name(String),
-}
-
-impl From<i32> for VectorizerRef {
-    fn from(id: i32) -> Self {
-        Self::Id(id)
-    }
-}
-
-impl From<&str> for VectorizerRef {
-    fn from(name: &str) -> Self {
-        Self::Name(name.to_owned())
-    }
-}
-
-impl From<String> for VectorizerRef {
-    fn from(name: String) -> Self {
-        Self::Name(name)
-    }
-}
-
-impl std::fmt::Display for VectorizerRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Id(id) => write!(f, "{id}"),
-            Self::Name(name) => write!(f, "{name:?}"),
-        }
+/// For what takes a [`VectorizerRef`].
+impl From<&Vectorizer> for VectorizerRef {
+    fn from(vectorizer: &Vectorizer) -> Self {
+        Self::Id(vectorizer.id)
     }
 }
 
@@ -98,30 +71,75 @@ pub async fn vectorizers<C: ConnectionTrait>(db: &C) -> Result<Vec<Vectorizer>, 
         .collect()
 }
 
-/// One vectorizer, by name or id.
+/// One vectorizer, by name, by id, or by the entity that declares it.
+///
+/// ```no_run
+/// # mod blog_post {
+/// #     use pgai_sea::Vectorizer;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+/// #     #[sea_orm(table_name = "blog_posts")]
+/// #     pub struct Model {
+/// #         #[sea_orm(primary_key)]
+/// #         pub id: i32,
+/// #         #[vectorizer(dimensions = 768)]
+/// #         pub content: String,
+/// #     }
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// # use blog_post::content_embeddings;
+/// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
+/// use pgai_sea::catalog;
+///
+/// let vectorizer = catalog::vectorizer(&db, content_embeddings::Entity).await?;
+/// println!("{} embeds {}", vectorizer.name, vectorizer.source_table);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// [`CatalogError::NotFound`] where there is none, [`CatalogError::Unreadable`] for one that this version does not understand.
+/// [`CatalogError::NotFound`] where there is none, [`CatalogError::Unreadable`] for one that this version does not
+/// understand.
 pub async fn vectorizer<C: ConnectionTrait>(
     db: &C,
-    name_or_id: impl Into<VectorizerRef>,
+    vectorizer: impl Into<VectorizerRef>,
 ) -> Result<Vectorizer, CatalogError> {
-    let reference = name_or_id.into();
-    let condition = match &reference {
-        VectorizerRef::Id(id) => vectorizer::Column::Id.eq(*id),
-        VectorizerRef::Name(name) => vectorizer::Column::Name.eq(name),
-    };
+    let reference = vectorizer.into();
     vectorizer::Entity::find()
-        .filter(condition)
+        .filter(is(&reference))
         .one(db)
         .await?
         .ok_or_else(|| CatalogError::NotFound(reference.to_string()))?
         .try_into()
 }
 
+/// Its id alone, if there is one.
+#[cfg(feature = "migration")]
+pub(crate) async fn id<C: ConnectionTrait>(db: &C, reference: &VectorizerRef) -> Result<Option<i32>, DbErr> {
+    use sea_orm::QuerySelect as _;
+    vectorizer::Entity::find()
+        .select_only()
+        .column(vectorizer::Column::Id)
+        .filter(is(reference))
+        .into_tuple()
+        .one(db)
+        .await
+}
+
+/// The condition on the table, as SeaORM calls it.
+fn is(reference: &VectorizerRef) -> Expr {
+    let mut values = Vec::new();
+    let condition = reference.condition("vectorizer", |value| {
+        values.push(value);
+        format!("${}", values.len())
+    });
+    Expr::cust_with_values(condition, values)
+}
+
 /// Whether the database has a table of vectorizers at all.
-pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, sea_orm::DbErr> {
+pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
     // not to_regclass: that takes a right on the schema
     let exists = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = 'ai' AND c.relname = 'vectorizer')";

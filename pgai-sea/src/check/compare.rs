@@ -48,7 +48,8 @@ impl Present {
     }
 }
 
-/// The schema that a declaration's source is in, with what it leaves to the search path resolved. `None`: there is no such table.
+/// The schema that a declaration's source is in, with what it leaves to the search path resolved. `None`: there is no
+/// such table.
 pub(super) async fn place<C: ConnectionTrait>(db: &C, declaration: &Declaration) -> Result<Option<String>, DbErr> {
     if let Some(schema) = declaration.source_schema {
         return Ok(Some(schema.to_owned()));

@@ -1,12 +1,12 @@
-//! What a check finds, and what mends it.
+//! What a check finds.
 
 use std::fmt;
 
 use crate::catalog::Vectorizer;
 use crate::config::{ConfigError, Destination};
-use crate::entity::{Declaration, DeclaredDestination};
+use crate::entity::Declaration;
 
-/// What a check found; nothing, if declarations and database agree. Printed, it says what to write in a migration.
+/// The differences that a check found. Printed, they say what to write in a migration.
 #[derive(Clone, Debug, Default)]
 pub struct Findings(pub(super) Vec<Finding>);
 
@@ -21,7 +21,7 @@ impl Findings {
         self.0.len()
     }
 
-    /// One after the other.
+    /// The differences, in the order of the declarations.
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
         self.0.iter()
     }
@@ -65,8 +65,8 @@ pub struct Finding {
     pub vectorizer: Option<String>,
     /// What is wrong.
     pub problem: Problem,
-    /// Whether the vectorizer that is there writes into a column of its source, which is the application's to drop.
-    writes_column: bool,
+    /// Whether the vectorizer that is there writes into a column of its source. Only the application drops that.
+    pub(super) writes_column: bool,
 }
 
 /// What is wrong.
@@ -91,7 +91,7 @@ pub enum Problem {
         /// What the database has.
         actual: String,
     },
-    /// There is a vectorizer that does what is declared, and knows its source by names from before a rename.
+    /// There is a vectorizer that does what is declared, but has its source's names from before a rename.
     Renamed {
         /// What was renamed.
         aspect: Aspect,
@@ -171,76 +171,6 @@ impl Finding {
             writes_column: writes_column(vectorizer),
         }
     }
-
-    /// The statements of a migration that would mend it.
-    #[must_use]
-    pub fn mending(&self) -> String {
-        let name = self.vectorizer.as_deref().unwrap_or_default();
-        let in_column = self
-            .declaration
-            .is_some_and(|declaration| matches!(declaration.destination, DeclaredDestination::Column { .. }));
-        // what is there decides, not what is declared
-        let drop_all = if self.writes_column { "" } else { ".drop_all(true)" };
-        let drop = format!("manager.drop_vectorizer(DropVectorizer::name({name:?}){drop_all}).await?;");
-        match &self.problem {
-            Problem::NotInstalled => "manager.install_pgai().await?;".to_owned(),
-            Problem::Missing => self.create(),
-            Problem::Extra { .. } => drop,
-            Problem::Renamed { .. } => format!("manager.refresh_vectorizer({name:?}).await?;"),
-            Problem::Differs {
-                aspect: Aspect::Dimensions,
-                ..
-            } if in_column && self.writes_column => {
-                format!(
-                    "{drop} // and drop the column, which has the other length\n{}",
-                    self.create()
-                )
-            }
-            // what embeds nothing again is said as well
-            Problem::Differs {
-                aspect: Aspect::View,
-                actual,
-                ..
-            } => format!(
-                "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and `view_name`; \
-                 pgai's own schema has it beside the source",
-                self.create()
-            ),
-            Problem::Differs {
-                aspect: Aspect::Destination,
-                actual,
-                ..
-            } if !in_column && !self.writes_column => format!(
-                "{drop}\n{}\n// or let the entity say where the embeddings are, which is {actual}, with `target_schema` and \
-                 `target_table`",
-                self.create()
-            ),
-            Problem::Differs {
-                aspect: Aspect::Indexing,
-                ..
-            } => format!(
-                "{drop}\n{}\n// or, where the `ai` schema is pgai-sea's: manager.set_scheduling({name:?}, Scheduling::none(), ..)\
-                 .await?; with what the entity says, after dropping an index that is there already",
-                self.create()
-            ),
-            Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
-            Problem::Refused(_) => String::new(),
-        }
-    }
-
-    fn create(&self) -> String {
-        let Some(declaration) = self.declaration else {
-            return String::new();
-        };
-        let embedding = match (declaration.vectorizer)().get_embedding() {
-            Some(_) => "",
-            None => ".embedding(..)",
-        };
-        format!(
-            "manager.create_vectorizer({}::Entity::vectorizer(){embedding}).await?;",
-            declaration.module
-        )
-    }
 }
 
 fn writes_column(vectorizer: &Vectorizer) -> bool {
@@ -276,7 +206,7 @@ impl fmt::Display for Finding {
                 actual,
             } => write!(
                 f,
-                "{aspect} is {declared:?} by now, and vectorizer {name} still calls it {actual:?}"
+                "{aspect} is {declared:?} now, and vectorizer {name} still has {actual:?}"
             )?,
             Problem::Refused(error) => write!(f, "{error}")?,
         }

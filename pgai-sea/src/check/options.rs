@@ -45,7 +45,8 @@ async fn stored<C: ConnectionTrait, T: DeserializeOwned>(
 }
 
 impl Options {
-    /// Differences from what a vectorizer has. What was not declared is not compared, and dimensions are compared by themselves.
+    /// Differences from what a vectorizer has. What was not declared is not compared, and dimensions are compared by
+    /// themselves.
     pub(super) fn differences(&self, config: &Config, today: Option<&Names>) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(
@@ -127,7 +128,8 @@ fn object<T: Serialize>(option: Option<&T>) -> Map<String, Value> {
     }
 }
 
-/// `chunk_size 800, chunk_overlap 400`; of a single text, such as a template or the name of an implementation, the text.
+/// `chunk_size 800, chunk_overlap 400`; of a single text, such as a template or the name of an implementation, the
+/// text.
 fn some_of(object: &Map<String, Value>, keys: &[&String]) -> String {
     let text = |key: &String| match object.get(key) {
         Some(Value::String(text)) => text.clone(),

@@ -35,8 +35,8 @@ impl FromStr for Allowance {
     }
 }
 
-/// The budget of each provider that is named, and of all others under `None`. What is said of all holds for those named too, where nothing
-/// else is said of them.
+/// The budget of each provider that is named, and of all others under `None`. What is said of all holds for those named
+/// too, where nothing else is said of them.
 pub(super) fn budgets(requests: &[Allowance], tokens: &[Allowance]) -> BTreeMap<Option<String>, Budget> {
     let mut budgets: BTreeMap<Option<String>, Budget> = BTreeMap::new();
     for Allowance { provider, most } in requests {

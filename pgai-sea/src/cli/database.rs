@@ -8,13 +8,15 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use tracing::warn;
 
 use super::CliError;
+use super::address::address;
 
 /// pgai's worker reads the first; the second is what SeaORM's tools read.
 const VARIABLES: [&str; 2] = ["PGAI_VECTORIZER_WORKER_DB_URL", "DATABASE_URL"];
 
 #[derive(Debug, Args)]
 pub(super) struct DatabaseArgs {
-    /// The database, as postgres://user:password@host:port/database [env: PGAI_VECTORIZER_WORKER_DB_URL or DATABASE_URL]
+    /// The database, as postgres://user:password@host:port/database [env: PGAI_VECTORIZER_WORKER_DB_URL or
+    /// DATABASE_URL]
     // not clap's `env`: it would print the password with --help
     #[arg(short, long, visible_alias = "database-url", value_name = "URL")]
     db_url: Option<String>,
@@ -24,18 +26,16 @@ impl DatabaseArgs {
     /// Connects, with at most `connections` connections.
     pub(super) async fn connect(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
         let url = self.url()?;
+        let address = address(&url)?;
         let connected = Database::connect(options(&url, connections)).await;
-        connected.map_err(|source| CliError::Connect {
-            address: without_password(&url),
-            source,
-        })
+        connected.map_err(|cause| CliError::Connect { address, cause })
     }
 
     /// The same; but where the database is not there now, the connections are made once it is.
     pub(super) async fn connect_in_time(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
         match self.connect(connections).await {
-            Err(CliError::Connect { address, source }) if is_away(&source) => {
-                warn!(error = %source, "cannot connect to {address} now; goes on trying");
+            Err(CliError::Connect { address, cause }) if is_away(&cause) => {
+                warn!(error = %cause, "cannot connect to {address} now, and keeps trying");
                 let options = options(&self.url()?, connections).connect_lazy(true).to_owned();
                 Ok(Database::connect(options).await?)
             }
@@ -78,41 +78,5 @@ fn is_away(error: &DbErr) -> bool {
             .code()
             .is_some_and(|code| ["08", "53", "57"].contains(&&code[..2])),
         _ => false,
-    }
-}
-
-/// The address as it may be shown: `postgres://user:***@host/database`.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return "that address (is it a URL?)".to_owned();
-    };
-    // a parameter may hold one as well, and helps nobody to find the server
-    let rest = rest.split('?').next().unwrap_or_default();
-    match rest.rsplit_once('@') {
-        Some((user, host)) if user.contains(':') => {
-            format!("{scheme}://{}:***@{host}", user.split(':').next().unwrap_or_default())
-        }
-        _ => format!("{scheme}://{rest}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(
-            without_password("postgres://bob:s3cr@t@host:1/db"),
-            "postgres://bob:***@host:1/db"
-        );
-        assert_eq!(
-            without_password("postgres://bob@host/db?password=s3cret"),
-            "postgres://bob@host/db"
-        );
-        assert_eq!(
-            without_password("host=x password=s3cret"),
-            "that address (is it a URL?)"
-        );
     }
 }

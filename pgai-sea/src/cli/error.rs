@@ -7,22 +7,26 @@ use crate::worker::WorkerError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CliError {
+pub(super) enum CliError {
     /// No address was given.
-    #[error("which database? pass --db-url postgres://user@host/database, or set DATABASE_URL")]
+    #[error("no database is given: pass --db-url postgres://user@host/database, or set DATABASE_URL")]
     NoDatabase,
+    /// The address is no URL of PostgreSQL. It is not shown: a password may be anywhere in it.
+    #[error("the database's address cannot be read{why}: write postgres://user:password@host:port/database")]
+    Address {
+        /// `, {reason}` if that can be said without saying any of it.
+        why: String,
+    },
     /// The address does not lead to a database.
-    #[error("cannot connect to {address}")]
+    #[error("cannot connect to {address}: {cause}")]
     Connect {
         /// The address without its password.
         address: String,
         /// What was said.
-        #[source]
-        source: DbErr,
+        cause: DbErr,
     },
     /// There is no `ai` schema.
-    #[error("there are no vectorizers in this database, it has no `ai` schema: run `pgai-sea install` first")]
+    #[error("this database has no `ai` schema, so there are no vectorizers: run `pgai-sea install` first")]
     NotInstalled,
     /// The `ai` schema cannot be installed or read.
     #[error(transparent)]
@@ -45,9 +49,9 @@ pub enum CliError {
         problem: String,
     },
     /// A query failed.
-    #[error("the database refused a query")]
+    #[error("a query failed: {0}")]
     Db(#[from] DbErr),
     /// The output cannot be written.
-    #[error("cannot write the output")]
+    #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::CliError;
 use super::database::DatabaseArgs;
 use super::worker::reference;
-use crate::catalog::{self, DeadLetter, Vectorizer};
+use crate::catalog::{self, FailedRow, Vectorizer};
 
 #[derive(Debug, Args)]
 pub(super) struct Failed {
@@ -51,7 +51,7 @@ struct Which {
 struct Line<'l> {
     vectorizer: &'l str,
     #[serde(flatten)]
-    row: &'l DeadLetter,
+    row: &'l FailedRow,
 }
 
 impl Failed {
@@ -115,7 +115,7 @@ async fn list(db: &DatabaseConnection, vectorizers: &[Vectorizer], limit: u64, j
 }
 
 /// `posts  id=7  embedding failed 2025-01-01 12:00:00 UTC: openai refuses the input ..`
-fn line(vectorizer: &str, row: &DeadLetter) -> String {
+fn line(vectorizer: &str, row: &FailedRow) -> String {
     let key = row.key.iter().map(|(name, value)| match value.as_str() {
         Some(value) => format!("{name}={value}"),
         None => format!("{name}={value}"),

@@ -1,5 +1,6 @@
 //! The command `pgai-sea`: installs the `ai` schema, runs the worker, says what is pending.
 
+mod address;
 mod allowance;
 mod bar;
 mod database;
@@ -11,14 +12,30 @@ mod managed_tables;
 mod status;
 mod worker;
 
-pub use self::error::CliError;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::error::CliError;
+
+/// The whole program: reads the arguments, carries out the command, and says on standard error why it failed.
+#[expect(clippy::print_stderr, reason = "where a command says why it failed")]
+pub async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return address::usage(&error),
+    };
+    let Err(error) = cli.run().await else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("pgai-sea: {error}");
+    ExitCode::FAILURE
+}
 
 /// Vectorizers for PostgreSQL: keeps embeddings in sync with the text they are made of.
 #[derive(Debug, Parser)]
 #[command(name = "pgai-sea", version, about, arg_required_else_help = true)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -38,12 +55,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Carries out the command.
-    ///
-    /// # Errors
-    ///
-    /// One that says what to do; the process should then exit with a status other than 0.
-    pub async fn run(self) -> Result<(), CliError> {
+    async fn run(self) -> Result<(), CliError> {
         match self.command {
             Command::Install(install) => install.run().await,
             Command::Worker(worker) => worker.run().await,

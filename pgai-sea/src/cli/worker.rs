@@ -41,8 +41,8 @@ pub(super) struct WorkerCommand {
     #[arg(short, long, value_name = "N", env = "PGAI_VECTORIZER_WORKER_CONCURRENCY")]
     concurrency: Option<std::num::NonZeroUsize>,
 
-    /// At most so many requests a minute to each provider; openai=3000 or openai/text-embedding-3-small=3000 speaks of one provider or
-    /// model, and may be given several times
+    /// At most so many requests a minute to each provider; openai=3000 or openai/text-embedding-3-small=3000 speaks of
+    /// one provider or model, and may be given several times
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     requests_per_minute: Vec<Allowance>,
 
@@ -60,8 +60,8 @@ pub(super) struct WorkerCommand {
     )]
     poll_interval: Duration,
 
-    /// How soon to notice a commit when idle. On pgai's catalog the database is asked so often, elsewhere it says so by itself; both
-    /// take a connection more, with 0 there is none, and work is looked for every --poll-interval
+    /// How soon to notice a commit when idle. On pgai's catalog the database is asked so often, elsewhere it says so by
+    /// itself; both take a connection more, with 0 there is none, and work is looked for every --poll-interval
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
     wake_interval: Duration,
 
@@ -69,13 +69,14 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
     lease: Duration,
 
-    /// Stop when nothing is left to embed; exits with 1 if something could not be: a vectorizer failed, rows wait for another attempt
-    /// or were given up, or a signal came first
+    /// Stop when nothing is left to embed; exits with 1 if something could not be: a vectorizer failed, rows wait for
+    /// another attempt or were given up, or a signal came first
     #[arg(long, env = "PGAI_VECTORIZER_WORKER_ONCE", value_parser = BoolishValueParser::new())]
     once: bool,
 
-    /// Stop and exit with 1 when a provider, the database or a vectorizer's configuration fails, instead of waiting until it works
-    /// again. With --once it is the default, and says only whether the exit status is 1: the other vectorizers are served all the same
+    /// Stop and exit with 1 when a provider, the database or a vectorizer's configuration fails, instead of waiting
+    /// until it works again. With --once it is the default, and says only whether the exit status is 1: the other
+    /// vectorizers are served all the same
     #[arg(
         long,
         value_name = "BOOL",
@@ -86,8 +87,8 @@ pub(super) struct WorkerCommand {
     )]
     exit_on_error: Option<bool>,
 
-    /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2 serves the vectorizers
-    /// that name this provider and model with the model in that directory; may be given several times
+    /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2 serves the
+    /// vectorizers that name this provider and model with the model in that directory; may be given several times
     #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
     local_models: Vec<LocalModel>,
 

@@ -1,17 +1,17 @@
-//! How a text becomes chunks: `ai.chunking_character_text_splitter` and its siblings.
+//! How text is split into chunks: `ai.chunking_character_text_splitter` and its siblings.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Other, area, bare, check_range, check_text};
 use crate::sql::Call;
 
-/// The default `chunk_size`, in characters, as in pgai.
+/// pgai's default chunk size, in characters.
 pub(crate) const DEFAULT_CHUNK_SIZE: i32 = 800;
-/// The default `chunk_overlap`, in characters, as in pgai.
+/// pgai's default overlap, in characters.
 pub(crate) const DEFAULT_CHUNK_OVERLAP: i32 = 400;
 
 area! {
-    /// How a text becomes chunks.
+    /// How text is split into chunks.
     Chunking, Tag = "chunking" {
         /// At one separator.
         CharacterTextSplitter(CharacterTextSplitter) = "character_text_splitter",
@@ -65,7 +65,7 @@ impl Chunking {
     }
 }
 
-/// LangChain refuses the same values, but only when the worker runs.
+/// Refuses what LangChain would only refuse when the worker runs.
 fn check_sizes(chunk_size: Option<i32>, chunk_overlap: Option<i32>) -> Result<(), ConfigError> {
     check_range("chunk_size", chunk_size, 1..=i32::MAX)?;
     check_range("chunk_overlap", chunk_overlap, 0..=i32::MAX)?;

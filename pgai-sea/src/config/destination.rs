@@ -32,8 +32,8 @@ impl Destination {
         DestinationTable::default()
     }
 
-    /// A column of the source table. `create_vectorizer` adds it. It holds one vector for the whole row, so `chunking` must be
-    /// [`Chunking::none`](super::Chunking::none).
+    /// A column of the source table, created with the vectorizer. The row's whole text is embedded, so chunking must be
+    /// none.
     ///
     /// ```
     /// use pgai_sea::config::Destination;

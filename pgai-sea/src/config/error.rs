@@ -1,6 +1,6 @@
-//! What a builder refuses before it asks the database.
+//! What builders refuse before they ask the database.
 
-/// A setter has a value that no database would take, or a required setter was not called.
+/// A value that every database refuses, or a required setter that was not called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{setter}`: {problem}")]
 pub struct ConfigError {
@@ -54,7 +54,7 @@ pub(crate) fn check_text(setter: &str, text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Refuses what cannot name a table, schema or role: an empty name, a NUL, or more than 63 bytes, which PostgreSQL would cut.
+/// Refuses a name that is empty, has a NUL, or has more than 63 bytes, which PostgreSQL would cut.
 pub(crate) fn check_identifier(setter: &str, identifier: &str) -> Result<(), ConfigError> {
     check_text(setter, identifier)?;
     if identifier.is_empty() {

@@ -14,7 +14,8 @@ area! {
 }
 
 impl Formatting {
-    /// `$chunk` and the row's columns in the notation of Python's `string.Template`: `$title`, `${title}`, `$$` for a dollar.
+    /// `$chunk` and the row's columns in the notation of Python's `string.Template`: `$title`, `${title}`, `$$` for a
+    /// dollar.
     ///
     /// ```
     /// use pgai_sea::config::Formatting;

@@ -8,11 +8,11 @@ use crate::sql::Call;
 area! {
     /// The index over the embeddings, and when it is built.
     ///
-    /// On pgai-sea's schema, the worker builds the index. pgai's own schema takes an index only with a schedule,
-    /// [`Scheduling::timescaledb`](super::Scheduling::timescaledb). There, leave the indexing out and create the index in a
-    /// migration with [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex).
+    /// pgai-sea's worker builds the index. On pgai-sea's schema it needs no schedule. pgai's own schema refuses an
+    /// index without [`Scheduling::timescaledb`](super::Scheduling::timescaledb). There, leave the indexing out and
+    /// create the index in a migration, with [`CreateVectorIndex`](crate::pgvector::CreateVectorIndex).
     Indexing, Tag = "indexing" {
-        /// What the database's setting says, otherwise none.
+        /// The database's setting decides. Without one, none.
         Default(IndexingDefault) = "default",
         /// No index: searches compare with every row.
         None(IndexingNone) = "none",
@@ -24,7 +24,7 @@ area! {
 }
 
 impl Indexing {
-    /// What the database's setting `ai.indexing_default` says, otherwise none.
+    /// The database's setting `ai.indexing_default` decides. Without one, there is no index.
     ///
     /// ```
     /// assert_eq!(pgai_sea::config::Indexing::from_database_settings().to_sql(), "ai.indexing_default()");
@@ -44,7 +44,7 @@ impl Indexing {
         IndexingNone::default()
     }
 
-    /// pgvector's HNSW. It takes at most 2,000 dimensions, or 4,000 in a column of type `halfvec`.
+    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 in a column of type `halfvec`.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -59,7 +59,7 @@ impl Indexing {
         Hnsw::default()
     }
 
-    /// pgvectorscale's `StreamingDiskANN`. The extension chooses what is not set. It checks its limits when the index is built.
+    /// pgvectorscale's `StreamingDiskANN`. The extension has the defaults. It checks them when it builds the index.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -102,7 +102,7 @@ pub struct Hnsw {
     /// Candidates while building; pgvector's default is 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef_construction: Option<i32>,
-    /// Whether the build waits for an empty queue. The default is `true`.
+    /// Whether to wait for an empty queue; by default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
     /// Stored keys that this version does not know.
@@ -140,7 +140,7 @@ impl Hnsw {
         self
     }
 
-    /// Whether the build waits for an empty queue. The default is `true`.
+    /// Whether to wait for an empty queue; by default true.
     #[must_use]
     pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
         self.create_when_queue_empty = Some(create_when_queue_empty);
@@ -158,24 +158,7 @@ impl Hnsw {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         check_range("min_rows", self.min_rows, 0..=i32::MAX)?;
-        check_range("m", self.m, 2..=100)?;
-        check_range("ef_construction", self.ef_construction, 4..=1000)?;
-        // with pgvector's defaults
-        let (m, ef_construction) = (self.m.unwrap_or(16), self.ef_construction.unwrap_or(64));
-        if ef_construction < 2 * m {
-            let default = if self.ef_construction.is_none() {
-                ", the default,"
-            } else {
-                ""
-            };
-            return Err(ConfigError::new(
-                "ef_construction",
-                format!(
-                    "{ef_construction}{default} is less than twice m, {m}; set ef_construction to at least {}",
-                    2 * m
-                ),
-            ));
-        }
+        Self::check_build(self.m, self.ef_construction)?;
         let known = ["vector_cosine_ops", "vector_ip_ops", "vector_l1_ops", "vector_l2_ops"];
         match self.opclass.as_deref() {
             Some(opclass) if !known.contains(&opclass) => Err(ConfigError::new(
@@ -184,6 +167,26 @@ impl Hnsw {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// pgvector's rules for building an HNSW index.
+    pub(crate) fn check_build(m: Option<i32>, ef_construction: Option<i32>) -> Result<(), ConfigError> {
+        check_range("m", m, 2..=100)?;
+        check_range("ef_construction", ef_construction, 4..=1000)?;
+        let default = if ef_construction.is_none() {
+            ", the default,"
+        } else {
+            ""
+        };
+        let (m, ef_construction) = (m.unwrap_or(16), ef_construction.unwrap_or(64));
+        if ef_construction < 2 * m {
+            let problem = format!(
+                "{ef_construction}{default} is less than twice m, {m}; set ef_construction to at least {}",
+                2 * m
+            );
+            return Err(ConfigError::new("ef_construction", problem));
+        }
+        Ok(())
     }
 }
 
@@ -214,7 +217,7 @@ pub struct Diskann {
     /// Bits per dimension in the compressed form, 1 to 32; pgvectorscale's default is 2 below 900 dimensions, else 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_bits_per_dimension: Option<i32>,
-    /// Whether the build waits for an empty queue. The default is `true`.
+    /// Whether to wait for an empty queue; by default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
     /// Stored keys that this version does not know.
@@ -272,7 +275,7 @@ impl Diskann {
         self
     }
 
-    /// Whether the build waits for an empty queue. The default is `true`.
+    /// Whether to wait for an empty queue; by default true.
     #[must_use]
     pub fn create_when_queue_empty(mut self, create_when_queue_empty: bool) -> Self {
         self.create_when_queue_empty = Some(create_when_queue_empty);

@@ -58,7 +58,7 @@ impl Loading {
         }
     }
 
-    /// The column that the worker reads.
+    /// The column that is read.
     #[must_use]
     pub fn column_name(&self) -> Option<&str> {
         match self {
@@ -113,7 +113,7 @@ pub struct LoadingUri {
     config_type: Tag,
     /// A text column of the source that holds addresses.
     pub column_name: String,
-    /// How often a document that fails to load is tried again before it becomes a dead letter. The default is 6.
+    /// How often a document that fails is tried again before it is a dead letter; by default 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
     /// The role to assume for `s3://` addresses.
@@ -125,7 +125,7 @@ pub struct LoadingUri {
 }
 
 impl LoadingUri {
-    /// How often a document that fails to load is tried again before it becomes a dead letter. The default is 6.
+    /// How often a document that fails is tried again before it is a dead letter; by default 6.
     #[must_use]
     pub fn retries(mut self, retries: i32) -> Self {
         self.retries = Some(retries);

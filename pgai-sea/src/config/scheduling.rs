@@ -11,7 +11,7 @@ use crate::sql::{Arg, Call};
 area! {
     /// Who runs the worker.
     Scheduling, Tag = "scheduling" {
-        /// What the database's setting says, otherwise none.
+        /// The database's setting decides. Without one, none.
         Default(SchedulingDefault) = "default",
         /// A worker outside of the database, such as pgai-sea's.
         None(SchedulingNone) = "none",

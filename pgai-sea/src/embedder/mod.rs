@@ -31,8 +31,8 @@
 //! | `embedding_voyageai` | `VoyageAi` | 1,000 texts, 120,000 tokens or more by model | `VOYAGE_API_KEY` |
 //! | `embedding_litellm` | `LiteLlm` | the provider's | the provider's |
 //!
-//! `LiteLlm` asks the provider that the model's prefix names: OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI, Ollama, or LiteLLM's
-//! proxy.
+//! `LiteLlm` asks the provider that the model's prefix names: OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI,
+//! Ollama, or LiteLLM's proxy.
 //!
 //! A key comes from the environment of the worker, or from your code. The worker also asks `ai.reveal_secret` if the
 //! database has that function. The key goes into the one header that the provider reads. No log, error or `Debug`

@@ -37,7 +37,8 @@ use crate::config::{Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::vectorizer::{CreateVectorizer, DropVectorizer};
 
-/// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their options.
+/// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their
+/// options.
 pub mod prelude {
     pub use sea_orm_migration::prelude::*;
 
@@ -45,31 +46,33 @@ pub mod prelude {
     pub use crate::config::{
         Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     };
-    pub use crate::entity::VectorizedTrait;
-    pub use crate::pgvector::Metric;
-    pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, VectorType};
-    pub use crate::vectorizer::{CreateVectorizer, DropVectorizer};
+    pub use crate::entity::EmbeddingTrait;
+    pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, Metric, VectorType};
+    pub use crate::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 }
 
 /// Vectorizer operations of a [`SchemaManager`](sea_orm_migration::SchemaManager).
 ///
-/// Each does all or nothing, inside of a migration's transaction as well as without one.
+/// Each does all or nothing, inside of a migration's transaction as well as without one. Where an operation is about a
+/// vectorizer that exists, name it by its name, by its id, or by the entity that declares it ([`VectorizerRef`]):
+/// `manager.refresh_vectorizer(content_embeddings::Entity)`.
 #[async_trait::async_trait]
 pub trait VectorizerManagerExt {
-    /// Brings the `ai` schema: see [`catalog::install`](crate::catalog::install). A database that has pgai's own is left as it is.
+    /// Installs or upgrades the `ai` schema: see [`catalog::install`](crate::catalog::install). A database that has
+    /// pgai's own is left as it is.
     ///
-    /// Its vectorizers follow what happens to rows, and renames. Rows that come or go with a whole partition pass no trigger: embeddings
-    /// of a partition that was dropped, detached or truncated by its own name are removed by a worker's sweep, which comes every hour, and
-    /// after an `ATTACH PARTITION` of one that has rows [`refresh_vectorizer`](Self::refresh_vectorizer) queues them; it does the
-    /// other at once as well.
+    /// Vectorizers follow what happens to rows, and renames. No trigger sees rows that come or go with a whole
+    /// partition. After an `ATTACH PARTITION` of one with rows, [`refresh_vectorizer`](Self::refresh_vectorizer) queues
+    /// them. The embeddings of a partition that was dropped, detached or truncated by its own name are removed by the
+    /// refresh too, or by a worker within the hour.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] with what to do: rights that are missing, pgvector missing, a pgai that does not serve.
+    /// [`DbErr::Migration`] with what to do: privileges that are missing, pgvector missing, a pgai of another version.
     async fn install_pgai(&self) -> Result<Installed, DbErr>;
 
-    /// Removes what [`install_pgai`](Self::install_pgai) brought: see [`catalog::uninstall`](crate::catalog::uninstall). pgai's own schema, or none, is
-    /// left as it is, as `install_pgai` left it.
+    /// Removes what [`install_pgai`](Self::install_pgai) installed: see
+    /// [`catalog::uninstall`](crate::catalog::uninstall). pgai's own schema stays.
     ///
     /// # Errors
     ///
@@ -78,8 +81,8 @@ pub trait VectorizerManagerExt {
 
     /// Creates a vectorizer and returns its id.
     ///
-    /// What is left over of a vectorizer whose table was dropped makes way, with its embeddings, where a table of that name is embedded
-    /// again: `migrate fresh` drops tables and knows nothing of vectorizers.
+    /// If a vectorizer is left over of a dropped table with the source's name, it is removed first, with its
+    /// embeddings: `migrate fresh` drops tables and knows nothing of vectorizers.
     ///
     /// # Errors
     ///
@@ -90,11 +93,11 @@ pub trait VectorizerManagerExt {
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists), and where several
-    /// have the target table's name: none is dropped then.
+    /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists), and
+    /// where several have the target table's name. None is dropped then.
     async fn drop_vectorizer(&self, drop: DropVectorizer) -> Result<(), DbErr>;
 
-    /// Lets workers serve a vectorizer again, by its name or id.
+    /// Lets workers serve a vectorizer again.
     ///
     /// # Errors
     ///
@@ -103,7 +106,7 @@ pub trait VectorizerManagerExt {
     where
         V: Into<VectorizerRef> + Send;
 
-    /// Makes workers pass a vectorizer over, by its name or id. Changes are still queued.
+    /// Makes workers skip a vectorizer. Changes are still queued.
     ///
     /// # Errors
     ///
@@ -112,36 +115,38 @@ pub trait VectorizerManagerExt {
     where
         V: Into<VectorizerRef> + Send;
 
-    /// Changes the schedule and the indexing of a vectorizer, by its name or id. Both are replaced: what is to stay has to be said
-    /// again.
+    /// Replaces the schedule and the indexing of a vectorizer. Say again what is to stay.
     ///
-    /// pgai's own schema needs the extension timescaledb for this, also to say that there is no schedule.
+    /// pgai's own schema needs the extension timescaledb for this, even to say that there is no schedule.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, and for what a builder refuses; the database's error for what the database does.
+    /// [`DbErr::Migration`] where there is none, and for what a builder refuses; the database's error for what the
+    /// database does.
     async fn set_scheduling<V, S, I>(&self, vectorizer: V, scheduling: S, indexing: I) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send,
         S: Into<Scheduling> + Send,
         I: Into<Indexing> + Send;
 
-    /// Writes a renamed source's names into a vectorizer, by its name or id, and into its queue and store; and queues rows that came or
+    /// Writes a renamed source's names into a vectorizer, its queue and its target table, and queues rows that came or
     /// went with a partition. Nothing is embedded again for a new name.
     ///
-    /// Triggers and workers follow a rename by themselves. This is for those who go by names: [`check`](crate::check()), queries on the store's
-    /// key, and pgai's worker.
+    /// Triggers and workers follow a rename by themselves. Call this for those who go by names:
+    /// [`check`](crate::check()), queries on the target table's key, and pgai's worker. An entity with a column
+    /// destination is found by its table's name, so after a rename of that table name the vectorizer by its name.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, and on pgai's own schema, which has no such function; the database's where the source
-    /// was dropped.
+    /// [`DbErr::Migration`] where there is none, and on pgai's own schema, which has no such function; the database's
+    /// where the source was dropped.
     async fn refresh_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send;
 
-    /// Lets go of the columns that a vectorizer reads, by its name or id, so that their types can change, which PostgreSQL refuses otherwise;
-    /// [`refresh_vectorizer`](Self::refresh_vectorizer) takes hold of them again. The embeddings stay, and who writes to the table meanwhile waits:
+    /// Lets the types of the columns that a vectorizer reads change, which PostgreSQL refuses otherwise. Call
+    /// [`refresh_vectorizer`](Self::refresh_vectorizer) after the change, in the same migration. The embeddings stay.
+    /// Whoever writes to the table meanwhile waits:
     ///
     /// ```
     /// # use pgai_sea::migration::prelude::*;
@@ -154,22 +159,27 @@ pub trait VectorizerManagerExt {
     /// # }
     /// ```
     ///
-    /// The types of a key's columns change in the queue and the table of the embeddings too. What a change makes of the texts is not embedded anew.
+    /// The refresh changes the types of a key's columns in the queue and the target table too. Texts that the change
+    /// alters are not embedded anew.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] where there is none, on pgai's own schema, which has no such function, and outside of a transaction, where rows
-    /// that are written before the refresh would be missed; the database's where the source was dropped.
+    /// [`DbErr::Migration`] where there is none, on pgai's own schema, which has no such function, and outside of a
+    /// transaction, where rows that are written before the refresh would be missed; the database's where the source was
+    /// dropped.
     async fn release_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send;
 
-    /// Whether there is a vectorizer of this name. There is none without an `ai` schema either.
+    /// Whether there is a vectorizer of this name or id, or the one that an entity declares. There is none without an
+    /// `ai` schema either.
     ///
     /// # Errors
     ///
     /// The database's.
-    async fn has_vectorizer(&self, name: &str) -> Result<bool, DbErr>;
+    async fn has_vectorizer<V>(&self, vectorizer: V) -> Result<bool, DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
 
     /// Creates an index over vectors.
     ///
@@ -184,16 +194,17 @@ pub trait VectorizerManagerExt {
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] for what the builder refuses, for [`concurrently`](CreateVectorIndex::concurrently) inside a transaction,
-    /// and where [`if_not_exists`](CreateVectorIndex::if_not_exists) finds an index that a build left unfinished. The database's error
-    /// for what the database does.
+    /// [`DbErr::Migration`] for what the builder refuses, for [`concurrently`](CreateVectorIndex::concurrently) inside
+    /// a transaction, and where [`if_not_exists`](CreateVectorIndex::if_not_exists) finds an index that a build left
+    /// unfinished. The database's error for what the database does.
     async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr>;
 
     /// Drops an index over vectors.
     ///
     /// # Errors
     ///
-    /// [`DbErr::Migration`] for what the builder refuses and for [`concurrently`](DropVectorIndex::concurrently) inside a transaction,
-    /// the database's error where there is none, unless the builder says [`if_exists`](DropVectorIndex::if_exists).
+    /// [`DbErr::Migration`] for what the builder refuses and for [`concurrently`](DropVectorIndex::concurrently) inside
+    /// a transaction, the database's error where there is none, unless the builder says
+    /// [`if_exists`](DropVectorIndex::if_exists).
     async fn drop_vector_index(&self, drop: DropVectorIndex) -> Result<(), DbErr>;
 }

@@ -1,13 +1,10 @@
 //! What each operation does.
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect,
-    Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TransactionTrait};
 use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 
 use super::VectorizerManagerExt;
-use crate::catalog::{self, Installed, VectorizerRef, entities};
+use crate::catalog::{self, Installed, VectorizerRef};
 use crate::config::{ConfigError, Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::sql::Call;
@@ -32,15 +29,19 @@ impl VectorizerManagerExt for SchemaManager<'_> {
     }
 
     async fn create_vectorizer(&self, create: CreateVectorizer) -> Result<i32, DbErr> {
-        let statement = create.statement().map_err(|error| invalid(&error))?;
+        let statement = create.statement().map_err(|error| {
+            let source = create.regclass();
+            DbErr::Migration(format!("the vectorizer of {source} cannot be created: {error}"))
+        })?;
         let transaction = self.get_connection().begin().await?;
         if !catalog::has_catalog(&transaction).await? {
             return Err(DbErr::Migration(
-                "the database has no `ai` schema with vectorizers: call `manager.install_pgai().await?` first, in this migration or an earlier one"
+                "the database has no `ai` schema with vectorizers: call `manager.install_pgai().await?` first, in this \
+                 migration or an earlier one"
                     .to_owned(),
             ));
         }
-        catalog::drop_leftovers(&transaction, create.regclass()).await?;
+        catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction
             .query_one_raw(statement)
             .await?
@@ -90,9 +91,10 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         let vectorizer = vectorizer.into();
         if !is_transaction(self.get_connection()) {
             return Err(DbErr::Migration(format!(
-                "the vectorizer {} is released in a transaction only, as rows that are written before `refresh_vectorizer` would be missed: let \
+                "vectorizer {} is released in a transaction only, since rows that are written before \
+                 `refresh_vectorizer` would be missed: let \
                  the migration's `use_transaction` return Some(true)",
-                describe(&vectorizer)
+                vectorizer
             )));
         }
         check_ours(self, &vectorizer, "release_vectorizer", "leave the columns as they are").await?;
@@ -120,24 +122,21 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         I: Into<Indexing> + Send,
     {
         let (vectorizer, scheduling, indexing) = (vectorizer.into(), scheduling.into(), indexing.into());
-        scheduling.check().map_err(|error| invalid(&error))?;
-        indexing.check().map_err(|error| invalid(&error))?;
+        scheduling
+            .check()
+            .and_then(|()| indexing.check())
+            .map_err(|error| DbErr::Migration(format!("vectorizer {vectorizer}: {error}")))?;
         let call = Call::new("set_scheduling")
             .arg("scheduling", scheduling.call())
             .arg("indexing", indexing.call());
         alter(self, vectorizer, call).await
     }
 
-    async fn has_vectorizer(&self, name: &str) -> Result<bool, DbErr> {
-        let db = self.get_connection();
-        if !catalog::has_catalog(db).await? {
-            return Ok(false);
-        }
-        let found = entities::vectorizer::Entity::find()
-            .filter(entities::vectorizer::Column::Name.eq(name))
-            .count(db)
-            .await?;
-        Ok(found > 0)
+    async fn has_vectorizer<V>(&self, vectorizer: V) -> Result<bool, DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        Ok(find(self.get_connection(), &vectorizer.into()).await?.is_some())
     }
 
     async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr> {
@@ -172,7 +171,8 @@ fn ambiguous(drop: &DropVectorizer, found: &[QueryResult]) -> Result<DbErr, DbEr
         each.push(format!("{name:?} (schema {:?})", schema.unwrap_or_default()));
     }
     Ok(DbErr::Migration(format!(
-        "{} vectorizers are there {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`",
+        "there are {} vectorizers {}, and none was dropped: {}. Say which with `.target_schema(..)`, or drop them by \
+         `DropVectorizer::name(..)`",
         found.len(),
         drop.describe(),
         each.join(", ")
@@ -192,7 +192,8 @@ fn check_no_transaction(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     if is_transaction(db) {
         return Err(invalid(&ConfigError::new(
             "concurrently",
-            "PostgreSQL does it outside of transactions alone: let the migration's `use_transaction` return Some(false)",
+            "PostgreSQL does it outside of transactions alone: let the migration's `use_transaction` return \
+             Some(false)",
         )));
     }
     Ok(())
@@ -215,12 +216,14 @@ async fn check_ours(
         return Ok(());
     }
     Err(DbErr::Migration(format!(
-        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop the vectorizer {} and create it anew",
-        describe(vectorizer)
+        "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop \
+         vectorizer {} and create it anew",
+        vectorizer
     )))
 }
 
-/// A concurrent build that fails or is interrupted leaves an index that serves no query, and that the next build takes for its own.
+/// A concurrent build that fails or is interrupted leaves an index that serves no query, and that the next build takes
+/// for its own.
 async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -235,7 +238,8 @@ async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), Db
         return Ok(());
     }
     Err(DbErr::Migration(format!(
-        "index {index} is there but invalid, since a concurrent build of it did not end: drop it with `drop_vector_index` first, \
+        "index {index} is there but invalid, since a concurrent build of it did not end: drop it with \
+         `drop_vector_index` first, \
          unless another session is still building it"
     )))
 }
@@ -243,22 +247,9 @@ async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), Db
 /// Calls a function on one vectorizer. Asks for it first: by name, pgai's functions accept what does not exist.
 async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Call) -> Result<(), DbErr> {
     let db = manager.get_connection();
-    let missing = || DbErr::Migration(format!("there is no vectorizer {}", describe(&vectorizer)));
-    if !catalog::has_catalog(db).await? {
-        return Err(missing());
-    }
-    let condition = match &vectorizer {
-        VectorizerRef::Id(id) => entities::vectorizer::Column::Id.eq(*id),
-        VectorizerRef::Name(name) => entities::vectorizer::Column::Name.eq(name),
-    };
-    let found: Option<i32> = entities::vectorizer::Entity::find()
-        .select_only()
-        .column(entities::vectorizer::Column::Id)
-        .filter(condition)
-        .into_tuple()
-        .one(db)
-        .await?;
-    let id = found.ok_or_else(missing)?;
+    let missing = || format!("there is no vectorizer {vectorizer}: create it first, or name another");
+    let id = find(db, &vectorizer).await?;
+    let id = id.ok_or_else(|| DbErr::Migration(missing()))?;
     let (sql, values) = call.arg("vectorizer_id", Some(id)).bind();
     db.execute_raw(Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -269,11 +260,12 @@ async fn alter(manager: &SchemaManager<'_>, vectorizer: VectorizerRef, call: Cal
     Ok(())
 }
 
-fn describe(vectorizer: &VectorizerRef) -> String {
-    match vectorizer {
-        VectorizerRef::Id(id) => format!("with id {id}"),
-        VectorizerRef::Name(name) => format!("called {name:?}"),
+/// There is none without an `ai` schema either.
+async fn find<C: ConnectionTrait>(db: &C, vectorizer: &VectorizerRef) -> Result<Option<i32>, DbErr> {
+    if !catalog::has_catalog(db).await? {
+        return Ok(None);
     }
+    catalog::id(db, vectorizer).await
 }
 
 fn invalid(error: &ConfigError) -> DbErr {

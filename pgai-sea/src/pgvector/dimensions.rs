@@ -1,16 +1,15 @@
 //! The length of a vectorizer's vectors, and the check that a vector is fit to be stored or searched with.
 
-/// The length of a vectorizer's vectors: 1 to 16,000, as pgvector's `vector` has it.
+use crate::config::MAX_DIMENSIONS;
+
+/// The length of a vectorizer's vectors: 1 to 16,000, as in pgvector's `vector`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dimensions(u16);
+pub(crate) struct Dimensions(usize);
 
 impl Dimensions {
-    /// The most that pgvector's `vector` has.
-    pub(crate) const MAX: u16 = 16_000;
-
     #[cfg(any(feature = "embedder", feature = "worker", test))]
     pub(crate) fn get(self) -> usize {
-        self.0.into()
+        self.0
     }
 }
 
@@ -18,8 +17,8 @@ impl TryFrom<i32> for Dimensions {
     type Error = DimensionsError;
 
     fn try_from(dimensions: i32) -> Result<Self, DimensionsError> {
-        match u16::try_from(dimensions) {
-            Ok(number @ 1..=Self::MAX) => Ok(Self(number)),
+        match usize::try_from(dimensions) {
+            Ok(number) if (1..=MAX_DIMENSIONS).contains(&dimensions) => Ok(Self(number)),
             _ => Err(DimensionsError(dimensions)),
         }
     }
@@ -27,7 +26,7 @@ impl TryFrom<i32> for Dimensions {
 
 /// A number of dimensions that no vector has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a vector has 1 to {max} dimensions, configured are {0}", max = Dimensions::MAX)]
+#[error("a vector has 1 to {max} dimensions, configured are {0}", max = MAX_DIMENSIONS)]
 pub(crate) struct DimensionsError(i32);
 
 /// Why a vector is not fit.

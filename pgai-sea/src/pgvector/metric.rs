@@ -1,23 +1,23 @@
-//! The distances that pgvector knows.
+//! The distances of pgvector.
 
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait};
 
-/// A distance between two vectors: pgvector's operator.
+/// A distance between two vectors, which pgvector has as an operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Metric {
-    /// One minus the cosine of the angle, 0 to 2: `<=>`. What most embedding models are made for.
+    /// One minus the cosine of the angle, 0 to 2: `<=>`. Most embedding models are made for it.
     #[default]
     Cosine,
     /// Euclidean distance: `<->`.
     L2,
-    /// The inner product, negated so that smaller is nearer: `<#>`.
+    /// The inner product, negated so that a smaller distance is nearer: `<#>`.
     InnerProduct,
     /// Taxicab distance: `<+>`.
     L1,
-    /// How many bits differ: `<~>`. Of bits only.
+    /// The number of bits that differ: `<~>`. It compares bits only.
     Hamming,
-    /// One minus the share of bits that both have set among those that either has, 0 to 1: `<%>`. Of bits only.
+    /// One minus the share of the bits set in both among those set in either, 0 to 1: `<%>`. It compares bits only.
     Jaccard,
 }
 
@@ -35,8 +35,8 @@ impl Metric {
         }
     }
 
-    /// The word for it in names of operator classes: `cosine` in `vector_cosine_ops`.
-    pub(crate) fn word(self) -> &'static str {
+    /// Its word in the name of an operator class: `cosine` in `vector_cosine_ops`.
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Cosine => "cosine",
             Self::L2 => "l2",
@@ -47,8 +47,18 @@ impl Metric {
         }
     }
 
-    /// The similarity at a distance, larger for nearer: the cosine of the angle, or the inner product. The other metrics have none
-    /// that is agreed on.
+    /// The metric of this word.
+    #[cfg(feature = "worker")]
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        use Metric::{Cosine, Hamming, InnerProduct, Jaccard, L1, L2};
+
+        [Cosine, L2, InnerProduct, L1, Hamming, Jaccard]
+            .into_iter()
+            .find(|metric| metric.word() == word)
+    }
+
+    /// The similarity at a distance: the cosine of the angle, or the inner product. A larger similarity is nearer. The other metrics
+    /// have none.
     ///
     /// ```
     /// use pgai_sea::prelude::*;
@@ -66,7 +76,7 @@ impl Metric {
         }
     }
 
-    /// The distance at a similarity. Both turns are their own inverse.
+    /// The distance at a similarity. The conversion is its own inverse.
     pub(crate) fn distance_at(self, similarity: f64) -> Option<f64> {
         self.similarity(similarity)
     }

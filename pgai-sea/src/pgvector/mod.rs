@@ -24,10 +24,12 @@ mod metric;
 mod types;
 
 pub(crate) use self::dimensions::{Dimensions, VectorFault, check_vector};
+pub(crate) use self::expr::Quantization;
 #[doc(hidden)]
 pub use self::expr::kind;
 pub use self::expr::{IntoVector, VectorExpr, VectorExprTrait};
-pub(crate) use self::expr::{binary_expr, halfvec_expr};
 pub use self::index::{CreateVectorIndex, DropVectorIndex, IndexMethod, VectorType};
+#[cfg(feature = "worker")]
+pub(crate) use self::index::{IndexStatement, opclass_on};
 pub use self::metric::Metric;
 pub use self::types::{Bits, HalfVec, SparseVec, VectorError};

@@ -10,72 +10,20 @@ use super::explain::{Explanation, explain};
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
 use super::plan::{Attempt, Plan};
-use super::projection::{Chunks, FoundKey, Partial, Projection, SearchableTrait, WithSource};
-use super::query::{SearchQuery, Text};
-use super::recall::Recall;
+use super::projection::{Chunks, Partial, Projection, WithSource};
+use super::query::SearchQuery;
 use super::refusal::Searching as _;
 use super::statement::SearchStatement;
-use crate::embedder::Embedder;
-use crate::entity::{EmbeddingTrait, SearchedByTrait};
-use crate::pgvector::IntoVector;
-
-/// Starts searches: on every companion entity, and on entities with a vector of their own.
-pub trait SearchTrait: SearchableTrait {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may have another value
-    /// for each row. PostgreSQL evaluates it wherever it stands in the statement.
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self, Self::Projection> {
-        Search::new(query.into_vector().into())
-    }
-
-    /// Searches by text. `embedder` embeds it when the search runs, and has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self, Self::Projection> {
-        Search::new(SearchQuery::Text(Text::new(embedder, text.into())))
-    }
-
-    /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared by the mean of
-    /// their vectors.
-    fn search_like(key: FoundKey<Self>) -> Search<'static, Self, Self::Projection> {
-        Search::new(SearchQuery::like(key))
-    }
-
-    /// Measures how many of the `k` nearest rows an index finds, and how fast, for a `sample` of the stored vectors.
-    fn recall(k: u64, sample: u64) -> Recall<Self> {
-        Recall::new(k, sample)
-    }
-}
-
-impl<E: SearchableTrait> SearchTrait for E {}
-
-/// Starts searches on a source entity with one vectorizer: whole rows, ranked by the best of their chunks.
-///
-/// They are [`best_per_source`](Search::best_per_source) searches [`with_source`](Search::with_source) on its companion.
-pub trait SourceSearchTrait: SearchedByTrait {
-    /// Searches by a vector, by a function of [`ai`](super::ai), or by a column or an expression. An expression may have another value
-    /// for each row. PostgreSQL evaluates it wherever it stands in the statement.
-    fn search<Kind>(query: impl IntoVector<Kind>) -> Search<'static, Self::Embeddings, WithSource> {
-        Self::Embeddings::search(query).best_per_source().with_source()
-    }
-
-    /// Searches by text. `embedder` embeds it when the search runs, and has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, WithSource> {
-        Self::Embeddings::search_text(embedder, text)
-            .best_per_source()
-            .with_source()
-    }
-
-    /// Searches for more like the row with this key, which is no hit itself.
-    fn search_like(key: FoundKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, WithSource> {
-        Self::Embeddings::search_like(key).best_per_source().with_source()
-    }
-}
-
-impl<E: SearchedByTrait> SourceSearchTrait for E {}
+use crate::entity::EmbeddingTrait;
 
 /// A search for the chunks nearest to a query. By default it measures the cosine distance and returns ten hits.
 ///
 /// ```no_run
 /// # use pgai_sea::prelude::*;
-/// # async fn f<E: EmbeddingTrait>(db: &sea_orm::DatabaseConnection, query: Vec<f32>) -> Result<(), SearchError> {
+/// # async fn f<E>(db: &sea_orm::DatabaseConnection, query: Vec<f32>) -> Result<(), SearchError>
+/// # where
+/// #     E: EmbeddingTrait + SearchTrait<Embeddings = E, Projection = pgai_sea::search::Chunks>,
+/// # {
 /// # type Embeddings<E> = E;
 /// for hit in Embeddings::<E>::search(query).max_distance(0.6).limit(5).all(db).await? {
 ///     println!("{:.3} {}", hit.distance, hit.embedding.chunk);
@@ -109,8 +57,8 @@ impl<'a, E: EmbeddingTrait> Search<'a, E> {
     }
 }
 
-impl<'a, E: SearchableTrait, F: Projection<E>> Search<'a, E, F> {
-    fn new(query: SearchQuery<'a>) -> Self {
+impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
+    pub(super) fn new(query: SearchQuery<'a>) -> Self {
         let plan = Plan {
             except: query.except::<E>(),
             operand: query.operand_kind(),

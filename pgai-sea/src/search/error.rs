@@ -12,7 +12,8 @@ use crate::rerank::RerankError;
 pub enum SearchError {
     /// The query vector has another length than the entity declares.
     #[error(
-        "the query vector has {actual} dimensions, the vectors in {table} have {expected}: embed the query with the vectorizer's model"
+        "the query vector has {actual} dimensions, the vectors in {table} have {expected}: embed the query with the \
+            vectorizer's model"
     )]
     Dimensions {
         /// The table that is searched.
@@ -24,7 +25,8 @@ pub enum SearchError {
     },
     /// The column in the database has another length than the entity declares.
     #[error(
-        "the query vector has {query} dimensions, as the entity declares, but the vectors in {table} have {stored}: migrate the \
+        "the query vector has {query} dimensions, as the entity declares, but the vectors in {table} have {stored}: \
+            migrate the \
          vectorizer or change the entity; `pgai_sea::check` lists where the two differ"
     )]
     StoredDimensions {
@@ -48,7 +50,8 @@ pub enum SearchError {
     ZeroVector,
     /// The query vector is so long that pgvector's sums overflow.
     #[error(
-        "the query vector is too long for the metric {metric:?}: pgvector adds up in single precision, and every distance would be \
+        "the query vector is too long for the metric {metric:?}: pgvector adds up in single precision, and every \
+            distance would be \
          infinite; make its numbers smaller, or search by the cosine"
     )]
     TooLong {
@@ -83,7 +86,8 @@ pub enum SearchError {
     },
     /// The metric has no similarity. Only the cosine and the inner product have one.
     #[error(
-        "min_similarity has no meaning for the metric {metric:?}: set max_distance, or search by the cosine or the inner product"
+        "min_similarity has no meaning for the metric {metric:?}: set max_distance, or search by the cosine or the \
+            inner product"
     )]
     NoSimilarity {
         /// The search's metric.

@@ -20,8 +20,8 @@ pub(super) struct IndexName {
 }
 
 impl Explanation {
-    /// The index that finds the nearest rows. `None`: PostgreSQL reads every row, because there is no index for the metric, the table
-    /// is small, or a filter leaves few rows.
+    /// The index that finds the nearest rows. `None`: PostgreSQL reads every row, because there is no index for the
+    /// metric, the table is small, or a filter leaves few rows.
     #[must_use]
     pub fn index(&self) -> Option<&str> {
         self.index.as_ref().map(|index| index.name.as_str())
@@ -31,8 +31,8 @@ impl Explanation {
         self.index
     }
 
-    /// Whether the search may miss rows: it uses an index, or [quantized vectors](super::Search::quantized), which it may do without
-    /// an index too.
+    /// Whether the search may miss rows: it uses an index, or [quantized vectors](super::Search::quantized), which it
+    /// may do without an index too.
     #[must_use]
     pub fn is_approximate(&self) -> bool {
         self.index.is_some() || self.is_quantized

@@ -169,12 +169,12 @@ impl<Key: TryGetableMany> Chunk<Key> {
         let name = |column: E::Column| Iden::to_string(&column);
         let keys: Vec<_> = E::key_columns().into_iter().map(name).collect();
         Ok(Self {
-            embedding_uuid: row.try_get(CHUNK, &name(E::uuid_column()))?,
+            embedding_uuid: row.try_get(CHUNK, "embedding_uuid")?,
             source_key: Key::try_get_many(row, CHUNK, &keys)?,
-            chunk_seq: row.try_get(CHUNK, &name(E::chunk_seq_column()))?,
-            chunk: row.try_get(CHUNK, &name(E::chunk_column()))?,
+            chunk_seq: row.try_get(CHUNK, "chunk_seq")?,
+            chunk: row.try_get(CHUNK, "chunk")?,
             embedding: if vectors {
-                Some(row.try_get(CHUNK, &name(E::embedding_column()))?)
+                Some(row.try_get(CHUNK, "embedding")?)
             } else {
                 None
             },

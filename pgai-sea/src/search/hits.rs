@@ -35,8 +35,9 @@ impl<H> Hits<H> {
     /// How many rows belong on this page and were not found, because the search was told to give up early.
     ///
     /// It is 0 unless [`max_scan_tuples`](super::Search::max_scan_tuples), [`max_probes`](super::Search::max_probes) or
-    /// [`iterative_scan(Off)`](super::Search::iterative_scan) bounded the scan of an index. Every other search that finds too few rows
-    /// runs again without the index. For a ranking the number counts other rows, see [`Ranking::all`](super::Ranking::all).
+    /// [`iterative_scan(Off)`](super::Search::iterative_scan) bounded the scan of an index. Every other search that
+    /// finds too few rows runs again without the index. For a ranking the number counts other rows, see
+    /// [`Ranking::all`](super::Ranking::all).
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.missing

@@ -1,11 +1,11 @@
 //! Searches by meaning.
 //!
-//! [`SearchTrait`] and [`SourceSearchTrait`] start a [`Search`] on an entity:
+//! [`SearchTrait`] starts a [`Search`] on an entity:
 //!
 //! | the entity | hits |
 //! |---|---|
 //! | a companion | chunks; [`with_source`](Search::with_source) adds the rows that they belong to |
-//! | a source with one vectorizer | rows, ranked by their best chunk |
+//! | a source with one vectorizer, or a default one | rows, ranked by their best chunk |
 //! | an entity with a vector of its own | rows |
 //!
 //! | to | use |
@@ -37,19 +37,19 @@ mod ranking;
 mod recall;
 mod refusal;
 mod scan;
+mod start;
 mod statement;
 
-pub use self::builder::{Search, SearchTrait, SourceSearchTrait};
+pub use self::builder::Search;
 pub use self::error::SearchError;
 pub use self::explain::Explanation;
 pub use self::hit::{Chunk, Hit, HitWithSource, PartialHit, RowHit};
 pub use self::hits::Hits;
-#[doc(hidden)]
-pub use self::projection::primary_key;
-pub use self::projection::{
-    Chunks, FoundKey, Partial, Projection, SearchableTrait, SourceModel, SourceRows, WithSource,
-};
+pub use self::projection::{Chunks, Partial, Projection, SourceModel, SourceRows, WithSource};
 pub use self::quantized::Quantized;
 pub use self::ranking::{FullText, Ranked, Ranking};
 pub use self::recall::{Recall, RecallAt, RecallReport};
 pub use self::scan::IterativeScan;
+pub use self::start::SearchTrait;
+#[doc(hidden)]
+pub use self::start::Searched;

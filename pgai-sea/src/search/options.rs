@@ -5,14 +5,15 @@ use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
 use super::plan::{Direction, Join};
-use super::projection::{Projection, SearchableTrait};
+use super::projection::{Chunks, Projection};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
+use super::start::Searched;
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
 /// # Which rows
-impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// Finds only rows for which `condition` holds. It may have columns of the embeddings, of the source and of [joined](Self::join)
     /// tables. Several filters have to hold together.
     pub fn filter(mut self, condition: impl IntoCondition) -> Self {
@@ -74,7 +75,7 @@ impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
 }
 
 /// # Which page
-impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// The largest number of hits. The default is ten.
     pub fn limit(mut self, limit: u64) -> Self {
         self.plan.limit = limit;
@@ -112,7 +113,7 @@ impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
 }
 
 /// # What comes back
-impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// Returns the vectors too, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is `None` otherwise. A
     /// partial model always has the vectors that it names, and a row always has the vectors in its other columns.
     pub fn with_vectors(mut self) -> Self {
@@ -121,7 +122,7 @@ impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
     }
 }
 
-impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait + Searched<Projection = Chunks>, F: Projection<E>> Search<'_, E, F> {
     /// One hit for each source row, with its best chunk: ten hits are ten rows.
     pub fn best_per_source(mut self) -> Self {
         self.plan.best_per_source = true;
@@ -132,7 +133,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
 /// # How it is found
 ///
 /// These settings hold for this search alone, also on a pooled connection and inside a transaction.
-impl<E: SearchableTrait, F: Projection<E>> Search<'_, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// Reads every row instead of using an index on vectors, and misses none. Rows at the same distance come in the order of the
     /// source's key and of their place in its text.
     pub fn exact(mut self) -> Self {

@@ -2,20 +2,21 @@
 
 use std::cmp::Ordering;
 
-use sea_orm::sea_query::{Expr, Value};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::error::SearchError;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
-use super::projection::{Projection, SearchableTrait};
-use super::refusal::Searching as _;
+use super::projection::Projection;
+use super::refusal::{Searching as _, is_checked};
 use super::scan::SCANNED;
 use super::statement::PROBE;
+use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
 /// The rows of the page, nearest first, and the number of rows that belong there and were not found.
-pub(super) async fn nearest<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,
@@ -27,7 +28,7 @@ pub(super) async fn nearest<E: SearchableTrait, F: Projection<E>, C: ConnectionT
             continue;
         }
         let rows = plan.statement::<E, F>(query, attempt).query_all(db).await;
-        page = rows.and_then(Page::read).searching::<E>()?;
+        page = rows.and_then(Page::read).comparing::<E>(query)?;
         if page.rows.len() as u64 >= plan.limit || page.has_null {
             break;
         }
@@ -90,7 +91,7 @@ impl Page {
 }
 
 /// How many rows up to the end of the page were not found, if `found` were. It is 0 unless the scan was bounded.
-pub(super) async fn missing<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn missing<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     found: u64,
@@ -104,7 +105,7 @@ pub(super) async fn missing<E: SearchableTrait, F: Projection<E>, C: ConnectionT
 }
 
 /// How many rows can be hits, up to `limit`.
-pub(super) async fn matching<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     limit: Option<u64>,
@@ -114,16 +115,16 @@ pub(super) async fn matching<E: SearchableTrait, F: Projection<E>, C: Connection
     let matching: Result<i64, _> = row
         .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
         .and_then(|row| row.try_get("", "matching"));
-    Ok(matching.searching::<E>()?.unsigned_abs())
+    Ok(matching.comparing::<E>(query)?.unsigned_abs())
 }
 
 /// Fails if nothing can be compared with the query: an expression that the database evaluated to NULL or to zeros.
-pub(super) async fn comparable<E: SearchableTrait, F: Projection<E>, C: ConnectionTrait>(
+pub(super) async fn comparable<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
     query: &Expr,
     db: &C,
 ) -> Result<(), SearchError> {
-    if matches!(query, Expr::Value(Value::Vector(Some(_)))) {
+    if is_checked(query) {
         return Ok(()); // checked before the search
     }
     let row = db.query_one(&plan.probe::<E, F>(query)).await.searching::<E>()?;

@@ -113,8 +113,8 @@ impl Default for Plan {
 /// One attempt to fill the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// Orders by an expression that an index serves, and takes the first `window` rows. If it `insists`, the scan is told to continue
-    /// until it has them.
+    /// Orders by an expression that an index serves, and takes the first `window` rows. If it `insists`, the scan is
+    /// told to continue until it has them.
     Scan { window: u64, insists: bool },
     /// Looks at every row, without an index on vectors.
     Exact,
@@ -175,7 +175,8 @@ impl Plan {
         self.is_deduplicated() || self.quantized.is_some() || !self.ties.is_empty()
     }
 
-    /// Whether counting the rows up to the end of the page reads no more rows than these. Then it is cheaper than reading them all.
+    /// Whether counting the rows up to the end of the page reads no more rows than these. Then it is cheaper than
+    /// reading them all.
     pub(super) fn is_counted_fast(&self) -> bool {
         !self.is_filtered() && !self.is_deduplicated() && self.farthest().is_none() && !self.scan.is_bounded()
     }
@@ -185,9 +186,9 @@ impl Plan {
         self.best_per_source || self.ranking.distinct && !self.joins.is_empty()
     }
 
-    /// The attempts to make until the page is full. An index may have dead rows, and the connection's own settings may be low, so a
-    /// scan that does not continue by itself is told to. The last attempt looks at every row: a page that is still short then has all
-    /// there is. A search that bounds its scan makes no such attempt.
+    /// The attempts to make until the page is full. An index may have dead rows, and the connection's own settings may
+    /// be low, so a scan that does not continue by itself is told to. The last attempt looks at every row: a page that
+    /// is still short then has all there is. A search that bounds its scan makes no such attempt.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         if self.exact {
             return vec![Attempt::Exact];
@@ -210,8 +211,8 @@ impl Plan {
         attempts
     }
 
-    /// Whether a scan that returned `scanned` rows would find no more if it were asked for more, because it already continued to the
-    /// end of the index or to its own bound.
+    /// Whether a scan that returned `scanned` rows would find no more if it were asked for more, because it already
+    /// continued to the end of the index or to its own bound.
     pub(super) fn is_exhausted(&self, attempt: Attempt, scanned: u64) -> bool {
         let Attempt::Scan { window, insists } = attempt else {
             return true;
@@ -219,8 +220,8 @@ impl Plan {
         scanned < window && self.scan.carries_on(window, self.is_filtered() || insists)
     }
 
-    /// Whether the distance of a stored vector may be NaN or NULL: zeros have no angle, a product may overflow, and an expression may
-    /// be anything.
+    /// Whether the distance of a stored vector may be NaN or NULL: zeros have no angle, a product may overflow, and an
+    /// expression may be anything.
     pub(super) fn may_have_no_distance(&self) -> bool {
         self.operand == Operand::Expression || matches!(self.metric, Metric::Cosine | Metric::InnerProduct)
     }

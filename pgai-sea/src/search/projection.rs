@@ -4,100 +4,15 @@ use std::marker::PhantomData;
 
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, Iden, IdenStatic, Iterable, PartialModelTrait,
-    PrimaryKeyToColumn, PrimaryKeyTrait, QueryResult, QuerySelect, RelationDef,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, Iden, IdenStatic, Iterable, PartialModelTrait, QueryResult,
+    QuerySelect,
 };
 
 use super::hit::{CHUNK, Chunk, Hit, HitWithSource, PARTIAL, PartialHit, RowHit, SOURCE, distance};
 use crate::entity::{EmbeddingTrait, SourceKey};
 
-/// An entity with a column of vectors: a companion, or with `destination = "column"` the source itself.
-///
-/// `#[derive(Vectorizer)]` implements it for the latter; every [`EmbeddingTrait`] has it.
-pub trait SearchableTrait: EntityTrait {
-    /// What a search returns: [`Chunks`] or [`SourceRows`].
-    type Projection: Projection<Self>;
-
-    /// The entity that is searched for: the companion's source, or the entity itself.
-    type Source: EntityTrait;
-
-    /// The length of the vectors.
-    const DIMENSIONS: usize;
-
-    /// The column of vectors.
-    fn embedding_column() -> Self::Column;
-
-    /// From a vector to the row that it belongs to. `None`: it is in that row.
-    #[must_use]
-    fn source_relation() -> Option<RelationDef> {
-        None
-    }
-
-    /// The columns, of this entity's table, that hold the source's key in the order of its primary key.
-    #[must_use]
-    fn source_key() -> Vec<Self::Column>;
-
-    /// The columns that tell the rows of this entity's table apart.
-    #[must_use]
-    fn identity() -> Vec<Self::Column> {
-        Self::source_key()
-    }
-
-    /// The text of a chunk, where there are chunks.
-    #[must_use]
-    fn chunk() -> Option<Self::Column> {
-        None
-    }
-
-    /// The place of a chunk in its row, where a row has several.
-    #[must_use]
-    fn chunk_seq() -> Option<Self::Column> {
-        None
-    }
-}
-
-/// The key of the row that a search is for: `i32`, `Uuid`, or a tuple for a composite key.
-pub type FoundKey<E> = <<<E as SearchableTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
-
 /// A row of the source: what [`with_source`](super::Search::with_source) adds to a hit.
 pub type SourceModel<E> = <<E as EmbeddingTrait>::Source as EntityTrait>::Model;
-
-impl<E: EmbeddingTrait> SearchableTrait for E {
-    type Projection = Chunks;
-    type Source = <E as EmbeddingTrait>::Source;
-
-    const DIMENSIONS: usize = <E as EmbeddingTrait>::DIMENSIONS;
-
-    fn embedding_column() -> Self::Column {
-        <E as EmbeddingTrait>::embedding_column()
-    }
-
-    fn source_relation() -> Option<RelationDef> {
-        Some(<E as EmbeddingTrait>::source_relation())
-    }
-
-    fn source_key() -> Vec<Self::Column> {
-        E::key_columns()
-    }
-
-    fn identity() -> Vec<Self::Column> {
-        vec![E::uuid_column()]
-    }
-
-    fn chunk() -> Option<Self::Column> {
-        Some(E::chunk_column())
-    }
-
-    fn chunk_seq() -> Option<Self::Column> {
-        Some(E::chunk_seq_column())
-    }
-}
-
-/// The columns of an entity's primary key, in their order.
-#[doc(hidden)]
-pub fn primary_key<E: EntityTrait>() -> Vec<E::Column> {
-    E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect()
-}
 
 /// A [`Search`](super::Search) returns chunks.
 #[derive(Clone, Copy, Debug)]
@@ -154,10 +69,11 @@ impl<E: EmbeddingTrait> Projection<E> for Chunks {
     type Hit = Hit<SourceKey<E>>;
 
     fn select(columns: &mut SelectStatement, vectors: bool) {
-        let mut chunk = vec![E::uuid_column()];
+        let mut chunk = Vec::from_iter(E::uuid_column());
         chunk.extend(E::key_columns());
-        chunk.extend([E::chunk_seq_column(), E::chunk_column()]);
-        chunk.extend(vectors.then(<E as EmbeddingTrait>::embedding_column));
+        chunk.extend(E::chunk_seq_column());
+        chunk.extend(E::chunk_column());
+        chunk.extend(vectors.then(E::embedding_column));
         for column in chunk {
             add(columns, named(CHUNK, column));
         }
@@ -192,7 +108,7 @@ impl<E: EmbeddingTrait> Projection<E> for WithSource {
     }
 }
 
-impl<E: SearchableTrait<Projection = SourceRows>> Projection<E> for SourceRows {
+impl<E: EmbeddingTrait> Projection<E> for SourceRows {
     type Hit = RowHit<E::Model>;
 
     fn select(columns: &mut SelectStatement, vectors: bool) {
@@ -214,7 +130,7 @@ impl<E: SearchableTrait<Projection = SourceRows>> Projection<E> for SourceRows {
     }
 }
 
-impl<E: SearchableTrait, P: PartialModelTrait> Projection<E> for Partial<P> {
+impl<E: EmbeddingTrait, P: PartialModelTrait> Projection<E> for Partial<P> {
     type Hit = PartialHit<P>;
 
     const JOINS_SOURCE: bool = true;
@@ -235,7 +151,7 @@ impl<E: SearchableTrait, P: PartialModelTrait> Projection<E> for Partial<P> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Distances {}
 
-impl<E: SearchableTrait> Projection<E> for Distances {
+impl<E: EmbeddingTrait> Projection<E> for Distances {
     type Hit = f64;
 
     fn select(_: &mut SelectStatement, _: bool) {}

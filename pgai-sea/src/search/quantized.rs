@@ -3,7 +3,7 @@
 use sea_orm::sea_query::Expr;
 
 use super::error::SearchError;
-use crate::pgvector::{Metric, binary_expr, halfvec_expr};
+use crate::pgvector::{Metric, Quantization};
 
 /// Searches through an index on quantized vectors, which have fewer bits: `search.quantized(Quantized::halfvec())`.
 ///
@@ -15,21 +15,15 @@ use crate::pgvector::{Metric, binary_expr, halfvec_expr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub struct Quantized {
-    kind: Kind,
+    quantization: Quantization,
     oversample: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
-    HalfVec,
-    Binary,
 }
 
 impl Quantized {
     /// Two bytes a number instead of four. It fetches twice as many rows as are wanted, and finds the same rows for most models.
     pub fn halfvec() -> Self {
         Self {
-            kind: Kind::HalfVec,
+            quantization: Quantization::HalfVec,
             oversample: 2,
         }
     }
@@ -37,7 +31,7 @@ impl Quantized {
     /// One bit a number, for models of many dimensions. It fetches ten times as many rows as are wanted.
     pub fn binary() -> Self {
         Self {
-            kind: Kind::Binary,
+            quantization: Quantization::Binary,
             oversample: 10,
         }
     }
@@ -66,9 +60,11 @@ impl Quantized {
     /// The expression that the index orders by.
     pub(super) fn order(self, metric: Metric, embedding: Expr, query: Expr, dimensions: usize) -> Expr {
         let dimensions = u32::try_from(dimensions).unwrap_or(u32::MAX);
-        match self.kind {
-            Kind::HalfVec => metric.between(halfvec_expr(embedding, dimensions), halfvec_expr(query, dimensions)),
-            Kind::Binary => Metric::Hamming.between(binary_expr(embedding, dimensions), binary_expr(query, dimensions)),
-        }
+        let metric = match self.quantization {
+            Quantization::HalfVec => metric,
+            Quantization::Binary => Metric::Hamming,
+        };
+        let quantized = |vector| self.quantization.of(vector, dimensions);
+        metric.between(quantized(embedding), quantized(query))
     }
 }

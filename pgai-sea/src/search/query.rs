@@ -9,9 +9,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait};
 
 use super::error::{SearchError, table_of};
 use super::plan::Operand;
-use super::projection::SearchableTrait;
 use super::refusal::Searching as _;
 use crate::embedder::Embedder;
+use crate::entity::EmbeddingTrait;
 use crate::pgvector::{Metric, VectorExpr, VectorFault, check_vector};
 
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl SearchQuery<'_> {
     }
 
     /// Refuses a vector that nothing can be compared with.
-    pub(super) fn check<E: SearchableTrait>(&self, metric: Metric) -> Result<(), SearchError> {
+    pub(super) fn check<E: EmbeddingTrait>(&self, metric: Metric) -> Result<(), SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric).map(drop),
             Self::Expr(_) | Self::Call(_) | Self::Text(_) | Self::Like(_) => Ok(()),
@@ -70,7 +70,7 @@ impl SearchQuery<'_> {
     }
 
     /// The operand of the distance, if it is known before the search runs.
-    pub(super) fn operand<E: SearchableTrait>(&self, metric: Metric) -> Result<Expr, SearchError> {
+    pub(super) fn operand<E: EmbeddingTrait>(&self, metric: Metric) -> Result<Expr, SearchError> {
         match self {
             Self::Vector(vector) => checked::<E>(vector.clone(), metric),
             Self::Expr(expr) => Ok(once(expr.clone())),
@@ -79,7 +79,7 @@ impl SearchQuery<'_> {
     }
 
     /// The operand of the distance. Embeds the text, evaluates the call, or reads the row's vector.
-    pub(super) async fn resolve<E: SearchableTrait, C: ConnectionTrait>(
+    pub(super) async fn resolve<E: EmbeddingTrait, C: ConnectionTrait>(
         &self,
         metric: Metric,
         db: &C,
@@ -120,7 +120,7 @@ impl SearchQuery<'_> {
     }
 
     /// Leaves out the row that others are compared with.
-    pub(super) fn except<E: SearchableTrait>(&self) -> Option<Expr> {
+    pub(super) fn except<E: EmbeddingTrait>(&self) -> Option<Expr> {
         match self {
             Self::Like(key) => Some(is_of::<E>(key).not()),
             _ => None,
@@ -155,7 +155,7 @@ impl<'a> Text<'a> {
 }
 
 /// The vector that `select` returns as `name`. `None`: it is NULL, or there is no row.
-async fn one_vector<E: SearchableTrait, C: ConnectionTrait>(
+async fn one_vector<E: EmbeddingTrait, C: ConnectionTrait>(
     select: &SelectStatement,
     name: &str,
     db: &C,
@@ -166,8 +166,8 @@ async fn one_vector<E: SearchableTrait, C: ConnectionTrait>(
 }
 
 /// A condition that holds for the row with this key, and for its chunks.
-fn is_of<E: SearchableTrait>(key: &[Value]) -> Expr {
-    let columns = E::source_key().into_iter().zip(key);
+fn is_of<E: EmbeddingTrait>(key: &[Value]) -> Expr {
+    let columns = E::key_columns().into_iter().zip(key);
     columns
         .map(|(column, value)| column.eq(value.clone()))
         .reduce(ExprTrait::and)
@@ -183,7 +183,7 @@ fn once(expr: Expr) -> Expr {
     }
 }
 
-fn checked<E: SearchableTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
+fn checked<E: EmbeddingTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
     check_vector(&vector, E::DIMENSIONS).map_err(|fault| match fault {
         VectorFault::Length { expected, actual } => SearchError::Dimensions {
             table: table_of::<E>(),

@@ -12,10 +12,11 @@ use super::error::SearchError;
 use super::explain::{IndexName, explain};
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
-use super::projection::{Distances, SearchableTrait};
+use super::projection::Distances;
 use super::quantized::Quantized;
 use super::refusal::Searching as _;
 use super::statement::up_to;
+use crate::entity::EmbeddingTrait;
 use crate::pgvector::{Metric, VectorExpr};
 
 /// The default values of `hnsw.ef_search` and `ivfflat.probes` that are measured.
@@ -67,7 +68,7 @@ pub struct RecallAt {
     pub median: Duration,
 }
 
-impl<E: SearchableTrait> Recall<E> {
+impl<E: EmbeddingTrait> Recall<E> {
     pub(super) fn new(k: u64, sample: u64) -> Self {
         // one more for the vector that is searched for
         let plan = Plan {
@@ -126,7 +127,7 @@ impl<E: SearchableTrait> Recall<E> {
         let mut exact_times = Vec::new();
         for sampled in &sample {
             let searched = self.distances(&self.plan, sampled, Attempt::Exact, db).await;
-            let (distances, took) = searched.searching::<E>()?;
+            let (distances, took) = searched.comparing::<E>(&sampled.query)?;
             // a small table has fewer than k rows
             exact.push((distances.len(), distances.last().copied().unwrap_or(f64::NEG_INFINITY)));
             exact_times.push(took);
@@ -137,7 +138,7 @@ impl<E: SearchableTrait> Recall<E> {
             let mut times = Vec::new();
             for (sampled, (all, farthest)) in sample.iter().zip(&exact) {
                 let searched = self.distances(plan, sampled, first(plan), db).await;
-                let (distances, took) = searched.searching::<E>()?;
+                let (distances, took) = searched.comparing::<E>(&sampled.query)?;
                 let found = distances
                     .iter()
                     .filter(|distance| *distance <= farthest)

@@ -1,30 +1,47 @@
 //! Makes the database's errors those of a search.
 
+use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::error::{SearchError, table_of};
-use super::projection::SearchableTrait;
+use crate::entity::EmbeddingTrait;
 
 /// An answer of the database to a search of `E`.
 pub(super) trait Searching<T> {
-    /// Says in an error which table was searched, and what a mismatch of dimensions means.
-    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError>;
+    /// Says in an error which table was searched.
+    fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError>;
+
+    /// The same for a statement that compares the stored vectors with `query`. If their lengths differ, the error says so.
+    fn comparing<E: EmbeddingTrait>(self, query: &Expr) -> Result<T, SearchError>;
 }
 
 impl<T> Searching<T> for Result<T, DbErr> {
-    fn searching<E: SearchableTrait>(self) -> Result<T, SearchError> {
-        self.map_err(|source| match stored_dimensions(&source, E::DIMENSIONS) {
-            Some(stored) => SearchError::StoredDimensions {
+    fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError> {
+        self.map_err(|source| SearchError::Db {
+            table: table_of::<E>(),
+            source,
+        })
+    }
+
+    fn comparing<E: EmbeddingTrait>(self, query: &Expr) -> Result<T, SearchError> {
+        let stored = match &self {
+            Err(error) if is_checked(query) => stored_dimensions(error, E::DIMENSIONS),
+            _ => None,
+        };
+        match stored {
+            Some(stored) => Err(SearchError::StoredDimensions {
                 table: table_of::<E>(),
                 stored,
                 query: E::DIMENSIONS,
-            },
-            None => SearchError::Db {
-                table: table_of::<E>(),
-                source,
-            },
-        })
+            }),
+            None => self.searching::<E>(),
+        }
     }
+}
+
+/// Whether the query is a vector, which was checked before the search, and not an expression.
+pub(super) fn is_checked(query: &Expr) -> bool {
+    matches!(query, Expr::Value(Value::Vector(Some(_))))
 }
 
 /// pgvector's errors of this kind: `data_exception`.
@@ -70,7 +87,7 @@ mod tests {
             ("different vector dimensions 4 and 3", Some(4)),
             ("different halfvec dimensions 3 and 4", Some(4)),
             ("expected 3 dimensions, not 4", Some(4)),
-            // of an expression that is neither
+            // neither is declared
             ("different vector dimensions 4 and 5", None),
             ("NaN not allowed in vector", None),
         ] {

@@ -13,11 +13,14 @@ use crate::sql::quote_literal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IterativeScan {
-    /// The scan stops after `ef_search` rows (HNSW) or `probes` lists (IVFFlat), however many of the rows pass the filter.
+    /// The scan stops after `ef_search` rows (HNSW) or `probes` lists (IVFFlat), however many of the rows pass the
+    /// filter.
     Off,
-    /// The scan continues, and returns rows in the exact order of their distances. IVFFlat has no strict order and takes this as relaxed.
+    /// The scan continues, and returns rows in the exact order of their distances. IVFFlat has no strict order and
+    /// takes this as relaxed.
     Strict,
-    /// The scan continues, and a later row may be nearer than an earlier one. It finds slightly more rows for the same work.
+    /// The scan continues, and a later row may be nearer than an earlier one. It finds slightly more rows for the same
+    /// work.
     Relaxed,
 }
 
@@ -49,7 +52,8 @@ enum SettingValue {
 }
 
 impl Scan {
-    /// Refuses what pgvector would. PostgreSQL checks a value only once it has loaded pgvector, and ignores a bad one until then.
+    /// Refuses what pgvector would. PostgreSQL checks a value only once it has loaded pgvector, and ignores a bad one
+    /// until then.
     pub(super) fn check(&self) -> Result<(), SearchError> {
         for (setter, value, max) in [
             ("ef_search", self.ef_search, 1_000),
@@ -69,7 +73,8 @@ impl Scan {
         self.iterative == Some(IterativeScan::Off) || self.max_scan_tuples.is_some() || self.max_probes.is_some()
     }
 
-    /// The value of `iterative_scan` for a scan that has to return `rows` rows, some of which a filter drops if `filtered`.
+    /// The value of `iterative_scan` for a scan that has to return `rows` rows, some of which a filter drops if
+    /// `filtered`.
     fn iterates(&self, rows: u64, filtered: bool) -> Option<IterativeScan> {
         let found_in_one_go = self.ef_search.map_or(DEFAULT_EF_SEARCH, u64::from);
         let carries_on =
@@ -105,20 +110,21 @@ impl Scan {
     }
 }
 
-/// The common table expression with the rows of an index scan. It hides a table of this name, also from SeaORM's access control, so
-/// the name is one that no table should have.
+/// The common table expression with the rows of an index scan. It hides a table of this name, also from SeaORM's access
+/// control, so the name is one that no table should have.
 pub(super) const HITS: &str = "pgai_sea_hits";
 /// The column with the number of its rows.
 pub(super) const SCANNED: &str = "scanned";
 const SCAN: &str = "pgai_sea_scan";
 const RESTORE: &str = "pgai_sea_restore";
 
-/// Makes `settings` hold for this statement alone. `scan` makes them before the index scan starts and keeps the former values;
-/// `restore` sets those again once all hits are read. This takes one round trip on any connection, and a caller's transaction keeps
-/// its own settings. `nearest` has to wait for [`set`], and the query that reads the hits for [`restored`].
+/// Makes `settings` hold for this statement alone. `scan` makes them before the index scan starts and keeps the former
+/// values; `restore` sets those again once all hits are read. This takes one round trip on any connection, and a
+/// caller's transaction keeps its own settings. `nearest` has to wait for [`set`], and the query that reads the hits
+/// for [`restored`].
 ///
-/// Names and words are part of the text, because building a tree of expressions would take longer than the rest of the search. Only
-/// numbers are bound.
+/// Names and words are part of the text, because building a tree of expressions would take longer than the rest of the
+/// search. Only numbers are bound.
 pub(super) fn scanning(nearest: SelectStatement, settings: &[Setting]) -> WithClause {
     // PostgreSQL evaluates a select list from left to right
     let mut scan = String::new();
@@ -180,8 +186,8 @@ pub(super) fn restored() -> Expr {
     after(RESTORE)
 }
 
-/// A condition that is true once the common table expression `name` has been evaluated. It has no columns, so PostgreSQL checks it
-/// before it reads a row, also in an empty table.
+/// A condition that is true once the common table expression `name` has been evaluated. It has no columns, so
+/// PostgreSQL checks it before it reads a row, also in an empty table.
 fn after(name: &'static str) -> Expr {
     Expr::cust(format!("(SELECT COUNT(*) FROM {name}) > 0"))
 }

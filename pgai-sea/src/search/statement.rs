@@ -11,8 +11,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, State
 
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::plan::{Attempt, Join, Plan};
-use super::projection::{Projection, SearchableTrait};
+use super::projection::Projection;
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
+use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
 /// The statement of a search.
@@ -65,13 +66,13 @@ pub(super) fn identity(i: usize) -> String {
 }
 
 impl Plan {
-    pub(super) fn statement<E: SearchableTrait, F: Projection<E>>(
+    pub(super) fn statement<E: EmbeddingTrait, F: Projection<E>>(
         &self,
         query: &Expr,
         attempt: Attempt,
     ) -> SearchStatement {
         let page = |hits, keyed: bool| {
-            let keys = if keyed { E::source_key().len() } else { 0 };
+            let keys = if keyed { E::key_columns().len() } else { 0 };
             self.page(hits, keys, E::identity().len())
         };
         let Attempt::Scan { window, insists } = attempt else {
@@ -111,7 +112,7 @@ impl Plan {
     }
 
     /// Counts the rows that can be hits, up to `limit`.
-    pub(super) fn count<E: SearchableTrait, F: Projection<E>>(
+    pub(super) fn count<E: EmbeddingTrait, F: Projection<E>>(
         &self,
         query: &Expr,
         limit: Option<u64>,
@@ -121,7 +122,7 @@ impl Plan {
         if self.is_deduplicated() {
             matching.distinct();
             let columns = if self.best_per_source {
-                E::source_key()
+                E::key_columns()
             } else {
                 E::identity()
             };
@@ -147,7 +148,7 @@ impl Plan {
 
     /// Asks whether the searched tables have rows, whether the query is not NULL for one of them, and whether it has a distance to
     /// itself for one of them. It leaves out the filters: when they leave no row, that says nothing about the query.
-    pub(super) fn probe<E: SearchableTrait, F: Projection<E>>(&self, query: &Expr) -> SelectStatement {
+    pub(super) fn probe<E: EmbeddingTrait, F: Projection<E>>(&self, query: &Expr) -> SelectStatement {
         let unfiltered = Self {
             metric: self.metric,
             joins: self.joins.clone(),
@@ -172,7 +173,7 @@ impl Plan {
     }
 
     /// All rows that can be hits, unordered, with the columns of a hit, and the columns that order and identify them if `keyed`.
-    pub(super) fn hits<E: SearchableTrait, F: Projection<E>>(
+    pub(super) fn hits<E: EmbeddingTrait, F: Projection<E>>(
         &self,
         query: &Expr,
         distance: Expr,
@@ -184,7 +185,7 @@ impl Plan {
         hits
     }
 
-    fn columns<E: SearchableTrait, F: Projection<E>>(
+    fn columns<E: EmbeddingTrait, F: Projection<E>>(
         &self,
         hits: &mut SelectStatement,
         query: &Expr,
@@ -193,7 +194,7 @@ impl Plan {
     ) {
         F::select(hits, self.vectors);
         if keyed {
-            for (i, column) in E::source_key().into_iter().enumerate() {
+            for (i, column) in E::key_columns().into_iter().enumerate() {
                 hits.expr_as(column.into_expr(), key(i));
             }
             hits.expr_as(seq::<E>(), SEQ);
@@ -214,7 +215,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn source<E: SearchableTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
+    pub(super) fn source<E: EmbeddingTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
         self.tables::<E, F>(select);
         let conditions = self.conditions::<E>();
         if !conditions.is_empty() {
@@ -222,7 +223,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn tables<E: SearchableTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
+    pub(super) fn tables<E: EmbeddingTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
         select.from(E::default().table_ref());
         if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
@@ -232,7 +233,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn conditions<E: SearchableTrait>(&self) -> Condition {
+    pub(super) fn conditions<E: EmbeddingTrait>(&self) -> Condition {
         // a row that waits for its vector has no distance
         let waiting = E::source_relation().is_none();
         Condition::all()
@@ -241,12 +242,12 @@ impl Plan {
             .add_option(self.except.clone())
     }
 
-    pub(super) fn distance<E: SearchableTrait>(&self, query: &Expr) -> Expr {
+    pub(super) fn distance<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
         self.metric.between(E::embedding_column().into_expr(), query.clone())
     }
 
     /// The expression that the index orders by.
-    pub(super) fn scanned<E: SearchableTrait>(&self, query: &Expr) -> Expr {
+    pub(super) fn scanned<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
         match self.quantized {
             None => self.distance::<E>(query),
             Some(quantized) => quantized.order(
@@ -336,8 +337,8 @@ pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Exp
 }
 
 /// The chunk's place in the text of its row.
-pub(super) fn seq<E: SearchableTrait>() -> Expr {
-    E::chunk_seq().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
+pub(super) fn seq<E: EmbeddingTrait>() -> Expr {
+    E::chunk_seq_column().map_or_else(|| Expr::cust("0"), ColumnTrait::into_expr)
 }
 
 /// Of the rows with the same `keys`, the first by `by`. The result is unordered.

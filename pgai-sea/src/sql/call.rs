@@ -27,6 +27,8 @@ pub(crate) enum Arg {
     Relation(Option<String>, String),
     Text(String),
     Texts(Vec<String>),
+    /// A subquery, in which the texts stand as their numbers between NULs.
+    Query(String, Vec<String>),
     /// `ai.grant_to(variadic name[])`, the only function without named arguments.
     GrantTo(Vec<String>),
     Call(Call),
@@ -111,8 +113,30 @@ impl Renderer {
                 self.texts(roles, "::name[]");
                 self.sql.push(')');
             }
+            Arg::Query(sql, texts) => self.query(sql, texts),
             Arg::Call(call) => self.call(call),
         }
+    }
+
+    fn query(&mut self, sql: &str, texts: &[String]) {
+        let mut place = |text: &String| match &mut self.values {
+            None => quote_literal(text),
+            Some(values) => {
+                values.push(Value::String(Some(text.clone())));
+                format!("${}", values.len())
+            }
+        };
+        let places: Vec<String> = texts.iter().map(&mut place).collect();
+        self.sql.push('(');
+        for (i, part) in sql.split('\0').enumerate() {
+            let number = part.parse::<usize>().ok().filter(|_| i % 2 == 1);
+            self.sql.push_str(
+                number
+                    .and_then(|number| places.get(number))
+                    .map_or(part, String::as_str),
+            );
+        }
+        self.sql.push(')');
     }
 
     /// A literal needs no cast, PostgreSQL types it by the argument; a parameter is sent as text and does.

@@ -1,5 +1,5 @@
-//! The one place that quotes identifiers and renders literals and `name => value` calls. Other modules hand over plain strings
-//! and never write a quote character into SQL.
+//! The one place that quotes identifiers and renders literals and `name => value` calls. Other modules hand over plain
+//! strings and never write a quote character into SQL.
 
 mod call;
 mod quote;

@@ -1,8 +1,8 @@
 //! From a row's text to the texts that are embedded: chunks by the splitters, formatted by the template.
 //!
-//! [`Chunking::split`](crate::Chunking::split) and [`PythonTemplate::render`](crate::config::PythonTemplate::render) show what the
-//! worker makes of a text. Both give, byte for byte, what pgai's Python worker gives: LangChain's splitters, and Python's
-//! `string.Template` with values as Python's `str()` prints them.
+//! [`Chunking::split`](crate::Chunking::split) and [`PythonTemplate::render`](crate::config::PythonTemplate::render)
+//! show what the worker makes of a text. Both give, byte for byte, what pgai's Python worker gives: LangChain's
+//! splitters, and Python's `string.Template` with values as Python's `str()` prints them.
 
 mod python;
 mod split;

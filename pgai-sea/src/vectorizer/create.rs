@@ -1,20 +1,17 @@
 //! `ai.create_vectorizer`.
 
 mod rules;
+mod statement;
 
 pub(crate) use self::rules::is_vectorizer_name;
 
-use sea_orm::sea_query::IntoTableRef;
-use sea_orm::{DbBackend, EntityName, Statement};
+use sea_orm::EntityName;
 
-use crate::config::{
-    Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
-};
-#[cfg(feature = "migration")]
-use crate::sql::relation_text;
-use crate::sql::{Arg, Call, table_name};
+use super::source::SourceTable;
+use crate::config::{Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling};
 
-/// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not sent.
+/// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not
+/// sent.
 ///
 /// ```
 /// use pgai_sea::config::{Chunking, Embedding, Formatting, Loading};
@@ -40,7 +37,7 @@ use crate::sql::{Arg, Call, table_name};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateVectorizer {
-    source: Result<(Option<String>, String), NoSource>,
+    source: SourceTable,
     name: Option<String>,
     destination: Option<Destination>,
     loading: Option<Loading>,
@@ -60,27 +57,15 @@ pub struct CreateVectorizer {
     declared_dimensions: Option<u32>,
 }
 
-/// Why there is no source: `check` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NoSource {
-    NotATable,
-    Entity,
-}
-
 impl CreateVectorizer {
     /// For a table: `"blog_posts"`, found along the search path, or `("website", "blog_posts")`.
     ///
-    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. An entity goes into
-    /// [`entity`](Self::entity), which knows its `schema_name`; here it would be its table's name alone, and is refused.
+    /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity call
+    /// [`entity`](Self::entity).
     #[must_use]
-    pub fn new<S: IntoTableRef>(source: S) -> Self {
-        let source = if is_entity::<S>() {
-            Err(NoSource::Entity)
-        } else {
-            table_name(source).ok_or(NoSource::NotATable)
-        };
+    pub fn new(source: impl Into<SourceTable>) -> Self {
         Self {
-            source,
+            source: source.into(),
             name: None,
             destination: None,
             loading: None,
@@ -119,7 +104,8 @@ impl CreateVectorizer {
     /// use pgai_sea::config::{Embedding, Loading};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let create = CreateVectorizer::entity(blog_post::Entity) // of `#[sea_orm(table_name = "blog_posts", schema_name = "website")]`
+    /// // of `#[sea_orm(table_name = "blog_posts", schema_name = "website")]`
+    /// let create = CreateVectorizer::entity(blog_post::Entity)
     ///     .loading(Loading::column("content"))
     ///     .embedding(Embedding::ollama("all-minilm", 384));
     ///
@@ -134,7 +120,7 @@ impl CreateVectorizer {
     /// ```
     #[must_use]
     pub fn entity(source: impl EntityName) -> Self {
-        Self::new(source.table_ref())
+        Self::new(SourceTable::entity(source))
     }
 
     /// The vectorizer's name: lower-case letters, digits and underscores. By default `<target_schema>_<target_table>`.
@@ -249,9 +235,8 @@ impl CreateVectorizer {
 
     /// The source, as text for `regclass`.
     #[cfg(feature = "migration")]
-    pub(crate) fn regclass(&self) -> Option<String> {
-        let (schema, table) = self.source.as_ref().ok()?;
-        Some(relation_text(schema.as_deref(), table))
+    pub(crate) fn regclass(&self) -> String {
+        self.source.regclass()
     }
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
@@ -269,62 +254,6 @@ impl CreateVectorizer {
     pub(crate) fn get_formatting(&self) -> Option<&Formatting> {
         self.formatting.as_ref()
     }
-
-    /// The statement with its values as literals, for people and for `psql`.
-    ///
-    /// # Errors
-    ///
-    /// What no database would take, naming the setter; see [`statement`](Self::statement).
-    pub fn to_sql(&self) -> Result<String, ConfigError> {
-        Ok(format!("SELECT {}", self.call()?.to_sql()))
-    }
-
-    /// The statement with bound values. It returns one row: the vectorizer's id, an `i32`.
-    ///
-    /// # Errors
-    ///
-    /// A required setter that was not called, and values outside of what pgai's functions take, naming the setter.
-    pub fn statement(&self) -> Result<Statement, ConfigError> {
-        let (sql, values) = self.call()?.bind();
-        Ok(Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            format!("SELECT {sql}"),
-            values,
-        ))
-    }
-
-    fn call(&self) -> Result<Call, ConfigError> {
-        self.check()?;
-        let name = |name: &Option<String>| name.clone().map(Arg::Name);
-        Ok(Call::new("create_vectorizer")
-            .arg(
-                "source",
-                self.source
-                    .clone()
-                    .ok()
-                    .map(|(schema, table)| Arg::Relation(schema, table)),
-            )
-            .arg("name", self.name.as_ref())
-            .arg("destination", self.destination.as_ref().and_then(Destination::call))
-            .arg("loading", self.loading.as_ref().and_then(Loading::call))
-            .arg("parsing", self.parsing.as_ref().and_then(Parsing::call))
-            .arg("embedding", self.embedding.as_ref().and_then(Embedding::call))
-            .arg("chunking", self.chunking.as_ref().and_then(Chunking::call))
-            .arg("indexing", self.indexing.as_ref().and_then(Indexing::call))
-            .arg("formatting", self.formatting.as_ref().and_then(Formatting::call))
-            .arg("scheduling", self.scheduling.as_ref().and_then(Scheduling::call))
-            .arg("processing", self.processing.as_ref().and_then(Processing::call))
-            .arg("queue_schema", name(&self.queue_schema))
-            .arg("queue_table", name(&self.queue_table))
-            .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo))
-            .arg("enqueue_existing", self.enqueue_existing)
-            .arg("if_not_exists", self.if_not_exists))
-    }
-}
-
-/// Whether `S` is a SeaORM entity. As a table's name it has lost its schema, and only its type tells it from another name.
-fn is_entity<S>() -> bool {
-    size_of::<S>() == 0 && std::any::type_name::<S>().ends_with("::Entity")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use sea_orm::sea_query::Value;
 use sea_orm::{DbBackend, Statement};
 
+use super::reference::VectorizerRef;
 use crate::config::{ConfigError, check_identifier, check_text};
 use crate::sql::quote_literal;
 
@@ -35,8 +36,8 @@ pub struct DropVectorizer {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
-    Id(i32),
-    Name(String),
+    Ref(VectorizerRef),
+    /// In whichever schema.
     Table(String),
 }
 
@@ -50,16 +51,22 @@ impl DropVectorizer {
         }
     }
 
+    /// By its name, by its id, or by the entity that declares it: `DropVectorizer::new(content_embeddings::Entity)`.
+    #[must_use]
+    pub fn new(vectorizer: impl Into<VectorizerRef>) -> Self {
+        Self::of(Target::Ref(vectorizer.into()))
+    }
+
     /// By its name.
     #[must_use]
     pub fn name(name: impl Into<String>) -> Self {
-        Self::of(Target::Name(name.into()))
+        Self::new(VectorizerRef::Name(name.into()))
     }
 
     /// By its id, which `create_vectorizer` returned.
     #[must_use]
     pub fn id(vectorizer_id: i32) -> Self {
-        Self::of(Target::Id(vectorizer_id))
+        Self::new(VectorizerRef::Id(vectorizer_id))
     }
 
     /// By the table that holds its embeddings.
@@ -104,7 +111,7 @@ impl DropVectorizer {
         self.bound(|_| "SELECT v.name::text, v.config #>> '{destination,target_schema}'".to_owned())
     }
 
-    /// What is dropped, for messages: `with target table "x"`.
+    /// What is dropped, as it stands after "vectorizer".
     #[cfg(feature = "migration")]
     pub(crate) fn describe(&self) -> String {
         let schema = self
@@ -113,9 +120,8 @@ impl DropVectorizer {
             .map(|schema| format!(" in schema {schema:?}"))
             .unwrap_or_default();
         match &self.target {
-            Target::Id(id) => format!("with id {id}{schema}"),
-            Target::Name(name) => format!("called {name:?}{schema}"),
-            Target::Table(table) => format!("with target table {table:?}{schema}"),
+            Target::Ref(vectorizer) => format!("{vectorizer}{schema}"),
+            Target::Table(table) => format!("with the table {table:?}{schema}"),
         }
     }
 
@@ -161,15 +167,14 @@ impl DropVectorizer {
     }
 
     fn of_candidates(&self, select: &str, mut place: impl FnMut(Value) -> String) -> String {
-        let (column, value) = match &self.target {
-            Target::Id(id) => ("v.id", Value::Int(Some(*id))),
-            Target::Name(name) => ("v.name", Value::String(Some(name.clone()))),
-            Target::Table(table) => (
-                "v.config #>> '{destination,target_table}'",
-                Value::String(Some(table.clone())),
-            ),
+        let condition = match &self.target {
+            Target::Ref(vectorizer) => vectorizer.condition("v", &mut place),
+            Target::Table(table) => {
+                let table = place(Value::String(Some(table.clone())));
+                format!("v.config #>> '{{destination,target_table}}' = {table}")
+            }
         };
-        let mut sql = format!("{select} FROM ai.vectorizer v WHERE {column} = {}", place(value));
+        let mut sql = format!("{select} FROM ai.vectorizer v WHERE {condition}");
         if let Some(schema) = &self.target_schema {
             sql.push_str(" AND v.config #>> '{destination,target_schema}' = ");
             sql.push_str(&place(Value::String(Some(schema.clone()))));
@@ -179,8 +184,8 @@ impl DropVectorizer {
 
     fn check(&self) -> Result<(), ConfigError> {
         match &self.target {
-            Target::Id(_) => Ok(()),
-            Target::Name(name) => check_text("name", name),
+            Target::Ref(VectorizerRef::Name(name)) => check_text("name", name),
+            Target::Ref(_) => Ok(()),
             Target::Table(table) => check_identifier("target_table", table),
         }?;
         self.target_schema

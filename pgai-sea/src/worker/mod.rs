@@ -128,7 +128,6 @@ mod protocol;
 mod queue;
 mod report;
 mod run;
-mod wait;
 mod write;
 
 pub use self::builder::Worker;
@@ -139,4 +138,3 @@ pub use self::error::WorkerError;
 pub use self::event::{BatchDone, DeadLetter, Event};
 pub use self::progress::Progress;
 pub use self::report::{Report, VectorizerReport};
-pub use self::wait::{WaitError, wait_until_embedded};

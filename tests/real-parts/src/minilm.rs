@@ -6,7 +6,7 @@ use crate::place::parts_dir;
 use crate::wheel::MINILM;
 use crate::{Error, Result};
 
-/// What candle needs of a model.
+/// The files that a model cannot do without.
 pub(crate) const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
 /// A directory with the model all-MiniLM-L6-v2 (384 dimensions): `config.json`, `tokenizer.json` and

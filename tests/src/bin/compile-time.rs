@@ -67,18 +67,36 @@ pub mod content_embeddings {
 
     impl ActiveModelBehavior for ActiveModel {}
 
+    impl pgai_sea::__private::Sealed for Entity {}
+
     impl pgai_sea::EmbeddingTrait for Entity {
         type Source = super::Entity;
-        const DIMENSIONS: usize = 768;
-        const VIEW_SCHEMA: Option<&'static str> = None;
-        const VIEW_NAME: &'static str = "posts_N_embedding";
+        const DECLARATION: pgai_sea::__private::Declaration = pgai_sea::__private::Declaration::new(
+            module_path!(),
+            (None, "posts_N"),
+            "content",
+            768,
+            pgai_sea::__private::DeclaredDestination::Table {
+                target_schema: None,
+                target_table: "posts_N_embedding_store",
+                view_schema: None,
+                view_name: "posts_N_embedding",
+            },
+            Self::vectorizer,
+        );
+        fn vectorizer() -> pgai_sea::CreateVectorizer { pgai_sea::CreateVectorizer::new("posts_N") }
         fn source_column() -> super::Column { super::Column::Content }
-        fn uuid_column() -> Column { Column::EmbeddingUuid }
-        fn key_columns() -> Vec<Column> { vec![Column::Id] }
-        fn chunk_seq_column() -> Column { Column::ChunkSeq }
-        fn chunk_column() -> Column { Column::Chunk }
         fn embedding_column() -> Column { Column::Embedding }
-        fn source_relation() -> RelationDef { <Self as Related<super::Entity>>::to() }
+        fn key_columns() -> Vec<Column> { vec![Column::Id] }
+        fn uuid_column() -> Option<Column> { Some(Column::EmbeddingUuid) }
+        fn chunk_seq_column() -> Option<Column> { Some(Column::ChunkSeq) }
+        fn chunk_column() -> Option<Column> { Some(Column::Chunk) }
+        fn source_relation() -> Option<RelationDef> { Some(<Self as Related<super::Entity>>::to()) }
+    }
+
+    impl pgai_sea::__private::Searched for Entity {
+        type Embeddings = Self;
+        type Projection = pgai_sea::__private::Chunks;
     }
 }
 
@@ -86,8 +104,10 @@ impl Related<content_embeddings::Entity> for Entity {
     fn to() -> RelationDef { Entity::has_many(content_embeddings::Entity).skip_fk().into() }
 }
 
-impl pgai_sea::SearchedByTrait for Entity {
+impl pgai_sea::__private::Searched for Entity {
     type Embeddings = content_embeddings::Entity;
+    type Projection = pgai_sea::__private::WithSource;
+    const BEST_PER_SOURCE: bool = true;
 }
 "#;
 

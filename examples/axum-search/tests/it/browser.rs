@@ -1,4 +1,5 @@
-//! The page in a browser. These tests are run with `-- --ignored browser`, where Chromium and chromedriver are installed.
+//! The page in a browser. These tests are run with `-- --ignored browser`, where Chromium and chromedriver are
+//! installed.
 
 use axum_search::seed;
 use fantoccini::Locator;
@@ -68,7 +69,8 @@ async fn assert_shows(browser: &Browser, answer: &Value) {
 }
 
 #[tokio::test]
-#[ignore = "needs chromium and chromedriver (`apt-get install chromium chromium-driver`): run with `-- --ignored browser`"]
+#[ignore = "needs chromium and chromedriver (`apt-get install chromium chromium-driver`): run with `-- --ignored \
+    browser`"]
 async fn hits_come_while_one_types_and_follow_edits() {
     on_catalog(Catalog::Ours, async |test| -> TestResult {
         let service = Service::start(test).await?;
@@ -92,10 +94,14 @@ async fn hits_come_while_one_types_and_follow_edits() {
         type_query(&browser, query).await;
         assert_shows(&browser, &service.search(query, 1).await?).await;
         browser.client.find(Locator::Css("[rel=next]")).await?.click().await?;
-        browser.wait_until("return document.querySelector('ol')?.start === 6").await;
+        browser
+            .wait_until("return document.querySelector('ol')?.start === 6")
+            .await;
         assert_shows(&browser, &service.search(query, 2).await?).await;
         browser.client.find(Locator::Css("[rel=prev]")).await?.click().await?;
-        browser.wait_until("return document.querySelector('ol')?.start === 1").await;
+        browser
+            .wait_until("return document.querySelector('ol')?.start === 1")
+            .await;
 
         type_query(&browser, "a recipe for pancakes with maple syrup").await;
         let status = browser.client.find(Locator::Css("#status")).await?;
@@ -105,7 +111,8 @@ async fn hits_come_while_one_types_and_follow_edits() {
         let query = "a recipe for pancakes";
         let id = answer["hits"][0]["id"].as_i64().unwrap();
         let address = format!("/articles/{id}");
-        let draft = json!({"title": "Breakfast", "body": "It is Sunday.\n\nPancakes: whisk eggs, milk and flour, and fry them in butter."});
+        let draft = json!({"title": "Breakfast", "body": "It is Sunday.\n\nPancakes: whisk eggs, milk and flour, and \
+            fry them in butter."});
         service.send(Method::PUT, &address, &draft).await?.error_for_status()?;
         type_query(&browser, query).await;
         let answer = service.search_indexed(query).await?;
@@ -113,10 +120,15 @@ async fn hits_come_while_one_types_and_follow_edits() {
         assert_shows(&browser, &answer).await;
 
         // a delete, looked for again with the same words
-        service.send(Method::DELETE, &address, &Value::Null).await?.error_for_status()?;
+        service
+            .send(Method::DELETE, &address, &Value::Null)
+            .await?
+            .error_for_status()?;
         let input = browser.client.find(Locator::Css("#q")).await?;
         input.send_keys(&char::from(Key::Enter).to_string()).await?;
-        browser.wait_until("return document.querySelectorAll('#answer article').length === 0").await;
+        browser
+            .wait_until("return document.querySelectorAll('#answer article').length === 0")
+            .await;
         wait_for(&browser, query).await;
         browser.close().await;
         service.stop().await
@@ -125,7 +137,8 @@ async fn hits_come_while_one_types_and_follow_edits() {
 }
 
 #[tokio::test]
-#[ignore = "needs chromium and chromedriver (`apt-get install chromium chromium-driver`): run with `-- --ignored browser`"]
+#[ignore = "needs chromium and chromedriver (`apt-get install chromium chromium-driver`): run with `-- --ignored \
+    browser`"]
 async fn markup_of_strangers_is_shown_as_text_and_not_run() {
     on_catalog(Catalog::Ours, async |test| -> TestResult {
         let service = Service::start(test).await?;
@@ -165,7 +178,8 @@ async fn markup_of_strangers_is_shown_as_text_and_not_run() {
 }
 
 #[tokio::test]
-#[ignore = "needs chromium and chromedriver (`apt-get install chromium chromium-driver`): run with `-- --ignored browser`"]
+#[ignore = "needs chromium and chromedriver (`apt-get install chromium chromium-driver`): run with `-- --ignored \
+    browser`"]
 async fn without_scripts_it_is_a_form() {
     on_catalog(Catalog::Ours, async |test| -> TestResult {
         let service = Service::start(test).await?;

@@ -101,7 +101,10 @@ impl Driver {
             .stdout(Stdio::piped())
             .spawn();
         let mut process = spawned.unwrap_or_else(|error| {
-            panic!("chromedriver cannot be run ({error}): `apt-get install chromium chromium-driver`, or what your system calls them")
+            panic!(
+                "chromedriver cannot be run ({error}): `apt-get install chromium chromium-driver`, or what your \
+                system calls them"
+            )
         });
         let mut port = None;
         for line in BufReader::new(process.stdout.take().unwrap()).lines() {

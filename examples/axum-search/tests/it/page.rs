@@ -7,7 +7,8 @@ use crate::service::Service;
 
 pub(crate) const HOSTILE_TITLE: &str =
     r#"</title><script>window.owned = 1</script>"><img src=x onerror=window.owned=1>"#;
-pub(crate) const HOSTILE_BODY: &str = "Whoever runs <script>window.owned = 2</script> & '\"><svg onload=window.owned=2> is in trouble: \
+pub(crate) const HOSTILE_BODY: &str = "Whoever runs <script>window.owned = 2</script> & '\"><svg \
+    onload=window.owned=2> is in trouble: \
                                        markup in a comment of a stranger is executed in the browser of every visitor.";
 
 #[tokio::test]

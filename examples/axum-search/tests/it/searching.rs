@@ -11,8 +11,10 @@ use std::sync::Arc;
 use crate::service::{Service, model, titles};
 
 const BREAD: &str = "Bread is patience. Wet the flour in the evening and go to bed.\n\n\
-                     In the morning the dough has risen – knead it briefly, shape a loaf, and bake it until the crust is dark. \
-                     Ten minutes of steam at the beginning keep the crust soft for long enough. An oven that is not hot enough \
+                     In the morning the dough has risen – knead it briefly, shape a loaf, and bake it until the crust \
+                     is dark. \
+                     Ten minutes of steam at the beginning keep the crust soft for long enough. An oven that is not \
+                     hot enough \
                      makes a pale loaf, and a stone stores the heat.";
 const TIDES: &str = "The sea rises and falls twice a day, pulled by the moon.";
 const BIKES: &str = "A chain that skips is worn. Measure it before the cassette suffers too.";

@@ -19,8 +19,9 @@ impl Candidate {
     }
 }
 
-/// Takes `number` crates: first what the project here names as dependencies, then what those need, and so on; among equally
-/// near ones those that most crates on this machine depend on; then by name. It is the same choice as long as the machine is the same.
+/// Takes `number` crates: first what the project here names as dependencies, then what those need, and so on; among
+/// equally near ones those that most crates on this machine depend on; then by name. It is the same choice as long as
+/// the machine is the same.
 pub(super) fn choose(mut candidates: Vec<Candidate>, number: usize) -> Vec<Unpacked> {
     let mut dependents: HashMap<String, usize> = HashMap::new();
     for candidate in &candidates {

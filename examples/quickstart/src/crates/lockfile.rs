@@ -23,8 +23,8 @@ struct Package {
     dependencies: Vec<String>,
 }
 
-/// The distance of each crate in the nearest `Cargo.lock` from that project's own packages: 1 for what they name themselves, 2 for
-/// what those need, and so on. Nothing where there is no such file.
+/// The distance of each crate in the nearest `Cargo.lock` from that project's own packages: 1 for what they name
+/// themselves, 2 for what those need, and so on. Nothing where there is no such file.
 pub(super) fn depths() -> HashMap<String, usize> {
     let here = env::current_dir().ok();
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

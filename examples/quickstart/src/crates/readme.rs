@@ -9,7 +9,8 @@ use super::manifest::Manifest;
 /// The most bytes of a file that are read. Longer ones are generated.
 const LONGEST: usize = 256 * 1024;
 
-/// The README of the crate in `dir`: the file that the manifest names, else one of a usual name. Whatever is not UTF-8 in it becomes U+FFFD.
+/// The README of the crate in `dir`: the file that the manifest names, else one of a usual name. Whatever is not UTF-8
+/// in it becomes U+FFFD.
 pub(super) fn read(dir: &Path, manifest: &Manifest) -> Option<String> {
     let named = manifest.readme_path().into_iter();
     let mut bytes = named.chain(manifest.readmes().iter().copied()).find_map(|name| {
@@ -31,8 +32,8 @@ pub(super) fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-/// The text of `markdown`, paragraphs separated by blank lines. Code blocks are left out: they say little about what a crate
-/// is for, at great length.
+/// The text of `markdown`, paragraphs separated by blank lines. Code blocks are left out: they say little about what a
+/// crate is for, at great length.
 pub(super) fn plain(markdown: &str) -> String {
     let mut plain = Plain::default();
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES) {

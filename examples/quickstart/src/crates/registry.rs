@@ -19,8 +19,8 @@ pub(super) struct Unpacked {
     pub(super) dir: PathBuf,
 }
 
-/// The newest version of every crate below `sources`, by name. What cannot be read is left out: the registry is Cargo's, and
-/// half a directory of it is nothing to stop at.
+/// The newest version of every crate below `sources`, by name. What cannot be read is left out: the registry is
+/// Cargo's, and half a directory of it is nothing to stop at.
 pub(super) fn newest(sources: &Path) -> Vec<Unpacked> {
     let mut newest: BTreeMap<String, Unpacked> = BTreeMap::new();
     for unpacked in directories(sources)

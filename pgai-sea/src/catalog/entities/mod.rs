@@ -1,17 +1,31 @@
-//! SeaORM entities for the tables and views of the `ai` schema.
+//! SeaORM entities for what an application may want to query in the `ai` schema: how far vectorizers are, what went
+//! wrong, and which workers run.
 //!
-//! They are for reading; the schema's functions write. None of them enters SeaORM's entity registry, so that schema sync
-//! leaves the schema alone.
+//! ```no_run
+//! # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), sea_orm::DbErr> {
+//! use pgai_sea::catalog::entities::vectorizer_errors;
+//! use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
+//!
+//! let latest = vectorizer_errors::Entity::find()
+//!     .order_by_desc(vectorizer_errors::Column::Recorded)
+//!     .limit(10)
+//!     .all(&db)
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! They are for reading. The schema's functions write. None of the entities enters SeaORM's registry, so schema sync
+//! leaves the schema alone. [`catalog::vectorizers`](crate::catalog::vectorizers) reads the vectorizers themselves.
 
-pub mod errors;
-pub mod pgai_lib_version;
-pub mod pgai_sea_migration;
-pub mod vectorizer;
+#[allow(unreachable_pub, reason = "an entity like those beside it")]
+pub(crate) mod vectorizer;
 pub mod vectorizer_errors;
 pub mod vectorizer_status;
 pub mod vectorizer_worker_process;
 pub mod vectorizer_worker_progress;
-pub mod vectorizer_worker_usage;
+#[allow(unreachable_pub, reason = "an entity like those beside it")]
+pub(crate) mod vectorizer_worker_usage;
 
 /// `struct Entity` for `ai.<table>`, written out because `DeriveEntity` registers what it derives.
 macro_rules! entity {

@@ -10,6 +10,7 @@ super::entity! {
 /// One vectorizer's state. Names of tables come quoted where they need it: `public."Blog"`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(entity = Entity)]
+#[non_exhaustive]
 pub struct Model {
     /// The vectorizer.
     #[sea_orm(primary_key)]

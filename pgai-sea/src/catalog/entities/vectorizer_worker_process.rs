@@ -10,6 +10,7 @@ super::entity! {
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(entity = Entity)]
+#[non_exhaustive]
 pub struct Model {
     /// The worker.
     #[sea_orm(primary_key, auto_increment = false)]

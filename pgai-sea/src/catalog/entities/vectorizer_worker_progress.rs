@@ -10,6 +10,7 @@ super::entity! {
 /// One vectorizer's progress.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(entity = Entity)]
+#[non_exhaustive]
 pub struct Model {
     /// The vectorizer.
     #[sea_orm(primary_key, auto_increment = false)]

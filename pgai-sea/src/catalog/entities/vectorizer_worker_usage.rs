@@ -1,5 +1,5 @@
-//! `ai.vectorizer_worker_usage`: how fast workers get on with each vectorizer, and what it takes. pgai's own schema has no such
-//! table, and only this crate's workers write it.
+//! `ai.vectorizer_worker_usage`: how fast workers get on with each vectorizer, and what it takes. pgai's own schema has
+//! no such table, and only this crate's workers write it.
 
 use sea_orm::entity::prelude::*;
 

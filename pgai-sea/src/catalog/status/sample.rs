@@ -65,7 +65,8 @@ async fn find<C: ConnectionTrait>(
 }
 
 impl Relation {
-    /// Some of its pages, for a `FROM` clause, and their share of all. Whatever was deleted from the others, these are as likely as any.
+    /// Some of its pages, for a `FROM` clause, and their share of all. Whatever was deleted from the others, these are
+    /// as likely as any.
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     pub(super) fn part(&self) -> (String, f64) {
         let share = (PAGES as f64 / self.pages.max(1) as f64).min(1.0);

@@ -11,7 +11,9 @@ pub use self::openai::EmbeddingOpenAi;
 pub use self::voyageai::EmbeddingVoyageAi;
 
 use super::{ConfigError, area, check_range, check_text};
-use crate::pgvector::Dimensions;
+
+/// The most dimensions of pgvector's `vector`.
+pub(crate) const MAX_DIMENSIONS: i32 = 16_000;
 
 area! {
     /// The provider and model that embed.
@@ -82,7 +84,7 @@ fn check_model(model: &str, dimensions: i32) -> Result<(), ConfigError> {
     if model.is_empty() {
         return Err(ConfigError::new("model", "is empty"));
     }
-    check_range("dimensions", Some(dimensions), 1..=Dimensions::MAX.into())
+    check_range("dimensions", Some(dimensions), 1..=MAX_DIMENSIONS)
 }
 
 fn check_texts(texts: &[(&str, &Option<String>)]) -> Result<(), ConfigError> {

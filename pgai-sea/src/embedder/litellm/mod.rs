@@ -49,8 +49,8 @@ const NOT_SENT: [&str; 9] = [
 ///
 /// Azure's API version is `api_version`, else `AZURE_API_VERSION`.
 ///
-/// A model with another prefix, or without one, is requested from `api_base`, else `LITELLM_PROXY_API_BASE`, over OpenAI's
-/// API and under its whole name. If `USE_LITELLM_PROXY` is `true`, every model is.
+/// A model with another prefix, or without one, is requested from `api_base`, else `LITELLM_PROXY_API_BASE`, over
+/// OpenAI's API and under its whole name. If `USE_LITELLM_PROXY` is `true`, every model is.
 ///
 /// ```
 /// use pgai_sea::embedder::LiteLlm;
@@ -96,8 +96,8 @@ impl LiteLlm {
         self.option("api_base", url.into())
     }
 
-    /// Sets an option of LiteLLM (`extra_options`): `dimensions`, `input_type`, `api_version`, `timeout` in seconds. Other
-    /// options are sent to the provider as fields of the request.
+    /// Sets an option of LiteLLM (`extra_options`): `dimensions`, `input_type`, `api_version`, `timeout` in seconds.
+    /// Other options are sent to the provider as fields of the request.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.options.set(name, value);
@@ -221,7 +221,8 @@ impl LiteLlm {
                 self.proxy(&model, place)
             }
             _ => Err(refused(format!(
-                "there is no way to `{}` here: begin the model's name with openai/, azure/, cohere/, mistral/, huggingface/, \
+                "there is no way to `{}` here: begin the model's name with openai/, azure/, cohere/, mistral/, \
+                    huggingface/, \
                  voyage/ or ollama/, or ask LiteLLM's proxy with api_base in extra_options or `LITELLM_PROXY_API_BASE`",
                 self.model
             ))),

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-/// Why [`Local::from_dir`](super::Local::from_dir) loaded no model.
+/// Why [`Local::from_dir`](super::Local::from_dir) did not load the model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
     /// A file is missing or cannot be read.
     #[error(
-        "cannot read {}: a model directory holds config.json, tokenizer.json and model.safetensors",
+        "cannot read {}: {source}; a model directory holds config.json, tokenizer.json and model.safetensors",
         path.display()
     )]
     Read {
@@ -17,26 +17,26 @@ pub enum LocalError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A file is not what its name promises.
-    #[error("cannot make sense of {}", path.display())]
+    /// A file is damaged, or does not belong to this model.
+    #[error("{} is damaged, or belongs to another model: {source}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The files are fine, but this model is of a kind that is not built in.
-    #[error("{} holds a model that cannot run here: {reason}", path.display())]
+    /// The files are fine, but this kind of model cannot run here.
+    #[error("the model in {} cannot run in this process: {reason}", path.display())]
     Unsupported {
         /// The directory.
         path: PathBuf,
-        /// What is not built in, and what is.
+        /// What it needs, and what there is.
         reason: String,
     },
-    /// The operating system gave no threads.
-    #[error("cannot start the threads that the model runs on")]
+    /// The threads that the model runs on cannot be started.
+    #[error("cannot start the threads that the model runs on: {source}")]
     Threads {
-        /// What it said.
+        /// What the operating system said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

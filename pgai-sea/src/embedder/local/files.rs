@@ -1,23 +1,12 @@
 //! The files of a model directory, as sentence-transformers lays them out.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use candle_transformers::models::bert::Config;
+use pgai_sea_bert::{Config, Encoder, Pooling};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::LocalError;
-
-/// How a text's vector is made of its tokens' vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pooling {
-    Mean,
-    /// The first token's.
-    Cls,
-}
 
 #[derive(Deserialize)]
 struct ModelType {
@@ -31,11 +20,11 @@ struct SentenceBert {
 
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
-    /// Models without a limit have an astronomic number here, too large for an integer.
+    /// A model without a limit has a number here that no integer type holds.
     model_max_length: Option<f64>,
 }
 
-/// One `pooling_mode_..: bool` per way of pooling; those that are on are concatenated.
+/// One `pooling_mode_..: bool` for each way of pooling. sentence-transformers concatenates those that are on.
 #[derive(Deserialize)]
 struct PoolingConfig(serde_json::Map<String, serde_json::Value>);
 
@@ -47,23 +36,15 @@ impl Files<'_> {
     /// `config.json`, of a BERT model.
     pub(super) fn config(&self) -> Result<Config, LocalError> {
         let path = self.0.join("config.json");
-        // asked first: the configuration of another kind of model would not parse, which says less
+        // this is checked first: that a key is missing says less than that the model is of another kind
         let ModelType { model_type } = parse(&path)?;
         if let Some(model_type) = model_type.filter(|model_type| model_type != "bert") {
-            return Err(self.unsupported(format!("it is a `{model_type}` model, built in are `bert` models")));
+            return Err(self.unsupported(format!("it is a `{model_type}` model; only `bert` models run here")));
         }
-        let config: Config = parse(&path)?;
-        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            return Err(self.unsupported(format!(
-                "{} attention heads do not share a hidden_size of {}",
-                config.num_attention_heads, config.hidden_size
-            )));
-        }
-        Ok(config)
+        parse(&path)
     }
 
-    /// `tokenizer.json`, with the truncation that sentence-transformers would set instead of the one that is stored, and
-    /// without padding.
+    /// `tokenizer.json`. Texts are truncated where sentence-transformers truncates them, whatever the file says, and not padded.
     pub(super) fn tokenizer(&self, config: &Config) -> Result<Tokenizer, LocalError> {
         let path = self.0.join("tokenizer.json");
         let parse_error = |source| LocalError::Parse {
@@ -82,8 +63,8 @@ impl Files<'_> {
         Ok(tokenizer)
     }
 
-    /// The most tokens of a text: `max_seq_length` of `sentence_bert_config.json`, else the tokenizer's `model_max_length`, and
-    /// never more than the model has positions for.
+    /// The most tokens of a text: `max_seq_length` of `sentence_bert_config.json`, or else the tokenizer's `model_max_length`. It
+    /// is never more than the model has positions for.
     fn max_length(&self, config: &Config) -> Result<usize, LocalError> {
         let sentence_bert: SentenceBert = parse_if_there(&self.0.join("sentence_bert_config.json"))?;
         let tokenizer: TokenizerConfig = parse_if_there(&self.0.join("tokenizer_config.json"))?;
@@ -99,12 +80,14 @@ impl Files<'_> {
             .unwrap_or(positions)
             .min(positions);
         if max_length < 3 {
-            return Err(self.unsupported(format!("it reads {max_length} tokens, which leaves none for text")));
+            return Err(self.unsupported(format!(
+                "it reads {max_length} tokens, two of them are special, and none is left for text"
+            )));
         }
         Ok(max_length)
     }
 
-    /// `1_Pooling/config.json`; the mean where there is none.
+    /// What `1_Pooling/config.json` says. Without the file it is the mean.
     pub(super) fn pooling(&self) -> Result<Pooling, LocalError> {
         let path = self.0.join("1_Pooling").join("config.json");
         if !path.exists() {
@@ -120,16 +103,18 @@ impl Files<'_> {
             ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
             ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
             _ => Err(self.unsupported(format!(
-                "built in are pooling_mode_mean_tokens and pooling_mode_cls_token, 1_Pooling/config.json has {modes:?}"
+                "1_Pooling/config.json has {modes:?}; only pooling_mode_mean_tokens or pooling_mode_cls_token runs here"
             ))),
         }
     }
 
-    /// `model.safetensors`, in memory.
-    pub(super) fn weights(&self) -> Result<(PathBuf, Vec<u8>), LocalError> {
+    /// The network, with the weights in `model.safetensors`.
+    pub(super) fn encoder(&self, config: &Config) -> Result<Encoder, LocalError> {
         let path = self.0.join("model.safetensors");
-        let bytes = read(&path)?;
-        Ok((path, bytes))
+        Encoder::load(&read(&path)?, config).map_err(|error| LocalError::Parse {
+            path,
+            source: Box::new(error),
+        })
     }
 
     fn unsupported(&self, reason: String) -> LocalError {

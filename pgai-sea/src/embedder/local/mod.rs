@@ -1,6 +1,16 @@
 //! A sentence-embedding model in this process.
+//!
+//! ```no_run
+//! use pgai_sea::embedder::Local;
+//!
+//! # fn main() -> Result<(), pgai_sea::embedder::LocalError> {
+//! let model = Local::from_dir("models/all-MiniLM-L6-v2")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The network itself is the crate `pgai-sea-bert`. Here are the model's directory, the tokenizer, and the threads.
 
-mod bert;
 mod error;
 mod files;
 
@@ -9,61 +19,53 @@ pub use self::error::LocalError;
 use std::{fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
+use pgai_sea_bert::{Encoder, Pooling};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokenizers::Tokenizer;
 
-use self::{
-    bert::Bert,
-    files::{Files, Pooling},
-};
+use self::files::Files;
 use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
-/// The tokens of texts that are run together, with padding. Enough for the matrix products to be efficient, few enough for a
-/// batch's intermediate values to stay in a core's cache.
-const BATCH_TOKENS: usize = 512;
+/// The tokens of one batch. That many make the matrix products efficient, and what is between the layers still fits into a core's
+/// cache.
+const BATCH_TOKENS: usize = 256;
 
-/// Embeds in this process with a BERT sentence-embedding model, such as all-MiniLM-L6-v2. No server, no network.
+/// Embeds in this process with a BERT sentence-embedding model, such as all-MiniLM-L6-v2. It needs no server and no network.
 ///
-/// The vectors are those of sentence-transformers: texts are cut to the model's `max_seq_length`, the tokens' vectors averaged
-/// (or the first taken, where the model says so), and the result is of length 1. Embedding runs on threads of its own, one per
-/// core, so the async runtime goes on meanwhile.
+/// The vectors equal those of sentence-transformers. A text is cut to the model's `max_seq_length`. Its vector is the mean of its
+/// tokens' vectors, or the first token's where the model says so, and has the length 1.
 ///
-/// Cloning is cheap: the model is shared.
+/// Embedding runs on threads of its own, one per core, so it does not block the async runtime. `RAYON_NUM_THREADS` sets another
+/// number of threads. Clones share the model.
 #[derive(Clone)]
 pub struct Local(Arc<Model>);
 
 struct Model {
     tokenizer: Tokenizer,
-    bert: Bert,
+    encoder: Encoder,
     pooling: Pooling,
     dimensions: usize,
     threads: rayon::ThreadPool,
 }
 
 impl Local {
-    /// Loads the model in `dir`, which has `config.json`, `tokenizer.json` and `model.safetensors`, and optionally
-    /// `sentence_bert_config.json`, `tokenizer_config.json` and `1_Pooling/config.json`, as sentence-transformers lays them out.
+    /// Loads the model in the directory `dir`, laid out as sentence-transformers does. It holds `config.json`, `tokenizer.json` and
+    /// `model.safetensors`. `sentence_bert_config.json`, `tokenizer_config.json` and `1_Pooling/config.json` are read if present.
     ///
-    /// Reads the whole file of weights and takes some tenths of a second: call it once, and not on an async thread that
-    /// others wait for.
+    /// This reads all weights and takes some tenths of a second. Call it once, and not on a thread that async tasks wait for.
     ///
     /// # Errors
     ///
-    /// [`LocalError`] if a file is missing or broken, or the model is not a BERT model with mean or first-token pooling.
+    /// [`LocalError`] if a file is missing or damaged, or the model is not a BERT model with mean or first-token pooling.
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, LocalError> {
         let files = Files(dir.as_ref());
         let config = files.config()?;
         let tokenizer = files.tokenizer(&config)?;
         let pooling = files.pooling()?;
-        let (path, weights) = files.weights()?;
-        let bert = Bert::load(weights, &config).map_err(|error| LocalError::Parse {
-            path,
-            source: Box::new(error),
-        })?;
+        let encoder = files.encoder(&config)?;
         let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(candle_core::utils::get_num_threads())
             .thread_name(|index| format!("pgai-sea-local-{index}"))
             .build()
             .map_err(|error| LocalError::Threads {
@@ -71,7 +73,7 @@ impl Local {
             })?;
         Ok(Self(Arc::new(Model {
             tokenizer,
-            bert,
+            encoder,
             pooling,
             dimensions: config.hidden_size,
             threads,
@@ -94,7 +96,7 @@ impl fmt::Debug for Local {
 }
 
 impl Model {
-    /// Embeds `texts`, batches side by side.
+    /// Embeds `texts`, with a batch on each thread.
     fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
         self.threads.install(|| {
             let tokens = texts
@@ -104,42 +106,32 @@ impl Model {
                     Ok(encoding.get_ids().to_vec())
                 })
                 .collect::<Result<Vec<Vec<u32>>, EmbedError>>()?;
-            let batches = batches(&tokens);
-            let embedded = batches
+            let vectors = batches(&tokens)
                 .par_iter()
-                .map(|batch| {
-                    let texts: Vec<&[u32]> = batch.iter().map(|&text| tokens[text].as_slice()).collect();
-                    self.bert
-                        .embed(&texts, self.pooling)
-                        .map_err(|error| failed(error.into()))
-                })
-                .collect::<Result<Vec<_>, EmbedError>>()?;
-            let mut vectors = vec![Vec::new(); texts.len()];
-            for (&text, vector) in batches.iter().flatten().zip(embedded.into_iter().flatten()) {
-                vectors[text] = vector;
-            }
-            Ok(vectors)
+                .map(|batch| self.encoder.embed(batch, self.pooling))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| failed(Box::new(error)))?;
+            Ok(vectors.into_iter().flatten().collect())
         })
     }
 }
 
-/// Puts texts of like length together, so that little is padding, up to [`BATCH_TOKENS`] a batch. A longer text is a batch of its
-/// own. The numbers are the texts' places.
-fn batches(texts: &[Vec<u32>]) -> Vec<Vec<usize>> {
-    let mut by_length: Vec<usize> = (0..texts.len()).collect();
-    // the longest first: the short batches at the end keep all threads busy
-    by_length.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
-    for text in by_length {
-        match batches.last_mut() {
-            Some(batch) if room > 0 => batch.push(text),
-            _ => {
-                batches.push(vec![text]);
-                room = BATCH_TOKENS / texts[text].len().max(1);
+/// Cuts `texts` into batches of at most [`BATCH_TOKENS`] tokens. A longer text is a batch by itself.
+fn batches(texts: &[Vec<u32>]) -> Vec<&[Vec<u32>]> {
+    let mut batches = Vec::new();
+    let mut rest = texts;
+    while !rest.is_empty() {
+        let mut room = BATCH_TOKENS;
+        let fits = |text: &&Vec<u32>| match room.checked_sub(text.len()) {
+            Some(left) => {
+                room = left;
+                true
             }
-        }
-        room = room.saturating_sub(1);
+            None => false,
+        };
+        let (batch, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        batches.push(batch);
+        rest = after;
     }
     batches
 }
@@ -162,12 +154,12 @@ impl Embedder for Local {
         Ok(vectors.into())
     }
 
-    /// As many as there are threads: a batch of short texts does not keep all of them busy.
+    /// The number of threads: a request of a few short texts does not keep all of them busy.
     fn default_concurrency(&self) -> usize {
         self.0.threads.current_num_threads()
     }
 
-    /// Any number works; more than this only makes progress coarser.
+    /// Any number works. More than this would only make progress coarser.
     fn limits(&self) -> RequestLimits {
         RequestLimits::inputs(256)
     }
@@ -175,13 +167,17 @@ impl Embedder for Local {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn batches_are_of_like_length_and_within_the_limit() {
-        let lengths = [200, 100, 600, 100, 1, 250, 100];
-        let texts: Vec<Vec<u32>> = lengths.iter().map(|length| vec![0; *length]).collect();
-        assert_eq!(batches(&texts), [vec![2], vec![5, 0], vec![1, 3, 6, 4]]);
-        assert!(batches(&[]).is_empty());
+    fn batches_keep_the_order_and_the_limit() {
+        let batches = |lengths: &[usize]| -> Vec<Vec<usize>> {
+            let texts: Vec<Vec<u32>> = lengths.iter().map(|length| vec![0; *length]).collect();
+            let lengths = |batch: &[Vec<u32>]| batch.iter().map(Vec::len).collect();
+            super::batches(&texts).into_iter().map(lengths).collect()
+        };
+        assert_eq!(
+            batches(&[100, 100, 100, 600, 1, 255, 256, 7]),
+            [vec![100, 100], vec![100], vec![600], vec![1, 255], vec![256], vec![7]]
+        );
+        assert_eq!(batches(&[]), Vec::<Vec<usize>>::new());
     }
 }

@@ -12,12 +12,12 @@ use super::metric::Metric;
 #[doc(hidden)]
 pub use self::operand::kind;
 pub use self::operand::{IntoVector, VectorExpr};
-pub(crate) use self::quantized::{binary_expr, halfvec_expr};
+pub(crate) use self::quantized::Quantization;
 
-/// pgvector's distances and functions, on columns and on anything else that is a vector.
+/// Gives pgvector's distances and functions to columns, expressions and vectors.
 ///
-/// The result is a plain SeaORM expression: select it, filter by it, order by it. An index serves `ORDER BY` of the bare
-/// expression with a `LIMIT`.
+/// The result is a SeaORM expression: select it, filter by it, order by it. An index serves a query that orders by the bare expression
+/// and has a `LIMIT`.
 ///
 /// ```
 /// use pgai_sea::prelude::*;
@@ -35,7 +35,7 @@ pub(crate) use self::quantized::{binary_expr, halfvec_expr};
 /// );
 /// ```
 ///
-/// What pgvector has for which type:
+/// Which type has which function:
 ///
 /// | | `vector` | `halfvec` | `sparsevec` | `bit` |
 /// |---|---|---|---|---|
@@ -58,7 +58,7 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         distance(Metric::Cosine, self, other)
     }
 
-    /// `self <#> other`: the inner product, negated, so that ascending order has the largest product first.
+    /// `self <#> other`: the negated inner product. Ascending order has the largest product first.
     fn max_inner_product<K>(self, other: impl IntoVector<K>) -> Expr {
         distance(Metric::InnerProduct, self, other)
     }
@@ -68,7 +68,7 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         distance(Metric::L1, self, other)
     }
 
-    /// `self <~> other`: how many bits differ. Of bits of one length.
+    /// `self <~> other`: the number of bits that differ. Both sides are bits of the same length.
     ///
     /// ```
     /// use pgai_sea::prelude::*;
@@ -84,7 +84,8 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         distance(Metric::Hamming, self, other)
     }
 
-    /// `self <%> other`: one minus the share of bits that both have set among those that either has, 0 to 1. Of bits of one length.
+    /// `self <%> other`: one minus the share of the bits set in both among those set in either, 0 to 1. Both sides are bits of the same
+    /// length.
     fn jaccard_distance<K>(self, other: impl IntoVector<K>) -> Expr {
         distance(Metric::Jaccard, self, other)
     }
@@ -94,13 +95,13 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         call("vector_dims", self)
     }
 
-    /// `vector_norm(self)`: the Euclidean length of a `vector`, a `double precision`. That of a halfvec or sparsevec is
+    /// `vector_norm(self)`: the Euclidean length of a `vector`, a `double precision`. A halfvec or sparsevec has
     /// [`l2_norm`](Self::l2_norm).
     fn vector_norm(self) -> Expr {
         call("vector_norm", self)
     }
 
-    /// `l2_norm(self)`: the Euclidean length of a `halfvec` or `sparsevec`, a `double precision`. That of a vector is
+    /// `l2_norm(self)`: the Euclidean length of a `halfvec` or `sparsevec`, a `double precision`. A vector has
     /// [`vector_norm`](Self::vector_norm).
     fn l2_norm(self) -> Expr {
         call("l2_norm", self)
@@ -111,7 +112,7 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         call("l2_normalize", self)
     }
 
-    /// `binary_quantize(self)`: a bit for each number, set where it is positive.
+    /// `binary_quantize(self)`: a bit for each number, set if it is positive.
     ///
     /// ```
     /// use pgai_sea::prelude::*;
@@ -130,7 +131,7 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         call("binary_quantize", self)
     }
 
-    /// `subvector(self, start, count)`: `count` numbers from the `start`th on, counted from 1.
+    /// `subvector(self, start, count)`: `count` numbers, beginning at number `start`, counted from 1.
     fn subvector(self, start: u32, count: u32) -> Expr {
         // literals: an index on the expression is not found by one with parameters
         let number = |number: u32| Expr::cust(number.to_string());
@@ -144,18 +145,18 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
     }
 
     /// `CAST(self AS halfvec(dimensions))`: numbers of 16 bits, for half the memory. An
-    /// [index](crate::pgvector::CreateVectorIndex::halfvec) on this expression serves a query that has it.
+    /// [index](crate::pgvector::CreateVectorIndex::halfvec) on this expression serves a query with the same expression.
     fn cast_halfvec(self, dimensions: u32) -> Expr {
-        halfvec_expr(operand(self), dimensions)
+        Quantization::HalfVec.of(operand(self), dimensions)
     }
 
-    /// `CAST(self AS sparsevec(dimensions))`: without the zeros.
+    /// `CAST(self AS sparsevec(dimensions))`: stores no zeros.
     fn cast_sparsevec(self, dimensions: u32) -> Expr {
         operand(self).cast_as(format!("sparsevec({dimensions})"))
     }
 
-    /// `CAST(self AS bit(length))`: for what [`binary_quantize`](Self::binary_quantize) returns, whose length is not part of its
-    /// type. An [index](crate::pgvector::CreateVectorIndex::binary) on both serves a query that has both.
+    /// `CAST(self AS bit(length))`: use it on [`binary_quantize`](Self::binary_quantize), whose type has no length. An
+    /// [index](crate::pgvector::CreateVectorIndex::binary) on both serves a query with both.
     fn cast_bit(self, length: u32) -> Expr {
         operand(self).cast_as(format!("bit({length})"))
     }

@@ -1,4 +1,4 @@
-//! What stands on either side of a distance.
+//! The operands of a distance.
 
 use sea_orm::ColumnTrait;
 use sea_orm::prelude::PgVector;
@@ -6,17 +6,17 @@ use sea_orm::sea_query::{Expr, FunctionCall, SelectStatement, Value};
 
 use crate::pgvector::{Bits, HalfVec, SparseVec};
 
-/// One side of a distance: numbers, whose length is known, or an SQL expression.
+/// An operand of a distance: numbers, or an SQL expression.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum VectorExpr {
     /// Numbers. They are bound, never formatted.
     Vector(Vec<f32>),
-    /// A column, a function call, anything that PostgreSQL evaluates to a vector. It may speak of the row that it is compared with,
-    /// and a search writes it wherever its query stands.
+    /// An expression that PostgreSQL evaluates to a vector: a column, a function call. It may have columns of the row that it is compared
+    /// with. A search evaluates it wherever its query stands.
     Expr(Expr),
-    /// A call that may cost something, as those of [`ai`](crate::search::ai) do, and knows nothing of any row: a search evaluates it
-    /// once, by itself, and goes on with the numbers.
+    /// A call that may be expensive, such as those of [`ai`](crate::search::ai), and has no columns. A search evaluates it once, in a
+    /// statement of its own, and goes on with the numbers.
     Call(Expr),
 }
 
@@ -29,13 +29,13 @@ impl From<VectorExpr> for Expr {
     }
 }
 
-/// What can stand on either side of a distance: `Vec<f32>`, a slice or array of `f32`, [`PgVector`], a [`HalfVec`],
-/// [`SparseVec`] or [`Bits`], a column, an expression, an [`ai`](crate::search::ai) function, a subquery.
+/// An operand of a distance: `Vec<f32>`, a slice or array of `f32`, [`PgVector`], [`HalfVec`], [`SparseVec`], [`Bits`], a column, an
+/// expression, an [`ai`](crate::search::ai) function or a subquery.
 ///
-/// Numbers are bound as `vector`, which PostgreSQL turns into a halfvec or sparsevec where the other side is one. A [`HalfVec`] is
-/// numbers as well: beside a column of type `vector` it leaves the column as it is, and so the column's index in use.
+/// Numbers, those of a [`HalfVec`] too, are bound as `vector`. PostgreSQL casts them if the other side is a halfvec or sparsevec, and
+/// never casts the column, so that its index is used.
 ///
-/// `Kind` only tells the implementations apart; it is always inferred.
+/// `Kind` tells the implementations apart. It is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a vector",
     note = "a vector is a Vec<f32>, &[f32], [f32; N], PgVector, HalfVec, SparseVec, Bits, a column, an expression or a function \
@@ -46,7 +46,7 @@ pub trait IntoVector<Kind> {
     fn into_vector(self) -> VectorExpr;
 }
 
-/// Kinds of [`IntoVector`]: without them a column, which is any type with `ColumnTrait`, could not stand beside the others.
+/// The kinds of [`IntoVector`]. They let a column, which is any type with `ColumnTrait`, be one of its types.
 pub mod kind {
     /// Numbers.
     #[derive(Debug)]

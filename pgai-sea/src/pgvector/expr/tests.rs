@@ -2,7 +2,7 @@ use sea_orm::prelude::PgVector;
 use sea_orm::sea_query::{Alias, Expr, PostgresQueryBuilder, Query, Value};
 use sea_orm::{ColumnTrait, DbBackend, EntityTrait, QueryOrder, QueryTrait};
 
-use super::quantized::{binary_expr, halfvec_expr};
+use super::quantized::Quantization;
 use super::*;
 use crate::pgvector::{Bits, HalfVec, SparseVec};
 use crate::search::ai;
@@ -117,8 +117,11 @@ fn functions_and_casts() {
 #[test]
 fn what_an_index_is_built_on_is_what_a_query_says() {
     let column = || Expr::col("e");
-    assert_eq!(halfvec_expr(column(), 8), column().cast_halfvec(8));
-    assert_eq!(binary_expr(column(), 8), column().binary_quantize().cast_bit(8));
+    assert_eq!(Quantization::HalfVec.of(column(), 8), column().cast_halfvec(8));
+    assert_eq!(
+        Quantization::Binary.of(column(), 8),
+        column().binary_quantize().cast_bit(8)
+    );
 }
 
 #[test]

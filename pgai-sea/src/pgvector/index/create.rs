@@ -4,11 +4,13 @@ use sea_orm::sea_query::{Condition, Expr, IntoCondition, IntoIden, IntoTableRef,
 use sea_orm::{ColumnTrait, DbBackend, EntityName, Statement};
 
 use super::opclass::{IndexMethod, VectorType, opclass};
+use super::statement::IndexStatement;
 use crate::config::ConfigError;
-use crate::pgvector::{Metric, binary_expr, halfvec_expr};
-use crate::sql::{qualified, quote_identifier, table_name};
+use crate::pgvector::expr::Quantization;
+use crate::pgvector::metric::Metric;
+use crate::sql::{quote_identifier, table_name};
 
-/// Creates an index over vectors. What is not set is not written: pgvector's defaults hold.
+/// Creates an index on vectors. Options that are not set are not written, so pgvector's defaults hold.
 ///
 /// ```
 /// use pgai_sea::pgvector::CreateVectorIndex;
@@ -30,13 +32,13 @@ use crate::sql::{qualified, quote_identifier, table_name};
 #[must_use]
 pub struct CreateVectorIndex {
     pub(super) method: IndexMethod,
-    /// None where the table was given as something else, a subquery.
+    /// `None` if the table was given as something else, such as a subquery.
     pub(super) table: Option<(Option<String>, String)>,
     pub(super) column: String,
-    /// What the column is, if it can be indexed at all.
+    /// `None` if no index takes the type of the column.
     pub(super) column_type: Option<VectorType>,
     pub(super) dimensions: Option<u32>,
-    pub(super) quantised: Option<Quantised>,
+    pub(super) quantization: Option<Quantization>,
     pub(super) metric: Option<Metric>,
     pub(super) opclass: Option<String>,
     pub(super) name: Option<String>,
@@ -48,31 +50,24 @@ pub struct CreateVectorIndex {
     pub(super) filter: Condition,
 }
 
-/// What an index has in place of the column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quantised {
-    HalfVec,
-    Binary,
-}
-
 impl CreateVectorIndex {
-    /// An HNSW index on a column of a table: `"items"`, found along the search path, or `("shop", "items")`.
+    /// An HNSW index on a column of a table. Name the table `"items"`, which PostgreSQL finds along its search path, or
+    /// `("shop", "items")`. `"shop.items"` is a table with a dot in its name.
     ///
-    /// The column is a `vector` unless [`column_type`](Self::column_type) says otherwise. A name is taken as it is:
-    /// `"shop.items"` is a table with a dot in its name.
+    /// The column is a `vector` unless [`column_type`](Self::column_type) says otherwise.
     pub fn hnsw(table: impl IntoTableRef, column: impl IntoIden) -> Self {
         Self::new(IndexMethod::Hnsw, table, column)
     }
 
-    /// An IVFFlat index on a column of a table, named as for [`hnsw`](Self::hnsw). Create it once the rows are there: its lists are
-    /// made from them.
+    /// An IVFFlat index on a column of a table, named as for [`hnsw`](Self::hnsw). Create it once the rows are there, because its lists
+    /// are made from them.
     pub fn ivfflat(table: impl IntoTableRef, column: impl IntoIden) -> Self {
         Self::new(IndexMethod::IvfFlat, table, column)
     }
 
-    /// An HNSW index on an entity's column, whose table, type and dimensions it knows.
+    /// An HNSW index on an entity's column, which knows its table, type and dimensions.
     ///
-    /// A migration is history, and the entity is not: with [`hnsw`](Self::hnsw) what the migration creates stays what it was.
+    /// The entity changes over time, and a migration should not. Use [`hnsw`](Self::hnsw) there.
     ///
     /// ```
     /// # mod blog_post {
@@ -96,7 +91,7 @@ impl CreateVectorIndex {
     /// let create = CreateVectorIndex::hnsw_of(content_embeddings::Column::Embedding);
     /// assert_eq!(
     ///     create.to_sql().unwrap_err().to_string(),
-    ///     "`dimensions`: 3072 is more than an index over vector holds, 2000: `halfvec` indexes up to 4000, `binary` up to 64000"
+    ///     "`dimensions`: 3072 is more than an index on vector holds, 2000: `halfvec` indexes up to 4000, `binary` indexes up to 64000"
     /// );
     /// assert_eq!(
     ///     create.halfvec().to_sql()?,
@@ -111,7 +106,7 @@ impl CreateVectorIndex {
         Self::of(IndexMethod::Hnsw, column)
     }
 
-    /// An IVFFlat index on an entity's column, whose table, type and dimensions it knows. See [`hnsw_of`](Self::hnsw_of).
+    /// An IVFFlat index on an entity's column, which knows its table, type and dimensions. See [`hnsw_of`](Self::hnsw_of).
     pub fn ivfflat_of(column: impl ColumnTrait) -> Self {
         Self::of(IndexMethod::IvfFlat, column)
     }
@@ -123,7 +118,7 @@ impl CreateVectorIndex {
             column: column.into_iden().inner().into_owned(),
             column_type: Some(VectorType::default()),
             dimensions: None,
-            quantised: None,
+            quantization: None,
             metric: None,
             opclass: None,
             name: None,
@@ -152,8 +147,8 @@ impl CreateVectorIndex {
         self
     }
 
-    /// The column's number of dimensions, or of bits. [`halfvec`](Self::halfvec) and [`binary`](Self::binary) need it; otherwise it
-    /// is only checked against what an index can hold.
+    /// The column's number of dimensions, or of bits. [`halfvec`](Self::halfvec) and [`binary`](Self::binary) need it. Otherwise it is
+    /// checked against the limit of an index.
     pub fn dimensions(mut self, dimensions: u32) -> Self {
         self.dimensions = Some(dimensions);
         self
@@ -161,18 +156,18 @@ impl CreateVectorIndex {
 
     /// Indexes the column's vectors as numbers of 16 bits: half the memory, and up to 4,000 dimensions.
     ///
-    /// It serves what orders by [`cast_halfvec`](crate::pgvector::VectorExprTrait::cast_halfvec) of the column, not by the column.
+    /// It serves a query that orders by [`cast_halfvec`](crate::pgvector::VectorExprTrait::cast_halfvec) of the column, not by the column.
     pub fn halfvec(mut self) -> Self {
-        self.quantised = Some(Quantised::HalfVec);
+        self.quantization = Some(Quantization::HalfVec);
         self
     }
 
     /// Indexes a bit for each number of the column's vectors: a thirty-second of the memory, and up to 64,000 dimensions. The metric
-    /// is [`Metric::Hamming`], the default here, or [`Metric::Jaccard`].
+    /// is [`Metric::Hamming`], which is the default, or [`Metric::Jaccard`].
     ///
-    /// It serves what orders by [`binary_quantize`](crate::pgvector::VectorExprTrait::binary_quantize) and
-    /// [`cast_bit`](crate::pgvector::VectorExprTrait::cast_bit) of the column; more rows than are wanted are fetched and ordered by the
-    /// column itself.
+    /// It serves a query that orders by [`binary_quantize`](crate::pgvector::VectorExprTrait::binary_quantize) and
+    /// [`cast_bit`](crate::pgvector::VectorExprTrait::cast_bit) of the column. Such a query fetches more rows than are wanted, and orders them by
+    /// the column itself.
     ///
     /// ```
     /// use pgai_sea::pgvector::CreateVectorIndex;
@@ -187,61 +182,61 @@ impl CreateVectorIndex {
     /// # }
     /// ```
     pub fn binary(mut self) -> Self {
-        self.quantised = Some(Quantised::Binary);
+        self.quantization = Some(Quantization::Binary);
         self
     }
 
-    /// The distance that it serves, and no other; by default cosine, and Hamming of bits. The operator class follows from it.
+    /// The metric that the index serves; it serves no other. The default is cosine, and Hamming for bits. It decides the operator class.
     pub fn metric(mut self, metric: Metric) -> Self {
         self.metric = Some(metric);
         self
     }
 
-    /// The operator class by its name, in place of a metric: `vector_ip_ops`.
+    /// The operator class by its name, instead of a metric: `vector_ip_ops`.
     pub fn opclass(mut self, opclass: impl Into<String>) -> Self {
         self.opclass = Some(opclass.into());
         self
     }
 
-    /// The index's name; by default table, column, method, type and metric: `items_embedding_hnsw_vector_cosine`. Required with a
-    /// [`filter`](Self::filter).
+    /// The name of the index. The default has table, column, method, type and metric: `items_embedding_hnsw_vector_cosine`. A
+    /// [`filter`](Self::filter) needs a name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// HNSW: links of a node, 2 to 100; by default 16.
+    /// HNSW: links of a node, 2 to 100. The default is 16.
     pub fn m(mut self, m: i32) -> Self {
         self.m = Some(m);
         self
     }
 
-    /// HNSW: candidates while building, 4 to 1,000 and at least twice `m`; by default 64.
+    /// HNSW: candidates while building, 4 to 1,000 and at least twice `m`. The default is 64.
     pub fn ef_construction(mut self, ef_construction: i32) -> Self {
         self.ef_construction = Some(ef_construction);
         self
     }
 
-    /// IVFFlat: lists, 1 to 32,768; by default 100. pgvector advises a thousandth of the rows, and their square root beyond a million.
+    /// IVFFlat: lists, 1 to 32,768. The default is 100. pgvector advises a thousandth of the rows, and their square root beyond a million.
     pub fn lists(mut self, lists: i32) -> Self {
         self.lists = Some(lists);
         self
     }
 
-    /// Whether writers carry on while it is built, which takes longer; by default they wait. PostgreSQL does not do it inside a
+    /// Whether writers carry on while the index is built. That takes longer. By default writers wait. PostgreSQL refuses it inside a
     /// transaction: a migration's `use_transaction` has to return `Some(false)`.
     pub fn concurrently(mut self, concurrently: bool) -> Self {
         self.concurrently = concurrently;
         self
     }
 
-    /// Whether it is fine that there is an index of the name already, whatever that is on.
+    /// Does nothing if there is an index of this name already, whatever it is on.
     pub fn if_not_exists(mut self, if_not_exists: bool) -> Self {
         self.if_not_exists = if_not_exists;
         self
     }
 
-    /// Only rows for which `condition` holds are indexed. It serves queries that say the same; several hold together.
+    /// Indexes only rows for which `condition` holds. The index serves queries with the same condition. Several filters hold together.
     ///
     /// ```
     /// use pgai_sea::pgvector::CreateVectorIndex;
@@ -265,11 +260,11 @@ impl CreateVectorIndex {
         self
     }
 
-    /// The type that is indexed, of the column or of what is made of it.
+    /// The type that is indexed: of the column, or of its quantized vectors.
     pub(super) fn indexed_type(&self) -> VectorType {
-        match self.quantised {
-            Some(Quantised::HalfVec) => VectorType::HalfVec,
-            Some(Quantised::Binary) => VectorType::Bit,
+        match self.quantization {
+            Some(Quantization::HalfVec) => VectorType::HalfVec,
+            Some(Quantization::Binary) => VectorType::Bit,
             None => self.column_type.unwrap_or_default(),
         }
     }
@@ -285,7 +280,7 @@ impl CreateVectorIndex {
         })
     }
 
-    /// The index's name, given or by default.
+    /// The name of the index, set or by default.
     #[must_use]
     pub fn index_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
@@ -296,11 +291,11 @@ impl CreateVectorIndex {
         })
     }
 
-    /// The index's name for `to_regclass`.
+    /// The name of the index for `to_regclass`.
     #[cfg(feature = "migration")]
     pub(crate) fn regclass(&self) -> String {
         let schema = self.table.as_ref().and_then(|(schema, _)| schema.as_deref());
-        relation(schema, &self.index_name())
+        super::statement::relation(schema, &self.index_name())
     }
 
     #[cfg(feature = "migration")]
@@ -313,39 +308,34 @@ impl CreateVectorIndex {
         self.if_not_exists
     }
 
-    /// The statement as text. It has no parameters, which PostgreSQL does not take here: values of a filter are literals.
+    /// The statement as text. PostgreSQL takes no parameters here, so the values of a filter are literals.
     ///
     /// # Errors
     ///
-    /// What pgvector would refuse, naming the setter.
+    /// An option that pgvector would refuse. The error names the setter.
     pub fn to_sql(&self) -> Result<String, ConfigError> {
         let (schema, table) = self.check()?;
-        let mut sql = "CREATE INDEX ".to_owned();
-        if self.concurrently {
-            sql += "CONCURRENTLY ";
-        }
-        if self.if_not_exists {
-            sql += "IF NOT EXISTS ";
-        }
-        sql += &quote_identifier(&self.index_name());
-        sql += &format!(" ON {} USING {} ", relation(schema, table), self.method.name());
-        sql += &format!("({} {})", self.indexed(), self.operator_class());
-        let options: Vec<_> = [
+        let options = [
             ("m", self.m),
             ("ef_construction", self.ef_construction),
             ("lists", self.lists),
-        ]
-        .into_iter()
-        .filter_map(|(option, value)| value.map(|value| format!("{option} = {value}")))
-        .collect();
-        if !options.is_empty() {
-            sql += &format!(" WITH ({})", options.join(", "));
-        }
-        if !self.filter.is_empty() {
-            sql += " WHERE ";
-            sql += &expression(self.filter.clone().into());
-        }
-        Ok(sql)
+        ];
+        let statement = IndexStatement {
+            name: &self.index_name(),
+            schema,
+            table,
+            method: self.method.name(),
+            indexed: self.indexed(),
+            opclass: Some(self.operator_class()),
+            options: options
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?.to_string())))
+                .collect(),
+            concurrently: self.concurrently,
+            if_not_exists: self.if_not_exists,
+            filter: (!self.filter.is_empty()).then(|| expression(self.filter.clone().into())),
+        };
+        Ok(statement.to_sql())
     }
 
     /// The statement.
@@ -357,20 +347,17 @@ impl CreateVectorIndex {
         Ok(Statement::from_string(DbBackend::Postgres, self.to_sql()?))
     }
 
-    /// What is indexed: the column, or in parentheses what a quantised search orders by.
+    /// The column, or in parentheses the expression that a quantized search orders by.
     fn indexed(&self) -> String {
-        let column = || Expr::col(self.column.clone());
-        let dimensions = self.dimensions.unwrap_or_default(); // `check` wants them
-        match self.quantised {
-            None => quote_identifier(&self.column),
-            Some(Quantised::HalfVec) => format!("({})", expression(halfvec_expr(column(), dimensions))),
-            Some(Quantised::Binary) => format!("({})", expression(binary_expr(column(), dimensions))),
+        match (self.quantization, self.dimensions) {
+            // `check` refuses a quantization without dimensions
+            (None, _) | (_, None) => quote_identifier(&self.column),
+            (Some(quantization), Some(dimensions)) => {
+                let quantized = quantization.of(Expr::col(self.column.clone()), dimensions);
+                format!("({})", expression(quantized))
+            }
         }
     }
-}
-
-fn relation(schema: Option<&str>, name: &str) -> String {
-    schema.map_or_else(|| quote_identifier(name), |schema| qualified(schema, name))
 }
 
 /// An expression with its values as literals.

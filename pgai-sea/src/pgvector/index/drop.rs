@@ -6,7 +6,7 @@ use super::create::CreateVectorIndex;
 use crate::config::{ConfigError, check_identifier};
 use crate::sql::{qualified, quote_identifier};
 
-/// Drops an index over vectors, or any other.
+/// Drops an index on vectors, or any other index.
 ///
 /// ```
 /// use pgai_sea::pgvector::DropVectorIndex;
@@ -29,7 +29,7 @@ pub struct DropVectorIndex {
 }
 
 impl DropVectorIndex {
-    /// By its name, found along the search path.
+    /// Drops the index of this name, which PostgreSQL finds along its search path.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             schema: None,
@@ -39,7 +39,7 @@ impl DropVectorIndex {
         }
     }
 
-    /// What `create` creates, concurrently where that is.
+    /// Drops the index that `create` creates, concurrently if it is created so.
     pub fn of(create: &CreateVectorIndex) -> Self {
         Self {
             schema: create.table.as_ref().and_then(|(schema, _)| schema.clone()),
@@ -48,19 +48,19 @@ impl DropVectorIndex {
         }
     }
 
-    /// The schema, which is that of the table; by default whatever the search path finds.
+    /// The schema of the index, which is that of its table. By default PostgreSQL looks along its search path.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = Some(schema.into());
         self
     }
 
-    /// Whether readers and writers of the table carry on meanwhile; by default they wait. Not inside a transaction.
+    /// Whether readers and writers of the table carry on meanwhile. By default they wait. PostgreSQL refuses it inside a transaction.
     pub fn concurrently(mut self, concurrently: bool) -> Self {
         self.concurrently = concurrently;
         self
     }
 
-    /// Whether it is fine that there is none.
+    /// Does nothing if there is no such index.
     pub fn if_exists(mut self, if_exists: bool) -> Self {
         self.if_exists = if_exists;
         self
@@ -75,7 +75,7 @@ impl DropVectorIndex {
     ///
     /// # Errors
     ///
-    /// A name that cannot exist, naming the setter.
+    /// A name that PostgreSQL would refuse. The error names the setter.
     pub fn to_sql(&self) -> Result<String, ConfigError> {
         check_identifier("name", &self.name)?;
         let name = match &self.schema {

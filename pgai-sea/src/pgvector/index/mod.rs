@@ -1,7 +1,7 @@
-//! Indexes over vectors, for migrations: HNSW and IVFFlat on the tables of vectorizers, on columns of vectors, and on any other table.
+//! Indexes on vectors, for migrations: HNSW and IVFFlat on any table.
 //!
-//! A vectorizer's own index is declared with [`Indexing`](crate::Indexing) and built by the worker. These are for what that does not
-//! say: other columns, other distances, quantised and partial indexes, and searches without a worker.
+//! A vectorizer can declare an index with [`Indexing`](crate::Indexing), which the worker builds. Use these for other columns, other
+//! distances, quantized and partial indexes, and for searches without a worker.
 //!
 //! ```
 //! use pgai_sea::pgvector::{CreateVectorIndex, DropVectorIndex};
@@ -25,7 +25,12 @@ mod create;
 mod drop;
 mod opclass;
 mod rules;
+mod statement;
 
 pub use self::create::CreateVectorIndex;
 pub use self::drop::DropVectorIndex;
+#[cfg(feature = "worker")]
+pub(crate) use self::opclass::opclass_on;
 pub use self::opclass::{IndexMethod, VectorType};
+#[cfg(feature = "worker")]
+pub(crate) use self::statement::IndexStatement;

@@ -2,15 +2,15 @@
 
 use sea_orm::ColumnType;
 
-use crate::pgvector::Metric;
+use crate::pgvector::metric::Metric;
 
 /// A way to index vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IndexMethod {
-    /// A graph of neighbours: better recall for the time of a search, and no need of rows to begin with.
+    /// A graph of neighbours. It has a better recall for the time of a search, and can be created on an empty table.
     Hnsw,
-    /// Lists around centres: built faster and smaller. The centres are those of the rows that are there when it is built.
+    /// Lists around centres. It is smaller and built faster. The centres are those of the rows that are there when it is built.
     IvfFlat,
 }
 
@@ -34,9 +34,9 @@ pub enum VectorType {
     Vector,
     /// `halfvec`: numbers of 16 bits. An index holds up to 4,000 dimensions.
     HalfVec,
-    /// `sparsevec`: numbers that are mostly zero. An index holds up to 1,000 others of a row; HNSW alone.
+    /// `sparsevec`: numbers that are mostly zero. An HNSW index holds up to 1,000 others of a row. IVFFlat does not index it.
     SparseVec,
-    /// `bit`. An index holds up to 64,000 of them.
+    /// `bit`. An index holds up to 64,000 bits.
     Bit,
 }
 
@@ -52,6 +52,12 @@ impl VectorType {
         }
     }
 
+    fn of_name(name: &str) -> Option<Self> {
+        [Self::Vector, Self::HalfVec, Self::SparseVec, Self::Bit]
+            .into_iter()
+            .find(|vector| vector.name().eq_ignore_ascii_case(name))
+    }
+
     /// The type and length of a column, as SeaORM writes it: `Vector(Some(3))`, `custom("halfvec(3)")`.
     pub(super) fn of_column(column_type: &ColumnType) -> Option<(Self, Option<u32>)> {
         match column_type {
@@ -63,17 +69,14 @@ impl VectorType {
                     Some((name, length)) => (name, length.trim_end_matches(')').trim().parse().ok()),
                     None => (name.as_str(), None),
                 };
-                [Self::Vector, Self::HalfVec, Self::SparseVec, Self::Bit]
-                    .into_iter()
-                    .find(|vector| vector.name().eq_ignore_ascii_case(name.trim()))
-                    .map(|vector| (vector, length))
+                Self::of_name(name.trim()).map(|vector| (vector, length))
             }
             _ => None,
         }
     }
 
-    /// The most dimensions that an index holds of it, if their number is what limits it.
-    pub(super) fn max_dimensions(self) -> Option<u32> {
+    /// The most dimensions that an index holds. `None`: their number is not limited.
+    pub(crate) fn max_dimensions(self) -> Option<u32> {
         match self {
             Self::Vector => Some(2_000),
             Self::HalfVec => Some(4_000),
@@ -83,12 +86,28 @@ impl VectorType {
     }
 }
 
-/// The operator class of a type for a distance, whether or not pgvector has it.
+/// The operator class of a type for a distance. pgvector does not have all of them, see [`opclasses`].
 pub(super) fn opclass(vector: VectorType, metric: Metric) -> String {
     format!("{}_{}_ops", vector.name(), metric.word())
 }
 
-/// Those that pgvector has.
+/// The operator class that a vectorizer's index has on a column of type `column_type`: `opclass`, which the configuration names for
+/// `vector`, or its default, for the type of the column.
+#[cfg(feature = "worker")]
+pub(crate) fn opclass_on(column_type: &str, opclass_of_vector: Option<&str>) -> String {
+    let metric = |opclass: &str| Metric::of_word(opclass.strip_prefix("vector_")?.strip_suffix("_ops")?);
+    let named = match opclass_of_vector {
+        Some(named) => metric(named).ok_or(named),
+        None => Ok(Metric::default()),
+    };
+    match (named, VectorType::of_name(column_type)) {
+        (Ok(metric), vector) => opclass(vector.unwrap_or_default(), metric),
+        // another one than those of pgvector
+        (Err(named), _) => named.to_owned(),
+    }
+}
+
+/// The operator classes that pgvector has.
 pub(super) fn opclasses(method: IndexMethod, vector: VectorType) -> Vec<String> {
     use Metric::{Cosine, Hamming, InnerProduct, Jaccard, L1, L2};
 

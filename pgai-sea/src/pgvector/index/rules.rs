@@ -1,11 +1,12 @@
-//! What pgvector would refuse, and what would not do what it says.
+//! The rules of pgvector, and options that would have no effect.
 
-use super::create::{CreateVectorIndex, Quantised};
+use super::create::CreateVectorIndex;
 use super::opclass::{IndexMethod, VectorType, opclass, opclasses};
-use crate::config::{ConfigError, check_identifier, check_range};
+use crate::config::{ConfigError, Hnsw, check_identifier, check_range};
+use crate::pgvector::expr::Quantization;
 
 impl CreateVectorIndex {
-    /// Answers the table's schema and name.
+    /// Returns the schema and the name of the table.
     pub(super) fn check(&self) -> Result<(Option<&str>, &str), ConfigError> {
         let Some((schema, table)) = &self.table else {
             return refuse("table", "is not the name of a table");
@@ -25,16 +26,18 @@ impl CreateVectorIndex {
     fn check_type(&self) -> Result<(), ConfigError> {
         let Some(column) = self.column_type else {
             let problem = format!(
-                "column {:?} is of no type that pgvector indexes; if it is, say which",
+                "the type of column {:?} is none that pgvector indexes; if the database has another, set it",
                 self.column
             );
             return refuse("column_type", problem);
         };
-        let quantised = match (self.quantised, column) {
-            (Some(Quantised::HalfVec), VectorType::Vector) => Some("halfvec"),
-            (Some(Quantised::Binary), VectorType::Vector | VectorType::HalfVec) => Some("binary"),
-            (Some(Quantised::HalfVec), _) => return refuse("halfvec", format!("column is {} already", column.name())),
-            (Some(Quantised::Binary), _) => {
+        let quantized = match (self.quantization, column) {
+            (Some(Quantization::HalfVec), VectorType::Vector) => Some("halfvec"),
+            (Some(Quantization::Binary), VectorType::Vector | VectorType::HalfVec) => Some("binary"),
+            (Some(Quantization::HalfVec), _) => {
+                return refuse("halfvec", format!("the column is {} already", column.name()));
+            }
+            (Some(Quantization::Binary), _) => {
                 return refuse(
                     "binary",
                     format!("pgvector has no binary_quantize of {}", column.name()),
@@ -42,7 +45,7 @@ impl CreateVectorIndex {
             }
             (None, _) => None,
         };
-        match (quantised, self.dimensions) {
+        match (quantized, self.dimensions) {
             (Some(setter), None) => refuse(setter, "needs `dimensions`, which are part of the indexed expression"),
             (_, Some(0)) => refuse("dimensions", "0 is less than 1"),
             (_, Some(dimensions)) => self.check_dimensions(dimensions),
@@ -54,15 +57,20 @@ impl CreateVectorIndex {
         let vector = self.indexed_type();
         match vector.max_dimensions() {
             Some(max) if dimensions > max => {
-                let instead = match vector {
-                    VectorType::Vector => ": `halfvec` indexes up to 4000, `binary` up to 64000",
-                    VectorType::HalfVec => ": `binary` indexes up to 64000",
-                    _ => "",
+                let smaller: &[_] = match vector {
+                    VectorType::Vector => &[("halfvec", VectorType::HalfVec), ("binary", VectorType::Bit)],
+                    VectorType::HalfVec => &[("binary", VectorType::Bit)],
+                    _ => &[],
                 };
-                let problem = format!(
-                    "{dimensions} is more than an index over {} holds, {max}{instead}",
-                    vector.name()
-                );
+                let smaller = smaller.iter().filter_map(|(setter, vector)| {
+                    let max = vector.max_dimensions()?;
+                    Some(format!("`{setter}` indexes up to {max}"))
+                });
+                let mut problem = format!("{dimensions} is more than an index on {} holds, {max}", vector.name());
+                for (i, instead) in smaller.enumerate() {
+                    problem += if i == 0 { ": " } else { ", " };
+                    problem += &instead;
+                }
                 refuse("dimensions", problem)
             }
             _ => Ok(()),
@@ -79,17 +87,8 @@ impl CreateVectorIndex {
                 return refuse(setter, format!("{} has no such option", self.method.name()));
             }
         }
-        check_range("m", self.m, 2..=100)?;
-        check_range("ef_construction", self.ef_construction, 4..=1000)?;
         check_range("lists", self.lists, 1..=32_768)?;
-        let (m, ef_construction) = (self.m.unwrap_or(16), self.ef_construction.unwrap_or(64));
-        if ef_construction < 2 * m {
-            return refuse(
-                "ef_construction",
-                format!("{ef_construction} is less than twice m, {m}"),
-            );
-        }
-        Ok(())
+        Hnsw::check_build(self.m, self.ef_construction)
     }
 
     fn check_opclass(&self) -> Result<(), ConfigError> {
@@ -99,7 +98,7 @@ impl CreateVectorIndex {
         {
             return refuse(
                 "opclass",
-                format!("{given:?} is not that of the metric: say one of the two"),
+                format!("{given:?} serves another metric than the one that is set: set one of the two"),
             );
         }
         let (wanted, known) = (self.operator_class(), opclasses(self.method, vector));
@@ -109,7 +108,7 @@ impl CreateVectorIndex {
         let setter = if self.opclass.is_some() { "opclass" } else { "metric" };
         let (method, vector) = (self.method.name(), vector.name());
         if known.is_empty() {
-            return refuse("column_type", format!("{method} does not index {vector}: hnsw does"));
+            return refuse("column_type", format!("{method} does not index {vector}, hnsw does"));
         }
         let problem = format!(
             "{method} has no operator class {wanted:?} for {vector}, only {}",
@@ -122,7 +121,7 @@ impl CreateVectorIndex {
         if self.name.is_none() && !self.filter.is_empty() {
             return refuse(
                 "name",
-                "is required with `filter`, which the default name does not tell",
+                "is required with `filter`, because the default name does not say what is filtered",
             );
         }
         check_identifier("name", &self.index_name())
@@ -137,7 +136,8 @@ fn refuse<T>(setter: &str, problem: impl Into<String>) -> Result<T, ConfigError>
 mod tests {
     use super::*;
     use crate::catalog::entities::vectorizer;
-    use crate::pgvector::Metric;
+    use crate::config::Indexing;
+    use crate::pgvector::metric::Metric;
 
     fn hnsw() -> CreateVectorIndex {
         CreateVectorIndex::hnsw("items", "embedding")
@@ -193,6 +193,14 @@ mod tests {
         ] {
             let refused = create.to_sql().unwrap_err();
             assert_eq!(refused.setter(), setter, "{create:?}: {refused}");
+        }
+    }
+
+    /// `ai.indexing_hnsw` takes the operator classes of pgvector for `vector`.
+    #[test]
+    fn a_vectorizers_index_has_the_operator_classes_of_any_other() {
+        for opclass in opclasses(IndexMethod::Hnsw, VectorType::Vector) {
+            assert_eq!(Indexing::hnsw().opclass(opclass).check(), Ok(()));
         }
     }
 

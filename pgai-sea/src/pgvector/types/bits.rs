@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::VectorError;
 use super::column::{Reader, Wire, column_type, serde_as_text};
 
-/// A `bit(n)`: fingerprints and binary quantised vectors. pgvector indexes up to 64,000 of them.
+/// A `bit(n)`, for fingerprints and binary quantized vectors. pgvector indexes up to 64,000 bits.
 ///
 /// ```
 /// use pgai_sea::pgvector::Bits;
@@ -24,25 +24,25 @@ use super::column::{Reader, Wire, column_type, serde_as_text};
 pub struct Bits(Vec<bool>);
 
 impl Bits {
-    /// Eight for each byte, the highest first.
+    /// Eight bits for each byte, the highest first.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(bits(bytes).collect())
     }
 
-    /// What pgvector's `binary_quantize` makes of a vector: a bit for each number, set where it is positive.
+    /// The bits that pgvector's `binary_quantize` makes of a vector: one for each number, set if it is positive.
     #[must_use]
     pub fn quantize(vector: &[f32]) -> Self {
         Self(vector.iter().map(|number| *number > 0.0).collect())
     }
 
-    /// How many there are.
+    /// The number of bits.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no bits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -91,7 +91,7 @@ impl FromIterator<bool> for Bits {
     }
 }
 
-/// `101`.
+/// Displays as `101`.
 impl fmt::Display for Bits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
@@ -114,10 +114,10 @@ impl FromStr for Bits {
 }
 
 impl Wire for Bits {
-    /// In quotes, as SeaORM casts to it, the type is of any length; without it would be `bit(1)`.
+    /// SeaORM casts to the quoted name, which is a type of any length. Unquoted it would be `bit(1)`.
     const SQL_TYPE: &'static str = "bit";
 
-    /// Four bytes of the length, and the bits.
+    /// Four bytes with the length, then the bits.
     fn from_binary(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let length = reader.number()?;

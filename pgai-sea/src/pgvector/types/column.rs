@@ -1,4 +1,4 @@
-//! What SeaORM asks of a type of columns, for all three types.
+//! The traits that SeaORM needs of a column type, for all three types.
 
 use std::str::FromStr;
 
@@ -9,16 +9,16 @@ use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable};
 
 use super::VectorError;
 
-/// How PostgreSQL writes a type.
+/// The formats in which PostgreSQL writes a type.
 pub(super) trait Wire: FromStr<Err = VectorError> + ToString {
     /// Its name in SQL.
     const SQL_TYPE: &'static str;
 
-    /// Reads what the type's send function wrote. `None`: something else wrote it.
+    /// Reads the binary format. `None`: the bytes are in another format.
     fn from_binary(bytes: &[u8]) -> Option<Self>;
 }
 
-/// Takes numbers off the front of what PostgreSQL sent, which has them in network byte order.
+/// Takes numbers off the front of PostgreSQL's bytes, which have network byte order.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl Reader<'_> {
@@ -130,7 +130,7 @@ macro_rules! column_type {
 }
 pub(super) use column_type;
 
-/// In JSON, what PostgreSQL writes as text.
+/// Serializes as PostgreSQL's text format.
 macro_rules! serde_as_text {
     ($type:ty) => {
         impl ::serde::Serialize for $type {

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::VectorError;
 use super::column::{Reader, Wire, column_type};
 
-/// A `halfvec`: numbers of 16 bits, with three significant digits, up to ±65,504. pgvector stores up to 16,000 of them.
+/// A `halfvec`: numbers of 16 bits, which have three significant digits and go up to ±65,504. pgvector stores up to 16,000 numbers.
 ///
-/// It is made from numbers of 32 bits, which are rounded to the nearest. What is beyond the range becomes an infinity, which the
-/// database refuses, as it does NaN.
+/// It is made from numbers of 32 bits, rounded to the nearest. A number beyond the range becomes an infinity. The database refuses
+/// infinities and NaN.
 ///
 /// ```
 /// use pgai_sea::pgvector::HalfVec;
@@ -37,7 +37,7 @@ impl HalfVec {
         self.0.iter().copied().map(f16::to_f32).collect()
     }
 
-    /// How many numbers it has.
+    /// The number of dimensions.
     #[must_use]
     pub fn dimensions(&self) -> usize {
         self.0.len()
@@ -86,7 +86,7 @@ impl From<HalfVec> for PgVector {
     }
 }
 
-/// `[0.5,1]`.
+/// Displays as `[0.5,1]`.
 impl fmt::Display for HalfVec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[")?;
@@ -125,7 +125,7 @@ impl FromStr for HalfVec {
 impl Wire for HalfVec {
     const SQL_TYPE: &'static str = "halfvec";
 
-    /// Two bytes of the length, two that are unused, and two for each number.
+    /// Two bytes with the length, two unused ones, and two for each number.
     fn from_binary(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let length = u16::from_be_bytes(reader.take()?);

@@ -1,8 +1,8 @@
 //! pgvector's other types as columns of SeaORM entities: [`HalfVec`], [`SparseVec`] and [`Bits`]. SeaORM itself knows `vector`, as
 //! [`PgVector`](sea_orm::prelude::PgVector).
 //!
-//! A field of such a type needs one attribute, its column type with the length, which is what SeaORM creates tables with. Insert,
-//! update, `insert_many`, select, filters and `Option<_>` need nothing more, neither `save_as` nor `select_as`.
+//! A field of such a type needs one attribute: its column type with the length, with which SeaORM creates the table. Inserts, updates,
+//! selects, filters and `Option<_>` need nothing more.
 //!
 //! ```
 //! mod item {
@@ -35,10 +35,10 @@
 //! assert!(same.build(DbBackend::Postgres).sql.ends_with(r#"WHERE "items"."fingerprint" = $1::"bit""#));
 //! ```
 //!
-//! SeaORM sends a value of these types as text with a cast to the type, `$1::"halfvec"`, so it means the same anywhere in a
-//! statement. The cast has no length: a value of another length than the column's is refused by the database, not cut.
+//! SeaORM sends a value of these types as text with a cast to the type, `$1::"halfvec"`. The cast has no length: the database refuses a
+//! value of another length than the column's, and does not cut it.
 //!
-//! In JSON a `HalfVec` is an array of numbers, as a `PgVector` is; the others are what PostgreSQL writes: `"{1:0.5}/3"`, `"101"`.
+//! In JSON a `HalfVec` is an array of numbers, like a `PgVector`. The others are strings: `"{1:0.5}/3"`, `"101"`.
 
 mod bits;
 mod column;

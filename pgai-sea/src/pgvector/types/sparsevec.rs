@@ -8,7 +8,7 @@ use sea_orm::prelude::PgVector;
 use super::VectorError;
 use super::column::{Reader, Wire, column_type, serde_as_text};
 
-/// A `sparsevec`: numbers most of which are zero and are not stored. pgvector stores up to 16,000 others, among 1,000,000,000
+/// A `sparsevec`: most of its numbers are zero and are not stored. pgvector stores up to 16,000 others, and up to 1,000,000,000
 /// dimensions.
 ///
 /// ```
@@ -32,11 +32,11 @@ pub struct SparseVec {
 const MAX_DIMENSIONS: usize = 1_000_000_000;
 
 impl SparseVec {
-    /// With these numbers at these positions, which count from 0, in any order. Zeros are left out.
+    /// A vector with these numbers at these positions. Positions count from 0 and come in any order. Zeros are left out.
     ///
     /// # Errors
     ///
-    /// A position that occurs twice or is beyond `dimensions`, and dimensions that are not between 1 and 1,000,000,000.
+    /// A position that occurs twice or is beyond `dimensions`, and `dimensions` that are not between 1 and 1,000,000,000.
     pub fn new(dimensions: usize, elements: impl IntoIterator<Item = (usize, f32)>) -> Result<Self, VectorError> {
         let invalid = |problem: String| Err(VectorError::new(Self::SQL_TYPE, problem));
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
@@ -58,19 +58,19 @@ impl SparseVec {
         Ok(Self { dimensions, elements })
     }
 
-    /// How many numbers it has, zeros included.
+    /// The number of dimensions.
     #[must_use]
     pub fn dimensions(&self) -> usize {
         self.dimensions
     }
 
-    /// The numbers that are not zero and their positions, which count from 0 and ascend.
+    /// The numbers that are not zero, and their positions. Positions count from 0 and ascend.
     #[must_use]
     pub fn elements(&self) -> &[(usize, f32)] {
         &self.elements
     }
 
-    /// All numbers, zeros included: as many as it has dimensions.
+    /// All numbers, zeros included: one for each dimension.
     #[must_use]
     pub fn to_vec(&self) -> Vec<f32> {
         let mut vector = vec![0.0; self.dimensions];
@@ -115,7 +115,7 @@ impl From<PgVector> for SparseVec {
     }
 }
 
-/// `{1:0.5,3:2}/5`: positions from 1, and after the slash the number of dimensions.
+/// Displays as `{1:0.5,3:2}/5`: positions count from 1, and the number of dimensions follows the slash.
 impl fmt::Display for SparseVec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
@@ -156,7 +156,7 @@ fn element(text: &str) -> Option<(usize, f32)> {
 impl Wire for SparseVec {
     const SQL_TYPE: &'static str = "sparsevec";
 
-    /// Four bytes each: the dimensions, how many numbers there are, unused, their positions from 0, the numbers.
+    /// Four bytes each: the dimensions, the number of entries, an unused field, the positions from 0, the numbers.
     fn from_binary(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let dimensions = reader.number()?;

@@ -38,7 +38,8 @@ call! {
     ///     .verbose(true);
     /// assert_eq!(
     ///     Query::select().expr(query).to_string(PostgresQueryBuilder),
-    ///     "SELECT ai.cohere_embed(model => 'm', input_text => 'text', api_key => 'key', api_key_name => 'COHERE_API_KEY', \
+    ///     "SELECT ai.cohere_embed(model => 'm', input_text => 'text', api_key => 'key', \
+    ///      api_key_name => 'COHERE_API_KEY', \
     ///      input_type => 'search_query', truncate_long_inputs => 'end', verbose => TRUE)"
     /// );
     /// ```

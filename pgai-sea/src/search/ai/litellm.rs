@@ -36,7 +36,8 @@ call! {
     ///     .verbose(true);
     /// assert_eq!(
     ///     Query::select().expr(query).to_string(PostgresQueryBuilder),
-    ///     "SELECT ai.litellm_embed(model => 'm', input_text => 'text', api_key => 'key', api_key_name => 'MISTRAL_API_KEY', \
+    ///     "SELECT ai.litellm_embed(model => 'm', input_text => 'text', api_key => 'key', \
+    ///      api_key_name => 'MISTRAL_API_KEY', \
     ///      extra_options => '{\"timeout\":5}', verbose => TRUE)"
     /// );
     /// ```

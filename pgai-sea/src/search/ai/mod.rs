@@ -1,15 +1,16 @@
 //! Embeds query text inside the database, with the functions of pgai's extension `ai`.
 //!
-//! Each call is an SQL expression. A [`Search`](super::Search) evaluates it once, in a statement of its own, and goes on with the vector.
-//! In other queries it stands where you write it. Arguments are bound, never formatted. Arguments that are not set are not sent.
+//! Each call is an SQL expression. A [`Search`](super::Search) evaluates it once, in a statement of its own, and goes
+//! on with the vector. In other queries it stands where you write it. Arguments are bound, never formatted. Arguments
+//! that are not set are not sent.
 //!
-//! The database needs the extension `ai`. A database that has only pgai's schema or ours has no such functions: embed through an
-//! [`Embedder`](crate::embedder::Embedder) with [`search_text`](super::SearchTrait::search_text) instead.
+//! The database needs the extension `ai`. A database that has only pgai's schema or ours has no such functions: embed
+//! through an [`Embedder`](crate::embedder::Embedder) with [`search_text`](super::SearchTrait::search_text) instead.
 //!
 //! [`vectorizer_embed`] needs no provider and model: it embeds as a vectorizer does.
 //!
-//! Every function that calls a provider takes `api_key_name`, the name of a setting or secret that holds the key. All but Ollama's also
-//! take `api_key`, the key itself. It is a bound value, which the server may write to its log.
+//! Every function that calls a provider takes `api_key_name`, the name of a setting or secret that holds the key. All
+//! but Ollama's also take `api_key`, the key itself. It is a bound value, which the server may write to its log.
 
 mod cohere;
 mod litellm;

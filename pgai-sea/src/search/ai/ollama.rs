@@ -36,7 +36,8 @@ call! {
     ///     .verbose(true);
     /// assert_eq!(
     ///     Query::select().expr(query).to_string(PostgresQueryBuilder),
-    ///     "SELECT ai.ollama_embed(model => 'm', input_text => 'text', host => 'http://ollama:11434', keep_alive => '5m', \
+    ///     "SELECT ai.ollama_embed(model => 'm', input_text => 'text', host => 'http://ollama:11434', \
+    ///      keep_alive => '5m', \
     ///      embedding_options => '{\"num_ctx\":2048}', verbose => TRUE)"
     /// );
     /// ```

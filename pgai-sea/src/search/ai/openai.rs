@@ -41,10 +41,12 @@ call! {
     ///     .client_config(serde_json::json!({"base_url": "http://localhost:8080/v1"}));
     /// assert_eq!(
     ///     Query::select().expr(query).to_string(PostgresQueryBuilder),
-    ///     r#"SELECT ai.openai_embed(model => 'm', input_text => 'text', api_key => 'key', api_key_name => 'OPENAI_API_KEY', "#
+    ///     r#"SELECT ai.openai_embed(model => 'm', input_text => 'text', api_key => 'key', "#
     ///         .to_owned()
+    ///         + r#"api_key_name => 'OPENAI_API_KEY', "#
     ///         + r#"dimensions => 768, openai_user => 'ann', extra_headers => '{"x":"1"}', extra_query => '{"y":2}', "#
-    ///         + r#"extra_body => '{"z":3}', verbose => TRUE, client_config => '{"base_url":"http://localhost:8080/v1"}')"#
+    ///         + r#"extra_body => '{"z":3}', verbose => TRUE, "#
+    ///         + r#"client_config => '{"base_url":"http://localhost:8080/v1"}')"#
     /// );
     /// ```
     OpenAiEmbed {

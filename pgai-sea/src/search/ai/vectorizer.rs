@@ -1,10 +1,10 @@
 //! `ai.vectorizer_embed`.
 
 use super::call;
-use crate::catalog::VectorizerRef;
 use crate::sql::Call;
+use crate::vectorizer::VectorizerRef;
 
-/// `ai.vectorizer_embed`: embeds `input_text` as a vectorizer does, which is named by name or id.
+/// `ai.vectorizer_embed`: embeds `input_text` as a vectorizer does. Give its name, its id, or the entity that declares it.
 ///
 /// ```
 /// use pgai_sea::ai;
@@ -21,11 +21,8 @@ use crate::sql::Call;
 ///
 /// The function calls those of the extension `ai`: a database without it refuses the query and says that it is missing.
 pub fn vectorizer_embed(vectorizer: impl Into<VectorizerRef>, input_text: impl Into<String>) -> VectorizerEmbed {
-    let call = Call::new("vectorizer_embed");
-    let call = match vectorizer.into() {
-        VectorizerRef::Id(id) => call.arg("vectorizer_id", Some(id)),
-        VectorizerRef::Name(name) => call.arg("name", Some(name)),
-    };
+    let (name, vectorizer) = vectorizer.into().arg();
+    let call = Call::new("vectorizer_embed").arg(name, Some(vectorizer));
     VectorizerEmbed {
         call: call.arg("input_text", Some(input_text.into())),
     }

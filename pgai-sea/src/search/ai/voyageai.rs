@@ -2,8 +2,8 @@
 
 use super::{call, embed};
 
-/// `ai.voyageai_embed`: embeds `input_text` with a model of Voyage AI. Say [`input_type("query")`](VoyageAiEmbed::input_type) where
-/// the stored text was embedded as `document`.
+/// `ai.voyageai_embed`: embeds `input_text` with a model of Voyage AI. Say
+/// [`input_type("query")`](VoyageAiEmbed::input_type) where the stored text was embedded as `document`.
 ///
 /// ```
 /// use pgai_sea::ai;
@@ -31,7 +31,8 @@ call! {
     /// use sea_orm::sea_query::{PostgresQueryBuilder, Query};
     ///
     /// let query =
-    ///     ai::voyageai_embed("m", "text").input_type("query").api_key("key").api_key_name("VOYAGE_API_KEY").verbose(true);
+    ///     ai::voyageai_embed("m", "text").input_type("query").api_key("key")
+    ///         .api_key_name("VOYAGE_API_KEY").verbose(true);
     /// assert_eq!(
     ///     Query::select().expr(query).to_string(PostgresQueryBuilder),
     ///     "SELECT ai.voyageai_embed(model => 'm', input_text => 'text', input_type => 'query', api_key => 'key', \

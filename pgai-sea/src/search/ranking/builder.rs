@@ -3,9 +3,10 @@
 use super::full_text::FullText;
 use super::fusion::Fusion;
 use super::rerank::Reranking;
+use crate::entity::EmbeddingTrait;
 use crate::rerank::Reranker;
 use crate::search::builder::Search;
-use crate::search::projection::{Projection, SearchableTrait};
+use crate::search::projection::Projection;
 
 /// The default window.
 const DEFAULT_WINDOW: u64 = 50;
@@ -16,7 +17,7 @@ const DEFAULT_WINDOW: u64 = 50;
 /// hold. A row is one hit, also where a [join](Search::join) has it several times.
 #[derive(Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
-pub struct Ranking<'a, E: SearchableTrait, F: Projection<E>> {
+pub struct Ranking<'a, E: EmbeddingTrait, F: Projection<E>> {
     pub(super) search: Search<'a, E, F>,
     pub(super) window: u64,
     pub(super) fusion: Fusion,
@@ -25,14 +26,17 @@ pub struct Ranking<'a, E: SearchableTrait, F: Projection<E>> {
     pub(super) diversity: Option<f64>,
 }
 
-impl<'a, E: SearchableTrait, F: Projection<E>> Search<'a, E, F> {
+impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// Fuses the nearest rows with those that a full-text search finds, by reciprocal rank fusion. Rows that both find come first.
     ///
     /// A filter holds for both, a maximal distance only for the nearest rows.
     ///
     /// ```no_run
     /// # use pgai_sea::prelude::*;
-    /// # async fn f<E: EmbeddingTrait>(db: &sea_orm::DatabaseConnection, model: &dyn Embedder) -> Result<(), SearchError> {
+    /// # async fn f<E>(db: &sea_orm::DatabaseConnection, model: &dyn Embedder) -> Result<(), SearchError>
+    /// # where
+    /// #     E: EmbeddingTrait + SearchTrait<Embeddings = E, Projection = pgai_sea::search::Chunks>,
+    /// # {
     /// # type Embeddings<E> = E;
     /// let question = "how do I index a column?";
     /// let hits = Embeddings::<E>::search_text(model, question).hybrid(FullText::any(question)).all(db).await?;
@@ -73,7 +77,7 @@ impl<'a, E: SearchableTrait, F: Projection<E>> Search<'a, E, F> {
     }
 }
 
-impl<'a, E: SearchableTrait, F: Projection<E>> Ranking<'a, E, F> {
+impl<'a, E: EmbeddingTrait, F: Projection<E>> Ranking<'a, E, F> {
     /// See [`Search::hybrid`].
     pub fn hybrid(mut self, text: FullText) -> Self {
         self.text = Some(text);

@@ -53,7 +53,8 @@ pub(super) fn relevance<H>(by_score: bool, hits: &[Ranked<H>], candidates: &[Can
         .collect()
 }
 
-/// Chooses `wanted` of the candidates by maximal marginal relevance. `order` has their positions; of equals the earlier one wins.
+/// Chooses `wanted` of the candidates by maximal marginal relevance. `order` has their positions; of equals the earlier
+/// one wins.
 pub(super) fn choose(
     lambda: f64,
     relevance: &[f64],

@@ -3,8 +3,8 @@
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, FunctionCall};
 use sea_orm::{ColumnTrait, IntoSimpleExpr};
 
+use crate::entity::EmbeddingTrait;
 use crate::search::error::{SearchError, table_of};
-use crate::search::projection::SearchableTrait;
 use crate::sql::quote_literal;
 
 /// The text that is searched.
@@ -125,11 +125,11 @@ impl FullText {
         !matches!(self.document, Document::Chunks)
     }
 
-    pub(super) fn matching<E: SearchableTrait>(&self) -> Result<Matching, SearchError> {
+    pub(super) fn matching<E: EmbeddingTrait>(&self) -> Result<Matching, SearchError> {
         if let Some(position) = self.query.find('\0') {
             return Err(SearchError::Nul { position });
         }
-        let document = match (&self.document, E::chunk()) {
+        let document = match (&self.document, E::chunk_column()) {
             (Document::Vector(document), _) => document.clone(),
             (Document::Text(text), _) => self.to_tsvector(text.clone()).into(),
             (Document::Chunks, Some(chunk)) => self.to_tsvector(chunk.into_expr()).into(),

@@ -54,7 +54,8 @@ impl<'a, H> Reranking<'a, H> {
         for (position, (hit, score)) in hits.iter_mut().zip(scores).enumerate() {
             if !score.is_finite() {
                 let message = format!(
-                    "the reranker gave {score} for the passage at position {position}: return finite scores, others cannot be compared"
+                    "the reranker gave {score} for the passage at position {position}: return finite scores, others \
+                        cannot be compared"
                 );
                 return Err(RerankError::new(message).into());
             }

@@ -9,16 +9,17 @@ use super::diversity::{Candidate, choose, relevance};
 use super::full_text::{FullText, Matching};
 use super::ranked::Ranked;
 use super::statement::{Window, fused};
+use crate::entity::EmbeddingTrait;
 use crate::search::error::SearchError;
 use crate::search::explain::{Explanation, explain};
 use crate::search::hits::Hits;
 use crate::search::page::{comparable, missing, nearest};
 use crate::search::plan::{Attempt, ForRanking, Plan};
-use crate::search::projection::{Projection, SearchableTrait};
+use crate::search::projection::Projection;
 use crate::search::refusal::Searching as _;
 use crate::search::scan::SCANNED;
 
-impl<E: SearchableTrait, F: Projection<E>> Ranking<'_, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     /// Runs the search. The best hit comes first.
     ///
     /// [`Hits::missing`] counts rows that the vectors should have proposed, not rows of the page: those that belong in the
@@ -177,7 +178,7 @@ impl<E: SearchableTrait, F: Projection<E>> Ranking<'_, E, F> {
                 continue;
             }
             let statement = fused::<E, F>(plan, text, query, &window, attempt);
-            rows = db.query_all(&statement).await.searching::<E>()?;
+            rows = db.query_all(&statement).await.comparing::<E>(query)?;
             let status = rows.first();
             let status = status.ok_or_else(|| DbErr::RecordNotFound("the hybrid search returned no row".to_owned()));
             let status = status.searching::<E>()?;

@@ -9,9 +9,10 @@ use sea_orm::sea_query::{
 use super::columns::{NEAR, PLACE, RANK, RANKABLE, SCORE, TEXT_RANK, TEXT_SCORE, VECTOR_RANK};
 use super::full_text::Matching;
 use super::fusion::Fusion;
+use crate::entity::EmbeddingTrait;
 use crate::search::hit::DISTANCE;
 use crate::search::plan::{Attempt, Direction, Plan};
-use crate::search::projection::{Projection, SearchableTrait};
+use crate::search::projection::Projection;
 use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set, with};
 use crate::search::statement::{SEQ, best, first, identity, key, seq, tie, unindexed, up_to};
 
@@ -32,7 +33,7 @@ pub(super) struct Window {
 }
 
 /// The fused rows. Each has the counts of the search too; without a hit there is one row with the counts alone.
-pub(super) fn fused<E: SearchableTrait, F: Projection<E>>(
+pub(super) fn fused<E: EmbeddingTrait, F: Projection<E>>(
     plan: &Plan,
     text: &Matching,
     query: &Expr,
@@ -137,9 +138,9 @@ struct LegColumns {
 }
 
 impl LegColumns {
-    fn of<E: SearchableTrait>(plan: &Plan) -> Self {
+    fn of<E: EmbeddingTrait>(plan: &Plan) -> Self {
         let identity: Vec<_> = (0..E::identity().len()).map(identity).collect();
-        let keys: Vec<_> = (0..E::source_key().len()).map(key).collect();
+        let keys: Vec<_> = (0..E::key_columns().len()).map(key).collect();
         let own = plan
             .ties
             .iter()
@@ -240,20 +241,20 @@ impl LegColumns {
 }
 
 /// All rows that can be hits, with the columns that identify and order them.
-fn rows<E: SearchableTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+fn rows<E: EmbeddingTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = unfiltered::<E, F>(plan, query);
     rows.cond_where(plan.conditions::<E>());
     rows
 }
 
 /// The same rows without conditions.
-fn unfiltered<E: SearchableTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
+fn unfiltered<E: EmbeddingTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -> SelectStatement {
     let mut rows = Query::select();
     plan.tables::<E, F>(&mut rows);
     for (i, column) in E::identity().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), identity(i));
     }
-    for (i, column) in E::source_key().into_iter().enumerate() {
+    for (i, column) in E::key_columns().into_iter().enumerate() {
         rows.expr_as(column.into_expr(), key(i));
     }
     rows.expr_as(seq::<E>(), SEQ);
@@ -265,7 +266,7 @@ fn unfiltered<E: SearchableTrait, F: Projection<E>>(plan: &Plan, query: &Expr) -
 }
 
 /// The rows of the leg of vectors, and the settings of its scan.
-fn scanned<E: SearchableTrait, F: Projection<E>>(
+fn scanned<E: EmbeddingTrait, F: Projection<E>>(
     plan: &Plan,
     query: &Expr,
     attempt: Attempt,

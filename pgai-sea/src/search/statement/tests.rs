@@ -27,7 +27,9 @@ pub(in crate::search) mod store {
     use sea_orm::entity::prelude::*;
 
     use super::source;
-    use crate::entity::EmbeddingTrait;
+    use crate::entity::{Declaration, DeclaredDestination, EmbeddingTrait, Sealed};
+    use crate::search::{Chunks, Searched};
+    use crate::vectorizer::CreateVectorizer;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "store")]
@@ -46,43 +48,62 @@ pub(in crate::search) mod store {
 
     impl ActiveModelBehavior for ActiveModel {}
 
+    impl Sealed for Entity {}
+
     impl EmbeddingTrait for Entity {
         type Source = source::Entity;
 
-        const DIMENSIONS: usize = 3;
-        const VIEW_SCHEMA: Option<&'static str> = None;
-        const VIEW_NAME: &'static str = "posts_embedding";
+        const DECLARATION: Declaration = Declaration::new(
+            module_path!(),
+            (None, "posts"),
+            "title",
+            3,
+            DeclaredDestination::Table {
+                target_schema: None,
+                target_table: "store",
+                view_schema: None,
+                view_name: "posts_embedding",
+            },
+            Self::vectorizer,
+        );
+
+        fn vectorizer() -> CreateVectorizer {
+            CreateVectorizer::new("posts")
+        }
 
         fn source_column() -> source::Column {
             source::Column::Title
-        }
-
-        fn uuid_column() -> Column {
-            Column::EmbeddingUuid
-        }
-
-        fn key_columns() -> Vec<Column> {
-            vec![Column::Id]
-        }
-
-        fn chunk_seq_column() -> Column {
-            Column::ChunkSeq
-        }
-
-        fn chunk_column() -> Column {
-            Column::Chunk
         }
 
         fn embedding_column() -> Column {
             Column::Embedding
         }
 
-        fn source_relation() -> RelationDef {
-            Entity::belongs_to(source::Entity)
-                .from(Column::Id)
-                .to(source::Column::Id)
-                .into()
+        fn key_columns() -> Vec<Column> {
+            vec![Column::Id]
         }
+
+        fn uuid_column() -> Option<Column> {
+            Some(Column::EmbeddingUuid)
+        }
+
+        fn chunk_seq_column() -> Option<Column> {
+            Some(Column::ChunkSeq)
+        }
+
+        fn chunk_column() -> Option<Column> {
+            Some(Column::Chunk)
+        }
+
+        fn source_relation() -> Option<RelationDef> {
+            let relation = Entity::belongs_to(source::Entity);
+            Some(relation.from(Column::Id).to(source::Column::Id).into())
+        }
+    }
+
+    impl Searched for Entity {
+        type Embeddings = Self;
+        type Projection = Chunks;
     }
 }
 
@@ -95,7 +116,7 @@ fn a_plain_search_is_one_select() {
     );
 }
 
-fn sql<E: SearchableTrait, F: Projection<E>>(search: &crate::search::Search<'_, E, F>) -> String {
+fn sql<E: EmbeddingTrait, F: Projection<E>>(search: &crate::search::Search<'_, E, F>) -> String {
     search.statement().unwrap().to_string()
 }
 
@@ -208,7 +229,7 @@ fn a_vector_of_the_wrong_length_is_refused_with_both_numbers() {
     ));
     assert_eq!(
         refused.to_string(),
-        "the query vector has 2 dimensions, those of store have 3: embed the query with the vectorizer's model"
+        "the query vector has 2 dimensions, the vectors in store have 3: embed the query with the vectorizer's model"
     );
     let refused = store::Entity::search([1.0, f32::NAN, 0.0]).statement().unwrap_err();
     assert!(matches!(refused, SearchError::NotFinite { position: 1, .. }));

@@ -1,5 +1,5 @@
-//! Python's notation of regular expressions, rewritten where the engine here reads it differently: `\Z`, `$`, `\w`, `{,3}`, a `[`
-//! inside a class, octal escapes. An error names what this engine cannot express.
+//! Python's notation of regular expressions, rewritten where the engine here reads it differently: `\Z`, `$`, `\w`,
+//! `{,3}`, a `[` inside a class, octal escapes. An error names what this engine cannot express.
 
 use std::iter::Peekable;
 use std::str::Chars;

@@ -1,9 +1,9 @@
 //! Python's `str()` of what psycopg makes of a column, from PostgreSQL's text of it.
 //!
 //! Types that psycopg loads as text (text, enums, xml, ranges of unregistered types, ..) and those whose Python text is
-//! PostgreSQL's (integers, uuid, inet, date) are given as they are. Known differences: `timestamptz` is in the session's time zone,
-//! UTC here; arrays of dates and the like, ranges and composites are PostgreSQL's text; dates that Python cannot hold
-//! (BC, infinity), on which pgai's worker fails, are PostgreSQL's text too.
+//! PostgreSQL's (integers, uuid, inet, date) are given as they are. Known differences: `timestamptz` is in the
+//! session's time zone, UTC here; arrays of dates and the like, ranges and composites are PostgreSQL's text; dates that
+//! Python cannot hold (BC, infinity), on which pgai's worker fails, are PostgreSQL's text too.
 
 use super::{json, number, repr, time};
 

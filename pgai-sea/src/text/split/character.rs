@@ -11,7 +11,8 @@ const LOOKAROUNDS: [&str; 4] = ["(?=", "(?<!", "(?<=", "(?!"];
 #[derive(Debug)]
 pub(super) struct CharacterSplitter {
     separator: Separator,
-    /// Written between merged pieces: the separator as configured, even if it is a regular expression, as LangChain does.
+    /// Written between merged pieces: the separator as configured, even if it is a regular expression, as LangChain
+    /// does.
     glue: String,
     size: Size,
 }

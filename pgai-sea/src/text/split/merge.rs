@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::piece::{Piece, strip};
 use super::size::Size;
 
-/// Merges pieces, joined with `separator`, into chunks of at most `size.chunk` characters. Neighbours overlap by at most
-/// `size.overlap` characters. A piece that is longer by itself becomes a longer chunk.
+/// Merges pieces, joined with `separator`, into chunks of at most `size.chunk` characters. Neighbours overlap by at
+/// most `size.overlap` characters. A piece that is longer by itself becomes a longer chunk.
 #[derive(Debug)]
 pub(super) struct Merger<'t, 's> {
     separator: &'s str,

@@ -23,20 +23,23 @@ const DEFAULT_SEPARATORS: [&str; 7] = ["\n\n", "\n", ".", "?", "!", " ", ""];
 impl Chunking {
     /// Cuts `text` into the chunks that the worker embeds.
     ///
-    /// The chunks equal those of pgai's worker byte for byte: LangChain's splitters count Unicode code points, strip the
-    /// whitespace around a chunk, and leave empty chunks out. Options that are not set have the defaults of pgai's SQL functions.
+    /// The chunks equal those of pgai's worker byte for byte: LangChain's splitters count Unicode code points, strip
+    /// the whitespace around a chunk, and leave empty chunks out. Options that are not set have the defaults of pgai's
+    /// SQL functions.
     ///
     /// ```
     /// use pgai_sea::config::Chunking;
     ///
-    /// let chunking = Chunking::from(Chunking::character_text_splitter().separator(".").chunk_size(12).chunk_overlap(0));
+    /// let splitter = Chunking::character_text_splitter().separator(".").chunk_size(12).chunk_overlap(0);
+    /// let chunking = Chunking::from(splitter);
     /// assert_eq!(chunking.split("One. Two. Three and four.")?, ["One. Two", "Three and four"]);
     /// # Ok::<(), pgai_sea::text::SplitError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A size is out of range, a separator is not a regular expression, or this version does not know the implementation.
+    /// A size is out of range, a separator is not a regular expression, or this version does not know the
+    /// implementation.
     pub fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
         Splitter::new(self)?.split(text)
     }

@@ -14,9 +14,9 @@ const DEFAULT_TEMPLATE: &str = "$chunk";
 impl PythonTemplate {
     /// Renders the template as the worker does. `value` gives the row's columns by name.
     ///
-    /// `$name` and `${name}` are replaced, `$$` is a dollar. Names are ASCII: a letter or underscore, then letters, digits and
-    /// underscores. The worker gives columns as Python's `str()` of what psycopg makes of them: `True`, `None`, `1.0`,
-    /// `2024-02-29 12:00:00.500000+00:00`.
+    /// `$name` and `${name}` are replaced, `$$` is a dollar. Names are ASCII: a letter or underscore, then letters,
+    /// digits and underscores. The worker gives columns as Python's `str()` of what psycopg makes of them: `True`,
+    /// `None`, `1.0`, `2024-02-29 12:00:00.500000+00:00`.
     ///
     /// ```
     /// use pgai_sea::config::Formatting;

@@ -1,12 +1,13 @@
 //! The rules that need no database.
 
-use super::{CreateVectorizer, NoSource};
+use super::CreateVectorizer;
 use crate::config::{
     Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     check_identifier,
 };
 
-/// pgvector's limits for an HNSW index: on `vector`, which stores have, and on `halfvec`, which a column of the source may be.
+/// pgvector's limits for an HNSW index: on `vector`, which stores have, and on `halfvec`, which a column of the source
+/// may be.
 const MAX_HNSW_DIMENSIONS: i32 = 2_000;
 const MAX_HNSW_DIMENSIONS_OF_HALFVEC: i32 = 4_000;
 
@@ -24,21 +25,9 @@ impl CreateVectorizer {
 
     /// The rules for what is set already: a declaration may leave out what a migration adds.
     pub(crate) fn check_given(&self) -> Result<(), ConfigError> {
-        let (schema, table) = self.source.as_ref().map_err(|why| {
-            ConfigError::new(
-                "source",
-                match why {
-                    NoSource::NotATable => "is a subquery, function or list of values; name a table",
-                    NoSource::Entity => {
-                        "is an entity, whose schema a table's name leaves out; call CreateVectorizer::entity(..)"
-                    }
-                },
-            )
-        })?;
-        check_identifier("source", table)?;
-        schema
-            .as_ref()
-            .map_or(Ok(()), |schema| check_identifier("source", schema))?;
+        let schema = self.source.schema.as_ref();
+        check_identifier("source", &self.source.table)?;
+        schema.map_or(Ok(()), |schema| check_identifier("source", schema))?;
         self.name.as_ref().map_or(Ok(()), |name| check_name(name))?;
 
         self.destination.as_ref().map_or(Ok(()), Destination::check)?;
@@ -77,7 +66,8 @@ impl CreateVectorizer {
             && u32::try_from(dimensions).ok() != Some(declared)
         {
             let problem = format!(
-                "{model} has {dimensions} dimensions, the entity declares {declared} in `#[vectorizer(dimensions = {declared})]`; \
+                "{model} has {dimensions} dimensions, the entity declares {declared} in `#[vectorizer(dimensions = \
+                 {declared})]`; \
                  make them the same"
             );
             return Err(ConfigError::new("embedding", problem));

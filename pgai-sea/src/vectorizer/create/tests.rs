@@ -1,3 +1,5 @@
+use sea_orm::sea_query::TableName;
+
 use super::*;
 
 mod website_blog {
@@ -62,22 +64,27 @@ fn a_statement_binds_every_value() {
 }
 
 #[test]
-fn an_entity_goes_in_with_its_schema_or_not_at_all() {
-    let text = |create: CreateVectorizer| {
+fn a_source_is_a_name_or_an_entity_with_its_schema() {
+    let source = |create: CreateVectorizer| {
         let create = create
             .loading(Loading::column("body"))
             .embedding(Embedding::ollama("m", 3));
-        create.to_sql().map_err(|error| error.to_string())
+        let sql = create.to_sql().unwrap();
+        let (_, source) = sql.split_once("source => ").unwrap();
+        source.split(", ").next().unwrap().to_owned()
     };
-    let sql = text(CreateVectorizer::entity(website_blog::Entity)).unwrap();
-    assert!(sql.contains("source => 'website.blog'"), "{sql}");
+    assert_eq!(source(CreateVectorizer::entity(website_blog::Entity)), "'website.blog'");
     assert_eq!(
-        text(CreateVectorizer::new(website_blog::Entity)).unwrap_err(),
-        "`source`: is an entity, whose schema a table's name leaves out; call CreateVectorizer::entity(..)"
+        source(CreateVectorizer::new(("website", String::from("blog")))),
+        "'website.blog'"
     );
-    // other names of types are names
-    let sql = text(CreateVectorizer::new(Blog::Table)).unwrap();
-    assert!(sql.contains("source => 'blog'"), "{sql}");
+    assert_eq!(source(CreateVectorizer::new("website.blog")), "'\"website.blog\"'");
+    // identifiers of migrations are names
+    assert_eq!(source(CreateVectorizer::new(TableName::from(Blog::Table))), "'blog'");
+    assert_eq!(
+        source(CreateVectorizer::new(TableName::from(("website", Blog::Table)))),
+        "'website.blog'"
+    );
 }
 
 #[test]

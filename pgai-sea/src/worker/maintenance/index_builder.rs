@@ -4,11 +4,10 @@
 //! with the build: whatever becomes of the worker, nobody builds the same index at the same time, and what a killed build left behind,
 //! an invalid index, is nobody's work in progress.
 
-use std::fmt::Write as _;
-
 use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection, Row, raw_sql};
 
 use crate::config::{Diskann, Hnsw, Indexing};
+use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
 use crate::sql::{qualified, quote_identifier, quote_literal};
 use crate::worker::connection::{Database, On as _};
 use crate::worker::queue::key_sql::{Sql, statement};
@@ -31,6 +30,7 @@ pub(crate) struct Index {
     pub(crate) when: When,
     name: String,
     qualified_name: String,
+    schema: String,
     table: String,
     column: String,
     method: &'static str,
@@ -40,9 +40,8 @@ pub(crate) struct Index {
     enough: Sql,
     /// pgvector's schema and the column's type.
     types: Sql,
-    /// The options, in parentheses, if any.
-    options: String,
-    /// The operator class for the type `vector`, of pgvector's schema; none for the method's default.
+    options: Vec<(&'static str, String)>,
+    /// The operator class that the configuration names, one for the type `vector`.
     opclass: Option<String>,
 }
 
@@ -57,9 +56,14 @@ impl Index {
     ) -> Option<Self> {
         let (method, min_rows, queue_is_empty, opclass, options) = match indexing? {
             Indexing::Hnsw(hnsw) => {
-                let opclass = hnsw.opclass.clone().unwrap_or_else(|| "vector_cosine_ops".to_owned());
-                let when_empty = hnsw.create_when_queue_empty;
-                ("hnsw", hnsw.min_rows, when_empty, Some(opclass), hnsw_options(hnsw))
+                let (when_empty, opclass) = (hnsw.create_when_queue_empty, hnsw.opclass.clone());
+                (
+                    IndexMethod::Hnsw.name(),
+                    hnsw.min_rows,
+                    when_empty,
+                    opclass,
+                    hnsw_options(hnsw),
+                )
             }
             Indexing::Diskann(diskann) => {
                 let when_empty = diskann.create_when_queue_empty;
@@ -68,7 +72,7 @@ impl Index {
             Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_) => return None,
         };
         let name = format!("_vectorizer_{vectorizer}_{method}");
-        let (of, table) = (quote_literal(&qualified(schema, table)), qualified(schema, table));
+        let of = quote_literal(&qualified(schema, table));
         // as pgai has it: any index of this kind on the column will do, whoever made it
         let wanted = format!(
             "select to_regclass({of}) is not null and not exists ( \
@@ -93,17 +97,18 @@ impl Index {
             },
             qualified_name: qualified(schema, &name),
             name,
-            enough: format!("select count(*) >= $1 from (select from {table} limit $1) s").into(),
+            enough: format!(
+                "select count(*) >= $1 from (select from {} limit $1) s",
+                qualified(schema, table)
+            )
+            .into(),
             wanted: wanted.into(),
             types: types.into(),
-            table,
-            column: quote_identifier(column),
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+            column: column.to_owned(),
             method,
-            options: if options.is_empty() {
-                options
-            } else {
-                format!(" with ({options})")
-            },
+            options,
             opclass,
         })
     }
@@ -137,7 +142,9 @@ impl Index {
             .execute(&mut *connection)
             .await?;
         let lock = "select pg_try_advisory_lock($1, to_regclass($2)::oid::int4)";
-        let locked = statement(&lock.into()).bind(LOCK).bind(self.table.clone());
+        let locked = statement(&lock.into())
+            .bind(LOCK)
+            .bind(qualified(&self.schema, &self.table));
         let is_locked: Option<bool> = locked.fetch_one(&mut *connection).await?.try_get(0)?;
         if is_locked != Some(true)
             || !statement(&self.wanted)
@@ -178,22 +185,22 @@ impl Index {
 
     /// A column of the application's own may be of another of pgvector's types, which has operator classes of its own.
     fn statement(&self, vector_schema: &str, column_type: &str) -> String {
-        let Self {
-            table,
-            column,
-            method,
-            options,
-            ..
-        } = self;
-        let name = quote_identifier(&self.name);
-        let opclass = self.opclass.as_ref().map_or_else(String::new, |opclass| {
-            let opclass = match opclass.strip_prefix("vector_") {
-                Some(metric) => format!("{column_type}_{metric}"),
-                None => opclass.clone(),
-            };
-            format!(" {}", qualified(vector_schema, &opclass))
-        });
-        format!("create index concurrently {name} on {table} using {method} ({column}{opclass}){options}")
+        // diskann has the operator class of its extension, which is its default
+        let opclass =
+            (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, self.opclass.as_deref()));
+        let statement = IndexStatement {
+            name: &self.name,
+            schema: Some(&self.schema),
+            table: &self.table,
+            method: self.method,
+            indexed: quote_identifier(&self.column),
+            opclass: opclass.map(|opclass| qualified(vector_schema, &opclass)),
+            options: self.options.clone(),
+            concurrently: true,
+            if_not_exists: false,
+            filter: None,
+        };
+        statement.to_sql()
     }
 }
 
@@ -207,30 +214,32 @@ enum Leftover {
     Invalid,
 }
 
-fn hnsw_options(hnsw: &Hnsw) -> String {
-    let mut options = String::new();
-    add(&mut options, "m", hnsw.m);
-    add(&mut options, "ef_construction", hnsw.ef_construction);
-    options
+fn hnsw_options(hnsw: &Hnsw) -> Vec<(&'static str, String)> {
+    set([
+        ("m", hnsw.m.map(|m| m.to_string())),
+        (
+            "ef_construction",
+            hnsw.ef_construction.map(|candidates| candidates.to_string()),
+        ),
+    ])
 }
 
-fn diskann_options(diskann: &Diskann) -> String {
-    let mut options = String::new();
-    let layout = diskann.storage_layout.as_deref().map(quote_literal);
-    add(&mut options, "storage_layout", layout);
-    add(&mut options, "num_neighbors", diskann.num_neighbors);
-    add(&mut options, "search_list_size", diskann.search_list_size);
-    add(&mut options, "max_alpha", diskann.max_alpha);
-    add(&mut options, "num_dimensions", diskann.num_dimensions);
-    add(&mut options, "num_bits_per_dimension", diskann.num_bits_per_dimension);
-    options
+fn diskann_options(diskann: &Diskann) -> Vec<(&'static str, String)> {
+    let number = |value: Option<i32>| value.map(|value| value.to_string());
+    set([
+        ("storage_layout", diskann.storage_layout.as_deref().map(quote_literal)),
+        ("num_neighbors", number(diskann.num_neighbors)),
+        ("search_list_size", number(diskann.search_list_size)),
+        ("max_alpha", diskann.max_alpha.map(|alpha| alpha.to_string())),
+        ("num_dimensions", number(diskann.num_dimensions)),
+        ("num_bits_per_dimension", number(diskann.num_bits_per_dimension)),
+    ])
 }
 
-fn add(options: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        let comma = if options.is_empty() { "" } else { ", " };
-        let _ = write!(options, "{comma}{name} = {value}");
-    }
+/// The options that are set.
+fn set<const N: usize>(options: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    let options = options.into_iter();
+    options.filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 #[cfg(test)]
@@ -248,7 +257,7 @@ mod tests {
         let index = Index::new(7, Some(&hnsw), "public", "Posts", "e").unwrap();
         assert_eq!(
             index.statement("ext", "halfvec"),
-            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("e" "ext"."halfvec_ip_ops")"#
+            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("e" "ext"."halfvec_ip_ops")"#
         );
     }
 
@@ -257,11 +266,11 @@ mod tests {
         let hnsw = Indexing::hnsw().opclass("vector_ip_ops").m(8).ef_construction(32);
         assert_eq!(
             sql(hnsw).unwrap(),
-            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("embedding" "ext"."vector_ip_ops") with (m = 8, ef_construction = 32)"#
+            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("embedding" "ext"."vector_ip_ops") WITH (m = 8, ef_construction = 32)"#
         );
         assert_eq!(
             sql(Indexing::hnsw()).unwrap(),
-            r#"create index concurrently "_vectorizer_7_hnsw" on "public"."Posts" using hnsw ("embedding" "ext"."vector_cosine_ops")"#
+            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("embedding" "ext"."vector_cosine_ops")"#
         );
         let diskann = Indexing::diskann()
             .storage_layout("plain")
@@ -269,7 +278,7 @@ mod tests {
             .max_alpha(1.5);
         assert_eq!(
             sql(diskann).unwrap(),
-            r#"create index concurrently "_vectorizer_7_diskann" on "public"."Posts" using diskann ("embedding") with (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_diskann" ON "public"."Posts" USING diskann ("embedding") WITH (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
         );
         assert_eq!(sql(Indexing::none()), None);
     }

@@ -97,7 +97,8 @@ fn not_built_in(config: &Embedding) -> EmbedError {
     EmbedError::Configuration {
         provider: "the worker",
         message: format!(
-            "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that feature of \
+            "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that \
+                feature of \
              pgai-sea, or give it an embedder with `Worker::embedder(\"{provider}\", \"{model}\", ..)`"
         ),
     }

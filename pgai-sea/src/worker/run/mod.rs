@@ -10,7 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::Error;
+use sea_orm::sqlx::{Error, Row as _};
 use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _, RuntimeErr};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -31,6 +31,17 @@ use crate::worker::run::tracking::Tracking;
 
 /// How often the catalog is looked at for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
+
+/// The schema in which a table is found along the search path.
+const SCHEMA: &str = "
+select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass(quote_ident($1))";
+
+/// The catalog's vectorizers, and those that were asked for: of an entity that names no schema, with the one on the search path.
+struct Present {
+    models: Vec<Model>,
+    only: Vec<VectorizerRef>,
+}
 
 /// What a lane gives back.
 type Ended = (VectorizerReport, Option<WorkerError>);
@@ -71,7 +82,7 @@ impl Worker {
             _ = &mut stop => return Ok(report),
         };
         self.check_names(&models)?;
-        for model in self.served(models) {
+        for model in served(models) {
             match understand(&model) {
                 Ok((vectorizer, key_order)) => {
                     let lane = Lane::new(shared.clone(), &vectorizer, stopped.clone());
@@ -161,7 +172,7 @@ impl Worker {
                         break;
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
-                    lanes.follow(self.served(models), &shared);
+                    lanes.follow(served(models), &shared);
                     LOOK_FOR_VECTORIZERS
                 }
                 Err(error) if self.stops_on_error => {
@@ -221,7 +232,7 @@ impl Worker {
         })
     }
 
-    async fn models(&self, pool: &Database) -> Result<Vec<Model>, WorkerError> {
+    async fn models(&self, pool: &Database) -> Result<Present, WorkerError> {
         let failed = |error: Error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
         let find = Entity::find().build(DbBackend::Postgres).sql;
         let rows = statement(&find.into()).all_on(pool).await.map_err(failed);
@@ -230,18 +241,35 @@ impl Worker {
                 .map(|row| Model::from_query_result(&row.into(), ""))
                 .collect()
         });
-        Ok(models.map_err(CatalogError::from)?)
+        let models = models.map_err(CatalogError::from)?;
+        let mut only = self.only.clone();
+        for wanted in &mut only {
+            if let VectorizerRef::Destination {
+                schema: schema @ None,
+                table,
+                ..
+            } = wanted
+            {
+                let found = statement(&SCHEMA.into()).bind(table.clone()).any_on(pool).await;
+                let found = found.and_then(|row| row.map(|row| row.try_get(0)).transpose());
+                *schema = found.map_err(failed).map_err(CatalogError::from)?;
+            }
+        }
+        Ok(Present { models, only })
     }
 
     /// The vectorizers that were asked for and are not there.
-    fn unknown<'w>(&'w self, models: &[Model]) -> impl Iterator<Item = &'w VectorizerRef> {
-        let is_there = |wanted: &VectorizerRef| models.iter().any(|model| is_meant(wanted, model));
-        self.only.iter().filter(move |wanted| !is_there(wanted))
+    fn unknown<'w>(&'w self, present: &Present) -> impl Iterator<Item = &'w VectorizerRef> {
+        let is_there = |wanted: &VectorizerRef| present.models.iter().any(|model| is_meant(wanted, model));
+        let asked = self.only.iter().zip(&present.only);
+        asked
+            .filter(move |(_, wanted)| !is_there(wanted))
+            .map(|(asked, _)| asked)
     }
 
     /// Says once of each name that nothing has it; `known` are those of which it was said.
-    fn warn_of_unknown(&self, models: &[Model], known: &mut Vec<String>) {
-        for unknown in self.unknown(models).map(ToString::to_string) {
+    fn warn_of_unknown(&self, present: &Present, known: &mut Vec<String>) {
+        for unknown in self.unknown(present).map(ToString::to_string) {
             if !known.contains(&unknown) {
                 warn!("there is no vectorizer {unknown}; it is worked on as soon as there is");
                 known.push(unknown);
@@ -249,26 +277,36 @@ impl Worker {
         }
     }
 
-    fn check_names(&self, models: &[Model]) -> Result<(), WorkerError> {
-        match self.unknown(models).next() {
+    fn check_names(&self, present: &Present) -> Result<(), WorkerError> {
+        match self.unknown(present).next() {
             Some(unknown) => Err(WorkerError::UnknownVectorizer(unknown.to_string())),
             None => Ok(()),
         }
     }
+}
 
-    fn served(&self, models: Vec<Model>) -> Vec<Model> {
-        let is_wanted = |model: &Model| self.only.is_empty() || self.only.iter().any(|wanted| is_meant(wanted, model));
-        models
-            .into_iter()
-            .filter(|model| !model.disabled && is_wanted(model))
-            .collect()
-    }
+fn served(Present { models, only }: Present) -> Vec<Model> {
+    let is_wanted = |model: &Model| only.is_empty() || only.iter().any(|wanted| is_meant(wanted, model));
+    models
+        .into_iter()
+        .filter(|model| !model.disabled && is_wanted(model))
+        .collect()
 }
 
 fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
     match wanted {
         VectorizerRef::Id(id) => *id == model.id,
         VectorizerRef::Name(name) => *name == model.name,
+        VectorizerRef::Destination { schema, table, column } => {
+            let stored = |key: &str| model.config["destination"][key].as_str();
+            let found = match column {
+                None => (stored("target_schema"), stored("target_table")),
+                Some(_) => (Some(&*model.source_schema), Some(&*model.source_table)),
+            };
+            found == (schema.as_deref(), Some(table.as_str()))
+                && schema.is_some()
+                && (column.is_none() || stored("embedding_column") == column.as_deref())
+        }
     }
 }
 

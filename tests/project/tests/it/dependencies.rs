@@ -75,8 +75,8 @@ fn licences_are_accepted() {
     );
 }
 
-/// `duplicates.txt` has a line for each crate that is compiled more than once, with the number of its versions. `PGAI_SEA_BLESS=1` writes
-/// it anew.
+/// `duplicates.txt` has a line for each crate that is compiled more than once, with the number of its versions.
+/// `PGAI_SEA_BLESS=1` writes it anew.
 #[test]
 fn nothing_new_is_compiled_in_several_versions() {
     let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

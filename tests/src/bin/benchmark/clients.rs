@@ -102,7 +102,7 @@ async fn pgbench(test: &TestDatabase, script: &Path) -> Result<Cost, Box<dyn std
 /// elsewhere.
 async fn processor_time(test: &TestDatabase) -> Option<f64> {
     let sql = r"select (stat[14]::float8 + stat[15]::float8) * 10 from string_to_array(split_part(
-            pg_read_file(format('/proc/%s/stat', split_part(pg_read_file('postmaster.pid'), E'\n', 1))), ') ', 2), ' ') \
-            stat";
+            pg_read_file(format('/proc/%s/stat', split_part(pg_read_file('postmaster.pid'), E'\n', 1))),
+            ') ', 2), ' ') stat";
     test.value(sql).await.ok()
 }

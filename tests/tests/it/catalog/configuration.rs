@@ -87,19 +87,25 @@ async fn the_same_calls_make_the_same_jsonb() {
 /// Every function of the contract, by name, arguments with defaults, and result.
 #[tokio::test]
 async fn the_same_functions_with_the_same_arguments_and_defaults() {
-    const CONTRACT: &str = "'create_vectorizer', 'drop_vectorizer', 'enable_vectorizer_schedule', 'disable_vectorizer_schedule',
-        'vectorizer_queue_pending', 'vectorizer_embed', 'set_scheduling', 'grant_vectorizer_usage', 'execute_vectorizer',
+    const CONTRACT: &str = "'create_vectorizer', 'drop_vectorizer', 'enable_vectorizer_schedule', \
+        'disable_vectorizer_schedule',
+        'vectorizer_queue_pending', 'vectorizer_embed', 'set_scheduling', 'grant_vectorizer_usage', \
+        'execute_vectorizer',
         'destination_table', 'destination_column', 'loading_column', 'loading_uri', 'parsing_auto', 'parsing_none',
-        'parsing_pymupdf', 'parsing_docling', 'embedding_openai', 'embedding_ollama', 'embedding_voyageai', 'embedding_litellm',
-        'chunking_character_text_splitter', 'chunking_recursive_character_text_splitter', 'chunking_none', 'indexing_none',
+        'parsing_pymupdf', 'parsing_docling', 'embedding_openai', 'embedding_ollama', 'embedding_voyageai', \
+        'embedding_litellm',
+        'chunking_character_text_splitter', 'chunking_recursive_character_text_splitter', 'chunking_none', \
+        'indexing_none',
         'indexing_default', 'indexing_hnsw', 'indexing_diskann', 'formatting_python_template', 'scheduling_none',
-        'scheduling_default', 'scheduling_timescaledb', 'processing_default', 'grant_to', '_worker_start', '_worker_heartbeat',
+        'scheduling_default', 'scheduling_timescaledb', 'processing_default', 'grant_to', '_worker_start', \
+        '_worker_heartbeat',
         '_worker_progress'";
     let found = Mutex::new(Vec::new());
     on_both_catalogs(async |test| {
         let functions: Vec<String> = test
             .values(&format!(
-                "select format('%s(%s) %s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)) from pg_proc
+                "select format('%s(%s) %s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)) from \
+                    pg_proc
                  where pronamespace = 'ai'::regnamespace and proname in ({CONTRACT}) order by 1"
             ))
             .await?;
@@ -119,7 +125,8 @@ async fn the_same_tables() {
     on_both_catalogs(async |test| {
         let columns: Vec<String> = test
             .values(
-                "select format('%s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                "select format('%s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), \
+                    a.attnotnull,
                      pg_get_expr(d.adbin, d.adrelid))
                  from pg_class c join pg_attribute a on a.attrelid = c.oid
                  left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
@@ -142,17 +149,33 @@ async fn the_same_tables() {
 async fn the_same_vectorizer_is_stored() {
     let stored = Mutex::new(Vec::new());
     on_both_catalogs(async |test| {
-        test.execute("create schema website; create table website.blog (a uuid, content varchar(9), b varchar(7), primary key (b, a))")
-            .await?;
+        test.execute(
+            "create schema website; create table website.blog (a uuid, content varchar(9), b varchar(7), \
+            primary key (b, a))",
+        )
+        .await?;
         super::vectorize(&test, "website.blog", "").await?;
-        super::vectorize(&test, "website.blog", ", name => 'n', destination => ai.destination_table('d', target_schema => 'public')")
-            .await?;
+        super::vectorize(
+            &test,
+            "website.blog",
+            ", name => 'n', destination => ai.destination_table('d', target_schema \
+            => 'public')",
+        )
+        .await?;
         let column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
         super::vectorize(&test, "website.blog", column).await?;
         let rows: Vec<String> = test
-            .values("select format('%s %s', to_jsonb(v) - 'source_pk', (select jsonb_agg(k order by k -> 'pknum') from jsonb_array_elements(source_pk) k)) from ai.vectorizer v order by id")
+            .values(
+                "select format('%s %s', to_jsonb(v) - 'source_pk', (select jsonb_agg(k order by k -> 'pknum') from \
+                jsonb_array_elements(source_pk) k)) from ai.vectorizer v order by id",
+            )
             .await?;
-        let status: Vec<String> = test.values("select to_jsonb(s)::text from ai.vectorizer_status s order by id").await?;
+        let status: Vec<String> = test
+            .values(
+                "select to_jsonb(s)::text from ai.vectorizer_status s order by \
+            id",
+            )
+            .await?;
         stored.lock().unwrap().push((rows, status));
         Ok(())
     })
@@ -166,15 +189,24 @@ async fn the_same_vectorizer_is_stored() {
 async fn settings_decide_the_defaults() {
     pgai_sea_tests::on_catalog(Catalog::Ours, async |test| {
         test.execute(super::BLOG).await?;
-        for (setting, implementation) in [("indexing_hnsw", "hnsw"), ("indexing_diskann", "diskann"), ("nonsense", "none")] {
+        for (setting, implementation) in [
+            ("indexing_hnsw", "hnsw"),
+            ("indexing_diskann", "diskann"),
+            ("nonsense", "none"),
+        ] {
             test.execute(&format!(
                 "set ai.indexing_default = '{setting}';
-                 select ai.create_vectorizer('blog', name => 'v_{implementation}', loading => ai.loading_column('content'),
-                     embedding => ai.embedding_openai('m', 3), destination => ai.destination_table('d_{implementation}'));
+                 select ai.create_vectorizer('blog', name => 'v_{implementation}', loading => \
+                 ai.loading_column('content'),
+                     embedding => ai.embedding_openai('m', 3), destination => \
+                     ai.destination_table('d_{implementation}'));
                  reset ai.indexing_default"
             ))
             .await?;
-            let stored = format!("select config #>> '{{indexing,implementation}}' from ai.vectorizer where name = 'v_{implementation}'");
+            let stored = format!(
+                "select config #>> '{{indexing,implementation}}' from ai.vectorizer where name = \
+                'v_{implementation}'"
+            );
             assert_eq!(test.value::<String>(&stored).await?, implementation);
         }
         Ok(())
@@ -186,7 +218,12 @@ async fn settings_decide_the_defaults() {
 async fn the_schedule_is_that_of_the_setting() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(super::BLOG).await?;
-        for (setting, scheduling) in [("", "none"), ("scheduling_none", "none"), ("scheduling_timescaledb", "timescaledb"), ("x", "none")] {
+        for (setting, scheduling) in [
+            ("", "none"),
+            ("scheduling_none", "none"),
+            ("scheduling_timescaledb", "timescaledb"),
+            ("x", "none"),
+        ] {
             let resolved: String = test
                 .value(&format!(
                     "select ai._vectorizer_resolve_scheduling(ai.scheduling_default()) ->> 'implementation'
@@ -197,7 +234,8 @@ async fn the_schedule_is_that_of_the_setting() {
         }
         let refused = super::refusal(
             &test,
-            "set local ai.scheduling_default = 'scheduling_timescaledb'; select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3))",
+            "set local ai.scheduling_default = 'scheduling_timescaledb'; select ai.create_vectorizer('blog', loading \
+                => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3))",
         )
         .await?;
         assert!(refused.starts_with("P0001 scheduling: timescaledb needs"), "{refused}");

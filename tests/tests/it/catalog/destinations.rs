@@ -23,9 +23,12 @@ const SHAPE: &str =
 async fn store_view_and_queues_are_the_same_on_both_catalogs() {
     let shapes = Mutex::new(Vec::new());
     on_both_catalogs(async |test| {
-        test.execute("create table blog (title text, b varchar(20), content text, gone int, a numeric(9, 2), primary key (a, b));
-             alter table blog drop column gone")
-            .await?;
+        test.execute(
+            "create table blog (title text, b varchar(20), content text, gone int, a numeric(9, 2), primary \
+            key (a, b));
+             alter table blog drop column gone",
+        )
+        .await?;
         vectorize(&test, "blog", "").await?;
         let shape: Vec<String> = test.values(SHAPE).await?;
         shapes.lock().unwrap().push(shape);
@@ -62,10 +65,12 @@ async fn the_view_goes_where_it_should() {
         vectorize(
             &test,
             "blog",
-            ", destination => ai.destination_table(target_schema => 'writing', view_schema => 'reading', view_name => 'v')",
+            ", destination => ai.destination_table(target_schema => 'writing', view_schema => 'reading', view_name => \
+                'v')",
         )
         .await?;
-        test.execute("select * from reading.v join writing.blog_embedding_store using (id)").await?;
+        test.execute("select * from reading.v join writing.blog_embedding_store using (id)")
+            .await?;
         Ok(())
     })
     .await;
@@ -75,18 +80,24 @@ async fn the_view_goes_where_it_should() {
 async fn a_column_destination_does_not_trigger_itself() {
     on_both_catalogs(async |test| {
         test.execute(BLOG).await?;
-        test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c')").await?;
+        test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c')")
+            .await?;
         let column = ", destination => ai.destination_column('embedding'), chunking => ai.chunking_none()";
         let id = vectorize(&test, "blog", column).await?;
         assert_eq!(take(&test, id).await?, [1, 2]);
         test.execute("update blog set embedding = '[1,2,3]'").await?;
         assert!(take(&test, id).await?.is_empty());
-        test.execute("update blog set content = 'd' where id = 1; update blog set id = 3 where id = 2; insert into blog values (4, 't', 'c')")
-            .await?;
+        test.execute(
+            "update blog set content = 'd' where id = 1; update blog set id = 3 where id = 2; insert into \
+            blog values (4, 't', 'c')",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [1, 3, 4]);
         test.execute("delete from blog where id = 1; truncate blog").await?;
-        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
-        test.execute("insert into blog values (1, 't', 'c', 0, '[1,2,3]')").await?;
+        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)"))
+            .await?;
+        test.execute("insert into blog values (1, 't', 'c', 0, '[1,2,3]')")
+            .await?;
         Ok(())
     })
     .await;
@@ -107,13 +118,17 @@ async fn a_vector_column_that_is_there_is_used() {
 #[tokio::test]
 async fn pgvector_may_live_in_any_schema() {
     on_catalog(Catalog::Ours, async |test| {
-        test.execute("create schema \"Ex t\"; alter extension vector set schema \"Ex t\"").await?;
+        test.execute("create schema \"Ex t\"; alter extension vector set schema \"Ex t\"")
+            .await?;
         test.execute(BLOG).await?;
         vectorize(&test, "blog", "").await?;
         let column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
         vectorize(&test, "blog", column).await?;
         let types: Vec<String> = test
-            .values("select format_type(atttypid, atttypmod) from pg_attribute where attname in ('e', 'embedding') and attrelid::regclass::text in ('blog', 'blog_embedding_store')")
+            .values(
+                "select format_type(atttypid, atttypmod) from pg_attribute where attname in ('e', 'embedding') and \
+                attrelid::regclass::text in ('blog', 'blog_embedding_store')",
+            )
             .await?;
         assert_eq!(types, ["\"Ex t\".vector(3)", "\"Ex t\".vector(3)"]);
         Ok(())

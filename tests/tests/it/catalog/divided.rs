@@ -22,8 +22,11 @@ async fn partitioned(test: &TestDatabase) -> Result<i32, sea_orm::DbErr> {
 async fn writes_through_the_parent() {
     on_both_catalogs(async |test| {
         let id = partitioned(&test).await?;
-        test.execute("insert into blog values (1, 't', 'c'), (150, 't', 'c'); update blog set content = 'd' where id in (98, 101); delete from blog where id = 99")
-            .await?;
+        test.execute(
+            "insert into blog values (1, 't', 'c'), (150, 't', 'c'); update blog set content = 'd' where id \
+            in (98, 101); delete from blog where id = 99",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [1, 98, 101, 150]);
         assert_eq!(embedded(&test).await?, [98, 100, 101]);
         test.execute("truncate blog").await?;
@@ -37,8 +40,11 @@ async fn writes_through_the_parent() {
 async fn writes_straight_to_a_partition() {
     on_both_catalogs(async |test| {
         let id = partitioned(&test).await?;
-        test.execute("insert into blog_low values (1, 't', 'c'); update blog_high set content = 'd' where id = 101; delete from blog_low where id = 99")
-            .await?;
+        test.execute(
+            "insert into blog_low values (1, 't', 'c'); update blog_high set content = 'd' where id = 101; \
+            delete from blog_low where id = 99",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [1, 101]);
         assert_eq!(embedded(&test).await?, [98, 100, 101]);
         Ok(())
@@ -64,12 +70,16 @@ async fn a_partition_that_came_later() {
         let id = partitioned(&test).await?;
         test.execute(
             "create table blog_later partition of blog for values from (200) to (300);
-             insert into blog_later values (250, 't', 'c'); insert into blog values (251, 't', 'c'); delete from blog_later where id = 250",
+             insert into blog_later values (250, 't', 'c'); insert into blog values (251, 't', 'c'); delete from \
+             blog_later where id = 250",
         )
         .await?;
         assert_eq!(take(&test, id).await?, [250, 251]);
-        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
-        let triggers: i64 = test.value("select count(*) from pg_trigger where tgname like '\\_vectorizer%'").await?;
+        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)"))
+            .await?;
+        let triggers: i64 = test
+            .value("select count(*) from pg_trigger where tgname like '\\_vectorizer%'")
+            .await?;
         assert_eq!(triggers, 0);
         Ok(())
     })
@@ -82,16 +92,23 @@ async fn partitions_that_are_truncated_attached_and_detached() {
     on_catalog(Catalog::Ours, async |test| {
         let id = partitioned(&test).await?;
         test.execute(
-            "truncate blog_low; create table more as select i as id, 't' as title, 'c' as content from generate_series(200, 201) i;
-             alter table more alter id set not null; alter table blog attach partition more for values from (200) to (300)",
+            "truncate blog_low; create table more as select i as id, 't' as title, 'c' as content from \
+                generate_series(200, 201) i;
+             alter table more alter id set not null; alter table blog attach partition more for values from (200) to \
+             (300)",
         )
         .await?;
         assert!(take(&test, id).await?.is_empty());
         test.execute(&format!("select ai.refresh_vectorizer({id})")).await?;
         assert_eq!(take(&test, id).await?, [98, 99, 200, 201]);
-        test.execute("delete from more where id = 200; insert into more values (202, 't', 'c')").await?;
+        test.execute("delete from more where id = 200; insert into more values (202, 't', 'c')")
+            .await?;
         assert_eq!(take(&test, id).await?, [202]);
-        test.execute(&format!("alter table blog detach partition blog_high; select ai.refresh_vectorizer({id})")).await?;
+        test.execute(&format!(
+            "alter table blog detach partition blog_high; select \
+            ai.refresh_vectorizer({id})"
+        ))
+        .await?;
         assert_eq!(take(&test, id).await?, [98, 99, 100, 101, 201, 202]);
         test.execute("insert into blog_high values (150, 't', 'c')").await?;
         assert!(take(&test, id).await?.is_empty());
@@ -111,12 +128,19 @@ async fn a_partition_as_the_source() {
         )
         .await?;
         let id = vectorize(&test, "blog", "").await?;
-        test.execute("insert into whole values (1, 'c'), (2, 'c'), (100, 'c')").await?;
+        test.execute("insert into whole values (1, 'c'), (2, 'c'), (100, 'c')")
+            .await?;
         assert_eq!(take(&test, id).await?, [1, 2]);
-        test.execute("insert into blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, '', '[1,2,3]'), (2, 0, '', '[1,2,3]')")
-            .await?;
-        test.execute("update whole set content = 'd'; delete from whole where id = 1; update whole set id = 101 where id = 2")
-            .await?;
+        test.execute(
+            "insert into blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, '', '[1,2,3]'), \
+            (2, 0, '', '[1,2,3]')",
+        )
+        .await?;
+        test.execute(
+            "update whole set content = 'd'; delete from whole where id = 1; update whole set id = 101 where \
+            id = 2",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [1, 2]);
         assert!(embedded(&test).await?.is_empty());
         Ok(())
@@ -166,7 +190,8 @@ async fn a_parent_that_is_not_partitioned_as_the_source() {
 async fn a_table_that_becomes_a_partition() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(
-            "create table blog (id int primary key, title text, content text); insert into blog values (1, 't', 'c'), (2, 't', 'c')",
+            "create table blog (id int primary key, title text, content text); insert into blog values (1, 't', 'c'), \
+                (2, 't', 'c')",
         )
         .await?;
         let id = vectorize(&test, "blog", "").await?;

@@ -3,7 +3,7 @@
 use pgai_sea::catalog::{self, Installed};
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, TestResult, on_catalog};
 
-use super::{BLOG, embed, embedded, take, vectorize};
+use super::{BLOG, embed, embedded, releases, take, vectorize};
 
 /// Vectorizers of every kind, with embeddings, and a row in a queue.
 async fn vectorizers(test: &TestDatabase) -> Result<i32, sea_orm::DbErr> {
@@ -87,7 +87,24 @@ async fn writes(copy: &TestDatabase, id: i32) -> TestResult {
     Ok(())
 }
 
-/// New vectorizers, renames, an upgrade and the end.
+/// An earlier version is upgraded where it was restored.
+#[tokio::test]
+async fn a_restored_database_of_an_earlier_version_is_upgraded_and_goes_on() {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
+        let id = vectorizers(&test).await?;
+        let copy = test.restored().await?;
+        assert!(matches!(catalog::install(&copy.db).await?, Installed::Upgraded { .. }));
+        assert_eq!(take(&copy, id).await?, [6]);
+        writes(&copy, id).await?;
+        upkeep(&copy, id).await?;
+        copy.drop().await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// New vectorizers, renames and the end.
 async fn upkeep(copy: &TestDatabase, id: i32) -> TestResult {
     let new = vectorize(copy, "blog", ", destination => ai.destination_table('new')").await?;
     assert_eq!(new, id + 4);
@@ -96,8 +113,6 @@ async fn upkeep(copy: &TestDatabase, id: i32) -> TestResult {
     ))
     .await?;
     assert_eq!(take(copy, id).await?, [1]);
-    copy.execute("update ai.pgai_sea_migration set version = 0").await?;
-    assert!(matches!(catalog::install(&copy.db).await?, Installed::Upgraded { .. }));
     copy.execute("update blog set body = 'x'").await?;
     assert_eq!(take(copy, id).await?, [1]);
     copy.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer")

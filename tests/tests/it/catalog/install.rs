@@ -4,6 +4,7 @@ use pgai_sea::catalog::{self, CatalogError, Installed};
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_catalog};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, TransactionTrait};
 
+use super::upgrade::VERSION;
 use super::{BLOG, until_waiting, vectorize};
 
 /// Connected as a role of no rights.
@@ -89,8 +90,8 @@ async fn two_at_once() {
         assert_eq!(
             outcomes,
             [
-                "installed the schema ai, version 1",
-                "the schema ai is there already, version 1"
+                format!("installed the schema ai, version {VERSION}"),
+                format!("the schema ai is there already, version {VERSION}")
             ]
         );
         Ok(())
@@ -205,7 +206,7 @@ async fn a_role_is_told_whose_schema_it_is() {
                 "{installed:?}"
             );
             if which == Catalog::Ours {
-                test.execute("update ai.pgai_sea_migration set version = 0").await?;
+                test.execute("update ai.pgai_sea_migration set version = 1").await?;
                 let owner: String = test.value("select current_user::text").await?;
                 let error = catalog::install(&nobody).await.unwrap_err().to_string();
                 assert_eq!(

@@ -16,7 +16,8 @@ async fn composite_keys() {
         let queue = format!("ai._vectorizer_q_{id}");
         test.execute(&format!(
             "truncate {queue};
-             insert into blog_embedding_store (a, b, chunk_seq, chunk, embedding) select a, b, 0, '', '[1,2,3]' from blog;
+             insert into blog_embedding_store (a, b, chunk_seq, chunk, embedding) select a, b, 0, '', '[1,2,3]' from \
+             blog;
              update blog set b = 'z' where b = 'x';
              delete from blog where b = 'y'"
         ))
@@ -32,18 +33,26 @@ async fn composite_keys() {
 #[tokio::test]
 async fn a_key_of_an_extension_s_type_and_one_with_a_collation() {
     on_catalog(Catalog::Ours, async |test| {
-        for (table, key) in [("one", "text collate \"C\""), ("two", "vector(2)"), ("three", "char(5)")] {
+        for (table, key) in [
+            ("one", "text collate \"C\""),
+            ("two", "vector(2)"),
+            ("three", "char(5)"),
+        ] {
             let value = if table == "two" { "[1,2]" } else { "a" };
-            test.execute(&format!("create table {table} (id {key} primary key, content text)")).await?;
+            test.execute(&format!("create table {table} (id {key} primary key, content text)"))
+                .await?;
             vectorize(&test, table, "").await?;
             test.execute(&format!(
                 "insert into {table} values ('{value}', 'c');
-                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) values ('{value}', 0, '', '[1,2,3]');
+                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) values ('{value}', 0, '', \
+                 '[1,2,3]');
                  update {table} set content = 'd';
                  delete from {table}"
             ))
             .await?;
-            let left: i64 = test.value(&format!("select count(*) from {table}_embedding_store")).await?;
+            let left: i64 = test
+                .value(&format!("select count(*) from {table}_embedding_store"))
+                .await?;
             assert_eq!(left, 0, "{table}");
         }
         Ok(())
@@ -62,17 +71,29 @@ async fn a_key_of_a_collation_and_of_operators_in_a_schema_with_quotes() {
         .await?;
         pgai_sea::catalog::uninstall(&test.db).await.ok();
         pgai_sea::catalog::install(&test.db).await?;
-        for (table, key, value) in [("one", "text collate \"My \"\"Types\".c", "a"), ("two", "\"My \"\"Types\".vector(2)", "[1,2]")] {
-            test.execute(&format!("create table {table} (id {key} primary key, content text)")).await?;
+        for (table, key, value) in [
+            ("one", "text collate \"My \"\"Types\".c", "a"),
+            (
+                "two",
+                "\"My \
+            \"\"Types\".vector(2)",
+                "[1,2]",
+            ),
+        ] {
+            test.execute(&format!("create table {table} (id {key} primary key, content text)"))
+                .await?;
             vectorize(&test, table, "").await?;
             test.execute(&format!(
                 "insert into {table} values ('{value}', 'c');
-                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) values ('{value}', 0, '', '[1,2,3]');
+                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) values ('{value}', 0, '', \
+                 '[1,2,3]');
                  update {table} set content = 'd';
                  delete from {table}"
             ))
             .await?;
-            let left: i64 = test.value(&format!("select count(*) from {table}_embedding_store")).await?;
+            let left: i64 = test
+                .value(&format!("select count(*) from {table}_embedding_store"))
+                .await?;
             assert_eq!(left, 0, "{table}");
         }
         Ok(())
@@ -94,12 +115,14 @@ async fn keys_of_domains_enums_arrays_and_composites() {
             ("three", "int[]", ["'{1,2}'", "'{3}'"]),
             ("four", "place", ["'(1,x)'", "'(2,\"y z\")'"]),
         ] {
-            test.execute(&format!("create table {table} (id {key} primary key, content text)")).await?;
+            test.execute(&format!("create table {table} (id {key} primary key, content text)"))
+                .await?;
             let id = vectorize(&test, table, "").await?;
             let [one, other] = values.map(|value| format!("{value}::{key}"));
             test.execute(&format!(
                 "insert into {table} values ({one}, 'c'), ({other}, 'c');
-                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, '', '[1,2,3]' from {table};
+                 insert into {table}_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, '', '[1,2,3]' \
+                 from {table};
                  update {table} set content = 'd' where id = {one};
                  delete from {table} where id = {other}"
             ))

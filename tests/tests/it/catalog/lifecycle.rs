@@ -124,7 +124,8 @@ async fn set_scheduling_answers_the_configuration() {
         let id = vectorize(&test, "blog", "").await?;
         let opclass: String = test
             .value(&format!(
-                "select ai.set_scheduling({id}, indexing => ai.indexing_hnsw(opclass => 'vector_ip_ops')) #>> '{{indexing,opclass}}'"
+                "select ai.set_scheduling({id}, indexing => ai.indexing_hnsw(opclass => 'vector_ip_ops')) #>> \
+                    '{{indexing,opclass}}'"
             ))
             .await?;
         assert_eq!(opclass, "vector_ip_ops");
@@ -133,7 +134,10 @@ async fn set_scheduling_answers_the_configuration() {
         for (arguments, message) in [
             ("77", "P0002 there is no vectorizer 77"),
             ("1, ai.scheduling_timescaledb()", "P0001 scheduling: timescaledb needs"),
-            ("1, indexing => ai.indexing_hnsw(opclass => 'x')", "P0001 indexing: opclass is \"x\""),
+            (
+                "1, indexing => ai.indexing_hnsw(opclass => 'x')",
+                "P0001 indexing: opclass is \"x\"",
+            ),
         ] {
             let refused = refusal(&test, &format!("select ai.set_scheduling({arguments})")).await?;
             assert!(refused.starts_with(message), "{refused}");
@@ -267,14 +271,22 @@ async fn a_renamed_table_keeps_its_vectorizer() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(BLOG).await?;
         let id = vectorize(&test, "blog", "").await?;
-        test.execute("create schema other; alter table blog rename to posts; alter table posts set schema other").await?;
+        test.execute(
+            "create schema other; alter table blog rename to posts; alter table posts set schema \
+            other",
+        )
+        .await?;
         test.execute(BLOG).await?;
         let new = vectorize(&test, "blog", ", destination => ai.destination_table('new')").await?;
-        test.execute("insert into other.posts values (1, 't', 'c'); update other.posts set content = 'd'; delete from other.posts; insert into blog values (2, 't', 'c')")
-            .await?;
+        test.execute(
+            "insert into other.posts values (1, 't', 'c'); update other.posts set content = 'd'; delete from \
+            other.posts; insert into blog values (2, 't', 'c')",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [1, 1]);
         assert_eq!(take(&test, new).await?, [2]);
-        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
+        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)"))
+            .await?;
         test.execute("insert into other.posts values (3, 't', 'c')").await?;
         Ok(())
     })
@@ -285,15 +297,22 @@ async fn a_renamed_table_keeps_its_vectorizer() {
 #[tokio::test]
 async fn triggers_can_be_made_from_what_a_dump_says() {
     on_both_catalogs(async |test| {
-        test.execute("create table blog (id int, content text, \"B\" json, primary key (id))").await?;
-        let id = vectorize(&test, "blog", ", formatting => ai.formatting_python_template('$B $chunk')").await?;
+        test.execute("create table blog (id int, content text, \"B\" json, primary key (id))")
+            .await?;
+        let id = vectorize(
+            &test,
+            "blog",
+            ", formatting => ai.formatting_python_template('$B $chunk')",
+        )
+        .await?;
         for (drop, definition) in [
             ("drop trigger %I on blog", "pg_get_triggerdef(oid)"),
             ("drop function if exists %I() cascade", "pg_get_functiondef(tgfoid)"),
         ] {
             let statements: Vec<String> = test
                 .values(&format!(
-                    "select format('{drop};', case when '{drop}' like '%trigger%' then tgname else 'none' end) || {definition}
+                    "select format('{drop};', case when '{drop}' like '%trigger%' then tgname else 'none' end) || \
+                        {definition}
                      from pg_trigger where tgrelid = 'blog'::regclass and tgname like '\\_vectorizer%'"
                 ))
                 .await?;
@@ -302,7 +321,8 @@ async fn triggers_can_be_made_from_what_a_dump_says() {
                 test.execute(&statement).await?;
             }
         }
-        test.execute("insert into blog values (1, 'c', '{}'); update blog set content = 'd'").await?;
+        test.execute("insert into blog values (1, 'c', '{}'); update blog set content = 'd'")
+            .await?;
         assert_eq!(take(&test, id).await?, [1, 1]);
         Ok(())
     })
@@ -377,19 +397,31 @@ async fn two_different_ones_at_once_both_find_the_leftover() {
 async fn an_old_snapshot_is_no_place_to_create_one() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(BLOG).await?;
-        let create = "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3)";
+        let create = "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => \
+            ai.embedding_openai('m', 3)";
         for level in ["repeatable read", "serializable"] {
             let old = test.db.begin().await?;
-            old.execute_unprepared(&format!("set transaction isolation level {level}; select 1")).await?;
-            let error = old.execute_unprepared(&format!("{create})")).await.unwrap_err().to_string();
-            assert!(error.contains(&format!("a transaction at {level} may miss rows of public.blog")), "{error}");
+            old.execute_unprepared(&format!("set transaction isolation level {level}; select 1"))
+                .await?;
+            let error = old
+                .execute_unprepared(&format!("{create})"))
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(&format!("a transaction at {level} may miss rows of public.blog")),
+                "{error}"
+            );
             old.rollback().await?;
         }
-        test.execute(&format!("begin isolation level repeatable read; {create}, enqueue_existing => false); commit"))
-            .await?;
+        test.execute(&format!(
+            "begin isolation level repeatable read; {create}, enqueue_existing => false); commit"
+        ))
+        .await?;
         test.execute("drop table blog cascade").await?;
         test.execute(&format!(
-            "begin isolation level serializable; savepoint a; {BLOG}; insert into blog values (1, 't', 'c'); {create}); commit"
+            "begin isolation level serializable; savepoint a; {BLOG}; insert into blog values (1, 't', 'c'); \
+                {create}); commit"
         ))
         .await?;
         let id: i32 = test.value("select max(id) from ai.vectorizer").await?;

@@ -58,11 +58,11 @@ async fn dropping_what_is_not_there_is_an_error_unless_it_may_be() {
     on_both_catalogs(async |test| {
         let manager = SchemaManager::new(&test.db);
         for (drop, what) in [
-            (DropVectorizer::name("posts"), "called \"posts\""),
-            (DropVectorizer::id(77), "with id 77"),
+            (DropVectorizer::name("posts"), "\"posts\""),
+            (DropVectorizer::id(77), "77"),
             (
                 DropVectorizer::target_table("posts_store"),
-                "with target table \"posts_store\"",
+                "with the table \"posts_store\"",
             ),
         ] {
             let error = manager.drop_vectorizer(drop.clone()).await.unwrap_err().to_string();
@@ -229,8 +229,11 @@ async fn a_target_table_of_two_schemas_is_asked_about() {
     on_both_catalogs(async |test| {
         let manager = SchemaManager::new(&test.db);
         for schema in ["one", "two"] {
-            test.execute(&format!("create schema {schema}; {}", BLOG.replace("table blog", &format!("table {schema}.blog"))))
-                .await?;
+            test.execute(&format!(
+                "create schema {schema}; {}",
+                BLOG.replace("table blog", &format!("table {schema}.blog"))
+            ))
+            .await?;
             let create = CreateVectorizer::new((schema, "blog"))
                 .loading(Loading::column("content"))
                 .embedding(Embedding::ollama("all-minilm", 3));
@@ -241,7 +244,7 @@ async fn a_target_table_of_two_schemas_is_asked_about() {
         let error = manager.drop_vectorizer(drop.clone()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Migration Error: 2 vectorizers are there with target table \"blog_embedding_store\", and none was dropped: \
+            "Migration Error: there are 2 vectorizers with the table \"blog_embedding_store\", and none was dropped: \
              \"one_blog_embedding_store\" (schema \"one\"), \"two_blog_embedding_store\" (schema \"two\"). \
              Say which with `.target_schema(..)`, or drop them by `DropVectorizer::name(..)`"
         );

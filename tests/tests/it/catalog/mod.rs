@@ -5,6 +5,7 @@ mod destinations;
 mod divided;
 mod dump;
 mod embed;
+mod in_use;
 mod install;
 mod keys;
 mod lifecycle;
@@ -15,6 +16,7 @@ mod privileges;
 mod reading;
 mod refusals;
 mod release;
+mod releases;
 mod renames;
 mod replicas;
 mod status;
@@ -22,6 +24,7 @@ mod tracking;
 mod triggers;
 mod upgrade;
 mod waiting;
+mod waits;
 
 use std::time::Duration;
 

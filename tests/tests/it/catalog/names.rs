@@ -38,7 +38,8 @@ async fn tables_columns_and_schemas_of_any_name() {
             .await?;
             let id: i32 = test
                 .value(&format!(
-                    "select ai.create_vectorizer('{}', loading => ai.loading_column('{}'), embedding => ai.embedding_openai('m', 3),
+                    "select ai.create_vectorizer('{}', loading => ai.loading_column('{}'), embedding => \
+                        ai.embedding_openai('m', 3),
                          queue_schema => '{literal}', queue_table => '{}', grant_to => ai.grant_to('pg_monitor'))",
                     source.replace('\'', "''"),
                     text.replace('\'', "''"),
@@ -46,10 +47,15 @@ async fn tables_columns_and_schemas_of_any_name() {
                 ))
                 .await
                 .map_err(|error| format!("{name}: {error}"))?;
-            let store = format!("select format('%I.%I', config #>> '{{destination,target_schema}}', config #>> '{{destination,target_table}}') from ai.vectorizer where id = {id}");
+            let store = format!(
+                "select format('%I.%I', config #>> '{{destination,target_schema}}', config #>> \
+                '{{destination,target_table}}') from ai.vectorizer where id = {id}"
+            );
             let store: String = test.value(&store).await?;
             let queue: String = test
-                .value(&format!("select format('%I.%I', queue_schema, queue_table) from ai.vectorizer where id = {id}"))
+                .value(&format!(
+                    "select format('%I.%I', queue_schema, queue_table) from ai.vectorizer where id = {id}"
+                ))
                 .await?;
             test.execute(&format!(
                 "insert into {store} (id, {quoted}, chunk_seq, chunk, embedding) values (1, 'a', 0, '', '[1,2,3]');
@@ -61,12 +67,20 @@ async fn tables_columns_and_schemas_of_any_name() {
                  delete from {source}"
             ))
             .await?;
-            let keys: Vec<String> = test.values(&format!("select {quoted} from {queue} order by queued_at")).await?;
+            let keys: Vec<String> = test
+                .values(&format!("select {quoted} from {queue} order by queued_at"))
+                .await?;
             assert_eq!(keys, ["b", "b", "z"], "{name}");
             assert_eq!(test.value::<i64>(&format!("select count(*) from {store}")).await?, 0);
-            test.execute(&format!("select ai.vectorizer_queue_pending({id}); select * from ai.vectorizer_status")).await?;
-            test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true); drop schema {quoted} cascade"))
-                .await?;
+            test.execute(&format!(
+                "select ai.vectorizer_queue_pending({id}); select * from \
+                ai.vectorizer_status"
+            ))
+            .await?;
+            test.execute(&format!(
+                "select ai.drop_vectorizer({id}, drop_all => true); drop schema {quoted} cascade"
+            ))
+            .await?;
             let after = Snapshot::of(&test.db).await?;
             let grants = after.added_since(&before).only(|line| !line.contains("rights"));
             assert!(grants.is_empty(), "{name}: {grants}");
@@ -81,14 +95,21 @@ async fn tables_columns_and_schemas_of_any_name() {
 async fn long_names_are_cut_before_their_suffix() {
     on_catalog(Catalog::Ours, async |test| {
         let table = "Ö".repeat(31);
-        test.execute(&format!("create table \"{table}\" (id int primary key, content text)")).await?;
+        test.execute(&format!("create table \"{table}\" (id int primary key, content text)"))
+            .await?;
         super::vectorize(&test, &format!("\"{table}\""), "").await?;
         let destination: String = test
-            .value("select format('%s %s %s', config #>> '{destination,target_table}', config #>> '{destination,view_name}', name) from ai.vectorizer")
+            .value(
+                "select format('%s %s %s', config #>> '{destination,target_table}', config #>> \
+                '{destination,view_name}', name) from ai.vectorizer",
+            )
             .await?;
         let cut = |bytes: usize| "Ö".repeat(bytes / 2);
         let name = format!("public_{}_embedding_store", "_".repeat(23));
-        assert_eq!(destination, format!("{}_embedding_store {}_embedding {name}", cut(47), cut(53)));
+        assert_eq!(
+            destination,
+            format!("{}_embedding_store {}_embedding {name}", cut(47), cut(53))
+        );
         Ok(())
     })
     .await;

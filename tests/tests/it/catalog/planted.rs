@@ -3,7 +3,7 @@
 use pgai_sea::catalog;
 use pgai_sea_tests::{Catalog, on_catalog};
 
-use super::{BLOG, embed, embedded, take, vectorize};
+use super::{BLOG, embed, embedded, releases, take, vectorize};
 
 /// A better match for a partition's rows would run with the rights of the vectorizer's owner.
 #[tokio::test]
@@ -66,13 +66,16 @@ async fn the_schema_is_not_installed_over_functions_of_others() {
         );
         test.execute("drop function ai.grant_to(text)").await?;
         catalog::install(&test.db).await?;
+        catalog::uninstall(&test.db).await?;
 
         // one that an earlier version did not have
+        test.execute("drop schema ai cascade").await?;
+        releases::install(&test, 1).await?;
         let planted = "ai.chunking_none()";
         test.execute(&format!(
             "alter function {planted} rename to was_ours;
              create function {planted} returns jsonb language sql return '{{}}'::jsonb;
-             update ai.pgai_sea_migration set version = 0, functions = array_remove(functions, '{planted}')"
+             update ai.pgai_sea_migration set functions = array_remove(functions, '{planted}')"
         ))
         .await?;
         let error = catalog::install(&test.db).await.unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Who may do what.
 
 use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::{BLOG, refusal, take, vectorize};
 
@@ -235,6 +236,102 @@ async fn a_role_that_is_missing_is_warned_of_by_name() {
             .await?;
         let said = String::from_utf8(said.stderr)?;
         assert!(said.contains("WARNING:  grant_to: these roles do not exist and are granted nothing: nobody_of_that_name"), "{said}");
+        Ok(())
+    })
+    .await;
+}
+
+/// Errors may quote texts. Whoever looks after all vectorizers sees those of all.
+#[tokio::test]
+async fn reports_are_seen_by_those_who_may_use_the_vectorizer() {
+    on_catalog(Catalog::Ours, async |test| {
+        let (one, other, admin) = (test.role("one").await?, test.role("other").await?, test.role("admin").await?);
+        test.execute(BLOG).await?;
+        let mut ids = Vec::new();
+        for role in [&one, &other] {
+            let more = format!(", destination => ai.destination_table('{role}'), grant_to => ai.grant_to('{role}')");
+            let id = vectorize(&test, "blog", &more).await?;
+            test.execute(&format!("select ai.grant_vectorizer_usage('{role}')")).await?;
+            test.execute(&as_role(
+                role,
+                &format!(
+                    "insert into ai._vectorizer_errors (id, message) values ({id}, 'm');
+                     select ai._worker_progress(ai._worker_start('1', '1 minute'), {id}, 1, null); select ai._worker_progress(null, {id}, 0, 'm');
+                     select ai._worker_usage({id}, 1, 1, 1); select ai._worker_usage({id}, 1, 1, 1)"
+                ),
+            ))
+            .await?;
+            ids.push(id);
+        }
+        test.execute(&format!("select ai.grant_vectorizer_usage('{admin}', admin => true)")).await?;
+        let superuser: String = test.value("select current_user::text").await?;
+        for (role, seen) in [(&one, vec![ids[0]]), (&other, vec![ids[1]]), (&admin, ids.clone()), (&superuser, ids.clone())] {
+            let as_role = test.connect_as(role).await?;
+            for (table, id) in [
+                ("_vectorizer_errors", "id"),
+                ("vectorizer_errors", "id"),
+                ("vectorizer_worker_progress", "vectorizer_id"),
+                ("vectorizer_worker_usage", "vectorizer_id"),
+            ] {
+                let statement = format!("select coalesce(array_agg({id} order by {id}), '{{}}') from ai.{table}");
+                let statement = Statement::from_string(DbBackend::Postgres, statement);
+                let found: Vec<i32> = as_role.query_one_raw(statement).await?.ok_or("no row")?.try_get_by_index(0)?;
+                assert_eq!(found, seen, "{role} {table}");
+            }
+            as_role.close().await?;
+        }
+        let refused = refusal(&test, &format!("set local role {one}; select ai._worker_progress(null, {}, 1, null)", ids[1])).await?;
+        assert!(refused.starts_with("42501 "), "{refused}");
+        for role in [&one, &other, &admin] {
+            test.drop_role(role).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Row-level security of the source holds in the view too.
+#[tokio::test]
+async fn a_view_shows_of_the_source_what_its_reader_may_see() {
+    on_catalog(Catalog::Ours, async |test| {
+        let tenant = test.role("tenant").await?;
+        let stranger = test.role("stranger").await?;
+        test.execute(BLOG).await?;
+        test.execute(&format!(
+            "alter table blog enable row level security; create policy own on blog using (title = current_user);
+             insert into blog values (1, '{tenant}', 'c'), (2, 'another', 'c')"
+        ))
+        .await?;
+        let id = vectorize(&test, "blog", &format!(", grant_to => ai.grant_to('{tenant}')")).await?;
+        super::embed(&test).await?;
+        test.execute(&format!("grant select on blog_embedding to {stranger}"))
+            .await?;
+        for again in [
+            "",
+            &format!("select ai.release_vectorizer({id}); select ai.refresh_vectorizer({id})"),
+        ] {
+            test.execute(again).await?;
+            let db = test.connect_as(&tenant).await?;
+            let statement = Statement::from_string(
+                DbBackend::Postgres,
+                "select array_agg(title) from blog_embedding where title is not null",
+            );
+            let titles: Vec<String> = db
+                .query_one_raw(statement)
+                .await?
+                .ok_or("no row")?
+                .try_get_by_index(0)?;
+            assert_eq!(titles, [tenant.clone()]);
+            db.close().await?;
+            let refused = refusal(
+                &test,
+                &format!("set local role {stranger}; select title from blog_embedding"),
+            )
+            .await?;
+            assert!(refused.starts_with("42501 "), "{refused}");
+        }
+        test.drop_role(&tenant).await?;
+        test.drop_role(&stranger).await?;
         Ok(())
     })
     .await;

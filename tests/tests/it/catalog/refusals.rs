@@ -4,7 +4,8 @@ use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_both_catalogs};
 
 use super::{refusal, vectorize};
 
-const TABLES: &str = "create table blog (id int primary key, title text, content text, data bytea, views int, longer vector(4), anylong vector);
+const TABLES: &str = "create table blog (id int primary key, title text, content text, data bytea, views int, longer \
+    vector(4), anylong vector);
     create table created (id int, created_at timestamptz, content text, primary key (id, created_at));
     create table sequences (chunk_seq int primary key, content text);
     create table embedded (id int primary key, embedding text, content text);
@@ -104,12 +105,14 @@ const BOTH: &[(&str, &str, &str)] = &[
     (
         "blog",
         "destination => ai.destination_column('embedding')",
-        "P0001 destination: a column holds one vector per row, chunking must be ai.chunking_none() and not recursive_character_text_splitter",
+        "P0001 destination: a column holds one vector per row, chunking must be ai.chunking_none() and not \
+            recursive_character_text_splitter",
     ),
     (
         "blog",
         "indexing => ai.indexing_hnsw(opclass => 'cosine'), scheduling => ai.scheduling_timescaledb()",
-        "P0001 indexing: opclass is \"cosine\", it must be vector_cosine_ops, vector_ip_ops, vector_l1_ops or vector_l2_ops",
+        "P0001 indexing: opclass is \"cosine\", it must be vector_cosine_ops, vector_ip_ops, vector_l1_ops or \
+            vector_l2_ops",
     ),
     (
         "blog",
@@ -169,12 +172,14 @@ const BOTH: &[(&str, &str, &str)] = &[
     (
         "created",
         "name => null",
-        "42701 public.created has a column \"created_at\", and so has the table of dead letters of a vectorizer, which would hold both",
+        "42701 public.created has a column \"created_at\", and so has the table of dead letters of a vectorizer, which \
+            would hold both",
     ),
     (
         "sequences",
         "name => null",
-        "42701 public.sequences has a column \"chunk_seq\", and so has the store of a vectorizer, which would hold both",
+        "42701 public.sequences has a column \"chunk_seq\", and so has the store of a vectorizer, which would hold \
+            both",
     ),
     (
         "embedded",
@@ -239,7 +244,8 @@ const OURS: &[(&str, &str)] = &[
         "42804 destination: column \"longer\" is of type vector(4), and embedding has 3 dimensions",
     ),
     (
-        "destination => ai.destination_column('anylong'), chunking => ai.chunking_none(), indexing => ai.indexing_hnsw()",
+        "destination => ai.destination_column('anylong'), chunking => ai.chunking_none(), indexing => \
+            ai.indexing_hnsw()",
         "42804 indexing: column \"anylong\" is of type vector without a length, which hnsw needs",
     ),
     (
@@ -346,7 +352,8 @@ async fn an_index_that_cannot_be_built_is_not_scheduled() {
     .await;
 }
 
-/// Whoever may make functions in the schema could otherwise own what runs with the rights of a later vectorizer's creator.
+/// Whoever may make functions in the schema could otherwise own what runs with the rights of a later vectorizer's
+/// creator.
 #[tokio::test]
 async fn functions_that_stand_where_its_own_go() {
     pgai_sea_tests::on_catalog(Catalog::Ours, async |test| {

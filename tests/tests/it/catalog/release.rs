@@ -72,3 +72,68 @@ async fn a_released_one_is_kept() {
     })
     .await;
 }
+
+/// A superuser, and a member of the owner, do for the owner what the owner can: all that is made stays the owner's.
+#[tokio::test]
+async fn others_refresh_and_release_for_the_owner() {
+    on_catalog(Catalog::Ours, async |test| {
+        let owner = test.role("owner").await?;
+        let member = test.role("member").await?;
+        test.execute(&format!(
+            "grant {owner} to {member}; select ai.grant_vectorizer_usage('{owner}');
+             create schema {owner} authorization {owner};
+             create table {owner}.blog (id int primary key, content text); alter table {owner}.blog owner to {owner};
+             create table {owner}.parts (id int primary key, content text) partition by range (id); alter table {owner}.parts owner to {owner};
+             create table {owner}.low partition of {owner}.parts for values from (0) to (100); alter table {owner}.low owner to {owner}"
+        ))
+        .await?;
+        let db = test.connect_as(&owner).await?;
+        for (name, source, more) in [
+            ("posts", "blog", ""),
+            ("vectors", "blog", ", destination => ai.destination_column('e'), chunking => ai.chunking_none()"),
+            ("parts", "parts", ""),
+        ] {
+            let source = format!("{owner}.{source}");
+            sea_orm::ConnectionTrait::execute_unprepared(
+                &db,
+                &format!(
+                    "select ai.create_vectorizer('{source}', loading => ai.loading_column('content'),
+                         embedding => ai.embedding_openai('model', 3), name => '{name}'{more})"
+                ),
+            )
+            .await?;
+        }
+        db.close().await?;
+        for role in ["", &format!("set local role {member};")] {
+            for (name, row) in [("posts", "blog"), ("vectors", "blog"), ("parts", "parts")] {
+                for what in [
+                    format!("select ai.refresh_vectorizer('{name}')"),
+                    format!("select ai.release_vectorizer('{name}'); select ai.refresh_vectorizer('{name}')"),
+                ] {
+                    test.execute(&format!("begin; {role} {what}; commit")).await?;
+                    let id: i32 = test.value(&format!("select id from ai.vectorizer where name = '{name}'")).await?;
+                    take(&test, id).await?;
+                    test.execute(&format!("insert into {owner}.{row} values (1, 'c')")).await?;
+                    assert_eq!(take(&test, id).await?, [1], "{role} {what}");
+                    test.execute(&format!("delete from {owner}.{row}")).await?;
+                }
+            }
+        }
+        let of_others: Vec<String> = test
+            .values(&format!(
+                "select p.oid::regprocedure::text from pg_proc p where p.proname like '\\_vectorizer\\_src\\_%' and p.proowner <> '{owner}'::regrole
+                 union all
+                 select c.oid::regclass::text from pg_class c where (c.relname ~ '^_vectorizer_(src|q)_' or c.relname in ('blog_embedding', 'parts_embedding'))
+                 and c.relowner <> '{owner}'::regrole
+                 union all
+                 select t.typname from pg_type t where t.typname ~ '^_vectorizer_src_arg_' and t.typowner <> '{owner}'::regrole"
+            ))
+            .await?;
+        assert!(of_others.is_empty(), "{of_others:?}");
+        test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer").await?;
+        test.execute(&format!("drop owned by {member} cascade; drop role {member}")).await?;
+        test.drop_role(&owner).await?;
+        Ok(())
+    })
+    .await;
+}

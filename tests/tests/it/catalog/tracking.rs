@@ -22,21 +22,28 @@ async fn processes_and_progress() {
         .await?;
         let process: String = test
             .value(
-                "select format('%s %s %s %s %s %s', version, expected_heartbeat_interval, heartbeat_count, success_count, error_count,
+                "select format('%s %s %s %s %s %s', version, expected_heartbeat_interval, heartbeat_count, \
+                    success_count, error_count,
                      last_error_message) from ai.vectorizer_worker_process where last_heartbeat >= last_error_at",
             )
             .await?;
         assert_eq!(process, "1.2.3 00:05:00 3 9 2 refused");
         let progress: String = test
             .value(&format!(
-                "select format('%s %s %s', success_count, error_count, last_error_message) from ai.vectorizer_worker_progress
-                 where vectorizer_id = {id} and last_success_process_id = '{worker}' and last_error_process_id = '{worker}'
+                "select format('%s %s %s', success_count, error_count, last_error_message) from \
+                    ai.vectorizer_worker_progress
+                 where vectorizer_id = {id} and last_success_process_id = '{worker}' and last_error_process_id = \
+                 '{worker}'
                  and last_success_at >= last_error_at"
             ))
             .await?;
         assert_eq!(progress, "10 1 refused");
         test.execute(&format!("select ai.drop_vectorizer({id})")).await?;
-        assert_eq!(test.value::<i64>("select count(*) from ai.vectorizer_worker_progress").await?, 0);
+        assert_eq!(
+            test.value::<i64>("select count(*) from ai.vectorizer_worker_progress")
+                .await?,
+            0
+        );
         Ok(())
     })
     .await;

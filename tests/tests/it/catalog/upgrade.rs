@@ -1,18 +1,93 @@
-//! An earlier version of the schema, with vectorizers in use.
+//! A released version of the schema, upgraded while its vectorizers are in use.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgai_sea::catalog::{self, Installed};
-use pgai_sea_tests::{Catalog, Snapshot, on_catalog};
+use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, on_catalog};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::install::as_nobody;
+use super::releases::{self, RELEASES};
 use super::{BLOG, embed, take, until_waiting, vectorize};
 
-/// Vectorizers are in use, and their triggers are of the earlier version.
+/// What this program brings.
+pub(super) const VERSION: i32 = 2;
+
+const DONE: Installed = Installed::Upgraded { from: 1, to: VERSION };
+
+/// Every trigger is to be replaced: what it was made of was something else.
+async fn make_triggers_stale(test: &TestDatabase) -> Result<(), sea_orm::DbErr> {
+    let stale: String = test
+        .value(
+            "select string_agg(format('comment on trigger %I on %s is ''another''', t.tgname, t.tgrelid::regclass), ';')
+             from pg_trigger t where t.tgname like '\\_vectorizer%' and t.tgparentid = 0",
+        )
+        .await?;
+    test.execute(&stale).await
+}
+
+async fn version(test: &TestDatabase) -> Result<i32, sea_orm::DbErr> {
+    test.value("select max(version) from ai.pgai_sea_migration").await
+}
+
+/// Whoever upgrades from any release has what a fresh install has, function for function.
 #[tokio::test]
-async fn an_earlier_version_is_brought_up() {
-    on_catalog(Catalog::Ours, async |test| {
+async fn without_vectorizers_an_upgrade_is_a_fresh_install() {
+    for (version, _) in RELEASES {
+        on_catalog(Catalog::Bare, async |old| {
+            releases::install(&old, *version).await?;
+            let installed = catalog::install(&old.db).await?;
+            assert_eq!(
+                installed,
+                Installed::Upgraded {
+                    from: *version,
+                    to: VERSION
+                }
+            );
+            assert_eq!(
+                installed.to_string(),
+                format!("upgraded the schema ai from version {version} to {VERSION}")
+            );
+            let upgraded = Snapshot::of(&old.db).await?;
+            let upgraded = &upgraded;
+            on_catalog(Catalog::Ours, async |new| {
+                same(upgraded, &Snapshot::of(&new.db).await?);
+                let functions = "select array_agg(f order by f) from ai.pgai_sea_migration, unnest(functions) f
+                    where version = (select max(version) from ai.pgai_sea_migration)";
+                assert_eq!(
+                    new.value::<Vec<String>>(functions).await?,
+                    old.value::<Vec<String>>(functions).await?
+                );
+                Ok(())
+            })
+            .await;
+            assert_eq!(
+                catalog::install(&old.db).await?,
+                Installed::AlreadyInstalled { version: VERSION }
+            );
+            catalog::uninstall(&old.db).await?;
+            let left: i64 = old
+                .value("select count(*) from pg_namespace where nspname = 'ai'")
+                .await?;
+            assert_eq!(left, 0);
+            Ok(())
+        })
+        .await;
+    }
+}
+
+/// Foreign keys' own triggers are named by numbers.
+pub(super) fn same(upgraded: &Snapshot, fresh: &Snapshot) {
+    let named = |line: &str| !line.contains("\"RI_ConstraintTrigger_");
+    assert_eq!(upgraded.added_since(fresh).only(named).to_string(), "");
+    assert_eq!(fresh.added_since(upgraded).only(named).to_string(), "");
+}
+
+/// A trigger function that does not what it should, and triggers that are not as they should be.
+#[tokio::test]
+async fn triggers_and_their_functions_are_brought_up() {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
         test.execute(BLOG).await?;
         test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c')")
             .await?;
@@ -20,10 +95,11 @@ async fn an_earlier_version_is_brought_up() {
         let column = ", destination => ai.destination_column('e'), chunking => ai.chunking_none()";
         vectorize(&test, "blog", column).await?;
         embed(&test).await?;
-        let before = Snapshot::of(&test.db).await?;
+        let triggers = "select array_agg(format('%s %s', pg_get_triggerdef(oid), obj_description(oid)) order by tgname)
+            from pg_trigger where tgname like '\\_vectorizer%'";
+        let before: Vec<String> = test.value(triggers).await?;
         test.execute(&format!(
-            "update ai.pgai_sea_migration set version = version - 1;
-             create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
+            "create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
              set search_path to pg_catalog, pg_temp as 'begin return null; end';
              drop function ai.vectorizer_embed(text, text, text);
              drop trigger _vectorizer_src_trg_{id}_delete on blog;
@@ -31,20 +107,18 @@ async fn an_earlier_version_is_brought_up() {
         ))
         .await?;
 
-        let installed = catalog::install(&test.db).await?;
-        assert_eq!(installed, Installed::Upgraded { from: 0, to: 1 });
-        assert_eq!(Snapshot::of(&test.db).await?.added_since(&before).to_string(), "");
-        assert_eq!(Snapshot::of(&test.db).await?.removed_since(&before).to_string(), "");
+        assert_eq!(catalog::install(&test.db).await?, DONE);
+        assert_eq!(test.value::<Vec<String>>(triggers).await?, before);
         take(&test, id).await?;
         test.execute("update blog set content = 'd' where id = 1").await?;
         assert_eq!(take(&test, id).await?, [1]);
 
-        test.execute("update ai.pgai_sea_migration set version = 99 where version = 1")
+        test.execute("update ai.pgai_sea_migration set version = 99 where version > 1")
             .await?;
         let error = catalog::install(&test.db).await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "the schema ai is of version 99, and this pgai-sea knows 1 at most: upgrade pgai-sea"
+            format!("the schema ai is of version 99, and this pgai-sea knows {VERSION} at most: upgrade pgai-sea")
         );
         Ok(())
     })
@@ -54,71 +128,72 @@ async fn an_earlier_version_is_brought_up() {
 /// Neither they nor two that upgrade at once come to harm, and no write is missed.
 #[tokio::test]
 async fn an_upgrade_while_rows_are_written() {
-    on_catalog(Catalog::Ours, async |test| {
-        test.execute(BLOG).await?;
-        let id = vectorize(&test, "blog", "").await?;
-        let writing = AtomicBool::new(true);
-        let writers = futures::future::try_join_all((0..3).map(|writer| {
-            let (test, writing) = (&test, &writing);
-            async move {
-                let mut row = writer;
-                while writing.load(Ordering::Relaxed) {
-                    test.execute(&format!("insert into blog values ({row}, 't', 'c')"))
-                        .await?;
-                    test.execute(&format!("update blog set content = 'd' where id = {row}"))
-                        .await?;
-                    row += 3;
+    for _ in 0..3 {
+        on_catalog(Catalog::Bare, async |test| {
+            releases::install(&test, 1).await?;
+            test.execute(BLOG).await?;
+            let id = vectorize(&test, "blog", "").await?;
+            make_triggers_stale(&test).await?;
+            let writing = AtomicBool::new(true);
+            let writers = futures::future::try_join_all((0..3).map(|writer| {
+                let (test, writing) = (&test, &writing);
+                async move {
+                    let mut row = writer;
+                    // some before, some meanwhile, some after
+                    let mut more = 10;
+                    while writing.load(Ordering::Relaxed) || more > 0 {
+                        more = if writing.load(Ordering::Relaxed) { 10 } else { more - 1 };
+                        test.execute(&format!("insert into blog values ({row}, 't', 'c')"))
+                            .await?;
+                        test.execute(&format!("update blog set content = 'd' where id = {row}"))
+                            .await?;
+                        row += 3;
+                    }
+                    Ok::<i32, sea_orm::DbErr>((row - writer) / 3)
                 }
-                Ok::<i32, sea_orm::DbErr>((row - writer) / 3)
-            }
-        }));
-        let upgrading = async {
-            for _ in 0..5 {
-                test.execute(
-                    "delete from ai.pgai_sea_migration where version = 0; update ai.pgai_sea_migration set version = 0",
-                )
+            }));
+            let upgrades = async {
+                let outcome = tokio::join!(catalog::install(&test.db), catalog::install(&test.db));
+                writing.store(false, Ordering::Relaxed);
+                outcome
+            };
+            let (written, (one, other)) = tokio::join!(writers, upgrades);
+            let mut outcomes = [one?.to_string(), other?.to_string()];
+            outcomes.sort();
+            assert_eq!(
+                outcomes,
+                [
+                    format!("the schema ai is there already, version {VERSION}"),
+                    format!("upgraded the schema ai from version 1 to {VERSION}")
+                ]
+            );
+            let written: i32 = written?.into_iter().sum();
+            assert!(written > 15, "{written}");
+            let stale: i64 = test
+                .value("select count(*) from pg_description where description = 'another'")
                 .await?;
-                let (one, other) = tokio::join!(catalog::install(&test.db), catalog::install(&test.db));
-                let mut outcomes = [one?.to_string(), other?.to_string()];
-                outcomes.sort();
-                assert_eq!(
-                    outcomes,
-                    [
-                        "the schema ai is there already, version 1",
-                        "upgraded the schema ai from version 0 to 1"
-                    ]
-                );
-            }
-            Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
-        };
-        let upgrades = async {
-            let outcome = upgrading.await;
-            writing.store(false, Ordering::Relaxed);
-            outcome
-        };
-        let (written, upgraded) = tokio::join!(writers, upgrades);
-        upgraded?;
-        let written: i32 = written?.into_iter().sum();
-        assert!(written > 15, "{written}");
-        let mut queued = take(&test, id).await?;
-        assert_eq!(queued.len(), 2 * usize::try_from(written)?);
-        queued.dedup();
-        assert_eq!(queued, test.values::<i32>("select id from blog order by id").await?);
-        Ok(())
-    })
-    .await;
+            assert_eq!(stale, 0);
+            let mut queued = take(&test, id).await?;
+            assert_eq!(queued.len(), 2 * usize::try_from(written)?);
+            queued.dedup();
+            assert_eq!(queued, test.values::<i32>("select id from blog order by id").await?);
+            Ok(())
+        })
+        .await;
+    }
 }
 
 /// What it changes nothing of it does not wait for: applications go on reading and writing, and hold it up for nothing.
 #[tokio::test]
 async fn an_upgrade_waits_for_no_writer_whose_triggers_stay() {
-    on_catalog(Catalog::Ours, async |test| {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
         test.execute(BLOG).await?;
         let id = vectorize(&test, "blog", "").await?;
         test.execute(&format!(
-            "update ai.pgai_sea_migration set version = 0;
-             create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
-             set search_path to pg_catalog, pg_temp as 'begin return null; end'"
+            "create or replace function ai._vectorizer_src_trg_{id}() returns trigger language plpgsql security definer
+             set search_path to pg_catalog, pg_temp as 'begin return null; end';
+             alter table blog rename content to body"
         ))
         .await?;
         let writer = test.db.begin().await?;
@@ -127,10 +202,10 @@ async fn an_upgrade_waits_for_no_writer_whose_triggers_stay() {
             .await?;
         let upgrade = test.db.begin().await?;
         upgrade.execute_unprepared("set local lock_timeout = '5s'").await?;
-        assert_eq!(
-            catalog::install(&upgrade).await?,
-            Installed::Upgraded { from: 0, to: 1 }
-        );
+        assert_eq!(catalog::install(&upgrade).await?, DONE);
+        let timeout = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, "show lock_timeout");
+        let timeout = upgrade.query_one_raw(timeout).await?.ok_or("no row")?;
+        assert_eq!(timeout.try_get_by_index::<String>(0)?, "5s");
         upgrade.commit().await?;
         writer.commit().await?;
         test.execute("insert into blog values (2, 't', 'c')").await?;
@@ -140,18 +215,170 @@ async fn an_upgrade_waits_for_no_writer_whose_triggers_stay() {
     .await;
 }
 
+/// The writer has locked what the upgrade wants, and then wants what the upgrade has locked. The writer goes on.
+#[tokio::test]
+async fn an_upgrade_and_a_writer_of_two_tables_do_not_wait_for_each_other() {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
+        test.execute(BLOG).await?;
+        let blog = vectorize(&test, "blog", "").await?;
+        test.execute("create table note (id int primary key, content text)")
+            .await?;
+        let note = vectorize(&test, "note", "").await?;
+        make_triggers_stale(&test).await?;
+
+        let writer = test.db.begin().await?;
+        writer.execute_unprepared("insert into note values (1, 'c')").await?;
+        let other = test.clone();
+        let upgrade = tokio::spawn(async move { catalog::install(&other.db).await });
+        until_waiting(&test, 1).await?;
+        writer
+            .execute_unprepared("insert into blog values (1, 't', 'c')")
+            .await?;
+        writer.commit().await?;
+        assert_eq!(upgrade.await??, DONE);
+        assert_eq!(take(&test, blog).await?, [1]);
+        assert_eq!(take(&test, note).await?, [1]);
+        Ok(())
+    })
+    .await;
+}
+
+/// It gives up after the caller's `lock_timeout`, and leaves the version that was there.
+#[tokio::test]
+async fn an_upgrade_waits_as_long_as_its_caller_allows() {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
+        test.execute(BLOG).await?;
+        vectorize(&test, "blog", "").await?;
+        make_triggers_stale(&test).await?;
+        let before = Snapshot::of(&test.db).await?;
+        let writer = test.db.begin().await?;
+        writer
+            .execute_unprepared("insert into blog values (1, 't', 'c')")
+            .await?;
+        let upgrade = test.db.begin().await?;
+        upgrade.execute_unprepared("set local lock_timeout = '1s'").await?;
+        let error = catalog::install(&upgrade).await.unwrap_err().to_string();
+        assert!(error.contains("lock timeout"), "{error}");
+        upgrade.rollback().await?;
+        writer.commit().await?;
+        same(&Snapshot::of(&test.db).await?, &before);
+        assert_eq!(version(&test).await?, 1);
+        assert_eq!(catalog::install(&test.db).await?, DONE);
+        Ok(())
+    })
+    .await;
+}
+
+/// The session of an upgrade ends in the middle: the version that was there serves on, and the next one upgrades it.
+#[tokio::test]
+async fn an_upgrade_that_is_killed_changes_nothing() {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
+        test.execute(BLOG).await?;
+        let id = vectorize(&test, "blog", "").await?;
+        make_triggers_stale(&test).await?;
+        let before = Snapshot::of(&test.db).await?;
+        let writer = test.db.begin().await?;
+        writer
+            .execute_unprepared("insert into blog values (1, 't', 'c')")
+            .await?;
+        let other = test.clone();
+        let upgrade = tokio::spawn(async move { catalog::install(&other.db).await });
+        until_waiting(&test, 1).await?;
+        let killed: bool = test
+            .value(
+                "select pg_terminate_backend(a.pid) from pg_stat_activity a
+                 where a.datname = current_database() and a.pid in (select l.pid from pg_locks l where l.locktype = 'advisory' and l.granted)
+                 and a.query not ilike 'insert into blog%' and a.pid <> pg_backend_pid()",
+            )
+            .await?;
+        assert!(killed);
+        assert!(upgrade.await?.is_err());
+        writer.commit().await?;
+        same(&Snapshot::of(&test.db).await?, &before);
+        assert_eq!((version(&test).await?, take(&test, id).await?), (1, vec![1]));
+        assert_eq!(catalog::install(&test.db).await?, DONE);
+        Ok(())
+    })
+    .await;
+}
+
+/// Also one that has the same name and other arguments now.
+#[tokio::test]
+async fn functions_that_are_no_more_are_dropped() {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
+        test.execute(
+            "create function ai._vectorizer_gone(n int) returns int language sql return n;
+             create function ai._vectorizer_gone_too() returns int language sql begin atomic select ai._vectorizer_gone(1); end;
+             create function ai.grant_to(n int) returns int language sql return n;
+             update ai.pgai_sea_migration set functions
+                 = functions || '{ai._vectorizer_gone(integer),ai._vectorizer_gone_too(),ai.grant_to(integer),ai._vectorizer_long_gone()}';
+             create function ai.of_others() returns int language sql return 1;
+             create table mine (id int default ai._vectorizer_gone_too());
+             create view uses as select ai._vectorizer_gone(1)",
+        )
+        .await?;
+        let before = Snapshot::of(&test.db).await?;
+        let error = catalog::install(&test.db).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the schema ai cannot be upgraded: view public.uses uses the function ai._vectorizer_gone(integer), which the new version \
+             does not have. Drop it or change what it calls, then try again"
+        );
+        same(&Snapshot::of(&test.db).await?, &before);
+        test.execute("drop view uses").await?;
+        let error = catalog::install(&test.db).await.unwrap_err().to_string();
+        assert!(
+            error.contains("default value for public.mine.id uses the function ai._vectorizer_gone_too()"),
+            "{error}"
+        );
+        test.execute("alter table mine alter id drop default").await?;
+        assert_eq!(catalog::install(&test.db).await?, DONE);
+        let left: Vec<String> = test
+            .values(
+                "select oid::regprocedure::text from pg_proc where pronamespace = 'ai'::regnamespace
+                 and proname in ('_vectorizer_gone', '_vectorizer_gone_too', 'grant_to', 'of_others', '_vectorizer_create_view') order by 1",
+            )
+            .await?;
+        assert_eq!(
+            left,
+            [
+                "ai._vectorizer_create_view(ai.vectorizer,regclass,name[])",
+                "ai.grant_to()",
+                "ai.grant_to(name[])",
+                "ai.of_others()"
+            ]
+        );
+        Ok(())
+    })
+    .await;
+}
+
 /// The triggers' functions have owners of their own, whom a restored dump or a transfer of the table does not change along.
 #[tokio::test]
 async fn a_role_is_told_whose_functions_it_would_have_to_change() {
-    on_catalog(Catalog::Ours, async |test| {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
         test.execute(BLOG).await?;
         let id = vectorize(&test, "blog", "").await?;
         let (nobody, role) = as_nobody(&test).await?;
         let owner: String = test.value("select current_user::text").await?;
         test.execute(&format!(
-            "create role owner_{role}; grant {owner} to {role}; grant all on schema ai to owner_{role};
-             alter function ai._vectorizer_src_trg_{id}() owner to owner_{role};
-             update ai.pgai_sea_migration set version = 0"
+            "create role owner_{role}; grant {owner} to {role}; grant all on schema ai, public to owner_{role};
+             alter function ai._vectorizer_src_trg_{id}() owner to owner_{role}"
+        ))
+        .await?;
+        let error = catalog::install(&nobody).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("run `GRANT owner_{role} TO {role}`")),
+            "{error}"
+        );
+        // and whose view it is
+        test.execute(&format!(
+            "alter function ai._vectorizer_src_trg_{id}() owner to {owner}; alter view blog_embedding owner to owner_{role}"
         ))
         .await?;
         let error = catalog::install(&nobody).await.unwrap_err().to_string();
@@ -169,12 +396,12 @@ async fn a_role_is_told_whose_functions_it_would_have_to_change() {
     .await;
 }
 
-/// A vectorizer that is created while the schema is upgraded gets the new triggers too.
+/// A vectorizer that is created while the schema is upgraded is brought up too.
 #[tokio::test]
 async fn an_upgrade_waits_for_who_creates_a_vectorizer() {
-    on_catalog(Catalog::Ours, async |test| {
+    on_catalog(Catalog::Bare, async |test| {
+        releases::install(&test, 1).await?;
         test.execute(BLOG).await?;
-        test.execute("update ai.pgai_sea_migration set version = 0").await?;
         let creator = test.db.begin().await?;
         creator
             .execute_unprepared(
@@ -191,6 +418,43 @@ async fn an_upgrade_waits_for_who_creates_a_vectorizer() {
             .value("select count(*) from pg_description where description = 'of the earlier version'")
             .await?;
         assert_eq!(old, 0);
+        let view: Vec<String> = test
+            .value("select reloptions from pg_class where relname = 'blog_embedding'")
+            .await?;
+        assert_eq!(view, ["security_invoker=true"]);
+        Ok(())
+    })
+    .await;
+}
+
+/// A view that somebody reads who may not read the tables goes on as it was.
+#[tokio::test]
+async fn whoever_reads_a_view_alone_still_reads_it() {
+    on_catalog(Catalog::Bare, async |test| {
+        let reader = test.role("reader").await?;
+        let clerk = test.role("clerk").await?;
+        releases::install(&test, 1).await?;
+        test.execute(BLOG).await?;
+        test.execute("insert into blog values (1, 't', 'c')").await?;
+        vectorize(&test, "blog", "").await?;
+        vectorize(
+            &test,
+            "blog",
+            &format!(", destination => ai.destination_table('other'), grant_to => ai.grant_to('{clerk}')"),
+        )
+        .await?;
+        embed(&test).await?;
+        test.execute(&format!("grant select on blog_embedding to {reader}"))
+            .await?;
+        assert_eq!(catalog::install(&test.db).await?, DONE);
+        let options = "select coalesce(array_to_string(reloptions, ','), '') from pg_class where relkind = 'v'
+            and relname in ('blog_embedding', 'other') order by relname";
+        assert_eq!(test.values::<String>(options).await?, ["", "security_invoker=true"]);
+        let db = test.connect_as(&reader).await?;
+        db.execute_unprepared("select title from blog_embedding").await?;
+        db.close().await?;
+        test.drop_role(&reader).await?;
+        test.drop_role(&clerk).await?;
         Ok(())
     })
     .await;

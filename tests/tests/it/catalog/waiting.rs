@@ -13,7 +13,8 @@ const SOURCES: [&str; 2] = [
      create table blog_part partition of blog for values from (0) to (100000)",
 ];
 
-/// What pgai's worker does before it asks the provider: the key's lock is taken, and the embeddings are gone, but for others.
+/// What pgai's worker does before it asks the provider: the key's lock is taken, and the embeddings are gone, but for
+/// others.
 async fn working(test: &TestDatabase, vectorizer: i32, ids: &[i32]) -> Result<DatabaseTransaction, DbErr> {
     let worker = test.db.begin().await?;
     for id in ids {
@@ -32,20 +33,24 @@ async fn a_delete_and_a_change_of_the_key_do_not_wait_for_pgai_s_worker() {
     for source in SOURCES {
         on_catalog(Catalog::Ours, async |test| {
             test.execute(source).await?;
-            test.execute("insert into blog select i, 't', 'c' from generate_series(1, 400) i").await?;
+            test.execute("insert into blog select i, 't', 'c' from generate_series(1, 400) i")
+                .await?;
             let id = vectorize(&test, "blog", "").await?;
             take(&test, id).await?;
             embed(&test).await?;
             // a delete of one row, of a few, of many, and a change
             let worker = working(&test, id, &[1, 3, 300, 20]).await?;
             test.execute(
-                "begin; set local lock_timeout = '2s'; delete from blog where id = 1; delete from blog where id in (2, 3, 4);
-                 delete from blog where id > 200; update blog set id = id + 100000 - 50000 where id in (20, 21); commit",
+                "begin; set local lock_timeout = '2s'; delete from blog where id = 1; delete from blog where id in (2, \
+                    3, 4);
+                 delete from blog where id > 200; update blog set id = id + 100000 - 50000 where id in (20, 21); \
+                 commit",
             )
             .await?;
             worker
                 .execute_unprepared(
-                    "insert into blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, 'stale', '[1,2,3]')",
+                    "insert into blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, 'stale', \
+                        '[1,2,3]')",
                 )
                 .await?;
             worker.commit().await?;
@@ -96,15 +101,19 @@ async fn a_delete_beside_another_vectorizer_s_worker_queues_nothing() {
 async fn a_source_row_that_a_worker_holds_does_not_hold_up_edits_of_it() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(BLOG).await?;
-        test.execute("insert into blog select i, 't', 'c' from generate_series(1, 3) i").await?;
+        test.execute("insert into blog select i, 't', 'c' from generate_series(1, 3) i")
+            .await?;
         let id = vectorize(&test, "blog", "").await?;
         take(&test, id).await?;
         let worker = test.db.begin().await?;
         worker
-            .execute_unprepared(&format!("select from ai._vectorizer_src_{id} where id = 1 for key share"))
+            .execute_unprepared(&format!(
+                "select from ai._vectorizer_src_{id} where id = 1 for key share"
+            ))
             .await?;
         test.execute(
-            "begin; set local lock_timeout = '2s'; update blog set content = 'd' where id = 1; delete from blog where id = 2;
+            "begin; set local lock_timeout = '2s'; update blog set content = 'd' where id = 1; delete from blog where \
+                id = 2;
              update blog set id = 30 where id = 3; commit",
         )
         .await?;
@@ -183,12 +192,14 @@ async fn writers_while_a_vectorizer_comes_and_goes() {
                     let id = vectorize(&test, "blog", "").await?;
                     let missed: i64 = test
                         .value(&format!(
-                            "select count(*) from blog b where not exists (select from ai._vectorizer_q_{id} q where q.id = b.id)"
+                            "select count(*) from blog b where not exists (select from ai._vectorizer_q_{id} q where \
+                                q.id = b.id)"
                         ))
                         .await?;
                     assert_eq!(missed, 0);
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                    test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
+                    test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)"))
+                        .await?;
                 }
                 Ok::<(), DbErr>(())
             }

@@ -99,3 +99,54 @@ async fn install_brings_the_catalog_that_migrations_then_find() {
     })
     .await;
 }
+
+/// Whatever is wrong with an address, and wherever it is given.
+#[tokio::test]
+async fn no_password_is_printed() {
+    for address in [
+        "postgres://u:s3cret@h:notaport/x",
+        "postgres://u:s3cret@127.0.0.1:1/x",
+        "postgres://u:1/s3cret@127.0.0.1:1/x",
+        "postgres://u@127.0.0.1:1/x?password=s3cret",
+        "postgres://u@127.0.0.1:1/x?sslmode=s3cret",
+        "mysql://u:s3cret@h/x",
+        "host=h user=u password=s3cret",
+        "s3cret@h",
+    ] {
+        let pgai_sea = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
+            command.env_remove("DATABASE_URL").kill_on_drop(true);
+            command
+        };
+        let runs = [
+            pgai_sea().args(["status", "-d", address]).output().await.unwrap(),
+            pgai_sea()
+                .arg("install")
+                .env("DATABASE_URL", address)
+                .output()
+                .await
+                .unwrap(),
+            pgai_sea()
+                .args(["worker", "--once", "--db-url", address])
+                .output()
+                .await
+                .unwrap(),
+            // the option is forgotten, or its name is mistaken
+            pgai_sea().args(["status", address]).output().await.unwrap(),
+            pgai_sea()
+                .args(["status", &format!("--db={address}")])
+                .output()
+                .await
+                .unwrap(),
+        ];
+        for output in runs {
+            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+            assert!(
+                said.contains("connect") || said.contains("address") || said.contains("argument"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -39,7 +39,7 @@ mod product {
 
 /// The vectors are made from the text: a text is nearest to itself.
 #[derive(Clone, Debug)]
-struct Model;
+pub(super) struct Model;
 
 #[async_trait::async_trait]
 impl Embedder for Model {

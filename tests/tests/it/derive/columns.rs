@@ -1,5 +1,6 @@
 //! Several vectorizers on one table, with names and schemas of their own, against what the catalog made of them.
 
+use pgai_sea::entity::DeclaredDestination;
 use pgai_sea::migration::prelude::*;
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
@@ -34,11 +35,21 @@ mod article {
 
 use article::{body_text_embeddings, titles};
 
+/// Schema and name of a declared view.
+fn view(destination: DeclaredDestination) -> (Option<&'static str>, &'static str) {
+    match destination {
+        DeclaredDestination::Table {
+            view_schema, view_name, ..
+        } => (view_schema, view_name),
+        DeclaredDestination::Column { .. } => unreachable!("a column has no view"),
+    }
+}
+
 /// The vectorizer that a companion declares, with nothing but what it says of itself.
 fn declared<E: EmbeddingTrait>(entity: E) -> CreateVectorizer {
     let mut destination = Destination::table()
         .target_table(entity.table_name())
-        .view_name(E::VIEW_NAME);
+        .view_name(view(E::DECLARATION.destination).1);
     if let Some(schema) = entity.schema_name() {
         destination = destination.target_schema(schema);
     }
@@ -81,15 +92,10 @@ async fn each_has_its_table_and_its_dimensions() {
         let views =
             "select view_schema || '.' || view_name from (select config->'destination'->>'view_schema' view_schema,
             config->'destination'->>'view_name' view_name from ai.vectorizer order by id) v";
-        let declared = [
-            (
-                body_text_embeddings::Entity::VIEW_SCHEMA,
-                body_text_embeddings::Entity::VIEW_NAME,
-            ),
-            (titles::Entity::VIEW_SCHEMA, titles::Entity::VIEW_NAME),
-        ];
+        let declared = [body_text_embeddings::Entity::DECLARATION, titles::Entity::DECLARATION];
         let declared: Vec<_> = declared
             .iter()
+            .map(|declaration| view(declaration.destination))
             .map(|(schema, name)| format!("{}.{name}", schema.unwrap()))
             .collect();
         assert_eq!(test.values::<String>(views).await?, declared);

@@ -9,5 +9,6 @@ mod keys;
 mod loaders;
 mod long_names;
 mod names;
+mod references;
 mod relations;
 mod schema_sync;

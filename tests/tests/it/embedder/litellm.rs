@@ -71,7 +71,8 @@ async fn cohere() {
             "output_dimension": 2,
         })
     );
-    // LiteLLM takes the whole address; a model without a prefix is Cohere's by its name; a gateway may leave out the type
+    // LiteLLM takes the whole address; a model without a prefix is Cohere's by its name; a gateway may leave out the
+    // type
     let plain = json!({ "embeddings": [[0, 1], [1, 0]] });
     let options = json!({ "api_base": "SERVER/v1/embed", "input_type": "clustering", "truncate": "START" });
     let (head, body) = asked("embed-english-v3.0", options, &key, plain).await;

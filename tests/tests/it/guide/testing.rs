@@ -70,7 +70,7 @@ impl Embedder for Words {
 async fn wait(db: DatabaseConnection, id: i32) -> TestResult {
     use std::time::Duration;
 
-    use pgai_sea::worker::wait_until_embedded;
+    use pgai_sea::catalog::wait_until_embedded;
 
     wait_until_embedded(&db, "public_blog_posts_embedding_store", id, Duration::from_secs(10)).await?;
 

@@ -60,11 +60,11 @@ async fn a_key_becomes_wider_while_its_embeddings_stay() {
         )
         .await?;
         let outside = Migrator::<false>::up(&test.db, None).await.unwrap_err().to_string();
-        assert!(outside.contains("the vectorizer called \"posts\" is released in a transaction only"), "{outside}");
+        assert!(outside.contains("vectorizer \"posts\" is released in a transaction only"), "{outside}");
         if test.catalog == Catalog::Pgai {
             let refused = Migrator::<true>::up(&test.db, None).await.unwrap_err().to_string();
             assert!(
-                refused.contains("release_vectorizer, and this database has pgai's own: leave the columns as they are, or drop the vectorizer called \"posts\""),
+                refused.contains("release_vectorizer, and this database has pgai's own: leave the columns as they are, or drop vectorizer \"posts\""),
                 "{refused}"
             );
             return Ok(());

@@ -46,8 +46,8 @@ async fn an_unknown_vectorizer_is_an_error() {
         on_catalog(catalog, async |test| {
             let manager = SchemaManager::new(&test.db);
             for (reference, message) in [
-                (VectorizerRef::from("none"), "there is no vectorizer called \"none\""),
-                (VectorizerRef::from(77), "there is no vectorizer with id 77"),
+                (VectorizerRef::from("none"), "there is no vectorizer \"none\""),
+                (VectorizerRef::from(77), "there is no vectorizer 77"),
             ] {
                 let errors = [
                     manager.enable_vectorizer_schedule(reference.clone()).await,
@@ -92,7 +92,7 @@ async fn schedule_and_index_are_replaced() {
             .await;
         assert_eq!(
             refused.unwrap_err().to_string(),
-            "Migration Error: `m`: 1 is not between 2 and 100"
+            format!("Migration Error: vectorizer {id}: `m`: 1 is not between 2 and 100")
         );
         Ok(())
     })

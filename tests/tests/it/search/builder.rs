@@ -132,7 +132,7 @@ async fn what_cannot_be_compared_is_refused_before_the_database_is_asked() {
             .all(&test.db)
             .await
             .unwrap_err();
-        let message = "the query vector has 384 dimensions, those of notes_embedding_store have 3: \
+        let message = "the query vector has 384 dimensions, the vectors in notes_embedding_store have 3: \
                        embed the query with the vectorizer's model";
         assert_eq!(refused.to_string(), message);
         assert_eq!(DbErr::from(refused), DbErr::Custom(message.to_owned()));

@@ -192,6 +192,8 @@ async fn what_is_not_finite_or_of_another_length_is_refused() {
             .all(&test.db)
             .await
             .unwrap_err();
+        let said = "searching passages_embedding_store failed: ";
+        assert!(refused.to_string().starts_with(said), "{refused}");
         let refused = DbErr::from(refused).to_string();
         assert!(refused.contains("different vector dimensions 3 and 2"), "{refused}");
         Ok(())

@@ -196,7 +196,7 @@ async fn distances_of_bits_are_right() {
             let found: Vec<f64> = of_items(&test, item::Column::Bits.jaccard_distance(&query)).await?;
             assert_close(&found, &jaccard, "jaccard");
         }
-        // of quantised vectors
+        // of quantized vectors
         let query = numbers(random);
         let expr = Whole
             .binary_quantize()
@@ -214,7 +214,7 @@ async fn distances_of_bits_are_right() {
                 f64::from(u32::try_from(pairs.filter(|(a, b)| **a != *b).count()).unwrap())
             })
             .collect();
-        assert_close(&found, &expected, "quantised");
+        assert_close(&found, &expected, "quantized");
         Ok(())
     })
     .await;
@@ -283,8 +283,8 @@ async fn functions_and_aggregates_are_right() {
         for (part, vector) in parts.iter().zip(&whole) {
             assert_eq!(part.as_slice(), &vector[2..7]);
         }
-        let quantised: Vec<Bits> = of_items(&test, Half.binary_quantize()).await?;
-        for (bits, vector) in quantised.iter().zip(&half) {
+        let quantized: Vec<Bits> = of_items(&test, Half.binary_quantize()).await?;
+        for (bits, vector) in quantized.iter().zip(&half) {
             assert_eq!(*bits, Bits::quantize(vector));
         }
         let halved: Vec<HalfVec> = of_items(&test, Whole.cast_halfvec(16)).await?;

@@ -132,7 +132,7 @@ fn is_of_bits(metric: Metric) -> bool {
 }
 
 #[tokio::test]
-async fn a_quantised_index_serves_the_same_expression() {
+async fn a_quantized_index_serves_the_same_expression() {
     on_catalog(Catalog::Bare, async |test| {
         let random = &mut Random::new(8);
         items::create(&test, random, 50).await?;

@@ -158,8 +158,8 @@ async fn filters_and_partial_results_know_the_types() {
         // also where a query has made text of it, and of bits of any length
         let text: HalfVec = test.value("select half::text from items where id = 8").await?;
         assert_eq!(Some(text), eighth.half);
-        let quantised: Bits = test.value("select binary_quantize('[1,-1,0.5]'::vector)").await?;
-        assert_eq!(quantised.to_string(), "101");
+        let quantized: Bits = test.value("select binary_quantize('[1,-1,0.5]'::vector)").await?;
+        assert_eq!(quantized.to_string(), "101");
         assert_eq!(test.value::<Option<Bits>>("select null::bit(3)").await?, None);
         Ok(())
     })

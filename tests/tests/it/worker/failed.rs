@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgai_sea::catalog;
-use pgai_sea::worker::{WaitError, wait_until_embedded};
+use pgai_sea::catalog::{WaitError, wait_until_embedded};
 use pgai_sea_tests::{TestDatabase, on_both_catalogs};
 use tokio::process::Command;
 

@@ -1,4 +1,5 @@
-//! An embedder that waits on demand, a table with a vectorizer, and the check that every row has exactly its embeddings.
+//! An embedder that waits on demand, a table with a vectorizer, and the check that every row has exactly its
+//! embeddings.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -189,7 +190,8 @@ pub(super) async fn vectorizer(
 ) -> Result<(), sea_orm::DbErr> {
     let quoted = source.replace('"', "\"\"").replace('\'', "''");
     test.execute(&format!(
-        "select ai.create_vectorizer('\"{quoted}\"'::regclass, name => 'tested', loading => ai.loading_column('{column}'),
+        "select ai.create_vectorizer('\"{quoted}\"'::regclass, name => 'tested', loading => \
+            ai.loading_column('{column}'),
             embedding => ai.embedding_ollama('gate', {DIMENSIONS}),
             chunking => ai.chunking_character_text_splitter(chunk_size => 20, chunk_overlap => 4, separator => ' '),
             formatting => ai.formatting_python_template('{template}') {more})"
@@ -197,7 +199,8 @@ pub(super) async fn vectorizer(
     .await
 }
 
-/// Every source row has exactly the chunks of its text with their vectors, nothing else is in the store, and the queue is empty.
+/// Every source row has exactly the chunks of its text with their vectors, nothing else is in the store, and the queue
+/// is empty.
 pub(super) async fn assert_in_sync(test: &TestDatabase) {
     assert_eq!(queued(test).await, 0, "rows in the queue");
     assert_exact(test).await;
@@ -310,11 +313,13 @@ pub(super) const LOOK: &str = r#"from "?ai"?\."?vectorizer"?\M"#;
 /// A claim.
 pub(super) const CLAIM: &str = "skip locked";
 
-/// Waits until the worker has executed so many more statements that match `pattern`: what it was going to do has happened.
+/// Waits until the worker has executed so many more statements that match `pattern`: what it was going to do has
+/// happened.
 pub(super) async fn statements(test: &TestDatabase, pattern: &str, more: usize) {
     let sql = format!(
         "select concat_ws(' ', pid, query_start) from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid() and query ~* '{pattern}' and query !~ 'pg_stat_activity'"
+         where datname = current_database() and pid <> pg_backend_pid() and query ~* '{pattern}' and query !~ \
+         'pg_stat_activity'"
     );
     let mut seen: BTreeSet<String> = test.values(&sql).await.unwrap().into_iter().collect();
     let before = seen.len();

@@ -128,11 +128,18 @@ async fn a_truncate_waits_for_no_reader_and_no_worker() {
 async fn a_truncate_where_a_table_of_the_user_s_refers_to_the_store() {
     on_catalog(Catalog::Ours, async |test| {
         let id = blog(&test).await?;
-        test.execute("create table notes (chunk uuid references blog_embedding_store on delete set null); insert into notes select embedding_uuid from blog_embedding_store; truncate blog")
-            .await?;
+        test.execute(
+            "create table notes (chunk uuid references blog_embedding_store on delete set null); insert into \
+            notes select embedding_uuid from blog_embedding_store; truncate blog",
+        )
+        .await?;
         assert!(embedded(&test).await?.is_empty());
         assert!(take(&test, id).await?.is_empty());
-        assert_eq!(test.value::<i64>("select count(*) from notes where chunk is null").await?, 3);
+        assert_eq!(
+            test.value::<i64>("select count(*) from notes where chunk is null")
+                .await?,
+            3
+        );
         Ok(())
     })
     .await;

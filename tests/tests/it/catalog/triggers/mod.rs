@@ -58,10 +58,14 @@ async fn an_insert_queues_its_rows() {
 async fn on_conflict_merge_copy_and_cascades() {
     on_both_catalogs(async |test| {
         let id = blog(&test).await?;
-        test.execute("insert into blog values (3, 't', 'again'), (4, 't', 'c') on conflict (id) do update set content = excluded.content")
-            .await?;
+        test.execute(
+            "insert into blog values (3, 't', 'again'), (4, 't', 'c') on conflict (id) do update set content \
+            = excluded.content",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [3, 4]);
-        test.execute("insert into blog values (3, 't', 'c') on conflict do nothing").await?;
+        test.execute("insert into blog values (3, 't', 'c') on conflict do nothing")
+            .await?;
         assert!(take(&test, id).await?.is_empty());
         test.execute(
             "merge into blog using (values (1, 'merged'), (2, null), (5, 'new')) n (id, content) on blog.id = n.id
@@ -72,7 +76,8 @@ async fn on_conflict_merge_copy_and_cascades() {
         .await?;
         assert_eq!(take(&test, id).await?, [1, 5]);
         assert_eq!(embedded(&test).await?, [1, 3]);
-        test.execute(r"copy blog (id, content) from program 'printf ''6\tc\n7\tc\n'''").await?;
+        test.execute(r"copy blog (id, content) from program 'printf ''6\tc\n7\tc\n'''")
+            .await?;
         assert_eq!(take(&test, id).await?, [6, 7]);
         test.execute(
             "create table author (name text primary key);
@@ -94,7 +99,8 @@ async fn on_conflict_merge_copy_and_cascades() {
 async fn several_vectorizers_of_one_table() {
     on_both_catalogs(async |test| {
         let first = blog(&test).await?;
-        let more = ", destination => ai.destination_table('titles'), formatting => ai.formatting_python_template('$title $chunk')";
+        let more = ", destination => ai.destination_table('titles'), formatting => \
+            ai.formatting_python_template('$title $chunk')";
         let second: i32 = test
             .value(&format!(
                 "select ai.create_vectorizer('blog', loading => ai.loading_column('title'),
@@ -102,11 +108,13 @@ async fn several_vectorizers_of_one_table() {
             ))
             .await?;
         take(&test, second).await?;
-        test.execute("update blog set title = 'new' where id = 1; delete from blog where id = 2").await?;
+        test.execute("update blog set title = 'new' where id = 1; delete from blog where id = 2")
+            .await?;
         assert_eq!(take(&test, first).await?, [1]);
         assert_eq!(take(&test, second).await?, [1]);
         assert_eq!(embedded(&test).await?, [1, 3]);
-        test.execute(&format!("select ai.drop_vectorizer({second}, drop_all => true)")).await?;
+        test.execute(&format!("select ai.drop_vectorizer({second}, drop_all => true)"))
+            .await?;
         test.execute("insert into blog values (9, 't', 'c')").await?;
         assert_eq!(take(&test, first).await?, [9]);
         Ok(())
@@ -124,8 +132,11 @@ async fn a_writer_does_not_wait_for_a_worker() {
         worker
             .execute_unprepared(&format!("select * from ai._vectorizer_q_{id} for update"))
             .await?;
-        test.execute("begin; set local lock_timeout = '1s'; update blog set content = 'y'; insert into blog values (4, 't', 'c'); commit")
-            .await?;
+        test.execute(
+            "begin; set local lock_timeout = '1s'; update blog set content = 'y'; insert into blog values (4, \
+            't', 'c'); commit",
+        )
+        .await?;
         worker.commit().await?;
         assert_eq!(take(&test, id).await?, [1, 1, 2, 2, 3, 3, 4]);
         Ok(())

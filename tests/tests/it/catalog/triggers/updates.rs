@@ -100,7 +100,8 @@ async fn computed_columns_and_cascading_keys() {
     on_both_catalogs(async |test| {
         test.execute(
             "create table author (name text primary key); insert into author values ('a'), ('b');
-             create table blog (author text references author on update cascade, id int, first text, last text, views int default 0,
+             create table blog (author text references author on update cascade, id int, first text, last text, views \
+             int default 0,
                  content text generated always as (first || last) stored, primary key (author, id));
              insert into blog values ('a', 1, 'x', 'y'), ('b', 2, 'x', 'y')",
         )
@@ -108,7 +109,8 @@ async fn computed_columns_and_cascading_keys() {
         let id = vectorize(&test, "blog", "").await?;
         take(&test, id).await?;
         test.execute(
-            "insert into blog_embedding_store (author, id, chunk_seq, chunk, embedding) select author, id, 0, '', '[1,2,3]' from blog;
+            "insert into blog_embedding_store (author, id, chunk_seq, chunk, embedding) select author, id, 0, '', \
+                '[1,2,3]' from blog;
              update blog set last = 'z' where id = 2; update author set name = 'c' where name = 'a'",
         )
         .await?;
@@ -128,31 +130,49 @@ async fn a_change_that_the_type_s_own_equality_does_not_see_queues_the_row() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(
             "create type mood as enum ('good', 'bad'); create domain label as text;
-             create table blog (id int primary key, price numeric, data json, content text, code bpchar, short varchar(9), mood mood, label label,
+             create table blog (id int primary key, price numeric, data json, content text, code bpchar, short \
+             varchar(9), mood mood, label label,
                  size float8);
              insert into blog select i, 1.0, '{}', 'hello', 'a', 'a', 'good', 'hello', 0 from generate_series(1, 9) i",
         )
         .await?;
-        let template = ", formatting => ai.formatting_python_template('${price} $data $code $short $mood $label $size $chunk')";
+        let template = ", formatting => ai.formatting_python_template('${price} $data $code $short $mood $label $size \
+            $chunk')";
         let id = vectorize(&test, "blog", template).await?;
         take(&test, id).await?;
         let edits = [
-            "content = 'Hello'", "price = 1.00", "data = '{ }'", "code = 'a '", "short = 'b'", "mood = 'bad'", "label = 'Hello'",
-            "size = '-0'", "short = null",
+            "content = 'Hello'",
+            "price = 1.00",
+            "data = '{ }'",
+            "code = 'a '",
+            "short = 'b'",
+            "mood = 'bad'",
+            "label \
+                = 'Hello'",
+            "size = '-0'",
+            "short = null",
         ];
         for (row, edit) in (1..).zip(edits) {
-            test.execute(&format!("update blog set {edit} where id = {row}")).await?;
+            test.execute(&format!("update blog set {edit} where id = {row}"))
+                .await?;
             assert_eq!(take(&test, id).await?, [row], "{edit}");
         }
-        test.execute("update blog set price = price, data = data, code = code, short = short, mood = mood, label = label")
-            .await?;
+        test.execute(
+            "update blog set price = price, data = data, code = code, short = short, mood = mood, label = \
+            label",
+        )
+        .await?;
         assert!(take(&test, id).await?.is_empty());
         // A collation by which different texts may be equal takes ICU, which not every server is built with.
-        test.execute("create collation fold from \"C\"; update pg_collation set collisdeterministic = false where collname = 'fold'")
-            .await?;
+        test.execute(
+            "create collation fold from \"C\"; update pg_collation set collisdeterministic = false where \
+            collname = 'fold'",
+        )
+        .await?;
         let asked: Vec<bool> = test
             .values(
-                "select ai._vectorizer_equals_bytewise('text'::regtype, oid) from pg_collation where collname in ('C', 'fold')
+                "select ai._vectorizer_equals_bytewise('text'::regtype, oid) from pg_collation where collname in ('C', \
+                    'fold')
                  order by collname",
             )
             .await?;
@@ -236,13 +256,21 @@ async fn a_virtual_generated_column() {
         .await?;
         test.execute("insert into blog values (1, 'a', 'b')").await?;
         let id = vectorize(&test, "blog", "").await?;
-        test.execute("insert into blog values (2, 'a', 'b'); update blog set views = 1; update blog set last = 'c' where id = 2")
-            .await?;
+        test.execute(
+            "insert into blog values (2, 'a', 'b'); update blog set views = 1; update blog set last = 'c' \
+            where id = 2",
+        )
+        .await?;
         assert_eq!(take(&test, id).await?, [1, 2, 2]);
-        let text: String = test.value(&format!("select content from ai._vectorizer_src_{id} where id = 2")).await?;
-        assert_eq!(text, "a c");
-        test.execute("insert into blog_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, content, '[1,2,3]' from blog; delete from blog where id = 2")
+        let text: String = test
+            .value(&format!("select content from ai._vectorizer_src_{id} where id = 2"))
             .await?;
+        assert_eq!(text, "a c");
+        test.execute(
+            "insert into blog_embedding_store (id, chunk_seq, chunk, embedding) select id, 0, content, \
+            '[1,2,3]' from blog; delete from blog where id = 2",
+        )
+        .await?;
         assert_eq!(embedded(&test).await?, [1]);
         Ok(())
     })

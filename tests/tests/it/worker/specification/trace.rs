@@ -1,11 +1,12 @@
-//! The real worker's steps, in the order in which it took them, are possible in the specification, and both end with the same queue and
-//! the same embeddings.
+//! The real worker's steps, in the order in which it took them, are possible in the specification, and both end with
+//! the same queue and the same embeddings.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
+use tracing::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::Layer;
@@ -30,8 +31,14 @@ const PROTOCOL: Protocol = Protocol {
 struct Trace(Arc<Mutex<Vec<Step>>>);
 
 impl Trace {
-    fn record(&self) -> DefaultGuard {
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
+    /// Records for as long as what this returns is kept.
+    ///
+    /// As long as there is one subscriber, whoever tells an event first decides for all threads whether it is heard,
+    /// and another test's thread hears nothing. With two, all are asked.
+    fn record(&self) -> (DefaultGuard, Dispatch) {
+        let second = Dispatch::new(tracing_subscriber::registry().with(self.clone()));
+        let first = tracing_subscriber::registry().with(self.clone());
+        (tracing::subscriber::set_default(first), second)
     }
 
     /// The steps since the last call.
@@ -61,7 +68,8 @@ impl Visit for Trace {
 
 /// Takes a worker's steps in the specification.
 ///
-/// The specification gives a key back at once where it finds it changed or busy; the worker does so with the commit that ends the batch.
+/// The specification gives a key back at once where it finds it changed or busy; the worker does so with the commit
+/// that ends the batch.
 fn follow(state: &mut State, worker: usize, steps: &[Step]) {
     let mut gave_back = false;
     for step in steps {
@@ -81,7 +89,7 @@ async fn assert_same(test: &TestDatabase, state: &State) -> TestResult {
     let stored = test
         .value::<Option<String>>("select string_agg(chunk, '|') from posts_embedding_store")
         .await?;
-    assert_eq!(stored, state.store().map(|text| format!("text {text}")));
+    assert_eq!(stored, state.store().map(|text| format!("T: text {text}")));
     Ok(())
 }
 
@@ -152,8 +160,12 @@ async fn another_worker_carries_on_after_one_died() {
             let dying = start(worker(&test, &gate).lease(Duration::from_secs(1)));
             gate.wait_for(1).await;
             dying.abort().await;
-            follow(&mut state, 0, &trace.take());
-            assert!(state.take(PROTOCOL, Action::Die(0)) && state.take(PROTOCOL, Action::Expire(0)));
+            let steps = trace.take();
+            assert_eq!(steps, [Step::Claim, Step::Read]);
+            follow(&mut state, 0, &steps);
+            for action in [Action::Die(0), Action::Expire(0)] {
+                assert!(state.take(PROTOCOL, action), "{action:?} is not possible in {state:?}");
+            }
             gate.release();
             let running = start(worker(&test, &gate));
             soon(async || queued(&test).await == 0).await;

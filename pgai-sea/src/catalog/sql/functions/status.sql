@@ -1,0 +1,18 @@
+-- One row per vectorizer: what it reads, where it writes and how much is left to do. pending_items is null for roles
+-- that may not read the queue.
+create or replace view ai.vectorizer_status as
+select v.id
+     , v.name
+     , format('%I.%I', v.source_schema, v.source_table) as source_table
+     , case when d.implementation = 'table' then format('%I.%I', d.target_schema, d.target_table) end as target_table
+     , case when d.implementation = 'table' then format('%I.%I', d.view_schema, d.view_name) end as view
+     , case when d.implementation = 'column' then quote_ident(d.embedding_column) else 'embedding' end as embedding_column
+     , case when has_schema_privilege(n.oid, 'usage') and has_table_privilege(q.oid, 'select')
+            then ai.vectorizer_queue_pending(v.id)
+       end as pending_items
+     , v.disabled
+from ai.vectorizer v
+cross join jsonb_to_record(v.config -> 'destination') d
+    ( implementation text, target_schema text, target_table text, view_schema text, view_name text, embedding_column text )
+left join pg_namespace n on n.nspname = v.queue_schema
+left join pg_class q on q.relnamespace = n.oid and q.relname = v.queue_table;

@@ -1,0 +1,161 @@
+-- The destination: a table with one row per chunk and a view that joins it to the source, or a column of the source.
+
+create or replace function ai._vectorizer_create_store(destination jsonb, source regclass, dimensions int, grantees name[])
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    store text := format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table');
+begin
+    execute (
+        select format
+        ( 'create table %1$s
+           ( embedding_uuid uuid not null primary key default gen_random_uuid()
+           , %2$s
+           , chunk_seq int not null
+           , chunk text not null
+           , embedding %3$s(%4$s) not null
+           , unique (%5$s, chunk_seq)
+           )'
+        , store
+        , string_agg(format('%I %s not null', attname, definition), ', ' order by attnum)
+        , ai._vectorizer_vector_type()
+        , dimensions
+        , string_agg(quote_ident(attname), ', ' order by pknum))
+        from ai._vectorizer_source_key(source)
+    );
+    -- A search reads the vectors, so they stay in the row while they fit.
+    execute format('alter table %s alter column embedding set storage main', store);
+    perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'target_schema'), grantees);
+    perform ai._vectorizer_grant('select, insert, update, delete', store, grantees);
+end
+$$;
+
+-- The view joins the store to the source. Whoever reads it does so with their own rights, so that row-level security of the source holds.
+create or replace function ai._vectorizer_create_view(v ai.vectorizer, source regclass, grantees name[])
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    destination jsonb := v.config -> 'destination';
+    view text := format('%I.%I', destination ->> 'view_schema', destination ->> 'view_name');
+    columns text;
+    same_key text;
+begin
+    -- The key comes from the store. A query that asks for no other column of the source need not read the source.
+    select string_agg(format('%s.%I', case when k.attnum is null then 's' else 't' end, a.attname), ', ' order by a.attnum)
+         , string_agg(format('t.%1$I %2$s s.%1$I', k.attname, k.equals), ' and ' order by k.pknum) filter (where k.attnum is not null)
+    into columns, same_key
+    from pg_attribute a
+    left join ai._vectorizer_source_key(source) k on k.attnum = a.attnum
+    where a.attrelid = source and a.attnum > 0 and not a.attisdropped;
+    execute format
+    ( 'create view %s with (security_invoker = true) as
+       select t.embedding_uuid, t.chunk_seq, t.chunk, t.embedding, %s
+       from %I.%I t left join %s s on %s'
+    , view, columns, destination ->> 'target_schema', destination ->> 'target_table', source, same_key);
+    perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'view_schema'), grantees);
+    perform ai._vectorizer_grant('select', view, grantees);
+    perform ai._vectorizer_hand_over(v, 'view', view);
+end
+$$;
+
+-- Whether a view reads a relation.
+create or replace function ai._vectorizer_reads(view regclass, relation regclass)
+returns bool language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select exists (select from pg_rewrite r
+        join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+        where r.ev_class = view and d.refclassid = 'pg_class'::regclass and d.refobjid = relation)
+$$;
+
+-- The view of a vectorizer over its store, in whichever schema. Null if there is none.
+create or replace function ai._vectorizer_view(v ai.vectorizer, store regclass)
+returns regclass language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select w.oid::regclass
+    from pg_class w
+    join pg_namespace n on n.oid = w.relnamespace
+    where w.relkind = 'v' and w.relname = v.config #>> '{destination,view_name}'
+    and ai._vectorizer_reads(w.oid, store)
+    order by n.nspname = v.config #>> '{destination,view_schema}' desc
+    limit 1
+$$;
+
+-- The store of a vectorizer. If the store is gone, a table of that name may be the user's: it lacks a store's columns,
+-- or it is another vectorizer's. If the store or its schema was renamed, the view that joins it to the source leads to
+-- it. Null if there is none.
+create or replace function ai._vectorizer_store(v ai.vectorizer, source regclass)
+returns regclass language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select t.oid::regclass
+    from pg_class t
+    join pg_namespace n on n.oid = t.relnamespace
+    cross join jsonb_to_record(v.config -> 'destination') d (target_schema name, target_table name)
+    where t.relkind = 'r'
+    and not exists
+    ( select from
+        ( select c, c_type from (values ('embedding_uuid', 'uuid'), ('chunk_seq', 'int4'), ('chunk', 'text'), ('embedding', 'vector')) o (c, c_type)
+          union all
+          select k.attname, null from jsonb_to_recordset(v.source_pk) k (attname name)
+        ) o
+      where not exists (select from pg_attribute a join pg_type y on y.oid = a.atttypid
+          where a.attrelid = t.oid and a.attname = o.c and not a.attisdropped and y.typname = coalesce(o.c_type, y.typname))
+    )
+    and not exists (select from ai.vectorizer o where o.id <> v.id
+        and o.config #>> '{destination,target_schema}' = n.nspname and o.config #>> '{destination,target_table}' = t.relname)
+    and (  n.nspname = d.target_schema and t.relname = d.target_table
+        or ai._vectorizer_reads(ai._vectorizer_view(v, t.oid), source)
+        )
+    order by n.nspname = d.target_schema and t.relname = d.target_table desc
+    limit 1
+$$;
+
+-- The type of the column of embeddings, as it is or will be.
+create or replace function ai._vectorizer_embedding_type(destination jsonb, source regclass)
+returns name language sql stable set search_path to pg_catalog, pg_temp
+as $$ select coalesce(ai._vectorizer_column_type(source, destination ->> 'embedding_column'), 'vector') $$;
+
+-- Checks a column that is there already. It can be of any of pgvector's types that numbers are assigned to, and has to
+-- have the vectors' length or none. It is then used as it is.
+create or replace function ai._vectorizer_check_column(destination jsonb, source regclass, dimensions int, indexing jsonb)
+returns void language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    column_name name := destination ->> 'embedding_column';
+    type name;
+    length int;
+begin
+    select t.typname, nullif(a.atttypmod, -1)
+    into type, length
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    where a.attrelid = source and a.attname = column_name and a.attnum > 0 and not a.attisdropped;
+    if not found then
+        return;
+    end if;
+    if type not in ('vector', 'halfvec', 'sparsevec') then
+        raise exception 'destination: column "%" is of type % and not vector(%)', column_name, type, dimensions
+            using errcode = 'duplicate_column';
+    elsif length <> dimensions then
+        raise exception 'destination: column "%" is of type %(%), and embedding has % dimensions', column_name, type, length, dimensions
+            using errcode = 'datatype_mismatch'
+                , hint = format('Alter the column to %s(%s), or use a model of %s dimensions.', type, dimensions, length);
+    elsif length is null and indexing ->> 'implementation' = 'hnsw' then
+        raise exception 'indexing: column "%" is of type % without a length, which hnsw needs', column_name, type
+            using errcode = 'datatype_mismatch', hint = format('Alter the column to %s(%s), or use ai.indexing_none().', type, dimensions);
+    end if;
+    raise notice '% has a column "%", which will hold the embeddings', source, column_name;
+end
+$$;
+
+create or replace function ai._vectorizer_create_column(destination jsonb, source regclass, dimensions int)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    column_name name := destination ->> 'embedding_column';
+begin
+    if ai._vectorizer_column_type(source, column_name) is null then
+        execute format('alter table %s add column %I %s(%s)', source, column_name, ai._vectorizer_vector_type(), dimensions);
+        execute format('alter table %s alter column %I set storage main', source, column_name);
+    end if;
+end
+$$;

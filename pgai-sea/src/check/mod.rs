@@ -1,0 +1,104 @@
+//! Compares the vectorizers that the program's entities declare with those of a database.
+//!
+//! The derive declares, and a migration creates. Run the check in a test, or when the application starts, to see that
+//! they agree:
+//!
+//! ```no_run
+//! # async fn migrated_database() -> Result<sea_orm::DatabaseConnection, sea_orm::DbErr> { unimplemented!() }
+//! # async fn entities_and_migrations_agree() -> Result<(), Box<dyn std::error::Error>> {
+//! let db = migrated_database().await?;
+//! let findings = pgai_sea::check(&db).await?;
+//! assert!(findings.is_empty(), "{findings}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The check compares the source table, the loaded column, the destination, the view and the dimensions. It compares
+//! `embedding`, `chunking`, `formatting` and `indexing` where the attribute has them, with the database's defaults for
+//! what such an option leaves out. What the attribute does not have may be anything.
+//!
+//! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the
+//! finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
+
+mod compare;
+mod finding;
+mod mending;
+mod options;
+mod renames;
+
+use sea_orm::ConnectionTrait;
+
+pub use self::finding::{Aspect, Finding, Findings, Problem};
+
+use crate::catalog::{self, CatalogError};
+use crate::entity::{Declaration, declarations};
+
+/// Compares what the program's entities declare with the vectorizers of a database, both ways. Changes nothing.
+///
+/// A database without vectorizers is a finding, not an error.
+///
+/// # Errors
+///
+/// The database's, and [`CatalogError::Unreadable`] for a vectorizer that this version does not understand.
+pub async fn check<C: ConnectionTrait>(db: &C) -> Result<Findings, CatalogError> {
+    findings(db, &declarations(), Scope::Database).await
+}
+
+/// As [`check`], only for the entities in `module`, a path as `module_path!()` gives it. Vectorizers of other tables
+/// are no findings, even if the tables have the same names in another schema.
+///
+/// # Errors
+///
+/// As [`check`].
+pub async fn check_module<C: ConnectionTrait>(db: &C, module: &str) -> Result<Findings, CatalogError> {
+    let inside = |declaration: &&Declaration| {
+        let rest = declaration.module.strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    let declarations: Vec<_> = declarations().into_iter().filter(inside).collect();
+    findings(db, &declarations, Scope::DeclaredTables).await
+}
+
+/// Whose undeclared vectorizers are findings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Database,
+    DeclaredTables,
+}
+
+async fn findings<C: ConnectionTrait>(
+    db: &C,
+    declarations: &[&'static Declaration],
+    scope: Scope,
+) -> Result<Findings, CatalogError> {
+    let mut found = Vec::new();
+    let mut vectorizers = Vec::new();
+    if catalog::has_catalog(db).await? {
+        let mut names = renames::of_today(db).await?;
+        let present = catalog::vectorizers(db).await?.into_iter();
+        vectorizers.extend(present.map(|vectorizer| compare::Present {
+            today: names.remove(&vectorizer.id),
+            vectorizer,
+        }));
+    } else if !declarations.is_empty() {
+        found.push(Finding::not_installed());
+    }
+    let mut declared = Vec::new();
+    for declaration in declarations {
+        let create = (declaration.vectorizer)();
+        let refused = create.check_given().err();
+        declared.push(compare::Declared {
+            declaration,
+            schema: compare::place(db, declaration).await?,
+            // what the builder refuses, the database's functions may not take either
+            options: if vectorizers.is_empty() || refused.is_some() {
+                options::Options::default()
+            } else {
+                options::as_stored(db, &create).await?
+            },
+            refused,
+        });
+    }
+    found.extend(compare::all(&declared, &vectorizers, scope));
+    Ok(Findings(found))
+}
