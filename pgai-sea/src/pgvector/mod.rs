@@ -26,7 +26,9 @@ mod index;
 mod metric;
 mod types;
 
-pub(crate) use self::dimensions::{Dimensions, VectorFault, check_vector};
+#[cfg(any(feature = "embedder", feature = "worker"))]
+pub(crate) use self::dimensions::Dimensions;
+pub(crate) use self::dimensions::{VectorFault, check_vector};
 pub(crate) use self::expr::Quantization;
 #[doc(hidden)]
 pub use self::expr::kind;
