@@ -28,6 +28,7 @@ pub use self::scheduling::{Scheduling, SchedulingDefault, SchedulingNone, Schedu
 
 #[cfg(feature = "chunking")]
 pub(crate) use self::chunking::{DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
+#[cfg(any(feature = "embedder", feature = "worker", test))]
 pub(crate) use self::embedding::MAX_DIMENSIONS;
 pub(crate) use self::error::{check_identifier, check_range, check_text};
 

@@ -1,20 +1,21 @@
 //! The length of a vectorizer's vectors, and the check that a vector is fit to be stored or searched with.
 
+#[cfg(any(feature = "embedder", feature = "worker", test))]
 use crate::config::MAX_DIMENSIONS;
 
 /// The length of a vectorizer's vectors: 1 to 16,000, as in pgvector's `vector`.
-#[cfg(any(feature = "embedder", feature = "worker"))]
+#[cfg(any(feature = "embedder", feature = "worker", test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dimensions(usize);
 
-#[cfg(any(feature = "embedder", feature = "worker"))]
+#[cfg(any(feature = "embedder", feature = "worker", test))]
 impl Dimensions {
     pub(crate) fn get(self) -> usize {
         self.0
     }
 }
 
-#[cfg(any(feature = "embedder", feature = "worker"))]
+#[cfg(any(feature = "embedder", feature = "worker", test))]
 impl TryFrom<i32> for Dimensions {
     type Error = DimensionsError;
 
@@ -27,7 +28,7 @@ impl TryFrom<i32> for Dimensions {
 }
 
 /// A number of dimensions that no vector has.
-#[cfg(any(feature = "embedder", feature = "worker"))]
+#[cfg(any(feature = "embedder", feature = "worker", test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a vector has 1 to {max} dimensions, configured are {0}", max = MAX_DIMENSIONS)]
 pub(crate) struct DimensionsError(i32);
