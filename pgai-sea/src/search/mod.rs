@@ -19,7 +19,7 @@
 //! | set `ef_search` or `probes`, use [quantized](Quantized) vectors, or no index | [`Search`](Search#how-it-is-found) |
 //! | see which index serves a search, and how many rows it misses | [`explain`](Search::explain), [`recall`](SearchTrait::recall) |
 //!
-//! A query written with SeaORM alone can use the distances of [`VectorExprTrait`].
+//! A query written with SeaORM alone can use the distances of [`VectorExprTrait`](crate::pgvector::VectorExprTrait).
 
 pub mod ai;
 mod builder;

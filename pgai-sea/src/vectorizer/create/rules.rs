@@ -5,11 +5,7 @@ use crate::config::{
     Chunking, ConfigError, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
     check_identifier,
 };
-
-/// pgvector's limits for an HNSW index: on `vector`, which stores have, and on `halfvec`, which a column of the source
-/// may be.
-const MAX_HNSW_DIMENSIONS: i32 = 2_000;
-const MAX_HNSW_DIMENSIONS_OF_HALFVEC: i32 = 4_000;
+use crate::pgvector::VectorType;
 
 impl CreateVectorizer {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -72,13 +68,15 @@ impl CreateVectorizer {
             );
             return Err(ConfigError::new("embedding", problem));
         }
-        // what type the column has is the database's to know, and to refuse
-        let (most, of_what) = if in_column {
-            (MAX_HNSW_DIMENSIONS_OF_HALFVEC, ", in a column of halfvec")
+        // A store has the type `vector`. A column of the source may have `halfvec`, which only the database knows.
+        let (widest, of_what) = if in_column {
+            (VectorType::HalfVec, ", in a column of halfvec")
         } else {
-            (MAX_HNSW_DIMENSIONS, "")
+            (VectorType::Vector, "")
         };
-        if matches!(self.indexing, Some(Indexing::Hnsw(_))) && dimensions > most {
+        if let (Some(Indexing::Hnsw(_)), Some(most)) = (&self.indexing, widest.max_dimensions())
+            && u32::try_from(dimensions).is_ok_and(|dimensions| dimensions > most)
+        {
             let problem = format!("HNSW takes at most {most} dimensions{of_what}, {model} has {dimensions}");
             return Err(ConfigError::new("indexing", problem));
         }
