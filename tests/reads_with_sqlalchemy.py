@@ -1,4 +1,13 @@
-"""A store of ours as pgai's SQLAlchemy users read it: vectorizer_relationship, both ways. tests/README.md says how it is run."""
+"""Reads a store of pgai-sea through pgai's SQLAlchemy models: vectorizer_relationship, both ways.
+
+It wants a table blog (id int primary key, content text) with 120 rows 'text 1' to 'text 120' and a vectorizer of 384
+dimensions whose queue is empty, and an environment with pgai's worker:
+
+    pip install 'pgai[vectorizer-worker]==0.12.1' 'sqlalchemy<3'
+    DATABASE_URL=postgres://.. python tests/reads_with_sqlalchemy.py
+
+It ends with: 120 embeddings; nearest to 'text 7': 'text 7', ...
+"""
 
 import os
 

@@ -70,9 +70,10 @@ impl Embedder for Words {
 async fn wait(db: DatabaseConnection, id: i32) -> TestResult {
     use std::time::Duration;
 
+    use blog_post::content_embeddings;
     use pgai_sea::catalog::wait_until_embedded;
 
-    wait_until_embedded(&db, "public_blog_posts_embedding_store", id, Duration::from_secs(10)).await?;
+    wait_until_embedded(&db, content_embeddings::Entity, id, Duration::from_secs(10)).await?;
 
     Ok(())
 }

@@ -94,7 +94,11 @@ async fn one_that_breaks_on_everything_is_no_rows_fault() {
             .await?;
         for (way, _) in WAYS {
             let report = worker(&test, "", way).run_once().await?;
-            assert_eq!((report.rows(), report.vectorizers[0].deferred), (0, 0), "{report:?}");
+            assert_eq!(
+                (report.rows(), report.vectorizers[0].counts.deferred),
+                (0, 0),
+                "{report:?}"
+            );
             assert_eq!((report.errors().count(), queued(&test).await), (1, 3), "{report:?}");
         }
         Ok(())
