@@ -9,14 +9,6 @@
 //! # }
 //! ```
 //!
-//! In a debug build, let Cargo optimise what computes, or a text takes seconds:
-//!
-//! ```toml
-//! [profile.dev.package]
-//! pgai-sea-bert = { opt-level = 3 }
-//! tokenizers = { opt-level = 3 }
-//! ```
-//!
 //! The network itself is the crate `pgai-sea-bert`. Here are the model's directory, the tokenizer, and the threads.
 
 mod error;
@@ -48,6 +40,14 @@ const BATCH_TOKENS: usize = 256;
 ///
 /// Embedding runs on threads of its own, one per core, so it does not block the async runtime. `RAYON_NUM_THREADS` sets
 /// another number of threads. Clones share the model.
+///
+/// In a debug build, let Cargo optimise what computes, or a text takes seconds:
+///
+/// ```toml
+/// [profile.dev.package]
+/// pgai-sea-bert = { opt-level = 3 }
+/// tokenizers = { opt-level = 3 }
+/// ```
 #[derive(Clone)]
 pub struct Local(Arc<Model>);
 
