@@ -103,36 +103,6 @@ pub(crate) mod bodies {
             Relation::Source.def()
         }
     }
-    #[automatically_derived]
-    impl ::pgai_sea::__private::EmbeddingTrait for Entity {
-        type Source = super::Entity;
-        const DIMENSIONS: usize = 3usize;
-        const VIEW_SCHEMA: ::core::option::Option<&'static str> = ::core::option::Option::Some(
-            "app",
-        );
-        const VIEW_NAME: &'static str = "translations_embedding";
-        fn source_column() -> super::Column {
-            super::Column::Body
-        }
-        fn uuid_column() -> Column {
-            Column::EmbeddingUuid
-        }
-        fn key_columns() -> ::std::vec::Vec<Column> {
-            ::std::vec![Column::Post, Column::Type]
-        }
-        fn chunk_seq_column() -> Column {
-            Column::ChunkSeq
-        }
-        fn chunk_column() -> Column {
-            Column::Chunk
-        }
-        fn embedding_column() -> Column {
-            Column::Embedding
-        }
-        fn source_relation() -> RelationDef {
-            Relation::Source.def()
-        }
-    }
     /// The related entities, for `seaography`.
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelatedEntity)]
     pub(crate) enum RelatedEntity {
@@ -155,32 +125,72 @@ impl ::pgai_sea::__private::sea_orm::Related<bodies::Entity> for Entity {
     }
 }
 #[automatically_derived]
-impl ::pgai_sea::__private::VectorizedTrait for bodies::Entity {
-    const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration {
-        module: ::core::concat!(::core::module_path!(), "::", "bodies"),
-        source_schema: ::core::option::Option::Some("app"),
-        source_table: "translations",
-        loading_column: "body",
-        dimensions: 3u32,
-        destination: ::pgai_sea::__private::DeclaredDestination::Table {
+impl ::pgai_sea::__private::Sealed for bodies::Entity {}
+#[automatically_derived]
+impl ::pgai_sea::__private::EmbeddingTrait for bodies::Entity {
+    type Source = Entity;
+    const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration::new(
+        ::core::concat!(::core::module_path!(), "::", "bodies"),
+        (::core::option::Option::Some("app"), "translations"),
+        "body",
+        3u32,
+        ::pgai_sea::__private::DeclaredDestination::Table {
             target_schema: ::core::option::Option::Some("app"),
             target_table: "translations_embedding_store",
             view_schema: ::core::option::Option::Some("app"),
             view_name: "translations_embedding",
         },
-        vectorizer: <bodies::Entity as ::pgai_sea::__private::VectorizedTrait>::vectorizer,
-    };
+        <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
+    );
     fn vectorizer() -> ::pgai_sea::CreateVectorizer {
         ::pgai_sea::__private::declared(
-            &<Self as ::pgai_sea::__private::VectorizedTrait>::DECLARATION,
+            &<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION,
+        )
+    }
+    fn source_column() -> Column {
+        Column::Body
+    }
+    fn embedding_column() -> bodies::Column {
+        bodies::Column::Embedding
+    }
+    fn key_columns() -> ::std::vec::Vec<bodies::Column> {
+        ::std::vec![bodies::Column::Post, bodies::Column::Type]
+    }
+    fn uuid_column() -> ::core::option::Option<bodies::Column> {
+        ::core::option::Option::Some(bodies::Column::EmbeddingUuid)
+    }
+    fn chunk_seq_column() -> ::core::option::Option<bodies::Column> {
+        ::core::option::Option::Some(bodies::Column::ChunkSeq)
+    }
+    fn chunk_column() -> ::core::option::Option<bodies::Column> {
+        ::core::option::Option::Some(bodies::Column::Chunk)
+    }
+    fn source_relation() -> ::core::option::Option<
+        ::pgai_sea::__private::sea_orm::RelationDef,
+    > {
+        ::core::option::Option::Some(
+            <bodies::Entity as ::pgai_sea::__private::sea_orm::Related<Entity>>::to(),
         )
     }
 }
+#[automatically_derived]
+impl ::pgai_sea::__private::Searched for bodies::Entity {
+    type Embeddings = Self;
+    type Projection = ::pgai_sea::__private::Chunks;
+}
 ::pgai_sea::__private::register! {
     ::pgai_sea::__private::Registered(& < bodies::Entity as
-    ::pgai_sea::__private::VectorizedTrait > ::DECLARATION)
+    ::pgai_sea::__private::EmbeddingTrait > ::DECLARATION)
 }
 #[automatically_derived]
-impl ::pgai_sea::__private::SearchedByTrait for Entity {
+impl ::pgai_sea::__private::Searched for Entity {
     type Embeddings = bodies::Entity;
+    type Projection = ::pgai_sea::__private::WithSource;
+    const BEST_PER_SOURCE: bool = true;
+}
+#[automatically_derived]
+impl ::core::convert::From<Entity> for ::pgai_sea::__private::SourceTable {
+    fn from(entity: Entity) -> Self {
+        ::pgai_sea::__private::SourceTable::entity(entity)
+    }
 }

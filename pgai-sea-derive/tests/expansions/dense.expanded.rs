@@ -88,34 +88,6 @@ pub mod content_embeddings {
             Relation::Source.def()
         }
     }
-    #[automatically_derived]
-    impl ::pgai_sea::__private::EmbeddingTrait for Entity {
-        type Source = super::Entity;
-        const DIMENSIONS: usize = 768usize;
-        const VIEW_SCHEMA: ::core::option::Option<&'static str> = ::core::option::Option::None;
-        const VIEW_NAME: &'static str = "blog_posts_embedding";
-        fn source_column() -> super::Column {
-            super::Column::Content
-        }
-        fn uuid_column() -> Column {
-            Column::EmbeddingUuid
-        }
-        fn key_columns() -> ::std::vec::Vec<Column> {
-            ::std::vec![Column::Id]
-        }
-        fn chunk_seq_column() -> Column {
-            Column::ChunkSeq
-        }
-        fn chunk_column() -> Column {
-            Column::Chunk
-        }
-        fn embedding_column() -> Column {
-            Column::Embedding
-        }
-        fn source_relation() -> RelationDef {
-            Relation::Source.def()
-        }
-    }
     /// The related entities, for `seaography`.
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelatedEntity)]
     pub enum RelatedEntity {
@@ -138,32 +110,74 @@ impl ::pgai_sea::__private::sea_orm::Related<content_embeddings::Entity> for Ent
     }
 }
 #[automatically_derived]
-impl ::pgai_sea::__private::VectorizedTrait for content_embeddings::Entity {
-    const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration {
-        module: ::core::concat!(::core::module_path!(), "::", "content_embeddings"),
-        source_schema: ::core::option::Option::None,
-        source_table: "blog_posts",
-        loading_column: "content",
-        dimensions: 768u32,
-        destination: ::pgai_sea::__private::DeclaredDestination::Table {
+impl ::pgai_sea::__private::Sealed for content_embeddings::Entity {}
+#[automatically_derived]
+impl ::pgai_sea::__private::EmbeddingTrait for content_embeddings::Entity {
+    type Source = Entity;
+    const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration::new(
+        ::core::concat!(::core::module_path!(), "::", "content_embeddings"),
+        (::core::option::Option::None, "blog_posts"),
+        "content",
+        768u32,
+        ::pgai_sea::__private::DeclaredDestination::Table {
             target_schema: ::core::option::Option::None,
             target_table: "blog_posts_embedding_store",
             view_schema: ::core::option::Option::None,
             view_name: "blog_posts_embedding",
         },
-        vectorizer: <content_embeddings::Entity as ::pgai_sea::__private::VectorizedTrait>::vectorizer,
-    };
+        <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
+    );
     fn vectorizer() -> ::pgai_sea::CreateVectorizer {
         ::pgai_sea::__private::declared(
-            &<Self as ::pgai_sea::__private::VectorizedTrait>::DECLARATION,
+            &<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION,
+        )
+    }
+    fn source_column() -> Column {
+        Column::Content
+    }
+    fn embedding_column() -> content_embeddings::Column {
+        content_embeddings::Column::Embedding
+    }
+    fn key_columns() -> ::std::vec::Vec<content_embeddings::Column> {
+        ::std::vec![content_embeddings::Column::Id]
+    }
+    fn uuid_column() -> ::core::option::Option<content_embeddings::Column> {
+        ::core::option::Option::Some(content_embeddings::Column::EmbeddingUuid)
+    }
+    fn chunk_seq_column() -> ::core::option::Option<content_embeddings::Column> {
+        ::core::option::Option::Some(content_embeddings::Column::ChunkSeq)
+    }
+    fn chunk_column() -> ::core::option::Option<content_embeddings::Column> {
+        ::core::option::Option::Some(content_embeddings::Column::Chunk)
+    }
+    fn source_relation() -> ::core::option::Option<
+        ::pgai_sea::__private::sea_orm::RelationDef,
+    > {
+        ::core::option::Option::Some(
+            <content_embeddings::Entity as ::pgai_sea::__private::sea_orm::Related<
+                Entity,
+            >>::to(),
         )
     }
 }
+#[automatically_derived]
+impl ::pgai_sea::__private::Searched for content_embeddings::Entity {
+    type Embeddings = Self;
+    type Projection = ::pgai_sea::__private::Chunks;
+}
 ::pgai_sea::__private::register! {
     ::pgai_sea::__private::Registered(& < content_embeddings::Entity as
-    ::pgai_sea::__private::VectorizedTrait > ::DECLARATION)
+    ::pgai_sea::__private::EmbeddingTrait > ::DECLARATION)
 }
 #[automatically_derived]
-impl ::pgai_sea::__private::SearchedByTrait for Entity {
+impl ::pgai_sea::__private::Searched for Entity {
     type Embeddings = content_embeddings::Entity;
+    type Projection = ::pgai_sea::__private::WithSource;
+    const BEST_PER_SOURCE: bool = true;
+}
+#[automatically_derived]
+impl ::core::convert::From<Entity> for ::pgai_sea::__private::SourceTable {
+    fn from(entity: Entity) -> Self {
+        ::pgai_sea::__private::SourceTable::entity(entity)
+    }
 }

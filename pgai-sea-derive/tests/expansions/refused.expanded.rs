@@ -91,34 +91,6 @@ pub mod title_embeddings {
             Relation::Source.def()
         }
     }
-    #[automatically_derived]
-    impl ::pgai_sea::__private::EmbeddingTrait for Entity {
-        type Source = super::Entity;
-        const DIMENSIONS: usize = 3usize;
-        const VIEW_SCHEMA: ::core::option::Option<&'static str> = ::core::option::Option::None;
-        const VIEW_NAME: &'static str = "talks_embedding";
-        fn source_column() -> super::Column {
-            super::Column::Title
-        }
-        fn uuid_column() -> Column {
-            Column::EmbeddingUuid
-        }
-        fn key_columns() -> ::std::vec::Vec<Column> {
-            ::std::vec![Column::Id]
-        }
-        fn chunk_seq_column() -> Column {
-            Column::ChunkSeq
-        }
-        fn chunk_column() -> Column {
-            Column::Chunk
-        }
-        fn embedding_column() -> Column {
-            Column::Embedding
-        }
-        fn source_relation() -> RelationDef {
-            Relation::Source.def()
-        }
-    }
     /// The related entities, for `seaography`.
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelatedEntity)]
     pub enum RelatedEntity {
@@ -141,32 +113,74 @@ impl ::pgai_sea::__private::sea_orm::Related<title_embeddings::Entity> for Entit
     }
 }
 #[automatically_derived]
-impl ::pgai_sea::__private::VectorizedTrait for title_embeddings::Entity {
-    const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration {
-        module: ::core::concat!(::core::module_path!(), "::", "title_embeddings"),
-        source_schema: ::core::option::Option::None,
-        source_table: "talks",
-        loading_column: "title",
-        dimensions: 3u32,
-        destination: ::pgai_sea::__private::DeclaredDestination::Table {
+impl ::pgai_sea::__private::Sealed for title_embeddings::Entity {}
+#[automatically_derived]
+impl ::pgai_sea::__private::EmbeddingTrait for title_embeddings::Entity {
+    type Source = Entity;
+    const DECLARATION: ::pgai_sea::__private::Declaration = ::pgai_sea::__private::Declaration::new(
+        ::core::concat!(::core::module_path!(), "::", "title_embeddings"),
+        (::core::option::Option::None, "talks"),
+        "title",
+        3u32,
+        ::pgai_sea::__private::DeclaredDestination::Table {
             target_schema: ::core::option::Option::None,
             target_table: "talks_embedding_store",
             view_schema: ::core::option::Option::None,
             view_name: "talks_embedding",
         },
-        vectorizer: <title_embeddings::Entity as ::pgai_sea::__private::VectorizedTrait>::vectorizer,
-    };
+        <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
+    );
     fn vectorizer() -> ::pgai_sea::CreateVectorizer {
         ::pgai_sea::__private::declared(
-            &<Self as ::pgai_sea::__private::VectorizedTrait>::DECLARATION,
+            &<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION,
+        )
+    }
+    fn source_column() -> Column {
+        Column::Title
+    }
+    fn embedding_column() -> title_embeddings::Column {
+        title_embeddings::Column::Embedding
+    }
+    fn key_columns() -> ::std::vec::Vec<title_embeddings::Column> {
+        ::std::vec![title_embeddings::Column::Id]
+    }
+    fn uuid_column() -> ::core::option::Option<title_embeddings::Column> {
+        ::core::option::Option::Some(title_embeddings::Column::EmbeddingUuid)
+    }
+    fn chunk_seq_column() -> ::core::option::Option<title_embeddings::Column> {
+        ::core::option::Option::Some(title_embeddings::Column::ChunkSeq)
+    }
+    fn chunk_column() -> ::core::option::Option<title_embeddings::Column> {
+        ::core::option::Option::Some(title_embeddings::Column::Chunk)
+    }
+    fn source_relation() -> ::core::option::Option<
+        ::pgai_sea::__private::sea_orm::RelationDef,
+    > {
+        ::core::option::Option::Some(
+            <title_embeddings::Entity as ::pgai_sea::__private::sea_orm::Related<
+                Entity,
+            >>::to(),
         )
     }
 }
+#[automatically_derived]
+impl ::pgai_sea::__private::Searched for title_embeddings::Entity {
+    type Embeddings = Self;
+    type Projection = ::pgai_sea::__private::Chunks;
+}
 ::pgai_sea::__private::register! {
     ::pgai_sea::__private::Registered(& < title_embeddings::Entity as
-    ::pgai_sea::__private::VectorizedTrait > ::DECLARATION)
+    ::pgai_sea::__private::EmbeddingTrait > ::DECLARATION)
 }
 #[automatically_derived]
-impl ::pgai_sea::__private::SearchedByTrait for Entity {
+impl ::pgai_sea::__private::Searched for Entity {
     type Embeddings = title_embeddings::Entity;
+    type Projection = ::pgai_sea::__private::WithSource;
+    const BEST_PER_SOURCE: bool = true;
+}
+#[automatically_derived]
+impl ::core::convert::From<Entity> for ::pgai_sea::__private::SourceTable {
+    fn from(entity: Entity) -> Self {
+        ::pgai_sea::__private::SourceTable::entity(entity)
+    }
 }
