@@ -1,4 +1,5 @@
-//! The encoder of [pgai-sea](https://docs.rs/pgai-sea)'s in-process embedding model: BERT on the processor, for sentence embeddings.
+//! The encoder of [pgai-sea](https://docs.rs/pgai-sea)'s in-process embedding model: BERT on the processor, for
+//! sentence embeddings.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! One call uses one core: call it from as many threads as there are cores. The texts of a call are laid end to end. Nothing is padded,
-//! so texts of different lengths cost no more than texts of the same length.
+//! One call uses one core: call it from as many threads as there are cores. The texts of a call are laid end to end.
+//! Nothing is padded, so texts of different lengths cost no more than texts of the same length.
 //!
 //! In a debug build, let Cargo optimise this crate:
 //!

@@ -1,4 +1,5 @@
-//! The functions of single numbers and of rows. They are loops without branches, which the compiler turns into vector instructions.
+//! The functions of single numbers and of rows. They are loops without branches, which the compiler turns into vector
+//! instructions.
 
 use pulp::Arch;
 

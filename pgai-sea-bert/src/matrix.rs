@@ -10,8 +10,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) stride: usize,
 }
 
-/// The right matrix of a product, cut into panels of a few columns. In a panel the rows follow one another, so that a product reads
-/// it from one end to the other. The last panel is filled up with zeros.
+/// The right matrix of a product, cut into panels of a few columns. In a panel the rows follow one another, so that a
+/// product reads it from one end to the other. The last panel is filled up with zeros.
 #[derive(Default)]
 pub(crate) struct Panels {
     /// The instructions that this processor has. They decide how wide a panel is.

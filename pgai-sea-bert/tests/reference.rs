@@ -1,4 +1,5 @@
-//! The encoder against the definition of BERT, written down plainly in double precision, with small models of random weights.
+//! The encoder against the definition of BERT, written down plainly in double precision, with small models of random
+//! weights.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 
@@ -19,8 +20,8 @@ const EPSILON: f64 = 1e-12;
 fn config(activation: &str) -> Config {
     serde_json::from_value(serde_json::json!({
         "vocab_size": VOCABULARY, "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
-        "intermediate_size": INTERMEDIATE, "hidden_act": activation, "max_position_embeddings": POSITIONS, "type_vocab_size": 2,
-        "layer_norm_eps": EPSILON, "model_type": "bert",
+        "intermediate_size": INTERMEDIATE, "hidden_act": activation, "max_position_embeddings": POSITIONS,
+        "type_vocab_size": 2, "layer_norm_eps": EPSILON, "model_type": "bert",
     }))
     .unwrap()
 }

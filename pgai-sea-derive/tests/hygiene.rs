@@ -38,7 +38,8 @@ mod post {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The dense format, a newtype key, options, and a vector in a column, beside types that have the names of what they need.
+/// The dense format, a newtype key, options, and a vector in a column, beside types that have the names of what they
+/// need.
 mod product {
     use sea_orm::entity::prelude::*; // SeaORM's own dense code asks for it
 

@@ -1,7 +1,7 @@
 //! Search by meaning in an axum service.
 //!
-//! Articles are written over HTTP (`POST`, `PUT` and `DELETE` on `/articles`), a worker in the same process keeps their embeddings
-//! those of their text, and `GET /search?q=` finds them by what they say. `/` is a page to type into.
+//! Articles are written over HTTP (`POST`, `PUT` and `DELETE` on `/articles`). A worker in the same process keeps their
+//! embeddings right. `GET /search?q=` finds articles by what they say. `/` is a page to type into.
 
 pub mod article;
 mod articles;

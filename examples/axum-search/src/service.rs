@@ -47,10 +47,10 @@ impl App {
 #[non_exhaustive]
 pub enum Error {
     /// No connections can be accepted.
-    #[error("the server failed")]
+    #[error("connections cannot be accepted: {0}")]
     Server(#[from] std::io::Error),
     /// Nothing would be embedded any more.
-    #[error("the worker failed")]
+    #[error("the worker stopped: {0}")]
     Worker(#[from] WorkerError),
     /// Something would not finish when told to stop.
     #[error("a request or a batch did not finish within {GRACE:?}")]

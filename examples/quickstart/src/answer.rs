@@ -1,4 +1,4 @@
-//! Answering a question: the crates whose best chunk is nearest to it.
+//! Answers a question with the crates whose best chunk is nearest to it.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The worker, in this process, with a bar that says how far it is.
+//! The worker, in this process, with a bar that shows its progress.
 
 use std::{
     fmt,
@@ -14,13 +14,13 @@ use examples_shared::MODEL;
 use indicatif::{ProgressBar, ProgressStyle};
 use pgai_sea::{
     embedder::Local,
-    worker::{Progress, Worker},
+    worker::{Event, Progress, Worker},
 };
 use sea_orm::DatabaseConnection;
 
 use crate::error::Error;
 
-/// How often a line says how far it is where there is no terminal to draw a bar on.
+/// How often a line tells the progress where there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// What was embedded.
@@ -57,15 +57,16 @@ pub(crate) async fn embed(db: &DatabaseConnection, model: &Local) -> Result<Embe
         let start = Instant::now();
         let lines = AtomicU64::new(0);
         move |progress: &Progress| {
-            bar.set_length(progress.rows + progress.pending);
-            bar.set_position(progress.rows);
-            bar.set_message(progress.chunks.to_string());
+            let counts = progress.counts;
+            bar.set_length(counts.rows + progress.pending);
+            bar.set_position(counts.rows);
+            bar.set_message(counts.chunks_written.to_string());
             let line = start.elapsed().as_secs() / LINE_EVERY.as_secs();
             if !stderr().is_terminal() && lines.fetch_max(line, Ordering::Relaxed) < line {
                 eprintln!(
                     "embedded {} of {} crates ..",
-                    progress.rows,
-                    progress.rows + progress.pending
+                    counts.rows,
+                    counts.rows + progress.pending
                 );
             }
         }
@@ -88,7 +89,11 @@ async fn run(
     let start = Instant::now();
     let report = Worker::new(db.clone())
         .embedder("ollama", MODEL, Arc::new(model.clone()))
-        .progress(show)
+        .on_event(move |event| {
+            if let Event::Progress(progress) = event {
+                show(progress);
+            }
+        })
         .run_once()
         .await?;
     if let Some((vectorizer, error)) = report.errors().next() {

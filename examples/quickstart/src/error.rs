@@ -6,7 +6,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(
-        "no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies (CARGO_HOME says where to)",
+        "there are no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies \
+         (CARGO_HOME says where to)",
         .0.display()
     )]
     NoCrates(PathBuf),
@@ -14,15 +15,15 @@ pub(crate) enum Error {
     NoHome,
     #[error(transparent)]
     Shared(#[from] examples_shared::Error),
-    #[error("the database failed")]
+    #[error("a statement failed: {0}")]
     Database(#[from] sea_orm::DbErr),
-    #[error("the worker stopped")]
+    #[error("the worker stopped: {0}")]
     Worker(#[from] pgai_sea::worker::WorkerError),
     #[error("embedding failed: {0}")]
     Embedding(String),
-    #[error("the search failed")]
+    #[error("the search failed: {0}")]
     Search(#[from] pgai_sea::search::SearchError),
-    #[error("the text cannot be embedded")]
+    #[error("the question cannot be embedded: {0}")]
     Embed(#[from] pgai_sea::embedder::EmbedError),
     #[error("interrupted; what was embedded so far is kept if the database is")]
     Interrupted,

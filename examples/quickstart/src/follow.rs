@@ -1,4 +1,4 @@
-//! Showing that the search follows the table: a row is edited, another deleted, and both are put back.
+//! Shows that the search follows the table. It edits one row, deletes another, and puts both back.
 
 use std::time::Instant;
 
@@ -18,8 +18,8 @@ use crate::{
 
 /// What the edited row is about for a while, and a question that finds it.
 const DESCRIPTION: &str = "A sourdough bread for beginners";
-const README: &str = "Feed the starter with rye flour and water the evening before. Knead, let the dough rise until it has \
-                      doubled, shape a loaf, and bake it in a very hot oven until the crust is dark.";
+const README: &str = "Feed the starter with rye flour and water the evening before. Knead, let the dough rise until \
+                      it has doubled, shape a loaf, and bake it in a very hot oven until the crust is dark.";
 const QUESTION: &str = "bake a loaf of bread";
 
 /// Edits the first answer to `question`, deletes the second, and puts them back.

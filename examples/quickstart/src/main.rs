@@ -1,7 +1,8 @@
 //! Semantic search over the crates on this machine.
 //!
-//! Reads names, descriptions and READMEs from Cargo's registry, stores them with SeaORM, lets the worker embed them with a model in
-//! this process, answers the questions on the command line, then edits the table and shows that the search follows.
+//! It reads names, descriptions and READMEs from Cargo's registry and stores them with SeaORM. The worker embeds them
+//! with a model in this process. Then it answers the questions on the command line, edits the table, and shows that the
+//! search follows.
 
 mod answer;
 mod cli;

@@ -1,4 +1,4 @@
-//! What a person sees: on a terminal in its width, in a pipe in 80 columns without colours.
+//! Prints for a person. A terminal gets its own width and colours, a pipe gets 80 columns without colours.
 
 use std::{
     io::{IsTerminal, Write, stdout},
@@ -97,7 +97,8 @@ impl Printer {
         lines.join("\n")
     }
 
-    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis; a dot is where paragraphs were.
+    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis; a dot is where paragraphs
+    /// were.
     fn wrap(&self, text: &str) -> Vec<String> {
         let paragraphs = text
             .split("\n\n")
@@ -127,7 +128,7 @@ impl Printer {
     }
 }
 
-/// Prints a line. Whoever reads along may stop doing so (`quickstart | head`), which is no reason to stop halfway.
+/// Prints a line. A reader that stops reading (`quickstart | head`) does not stop the program.
 fn line(text: &str) {
     let _ = writeln!(stdout(), "{text}");
 }

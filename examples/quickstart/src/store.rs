@@ -1,4 +1,4 @@
-//! From what Cargo has to rows of the table. The vectorizer's triggers see to the rest.
+//! Writes the crates to the table. The vectorizer's triggers queue what is new or changed.
 
 use std::{collections::HashMap, fmt};
 

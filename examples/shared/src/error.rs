@@ -7,10 +7,12 @@ use std::process::ExitCode;
 #[non_exhaustive]
 pub enum Error {
     /// There is no server.
-    #[error("the PostgreSQL server cannot be used")]
+    #[error("there is no PostgreSQL to run on: {0}")]
     Server(#[source] real_parts::Error),
     /// The server has no such database and lets this role create none.
-    #[error("the database `{name}` cannot be opened: the role needs `createdb`, or someone has to create it")]
+    #[error(
+        "the database `{name}` cannot be opened: {source}; let the role create databases, or create this one for it"
+    )]
     Open {
         /// The database.
         name: String,
@@ -21,25 +23,30 @@ pub enum Error {
     #[error(transparent)]
     Parts(#[from] real_parts::Error),
     /// The model is damaged.
-    #[error("the model cannot be loaded")]
+    #[error("the model cannot be loaded: {0}")]
     Model(#[from] pgai_sea::embedder::LocalError),
     /// The database cannot be closed or dropped.
-    #[error("the database failed")]
+    #[error("the database cannot be closed or dropped: {0}")]
     Database(#[from] sea_orm::DbErr),
     /// A bug.
-    #[error("a thread panicked")]
+    #[error("a thread panicked: {0}")]
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// What `main` returns: success, or failure after the error and its causes were printed.
+/// What `main` returns. Of a failure it prints the error first, and the causes that the error does not tell itself.
 pub fn exit_code<E: std::error::Error>(outcome: Result<(), E>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("error: {error}");
+    let mut said = error.to_string();
+    eprintln!("error: {said}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        let text = error.to_string();
+        if !said.contains(&text) {
+            eprintln!("  because: {text}");
+            said = text;
+        }
         cause = error.source();
     }
     ExitCode::FAILURE

@@ -85,7 +85,8 @@ pub async fn failed<C: ConnectionTrait>(
         "SELECT f.key, f.created_at, f.failure_step, r.reason
          FROM (SELECT {key} AS key, f.created_at, f.failure_step FROM {table} f ORDER BY f.created_at DESC LIMIT $2) f
          LEFT JOIN (SELECT DISTINCT ON (details -> 'key') details -> 'key' AS key, details ->> 'error_reason' AS reason
-             FROM ai.vectorizer_errors WHERE id = $1 AND details ? 'key' ORDER BY details -> 'key', recorded DESC) r ON r.key = f.key
+             FROM ai.vectorizer_errors WHERE id = $1 AND details ? 'key' ORDER BY details -> 'key', recorded DESC) r \
+             ON r.key = f.key
          ORDER BY f.created_at DESC, f.key"
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -20,7 +20,8 @@ pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C, source: Option<St
             DbBackend::Postgres,
             "SELECT ai.drop_vectorizer(v.id, drop_all => s.made_again)
              FROM ai.vectorizer v CROSS JOIN jsonb_to_record(v.config -> 'destination') d
-                 (implementation text, target_schema text, target_table text, view_schema text, view_name text, embedding_column text)
+                 (implementation text, target_schema text, target_table text, view_schema text, view_name text, \
+                 embedding_column text)
              CROSS JOIN LATERAL (
                  SELECT EXISTS (
                      SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -36,7 +37,8 @@ pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C, source: Option<St
              AND NOT EXISTS (
                  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE CASE
-                     WHEN d.implementation = 'table' AND s.made_again THEN n.nspname = d.view_schema AND c.relname = d.view_name
+                     WHEN d.implementation = 'table' AND s.made_again THEN n.nspname = d.view_schema AND c.relname = \
+                     d.view_name
                      WHEN d.implementation = 'table' THEN n.nspname = d.target_schema AND c.relname = d.target_table
                      WHEN s.made_again THEN false
                      ELSE n.nspname = v.source_schema AND c.relname = v.source_table AND EXISTS (
@@ -47,7 +49,8 @@ pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C, source: Option<St
              )
              AND (s.made_again OR has_table_privilege('ai.vectorizer', 'delete') AND NOT EXISTS (
                  SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-                 WHERE n.nspname = v.queue_schema AND p.proname = v.trigger_name AND NOT pg_has_role(p.proowner, 'usage')
+                 WHERE n.nspname = v.queue_schema AND p.proname = v.trigger_name AND NOT pg_has_role(p.proowner, \
+                 'usage')
              ) AND NOT EXISTS (
                  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE n.nspname = v.queue_schema AND c.relname = v.queue_table AND NOT pg_has_role(c.relowner, 'usage')

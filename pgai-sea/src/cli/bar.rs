@@ -29,8 +29,8 @@ impl Bars {
             self.all.add(bar.with_message(progress.vectorizer.clone()))
         });
         // the queue may grow meanwhile, and holds a row as often as it was written
-        bar.set_length(progress.rows + progress.pending);
-        bar.set_position(progress.rows);
+        bar.set_length(progress.counts.rows + progress.pending);
+        bar.set_position(progress.counts.rows);
     }
 
     pub(super) fn finish(&self) {

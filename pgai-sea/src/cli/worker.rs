@@ -14,7 +14,7 @@ use super::bar::Bars;
 use super::database::DatabaseArgs;
 use super::local_model::{LocalModel, with_local_models};
 use crate::catalog::VectorizerRef;
-use crate::worker::{Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
+use crate::worker::{Event, Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
 
 /// As shells report a program that ctrl-c has ended.
 const STOPPED_AT_ONCE: i32 = 130;
@@ -59,11 +59,6 @@ pub(super) struct WorkerCommand {
         env = "PGAI_VECTORIZER_WORKER_POLL_INTERVAL"
     )]
     poll_interval: Duration,
-
-    /// How soon to notice a commit when idle. On pgai's catalog the database is asked so often, elsewhere it says so by
-    /// itself; both take a connection more, with 0 there is none, and work is looked for every --poll-interval
-    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
-    wake_interval: Duration,
 
     /// How long rows that this worker holds are kept from others if it dies
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
@@ -165,7 +160,6 @@ impl WorkerCommand {
         let mut worker = Worker::new(db)
             .vectorizers(self.vectorizers.iter().flatten().map(|name| reference(name)))
             .poll_interval(self.poll_interval)
-            .wake_interval(self.wake_interval)
             .stop_on_error(!self.once && self.exit_on_error == Some(true))
             .lease(self.lease);
         if let Some(concurrency) = self.concurrency {
@@ -179,7 +173,11 @@ impl WorkerCommand {
         }
         worker = with_local_models(worker, &self.local_models)?;
         if let Some(bars) = bars.clone() {
-            worker = worker.progress(move |progress| bars.show(progress));
+            worker = worker.on_event(move |event| {
+                if let Event::Progress(progress) = event {
+                    bars.show(progress);
+                }
+            });
         }
 
         let report = if self.once {
@@ -234,16 +232,17 @@ pub(super) fn reference(vectorizer: &str) -> VectorizerRef {
 }
 
 fn summary(report: &Report) -> String {
+    let counts = report.counts();
     let mut parts = vec![
-        format!("{} rows in sync", report.rows()),
-        format!("{} chunks embedded", report.chunks_written()),
-        format!("{} unchanged", report.chunks_kept()),
+        format!("{} rows in sync", counts.rows),
+        format!("{} chunks embedded", counts.chunks_written),
+        format!("{} unchanged", counts.chunks_kept),
     ];
     if report.waiting() > 0 {
         parts.push(format!("{} rows wait for their next attempt", report.waiting()));
     }
-    if report.dead_letters() > 0 {
-        parts.push(format!("{} rows given up", report.dead_letters()));
+    if counts.dead_letters > 0 {
+        parts.push(format!("{} rows given up", counts.dead_letters));
     }
     parts.join(", ")
 }
@@ -260,10 +259,10 @@ fn left(report: &Report) -> Vec<String> {
                 vectorizer.waiting
             ));
         }
-        if vectorizer.dead_letters > 0 {
+        if vectorizer.counts.dead_letters > 0 {
             say(format!(
                 "{} rows were given up, see `pgai-sea failed list`",
-                vectorizer.dead_letters
+                vectorizer.counts.dead_letters
             ));
         }
         if vectorizer.is_unfinished {

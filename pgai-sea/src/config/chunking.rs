@@ -38,8 +38,8 @@ impl Chunking {
         CharacterTextSplitter::default()
     }
 
-    /// Cuts at the first separator that occurs in the text. A piece that is still too long is cut at the next separator. It
-    /// equals LangChain's `RecursiveCharacterTextSplitter` and is the default of a vectorizer.
+    /// Cuts at the first separator that occurs in the text. A piece that is still too long is cut at the next
+    /// separator. It equals LangChain's `RecursiveCharacterTextSplitter` and is the default of a vectorizer.
     ///
     /// ```
     /// use pgai_sea::config::Chunking;

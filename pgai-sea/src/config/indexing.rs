@@ -118,8 +118,8 @@ impl Hnsw {
         self
     }
 
-    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and with our own
-    /// schema `vector_l2_ops`.
+    /// The distance that it serves: `vector_cosine_ops` (the default), `vector_ip_ops`, `vector_l1_ops`, and with our
+    /// own schema `vector_l2_ops`.
     #[must_use]
     pub fn opclass(mut self, opclass: impl Into<String>) -> Self {
         self.opclass = Some(opclass.into());

@@ -1,8 +1,8 @@
 //! The options of a vectorizer: one type per argument of `ai.create_vectorizer`.
 //!
 //! Each type builds the call of a pgai function (`to_sql` shows it) and reads back the jsonb that the catalog stores in
-//! `ai.vectorizer.config`. Options that were not set are left out of the call, so that the database's defaults hold, whichever
-//! version answers. Keys and implementations that this version does not know are kept in `other` and `Other`.
+//! `ai.vectorizer.config`. Options that were not set are left out of the call, so that the database's defaults hold,
+//! whichever version answers. Keys and implementations that this version does not know are kept in `other` and `Other`.
 
 mod chunking;
 mod destination;
@@ -72,7 +72,11 @@ pub struct Config {
 
 /// What every area's enum has in common: the function call, and the tag that the stored jsonb carries.
 macro_rules! area {
-    ($(#[$doc:meta])* $area:ident, $tag_type:ident = $tag:literal { $($(#[$variant_doc:meta])* $variant:ident($options:ty) = $implementation:literal),* $(,)? }) => {
+    (
+        $(#[$doc:meta])* $area:ident, $tag_type:ident = $tag:literal {
+            $($(#[$variant_doc:meta])* $variant:ident($options:ty) = $implementation:literal),* $(,)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "implementation")]
@@ -102,7 +106,8 @@ macro_rules! area {
             pub(crate) fn check(&self) -> Result<(), $crate::config::ConfigError> {
                 match self {
                     $(Self::$variant(options) => options.check(),)*
-                    Self::Other(_) => Err($crate::config::ConfigError::new($tag, "was read from a catalog and is not known here; name an implementation")),
+                    Self::Other(_) => Err($crate::config::ConfigError::new($tag, "was read from a catalog and is not \
+                        known here; name an implementation")),
                 }
             }
         }

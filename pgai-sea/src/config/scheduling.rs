@@ -70,8 +70,8 @@ bare! {
 
 /// A TimescaleDB job. See [`Scheduling::timescaledb`].
 ///
-/// What is read back equals what was asked: a first run is the same in any time zone, and the `job_id` that pgai adds to
-/// [`other`](Self::other) makes no difference.
+/// What is read back equals what was asked: a first run is the same in any time zone, and the `job_id` that pgai adds
+/// to [`other`](Self::other) makes no difference.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SchedulingTimescaledb {

@@ -57,8 +57,8 @@ impl Metric {
             .find(|metric| metric.word() == word)
     }
 
-    /// The similarity at a distance: the cosine of the angle, or the inner product. A larger similarity is nearer. The other metrics
-    /// have none.
+    /// The similarity at a distance: the cosine of the angle, or the inner product. A larger similarity is nearer. The
+    /// other metrics have none.
     ///
     /// ```
     /// use pgai_sea::prelude::*;

@@ -1,4 +1,5 @@
-//! What is pgvector's: its types as columns of entities, its distances and functions as expressions, its indexes in migrations.
+//! What is pgvector's: its types as columns of entities, its distances and functions as expressions, its indexes in
+//! migrations.
 //!
 //! ```
 //! use pgai_sea::prelude::*;
@@ -13,8 +14,10 @@
 //! assert_eq!(nearest, r#"SELECT "id" FROM "items" ORDER BY "embedding" <=> '[1,0.5]' ASC LIMIT 5"#);
 //! ```
 //!
-//! - [`VectorExprTrait`] gives columns and expressions pgvector's distances and functions. A [`Metric`] names a distance.
-//! - [`HalfVec`], [`SparseVec`] and [`Bits`] are columns of entities. SeaORM itself has [`PgVector`](sea_orm::prelude::PgVector).
+//! - [`VectorExprTrait`] gives columns and expressions pgvector's distances and functions. A [`Metric`] names a
+//!   distance.
+//! - [`HalfVec`], [`SparseVec`] and [`Bits`] are columns of entities. SeaORM itself has
+//!   [`PgVector`](sea_orm::prelude::PgVector).
 //! - [`CreateVectorIndex`] and [`DropVectorIndex`] create and drop HNSW and IVFFlat indexes in a migration.
 
 mod dimensions;

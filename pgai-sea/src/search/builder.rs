@@ -32,16 +32,16 @@ use crate::entity::EmbeddingTrait;
 /// # }
 /// ```
 ///
-/// `F` is what it returns: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to, or rows that
-/// have a vector of their own.
+/// `F` is what it returns: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to,
+/// or rows that have a vector of their own.
 ///
 /// A page is short only if there are no more rows. A filtered search keeps scanning the index until the page is full
-/// ([`iterative_scan`](Self::iterative_scan)). If it is still short, it runs again without the index. A search that was told to give
-/// up does not; [`Hits::missing`] then counts the rows that were not found. With a [maximal distance](Self::max_distance), an index may
-/// miss rows; [`exact`](Self::exact) misses none.
+/// ([`iterative_scan`](Self::iterative_scan)). If it is still short, it runs again without the index. A search that was
+/// told to give up does not; [`Hits::missing`] then counts the rows that were not found. With a [maximal
+/// distance](Self::max_distance), an index may miss rows; [`exact`](Self::exact) misses none.
 ///
-/// Settings hold for the search alone: its statement makes and undoes them with `set_config`. PostgreSQL runs such a statement without
-/// parallel workers. An exact search has no settings, and may be parallel.
+/// Settings hold for the search alone: its statement makes and undoes them with `set_config`. PostgreSQL runs such a
+/// statement without parallel workers. An exact search has no settings, and may be parallel.
 #[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Search<'a, E, F = Chunks> {
@@ -89,8 +89,9 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     ///
     /// # Errors
     ///
-    /// Before the database is asked: a query vector of the wrong length, with NaN, or of zeros with the cosine, and settings that pgvector
-    /// would refuse. From the database: an expression that is NULL or zeros, and whatever else fails.
+    /// Before the database is asked: a query vector of the wrong length, with NaN, or of zeros with the cosine, and
+    /// settings that pgvector would refuse. From the database: an expression that is NULL or zeros, and whatever else
+    /// fails.
     pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<F::Hit>, SearchError> {
         self.plan.check()?;
         self.query.check::<E>(self.plan.metric)?;
@@ -112,8 +113,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         Ok(self.limit(1).all(db).await?.into_iter().next())
     }
 
-    /// Counts the hits of all pages. It reads the whole table, unless an index serves a filter. A text is embedded once for a search and
-    /// its clones: `search.clone().count(db)`, then `search.all(db)`.
+    /// Counts the hits of all pages. It reads the whole table, unless an index serves a filter. A text is embedded once
+    /// for a search and its clones: `search.clone().count(db)`, then `search.all(db)`.
     ///
     /// # Errors
     ///
@@ -128,24 +129,26 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         Ok(matching)
     }
 
-    /// The statement that the search sends first, with the query vector bound. Its rows are not cut at the maximal distance: the search
-    /// drops farther ones when it reads them, because it has to know whether the index filled the page.
+    /// The statement that the search sends first, with the query vector bound. Its rows are not cut at the maximal
+    /// distance: the search drops farther ones when it reads them, because it has to know whether the index filled the
+    /// page.
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all). A query by text, by a function of [`ai`](super::ai) or by a row has no vector before the search runs, and is
-    /// refused.
+    /// As [`all`](Self::all). A query by text, by a function of [`ai`](super::ai) or by a row has no vector before the
+    /// search runs, and is refused.
     pub fn statement(&self) -> Result<Statement, SearchError> {
         self.plan.check()?;
         Ok(self.first(&self.query.operand::<E>(self.plan.metric)?).build())
     }
 
-    /// Returns PostgreSQL's plan of the statement that is sent first: whether an index on vectors serves it. Nothing is searched, but
-    /// a query text is embedded.
+    /// Returns PostgreSQL's plan of the statement that is sent first: whether an index on vectors serves it. Nothing is
+    /// searched, but a query text is embedded.
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
+    /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`,
+    /// refuses `EXPLAIN`.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         self.plan.check()?;
         let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;

@@ -14,15 +14,15 @@ use crate::pgvector::Metric;
 
 /// # Which rows
 impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
-    /// Finds only rows for which `condition` holds. It may have columns of the embeddings, of the source and of [joined](Self::join)
-    /// tables. Several filters have to hold together.
+    /// Finds only rows for which `condition` holds. It may have columns of the embeddings, of the source and of
+    /// [joined](Self::join) tables. Several filters have to hold together.
     pub fn filter(mut self, condition: impl IntoCondition) -> Self {
         self.plan.filter = self.plan.filter.add(condition.into_condition());
         self
     }
 
-    /// Joins another table to the source, for filters and orders. A row that is joined several times is found several times. If the
-    /// joined row only has to exist, filter by a subquery instead.
+    /// Joins another table to the source, for filters and orders. A row that is joined several times is found several
+    /// times. If the joined row only has to exist, filter by a subquery instead.
     pub fn join(self, join: JoinType, relation: RelationDef) -> Self {
         let table = relation.to_tbl.clone();
         self.joined(join, table, relation)
@@ -59,15 +59,15 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
 
     /// Finds only rows at most this far away. NaN is refused.
     ///
-    /// An index may miss some of them, as it may of any page; [`recall`](super::SearchTrait::recall) measures how many. An
-    /// [exact](Self::exact) search misses none.
+    /// An index may miss some of them, as it may of any page; [`recall`](super::SearchTrait::recall) measures how many.
+    /// An [exact](Self::exact) search misses none.
     pub fn max_distance(mut self, max_distance: f64) -> Self {
         self.plan.max_distance = Some(max_distance);
         self
     }
 
-    /// Finds only rows at least this similar. With the cosine metric the similarity is the cosine of the angle, from -1 to 1; with the
-    /// inner product it is the product. The other metrics have no similarity, and the search is refused.
+    /// Finds only rows at least this similar. With the cosine metric the similarity is the cosine of the angle, from -1
+    /// to 1; with the inner product it is the product. The other metrics have no similarity, and the search is refused.
     pub fn min_similarity(mut self, min_similarity: f64) -> Self {
         self.plan.min_similarity = Some(min_similarity);
         self
@@ -88,20 +88,21 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
         self
     }
 
-    /// Page `page`, from 0, of `size` hits: sets the limit and the offset. If many rows are at the same distance, only the pages of an
-    /// [exact](Self::exact) search are sure to have each of them once.
+    /// Page `page`, from 0, of `size` hits: sets the limit and the offset. If many rows are at the same distance, only
+    /// the pages of an [exact](Self::exact) search are sure to have each of them once.
     pub fn page(self, page: u64, size: u64) -> Self {
         self.limit(size).offset(page.saturating_mul(size))
     }
 
-    /// Orders rows at the same distance. Only the rows that an index found are ordered; an [exact](Self::exact) search orders all of
-    /// them.
+    /// Orders rows at the same distance. Only the rows that an index found are ordered; an [exact](Self::exact) search
+    /// orders all of them.
     pub fn then_order_by(mut self, by: impl IntoSimpleExpr, order: Order) -> Self {
         self.plan.ties.push((by.into_simple_expr(), order.into()));
         self
     }
 
-    /// Orders rows at the same distance, with NULL first or last. By default PostgreSQL puts NULL last in ascending order.
+    /// Orders rows at the same distance, with NULL first or last. By default PostgreSQL puts NULL last in ascending
+    /// order.
     pub fn then_order_by_with_nulls(mut self, by: impl IntoSimpleExpr, order: Order, nulls: NullOrdering) -> Self {
         let direction = Direction {
             order,
@@ -114,8 +115,9 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
 
 /// # What comes back
 impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
-    /// Returns the vectors too, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is `None` otherwise. A
-    /// partial model always has the vectors that it names, and a row always has the vectors in its other columns.
+    /// Returns the vectors too, as [`Chunk::embedding`](super::Chunk::embedding) or in the row's own field, which is
+    /// `None` otherwise. A partial model always has the vectors that it names, and a row always has the vectors in its
+    /// other columns.
     pub fn with_vectors(mut self) -> Self {
         self.plan.vectors = true;
         self
@@ -134,14 +136,15 @@ impl<E: EmbeddingTrait + Searched<Projection = Chunks>, F: Projection<E>> Search
 ///
 /// These settings hold for this search alone, also on a pooled connection and inside a transaction.
 impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
-    /// Reads every row instead of using an index on vectors, and misses none. Rows at the same distance come in the order of the
-    /// source's key and of their place in its text.
+    /// Reads every row instead of using an index on vectors, and misses none. Rows at the same distance come in the
+    /// order of the source's key and of their place in its text.
     pub fn exact(mut self) -> Self {
         self.plan.exact = true;
         self
     }
 
-    /// `hnsw.ef_search`, 1 to 1,000: the number of candidates that an HNSW index keeps. A larger number finds better and takes longer.
+    /// `hnsw.ef_search`, 1 to 1,000: the number of candidates that an HNSW index keeps. A larger number finds better
+    /// and takes longer.
     pub fn ef_search(mut self, ef_search: u32) -> Self {
         self.plan.scan.ef_search = Some(ef_search);
         self
@@ -153,8 +156,8 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
         self
     }
 
-    /// `hnsw.iterative_scan` and `ivfflat.iterative_scan`. The default is strict for a filtered search and for one of more rows than
-    /// `ef_search`, and the connection's own setting otherwise.
+    /// `hnsw.iterative_scan` and `ivfflat.iterative_scan`. The default is strict for a filtered search and for one of
+    /// more rows than `ef_search`, and the connection's own setting otherwise.
     pub fn iterative_scan(mut self, iterative_scan: IterativeScan) -> Self {
         self.plan.scan.iterative = Some(iterative_scan);
         self
@@ -167,16 +170,16 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
         self
     }
 
-    /// `ivfflat.max_probes`, 1 to 32,768: gives up after this many lists. [`Hits::missing`](super::Hits::missing) counts the rows that
-    /// were not found.
+    /// `ivfflat.max_probes`, 1 to 32,768: gives up after this many lists. [`Hits::missing`](super::Hits::missing)
+    /// counts the rows that were not found.
     pub fn max_probes(mut self, max_probes: u32) -> Self {
         self.plan.scan.max_probes = Some(max_probes);
         self
     }
 
-    /// Searches through an index on quantized vectors, and compares the rows that it finds exactly. Without such an index the search
-    /// orders the whole table by its quantized vectors: that finds no more than the index would, and is slower than an
-    /// [exact](Self::exact) search. [`explain`](Self::explain) says which it is.
+    /// Searches through an index on quantized vectors, and compares the rows that it finds exactly. Without such an
+    /// index the search orders the whole table by its quantized vectors: that finds no more than the index would, and
+    /// is slower than an [exact](Self::exact) search. [`explain`](Self::explain) says which it is.
     pub fn quantized(mut self, quantized: Quantized) -> Self {
         self.plan.quantized = Some(quantized);
         self

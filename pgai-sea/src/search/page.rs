@@ -53,8 +53,8 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
     Ok((rows, missing))
 }
 
-/// The rows of a statement that have a distance. A vector of zeros has none by the cosine. If the query is a column, it may be NULL in
-/// some rows.
+/// The rows of a statement that have a distance. A vector of zeros has none by the cosine. If the query is a column, it
+/// may be NULL in some rows.
 #[derive(Default)]
 struct Page {
     rows: Vec<(f64, QueryResult)>,
@@ -80,8 +80,8 @@ impl Page {
         Ok(page)
     }
 
-    /// The rows that are near enough, ordered by their distance: an index may compute distances with less precision, or return rows in
-    /// relaxed order. Rows at the same distance keep the order of the database.
+    /// The rows that are near enough, ordered by their distance: an index may compute distances with less precision, or
+    /// return rows in relaxed order. Rows at the same distance keep the order of the database.
     fn within(mut self, plan: &Plan) -> Vec<QueryResult> {
         self.rows.retain(|(distance, _)| plan.keeps(*distance));
         self.rows

@@ -20,7 +20,8 @@ pub struct Quantized {
 }
 
 impl Quantized {
-    /// Two bytes a number instead of four. It fetches twice as many rows as are wanted, and finds the same rows for most models.
+    /// Two bytes a number instead of four. It fetches twice as many rows as are wanted, and finds the same rows for
+    /// most models.
     pub fn halfvec() -> Self {
         Self {
             quantization: Quantization::HalfVec,

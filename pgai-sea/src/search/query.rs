@@ -174,8 +174,8 @@ fn is_of<E: EmbeddingTrait>(key: &[Value]) -> Expr {
         .unwrap_or_else(|| Expr::val(false))
 }
 
-/// Makes a call a subquery. PostgreSQL evaluates a call for each row unless it is immutable, but a subquery that needs no row once for
-/// each place where it stands.
+/// Makes a call a subquery. PostgreSQL evaluates a call for each row unless it is immutable, but a subquery that needs
+/// no row once for each place where it stands.
 fn once(expr: Expr) -> Expr {
     match expr {
         Expr::Column(_) | Expr::Value(_) | Expr::SubQuery(..) => expr,
@@ -213,8 +213,8 @@ fn measurable(vector: Vec<f32>, metric: Metric) -> Result<Vec<f32>, SearchError>
     }
 }
 
-/// A vector of the same direction whose length pgvector can compute. It adds up squares in single precision, where huge numbers become
-/// infinite and tiny ones zero.
+/// A vector of the same direction whose length pgvector can compute. It adds up squares in single precision, where huge
+/// numbers become infinite and tiny ones zero.
 fn directed(mut vector: Vec<f32>) -> Result<Vec<f32>, SearchError> {
     let squares: f32 = vector.iter().map(|x| x * x).sum();
     if !(1e-30..1e30).contains(&squares) {

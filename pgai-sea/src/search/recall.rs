@@ -61,8 +61,8 @@ pub struct RecallReport {
 pub struct RecallAt {
     /// The setting and its value. `None`: the connection's own.
     pub setting: Option<(&'static str, u32)>,
-    /// The share of the `k` nearest rows that were found, 0 to 1. A row at the same distance as the farthest of them counts as one of
-    /// them. The vector that was searched for does not count, since every index finds it.
+    /// The share of the `k` nearest rows that were found, 0 to 1. A row at the same distance as the farthest of them
+    /// counts as one of them. The vector that was searched for does not count, since every index finds it.
     pub recall: f64,
     /// The median time of a search, including the round trip.
     pub median: Duration,
@@ -102,13 +102,13 @@ impl<E: EmbeddingTrait> Recall<E> {
         self
     }
 
-    /// Runs the searches: for each sampled vector an exact one, which reads the whole table, and one with each setting. With the cosine
-    /// the sample has no vectors of zeros, which have no distance to anything.
+    /// Runs the searches: for each sampled vector an exact one, which reads the whole table, and one with each setting.
+    /// With the cosine the sample has no vectors of zeros, which have no distance to anything.
     ///
     /// # Errors
     ///
-    /// A setting that pgvector would refuse, before anything is measured. A connection that takes no raw statements, such as SeaORM's
-    /// `RestrictedConnection`, refuses `EXPLAIN`.
+    /// A setting that pgvector would refuse, before anything is measured. A connection that takes no raw statements,
+    /// such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
     pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
         self.plan.check()?;
         // the plan is the same for every vector

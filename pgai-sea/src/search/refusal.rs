@@ -11,7 +11,8 @@ pub(super) trait Searching<T> {
     /// Says in an error which table was searched.
     fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError>;
 
-    /// The same for a statement that compares the stored vectors with `query`. If their lengths differ, the error says so.
+    /// The same for a statement that compares the stored vectors with `query`. If their lengths differ, the error says
+    /// so.
     fn comparing<E: EmbeddingTrait>(self, query: &Expr) -> Result<T, SearchError>;
 }
 
@@ -59,7 +60,8 @@ fn stored_dimensions(error: &DbErr, declared: usize) -> Option<usize> {
     other_length(error.message(), declared)
 }
 
-/// Of the two lengths in pgvector's message the one that is not `declared`. An index scan has them in another order than a comparison.
+/// Of the two lengths in pgvector's message the one that is not `declared`. An index scan has them in another order
+/// than a comparison.
 fn other_length(message: &str, declared: usize) -> Option<usize> {
     let (first, second) = match message.strip_prefix("expected ") {
         // `expected 3 dimensions, not 4`

@@ -1,8 +1,8 @@
 //! The SQL of a search.
 //!
-//! One `SELECT` finds the nearest rows. It orders by the bare operator expression, so that an index serves it. If the search has
-//! settings of pgvector, this `SELECT` is a common table expression, see [`scan`](super::scan). If the index returns rows in another
-//! order than the page has, a second `SELECT` orders them.
+//! One `SELECT` finds the nearest rows. It orders by the bare operator expression, so that an index serves it. If the
+//! search has settings of pgvector, this `SELECT` is a common table expression, see [`scan`](super::scan). If the index
+//! returns rows in another order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
     Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WithQuery,
@@ -39,7 +39,8 @@ impl SearchStatement {
     }
 }
 
-/// The columns that order rows at the same distance: the source's key, the chunk's place in the text ([`SEQ`]), the caller's own.
+/// The columns that order rows at the same distance: the source's key, the chunk's place in the text ([`SEQ`]), the
+/// caller's own.
 pub(super) fn key(i: usize) -> String {
     format!("k_{i}")
 }
@@ -146,8 +147,9 @@ impl Plan {
             .take()
     }
 
-    /// Asks whether the searched tables have rows, whether the query is not NULL for one of them, and whether it has a distance to
-    /// itself for one of them. It leaves out the filters: when they leave no row, that says nothing about the query.
+    /// Asks whether the searched tables have rows, whether the query is not NULL for one of them, and whether it has a
+    /// distance to itself for one of them. It leaves out the filters: when they leave no row, that says nothing about
+    /// the query.
     pub(super) fn probe<E: EmbeddingTrait, F: Projection<E>>(&self, query: &Expr) -> SelectStatement {
         let unfiltered = Self {
             metric: self.metric,
@@ -172,7 +174,8 @@ impl Plan {
         probe
     }
 
-    /// All rows that can be hits, unordered, with the columns of a hit, and the columns that order and identify them if `keyed`.
+    /// All rows that can be hits, unordered, with the columns of a hit, and the columns that order and identify them if
+    /// `keyed`.
     pub(super) fn hits<E: EmbeddingTrait, F: Projection<E>>(
         &self,
         query: &Expr,
@@ -259,8 +262,8 @@ impl Plan {
         }
     }
 
-    /// The page of `hits`, ordered by the distance, then as the caller wants, then by `keys` key columns. If several rows may be one
-    /// hit, `identities` columns tell which are.
+    /// The page of `hits`, ordered by the distance, then as the caller wants, then by `keys` key columns. If several
+    /// rows may be one hit, `identities` columns tell which are.
     fn page(&self, mut hits: SelectStatement, keys: usize, identities: usize) -> SelectStatement {
         if keys == 0 || !self.is_deduplicated() {
             hits.order_by(DISTANCE, Order::Asc);
@@ -310,9 +313,10 @@ const WRITTEN_LIMIT: u64 = 1_000;
 
 /// Adds `conditions`, an order and a limit to `select`: the form that an index on vectors serves.
 ///
-/// SeaORM would bind the limit. For a generic plan PostgreSQL then assumes that the limit is a tenth of the table: it plans every
-/// search anew, or after a few long pages uses one plan that reads too much for short ones. So the limit is part of the text, as if
-/// written by hand. sea-query takes text of ours in conditions only, and these end a statement that has no order of its own.
+/// SeaORM would bind the limit. For a generic plan PostgreSQL then assumes that the limit is a tenth of the table: it
+/// plans every search anew, or after a few long pages uses one plan that reads too much for short ones. So the limit is
+/// part of the text, as if written by hand. sea-query takes text of ours in conditions only, and these end a statement
+/// that has no order of its own.
 pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Expr, rows: u64, offset: u64) {
     let offset = up_to(offset);
     let rows = Ord::min(rows, MAX_ROWS - offset);

@@ -177,7 +177,10 @@ macro_rules! arg_from {
         })*
     };
 }
-arg_from! { bool => Bool, f64 => Float, i32 => Int, String => Text, Vec<String> => Texts, serde_json::Value => Json, Call => Call }
+arg_from! {
+    bool => Bool, f64 => Float, i32 => Int, String => Text, Vec<String> => Texts, serde_json::Value => Json,
+    Call => Call
+}
 
 impl From<&String> for Arg {
     fn from(text: &String) -> Self {

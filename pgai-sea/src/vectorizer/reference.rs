@@ -65,7 +65,8 @@ impl VectorizerRef {
                 let schema = schema.as_ref().map_or_else(
                     || {
                         format!(
-                            "(SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                            "(SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = \
+                                c.relnamespace \
                              WHERE c.oid = to_regclass(quote_ident({table})))"
                         )
                     },

@@ -16,7 +16,8 @@ impl Backoff {
         Self { base, most, attempt: 0 }
     }
 
-    /// The next wait: between half of and the whole of base, 2 base, 4 base, .., but no less than was asked for, and up to a tenth more.
+    /// The next wait: between half of and the whole of base, 2 base, 4 base, .., but no less than was asked for, and up
+    /// to a tenth more.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let wait = delay(self.base, self.most, self.attempt);
         self.attempt = self.attempt.saturating_add(1);
@@ -51,7 +52,7 @@ pub(crate) fn delay(base: Duration, most: Duration, failures: u32) -> Duration {
 /// Any part of it.
 fn fraction(whole: Duration) -> Duration {
     let random = random() % 1_000;
-    whole.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 1_000.0)
+    whole.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 1_000.0)
 }
 
 #[cfg(test)]

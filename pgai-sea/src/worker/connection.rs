@@ -1,39 +1,42 @@
-//! The worker's way to the database: what does not answer in time is taken for gone.
+//! The worker's connections. A connection that does not answer in time is given up.
 //!
-//! A connection may fall silent without being closed: the server's machine is lost, a firewall forgets it. Nothing would ever come of what
-//! waits for an answer then. What was asked may have been done or not; the [protocol](super) takes it for either. Such a connection is not
-//! given back to the pool, which would wait for it in its turn.
+//! A connection may fall silent without being closed: the server's machine is lost, a firewall forgets it. Whoever
+//! waits for an answer would then wait for ever. The statement may or may not have run, and the worker's protocol
+//! allows for both. A silent connection is closed and not given back to the pool, which would wait for it as well.
 
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{Connection as _, Error, PgPool, Postgres};
+use sea_orm::sqlx::{Connection as _, PgPool, Postgres};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
-/// An idle connection answers within this, or is closed.
+use super::database_error::DatabaseError;
+
+/// An idle connection has to answer within this time.
 const GREETING: Duration = Duration::from_secs(5);
-/// A worker that was told to stop gives the database so long to be there, ..
+/// A worker that was told to stop waits so long for the database ..
 const GRACE: Duration = Duration::from_secs(3);
-/// .. and so long for each connection after that.
+/// .. and then so long for each connection.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// When the worker was told to stop, if it was.
 pub(crate) type Stopping = watch::Receiver<Option<Instant>>;
 
-/// A pool, and how long it is waited for.
+/// The connection pool, and how long the worker waits for answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     pool: PgPool,
+    /// The longest time of a statement.
     patience: Duration,
     stopping: Stopping,
 }
 
 impl Database {
-    /// `patience` is what a statement may take.
+    /// `patience` is the longest time of a statement.
     pub(crate) fn new(pool: PgPool, patience: Duration, stopping: Stopping) -> Self {
         Self {
             pool,
@@ -46,20 +49,20 @@ impl Database {
         &self.pool
     }
 
-    /// What a statement may take.
+    /// The longest time of a statement.
     pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// A connection that answers. Who finds in the end that it does not has to close it.
-    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+    /// A connection that answers. A caller that finds it silent later has to [close](silent) it.
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DatabaseError> {
         while let Some(mut connection) = self.pool.try_acquire() {
             match timeout(GREETING, connection.ping()).await {
                 Ok(Ok(())) => return Ok(connection),
                 Ok(Err(_)) => connection.close_on_drop(),
                 Err(_) => {
                     connection.close_on_drop();
-                    // one that is silent is seldom the only one
+                    // one silent connection is seldom the only one
                     while let Some(mut other) = self.pool.try_acquire() {
                         other.close_on_drop();
                     }
@@ -67,48 +70,50 @@ impl Database {
             }
         }
         tokio::select! {
-            acquired = self.pool.acquire() => acquired,
-            () = self.grace(LAST_GRACE) => Err(Error::PoolTimedOut),
+            acquired = self.pool.acquire() => Ok(acquired?),
+            () = self.grace(LAST_GRACE) => Err(DatabaseError::Stopping),
         }
     }
 
-    /// Ends when a worker that stops has waited long enough for what takes so long at least.
+    /// Ends when a worker that stops has waited long enough; `least` is the shortest wait.
     async fn grace(&self, least: Duration) {
         let began = Instant::now();
         let mut stopping = self.stopping.clone();
         let since = stopping.wait_for(Option::is_some).await.ok().and_then(|since| *since);
         match since {
             Some(since) => sleep_until((since + GRACE).max(began + least)).await,
-            // nobody is left who could stop it
+            // nobody can stop the worker any more
             None => std::future::pending().await,
         }
     }
 }
 
 /// Closes a connection that did not answer.
-pub(crate) fn silent(connection: &mut PoolConnection<Postgres>, patience: Duration) -> Error {
+pub(crate) fn silent(connection: &mut PoolConnection<Postgres>, patience: Duration) -> DatabaseError {
     debug!("a connection does not answer and is closed");
     connection.close_on_drop();
-    let error = format!("the database has not answered within {} s", patience.as_secs_f64());
-    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, error))
+    DatabaseError::NoAnswer(patience)
 }
 
-/// Statements that are by themselves on a [`Database`].
+/// Runs a statement on any connection of the [`Database`], in a transaction of its own.
 macro_rules! on {
     ($($name:ident, $method:ident, $answer:ty;)*) => {
-        /// A statement by itself.
+        /// Runs a statement in a transaction of its own.
         pub(crate) trait On {
-            $(fn $name(self, database: &Database) -> impl Future<Output = Result<$answer, Error>> + Send;)*
+            $(fn $name(self, database: &Database) -> impl Future<Output = Result<$answer, DatabaseError>> + Send;)*
         }
 
         impl On for Query<'_, Postgres, PgArguments> {
-            $(async fn $name(self, database: &Database) -> Result<$answer, Error> {
+            $(async fn $name(self, database: &Database) -> Result<$answer, DatabaseError> {
                 let mut connection = database.acquire().await?;
                 let answered = tokio::select! {
                     answered = timeout(database.patience, self.$method(&mut *connection)) => answered.ok(),
                     () = database.grace(GRACE) => None,
                 };
-                answered.unwrap_or_else(|| Err(silent(&mut connection, database.patience)))
+                match answered {
+                    Some(answered) => Ok(answered?),
+                    None => Err(silent(&mut connection, database.patience)),
+                }
             })*
         }
     };

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sea_orm::{DbErr, RuntimeErr};
 
+use super::database_error::DatabaseError;
 use crate::catalog::CatalogError;
 
 /// Why a worker could not run, or stopped.
 ///
-/// What goes wrong with single vectorizers or rows does not end a run: it is in the [`Report`](super::Report).
+/// Errors of single vectorizers or rows do not end a run. They are in the [`Report`](super::Report).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
@@ -18,7 +19,7 @@ pub enum WorkerError {
     /// There is no vectorizer of that name or number.
     #[error("there is no vectorizer {0}: see `select id, name from ai.vectorizer`")]
     UnknownVectorizer(String),
-    /// A vectorizer could not be worked on, and the worker was to stop then.
+    /// A vectorizer cannot be served, and the worker was told to [stop then](super::Worker::stop_on_error).
     #[error("vectorizer {vectorizer}: {message}")]
     Stopped {
         /// Its name.
@@ -27,15 +28,24 @@ pub enum WorkerError {
         message: String,
     },
     /// The catalog cannot be read.
-    #[error("the vectorizers cannot be read: is the schema `ai` installed?")]
+    #[error("the vectorizers cannot be read, is the schema `ai` installed? {0}")]
     Catalog(#[from] CatalogError),
-    /// The database is not there, or went away.
-    #[error("the database failed")]
-    Database(#[source] DbErr),
+    /// The database cannot be reached, or went away.
+    #[error("the worker lost the database: {0}")]
+    Database(DbErr),
 }
 
-impl From<sea_orm::sqlx::Error> for WorkerError {
-    fn from(error: sea_orm::sqlx::Error) -> Self {
-        Self::Database(DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
+impl From<DatabaseError> for WorkerError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<DatabaseError> for DbErr {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Statement(error) => Self::Query(RuntimeErr::SqlxError(Arc::new(error))),
+            error => Self::Query(RuntimeErr::Internal(error.to_string())),
+        }
     }
 }

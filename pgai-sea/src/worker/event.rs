@@ -1,66 +1,72 @@
-//! Telling the application what happens.
+//! What the application is told while the worker runs.
 
 use std::fmt;
 use std::sync::Arc;
+
+use super::counts::Counts;
 
 /// What [`Worker::on_event`](super::Worker::on_event) is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// How far a vectorizer is. Told a few times a second at most, and when its queue is empty.
+    Progress(Progress),
     /// A batch was written.
     Batch(BatchDone),
     /// A row was given up.
-    DeadLetter(DeadLetter),
-    /// A vectorizer waits: its provider or the database fails, or its configuration cannot work. Told each time that it was tried in vain.
-    Trouble {
+    DeadLetter(NewDeadLetter),
+    /// A vectorizer waits, because its provider or the database fails or its configuration cannot work. Told after each
+    /// attempt.
+    Waiting {
         /// The vectorizer's name.
         vectorizer: String,
         /// What is wrong.
-        message: String,
+        reason: String,
     },
 }
 
-/// What became of a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How far a vectorizer is in this run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The vectorizer's name.
+    pub vectorizer: String,
+    /// What was done since the run began.
+    pub counts: Counts,
+    /// Rows in the queue, leased ones included. Counted up to a million.
+    pub pending: u64,
+}
+
+/// A batch that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchDone {
     /// The vectorizer's name.
     pub vectorizer: String,
-    /// Source rows whose embeddings are those of their text now.
-    pub rows: u64,
-    /// Chunks written with a new embedding.
-    pub chunks_written: u64,
-    /// Chunks that kept theirs.
-    pub chunks_kept: u64,
-    /// Requests to the provider.
-    pub requests: u64,
-    /// Tokens in what it was sent, as it counts them; `None` if it did not say.
-    pub input_tokens: Option<u64>,
-    /// Rows that failed and will be tried again.
-    pub deferred: u64,
+    /// What the batch did.
+    pub counts: Counts,
 }
 
 /// A row that has failed for the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct DeadLetter {
+pub struct NewDeadLetter {
     /// The vectorizer's name.
     pub vectorizer: String,
     /// The row's key: each column's name and text.
     pub key: serde_json::Map<String, serde_json::Value>,
-    /// `loading`, `chunking`, `embedding` or `writing`.
+    /// The step that failed: `loading`, `chunking`, `embedding` or `writing`.
     pub step: &'static str,
     /// What went wrong.
     pub reason: String,
 }
 
-/// What is called with a `T`.
-pub(crate) struct Hook<T>(Option<Arc<Listener<T>>>);
+/// The application's function that is called with each event, if there is one.
+#[derive(Clone, Default)]
+pub(crate) struct EventHook(Option<Arc<dyn Fn(&Event) + Send + Sync>>);
 
-type Listener<T> = dyn Fn(&T) + Send + Sync;
-
-impl<T> Hook<T> {
-    pub(crate) fn new(hook: impl Fn(&T) + Send + Sync + 'static) -> Self {
+impl EventHook {
+    pub(crate) fn new(hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(hook)))
     }
 
@@ -68,27 +74,19 @@ impl<T> Hook<T> {
         self.0.is_some()
     }
 
-    pub(crate) fn call(&self, told: &T) {
+    pub(crate) fn call(&self, event: &Event) {
         if let Some(hook) = &self.0 {
-            hook(told);
+            hook(event);
         }
     }
 }
 
-impl<T> Default for Hook<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<T> Clone for Hook<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T> fmt::Debug for Hook<T> {
+impl fmt::Debug for EventHook {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if self.is_set() { "Hook(..)" } else { "Hook(none)" })
+        formatter.write_str(if self.is_set() {
+            "EventHook(..)"
+        } else {
+            "EventHook(none)"
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The steps of the protocol by which a key is claimed and written, in their order. ARCHITECTURE.md says why they come in this order.
+//! The steps of the protocol by which a key is claimed and written, in their order. ARCHITECTURE.md says why they come
+//! in this order.
 
 use tracing::trace;
 

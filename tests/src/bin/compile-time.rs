@@ -1,5 +1,5 @@
-//! What the derive costs who compiles: twenty entities with it, beside the same with their companions written by hand, and beside
-//! the entities alone. `cargo run -p pgai-sea-tests --bin compile-time [rounds]`; see the tests' README.
+//! What the derive costs who compiles: twenty entities with it, beside the same with their companions written by hand,
+//! and beside the entities alone. `cargo run -p pgai-sea-tests --bin compile-time [rounds]`; see the tests' README.
 
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
 

@@ -84,7 +84,8 @@ pub(super) async fn coverage<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer
     let has_text = format!("octet_length(s.{}) > 0", quote_identifier(loaded));
     let count = |rows: &str| {
         format!(
-            "SELECT count(*), count(*) FILTER (WHERE {has_text}), count(*) FILTER (WHERE {has_text} AND {has_embedding}) FROM {rows} s"
+            "SELECT count(*), count(*) FILTER (WHERE {has_text}), count(*) FILTER (WHERE {has_text} AND \
+                {has_embedding}) FROM {rows} s"
         )
     };
     let few = format!(

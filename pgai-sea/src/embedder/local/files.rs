@@ -44,7 +44,8 @@ impl Files<'_> {
         parse(&path)
     }
 
-    /// `tokenizer.json`. Texts are truncated where sentence-transformers truncates them, whatever the file says, and not padded.
+    /// `tokenizer.json`. Texts are truncated where sentence-transformers truncates them, whatever the file says, and
+    /// not padded.
     pub(super) fn tokenizer(&self, config: &Config) -> Result<Tokenizer, LocalError> {
         let path = self.0.join("tokenizer.json");
         let parse_error = |source| LocalError::Parse {
@@ -63,8 +64,8 @@ impl Files<'_> {
         Ok(tokenizer)
     }
 
-    /// The most tokens of a text: `max_seq_length` of `sentence_bert_config.json`, or else the tokenizer's `model_max_length`. It
-    /// is never more than the model has positions for.
+    /// The most tokens of a text: `max_seq_length` of `sentence_bert_config.json`, or else the tokenizer's
+    /// `model_max_length`. It is never more than the model has positions for.
     fn max_length(&self, config: &Config) -> Result<usize, LocalError> {
         let sentence_bert: SentenceBert = parse_if_there(&self.0.join("sentence_bert_config.json"))?;
         let tokenizer: TokenizerConfig = parse_if_there(&self.0.join("tokenizer_config.json"))?;

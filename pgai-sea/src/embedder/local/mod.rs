@@ -9,6 +9,14 @@
 //! # }
 //! ```
 //!
+//! In a debug build, let Cargo optimise what computes, or a text takes seconds:
+//!
+//! ```toml
+//! [profile.dev.package]
+//! pgai-sea-bert = { opt-level = 3 }
+//! tokenizers = { opt-level = 3 }
+//! ```
+//!
 //! The network itself is the crate `pgai-sea-bert`. Here are the model's directory, the tokenizer, and the threads.
 
 mod error;
@@ -28,17 +36,18 @@ use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
-/// The tokens of one batch. That many make the matrix products efficient, and what is between the layers still fits into a core's
-/// cache.
+/// The tokens of one batch. That many make the matrix products efficient, and what is between the layers still fits
+/// into a core's cache.
 const BATCH_TOKENS: usize = 256;
 
-/// Embeds in this process with a BERT sentence-embedding model, such as all-MiniLM-L6-v2. It needs no server and no network.
+/// Embeds in this process with a BERT sentence-embedding model, such as all-MiniLM-L6-v2. It needs no server and no
+/// network.
 ///
-/// The vectors equal those of sentence-transformers. A text is cut to the model's `max_seq_length`. Its vector is the mean of its
-/// tokens' vectors, or the first token's where the model says so, and has the length 1.
+/// The vectors equal those of sentence-transformers. A text is cut to the model's `max_seq_length`. Its vector is the
+/// mean of its tokens' vectors, or the first token's where the model says so, and has the length 1.
 ///
-/// Embedding runs on threads of its own, one per core, so it does not block the async runtime. `RAYON_NUM_THREADS` sets another
-/// number of threads. Clones share the model.
+/// Embedding runs on threads of its own, one per core, so it does not block the async runtime. `RAYON_NUM_THREADS` sets
+/// another number of threads. Clones share the model.
 #[derive(Clone)]
 pub struct Local(Arc<Model>);
 
@@ -51,14 +60,17 @@ struct Model {
 }
 
 impl Local {
-    /// Loads the model in the directory `dir`, laid out as sentence-transformers does. It holds `config.json`, `tokenizer.json` and
-    /// `model.safetensors`. `sentence_bert_config.json`, `tokenizer_config.json` and `1_Pooling/config.json` are read if present.
+    /// Loads the model in the directory `dir`, laid out as sentence-transformers does. It holds `config.json`,
+    /// `tokenizer.json` and `model.safetensors`. `sentence_bert_config.json`, `tokenizer_config.json` and
+    /// `1_Pooling/config.json` are read if present.
     ///
-    /// This reads all weights and takes some tenths of a second. Call it once, and not on a thread that async tasks wait for.
+    /// This reads all weights and takes some tenths of a second. Call it once, and not on a thread that async tasks
+    /// wait for.
     ///
     /// # Errors
     ///
-    /// [`LocalError`] if a file is missing or damaged, or the model is not a BERT model with mean or first-token pooling.
+    /// [`LocalError`] if a file is missing or damaged, or the model is not a BERT model with mean or first-token
+    /// pooling.
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, LocalError> {
         let files = Files(dir.as_ref());
         let config = files.config()?;

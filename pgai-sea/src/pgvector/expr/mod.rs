@@ -16,8 +16,8 @@ pub(crate) use self::quantized::Quantization;
 
 /// Gives pgvector's distances and functions to columns, expressions and vectors.
 ///
-/// The result is a SeaORM expression: select it, filter by it, order by it. An index serves a query that orders by the bare expression
-/// and has a `LIMIT`.
+/// The result is a SeaORM expression: select it, filter by it, order by it. An index serves a query that orders by the
+/// bare expression and has a `LIMIT`.
 ///
 /// ```
 /// use pgai_sea::prelude::*;
@@ -84,8 +84,8 @@ pub trait VectorExprTrait<Kind>: IntoVector<Kind> + Sized {
         distance(Metric::Hamming, self, other)
     }
 
-    /// `self <%> other`: one minus the share of the bits set in both among those set in either, 0 to 1. Both sides are bits of the same
-    /// length.
+    /// `self <%> other`: one minus the share of the bits set in both among those set in either, 0 to 1. Both sides are
+    /// bits of the same length.
     fn jaccard_distance<K>(self, other: impl IntoVector<K>) -> Expr {
         distance(Metric::Jaccard, self, other)
     }

@@ -12,11 +12,11 @@ use crate::pgvector::{Bits, HalfVec, SparseVec};
 pub enum VectorExpr {
     /// Numbers. They are bound, never formatted.
     Vector(Vec<f32>),
-    /// An expression that PostgreSQL evaluates to a vector: a column, a function call. It may have columns of the row that it is compared
-    /// with. A search evaluates it wherever its query stands.
+    /// An expression that PostgreSQL evaluates to a vector: a column, a function call. It may have columns of the row
+    /// that it is compared with. A search evaluates it wherever its query stands.
     Expr(Expr),
-    /// A call that may be expensive, such as those of [`ai`](crate::search::ai), and has no columns. A search evaluates it once, in a
-    /// statement of its own, and goes on with the numbers.
+    /// A call that may be expensive, such as those of [`ai`](crate::search::ai), and has no columns. A search evaluates
+    /// it once, in a statement of its own, and goes on with the numbers.
     Call(Expr),
 }
 
@@ -29,16 +29,17 @@ impl From<VectorExpr> for Expr {
     }
 }
 
-/// An operand of a distance: `Vec<f32>`, a slice or array of `f32`, [`PgVector`], [`HalfVec`], [`SparseVec`], [`Bits`], a column, an
-/// expression, an [`ai`](crate::search::ai) function or a subquery.
+/// An operand of a distance: `Vec<f32>`, a slice or array of `f32`, [`PgVector`], [`HalfVec`], [`SparseVec`], [`Bits`],
+/// a column, an expression, an [`ai`](crate::search::ai) function or a subquery.
 ///
-/// Numbers, those of a [`HalfVec`] too, are bound as `vector`. PostgreSQL casts them if the other side is a halfvec or sparsevec, and
-/// never casts the column, so that its index is used.
+/// Numbers, those of a [`HalfVec`] too, are bound as `vector`. PostgreSQL casts them if the other side is a halfvec or
+/// sparsevec, and never casts the column, so that its index is used.
 ///
 /// `Kind` tells the implementations apart. It is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a vector",
-    note = "a vector is a Vec<f32>, &[f32], [f32; N], PgVector, HalfVec, SparseVec, Bits, a column, an expression or a function \
+    note = "a vector is a Vec<f32>, &[f32], [f32; N], PgVector, HalfVec, SparseVec, Bits, a column, an expression or a \
+        function \
             of pgai_sea::ai"
 )]
 pub trait IntoVector<Kind> {

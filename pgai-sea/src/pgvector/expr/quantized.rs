@@ -1,4 +1,5 @@
-//! Quantized vectors: the expressions that indexes are built on. An index serves a query only if both have the same expression.
+//! Quantized vectors: the expressions that indexes are built on. An index serves a query only if both have the same
+//! expression.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 

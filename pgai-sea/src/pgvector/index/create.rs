@@ -17,13 +17,18 @@ use crate::sql::{quote_identifier, table_name};
 ///
 /// # fn main() -> Result<(), pgai_sea::config::ConfigError> {
 /// assert_eq!(
-///     CreateVectorIndex::hnsw("blog_posts_embedding_store", "embedding").concurrently(true).if_not_exists(true).to_sql()?,
-///     r#"CREATE INDEX CONCURRENTLY IF NOT EXISTS "blog_posts_embedding_store_embedding_hnsw_vector_cosine" "#.to_owned()
+///     CreateVectorIndex::hnsw("blog_posts_embedding_store", "embedding")
+///         .concurrently(true)
+///         .if_not_exists(true)
+///         .to_sql()?,
+///     r#"CREATE INDEX CONCURRENTLY IF NOT EXISTS "blog_posts_embedding_store_embedding_hnsw_vector_cosine" "#
+///         .to_owned()
 ///         + r#"ON "blog_posts_embedding_store" USING hnsw ("embedding" vector_cosine_ops)"#
 /// );
 /// assert_eq!(
 ///     CreateVectorIndex::ivfflat(("shop", "items"), "embedding").lists(1000).name("by_meaning").to_sql()?,
-///     r#"CREATE INDEX "by_meaning" ON "shop"."items" USING ivfflat ("embedding" vector_cosine_ops) WITH (lists = 1000)"#
+///     r#"CREATE INDEX "by_meaning" ON "shop"."items" USING ivfflat ("embedding" vector_cosine_ops) "#.to_owned()
+///         + "WITH (lists = 1000)"
 /// );
 /// # Ok(())
 /// # }
@@ -59,8 +64,8 @@ impl CreateVectorIndex {
         Self::new(IndexMethod::Hnsw, table, column)
     }
 
-    /// An IVFFlat index on a column of a table, named as for [`hnsw`](Self::hnsw). Create it once the rows are there, because its lists
-    /// are made from them.
+    /// An IVFFlat index on a column of a table, named as for [`hnsw`](Self::hnsw). Create it once the rows are there,
+    /// because its lists are made from them.
     pub fn ivfflat(table: impl IntoTableRef, column: impl IntoIden) -> Self {
         Self::new(IndexMethod::IvfFlat, table, column)
     }
@@ -91,13 +96,14 @@ impl CreateVectorIndex {
     /// let create = CreateVectorIndex::hnsw_of(content_embeddings::Column::Embedding);
     /// assert_eq!(
     ///     create.to_sql().unwrap_err().to_string(),
-    ///     "`dimensions`: 3072 is more than an index on vector holds, 2000: `halfvec` indexes up to 4000, `binary` indexes up to 64000"
+    ///     "`dimensions`: 3072 is more than an index on vector holds, 2000: `halfvec` indexes up to 4000, \
+    ///      `binary` indexes up to 64000"
     /// );
     /// assert_eq!(
     ///     create.halfvec().to_sql()?,
-    ///     r#"CREATE INDEX "blog_posts_embedding_store_embedding_hnsw_halfvec_cosine" ON "blog_posts_embedding_store" "#
-    ///         .to_owned()
-    ///         + r#"USING hnsw ((CAST("embedding" AS halfvec(3072))) halfvec_cosine_ops)"#
+    ///     r#"CREATE INDEX "blog_posts_embedding_store_embedding_hnsw_halfvec_cosine" "#.to_owned()
+    ///         + r#"ON "blog_posts_embedding_store" USING hnsw "#
+    ///         + r#"((CAST("embedding" AS halfvec(3072))) halfvec_cosine_ops)"#
     /// );
     /// # Ok(())
     /// # }
@@ -106,7 +112,8 @@ impl CreateVectorIndex {
         Self::of(IndexMethod::Hnsw, column)
     }
 
-    /// An IVFFlat index on an entity's column, which knows its table, type and dimensions. See [`hnsw_of`](Self::hnsw_of).
+    /// An IVFFlat index on an entity's column, which knows its table, type and dimensions. See
+    /// [`hnsw_of`](Self::hnsw_of).
     pub fn ivfflat_of(column: impl ColumnTrait) -> Self {
         Self::of(IndexMethod::IvfFlat, column)
     }
@@ -147,8 +154,8 @@ impl CreateVectorIndex {
         self
     }
 
-    /// The column's number of dimensions, or of bits. [`halfvec`](Self::halfvec) and [`binary`](Self::binary) need it. Otherwise it is
-    /// checked against the limit of an index.
+    /// The column's number of dimensions, or of bits. [`halfvec`](Self::halfvec) and [`binary`](Self::binary) need it.
+    /// Otherwise it is checked against the limit of an index.
     pub fn dimensions(mut self, dimensions: u32) -> Self {
         self.dimensions = Some(dimensions);
         self
@@ -156,18 +163,19 @@ impl CreateVectorIndex {
 
     /// Indexes the column's vectors as numbers of 16 bits: half the memory, and up to 4,000 dimensions.
     ///
-    /// It serves a query that orders by [`cast_halfvec`](crate::pgvector::VectorExprTrait::cast_halfvec) of the column, not by the column.
+    /// It serves a query that orders by [`cast_halfvec`](crate::pgvector::VectorExprTrait::cast_halfvec) of the column,
+    /// not by the column.
     pub fn halfvec(mut self) -> Self {
         self.quantization = Some(Quantization::HalfVec);
         self
     }
 
-    /// Indexes a bit for each number of the column's vectors: a thirty-second of the memory, and up to 64,000 dimensions. The metric
-    /// is [`Metric::Hamming`], which is the default, or [`Metric::Jaccard`].
+    /// Indexes a bit for each number of the column's vectors: a thirty-second of the memory, and up to 64,000
+    /// dimensions. The metric is [`Metric::Hamming`], which is the default, or [`Metric::Jaccard`].
     ///
     /// It serves a query that orders by [`binary_quantize`](crate::pgvector::VectorExprTrait::binary_quantize) and
-    /// [`cast_bit`](crate::pgvector::VectorExprTrait::cast_bit) of the column. Such a query fetches more rows than are wanted, and orders them by
-    /// the column itself.
+    /// [`cast_bit`](crate::pgvector::VectorExprTrait::cast_bit) of the column. Such a query fetches more rows than are
+    /// wanted, and orders them by the column itself.
     ///
     /// ```
     /// use pgai_sea::pgvector::CreateVectorIndex;
@@ -186,7 +194,8 @@ impl CreateVectorIndex {
         self
     }
 
-    /// The metric that the index serves; it serves no other. The default is cosine, and Hamming for bits. It decides the operator class.
+    /// The metric that the index serves; it serves no other. The default is cosine, and Hamming for bits. It decides
+    /// the operator class.
     pub fn metric(mut self, metric: Metric) -> Self {
         self.metric = Some(metric);
         self
@@ -198,8 +207,8 @@ impl CreateVectorIndex {
         self
     }
 
-    /// The name of the index. The default has table, column, method, type and metric: `items_embedding_hnsw_vector_cosine`. A
-    /// [`filter`](Self::filter) needs a name.
+    /// The name of the index. The default has table, column, method, type and metric:
+    /// `items_embedding_hnsw_vector_cosine`. A [`filter`](Self::filter) needs a name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -217,14 +226,15 @@ impl CreateVectorIndex {
         self
     }
 
-    /// IVFFlat: lists, 1 to 32,768. The default is 100. pgvector advises a thousandth of the rows, and their square root beyond a million.
+    /// IVFFlat: lists, 1 to 32,768. The default is 100. pgvector advises a thousandth of the rows, and their square
+    /// root beyond a million.
     pub fn lists(mut self, lists: i32) -> Self {
         self.lists = Some(lists);
         self
     }
 
-    /// Whether writers carry on while the index is built. That takes longer. By default writers wait. PostgreSQL refuses it inside a
-    /// transaction: a migration's `use_transaction` has to return `Some(false)`.
+    /// Whether writers carry on while the index is built. That takes longer. By default writers wait. PostgreSQL
+    /// refuses it inside a transaction: a migration's `use_transaction` has to return `Some(false)`.
     pub fn concurrently(mut self, concurrently: bool) -> Self {
         self.concurrently = concurrently;
         self
@@ -236,7 +246,8 @@ impl CreateVectorIndex {
         self
     }
 
-    /// Indexes only rows for which `condition` holds. The index serves queries with the same condition. Several filters hold together.
+    /// Indexes only rows for which `condition` holds. The index serves queries with the same condition. Several filters
+    /// hold together.
     ///
     /// ```
     /// use pgai_sea::pgvector::CreateVectorIndex;
@@ -249,7 +260,8 @@ impl CreateVectorIndex {
     ///     .filter(Expr::col("shelf").ne("it's"));
     /// assert_eq!(
     ///     create.to_sql()?,
-    ///     r#"CREATE INDEX "items_on_sale_by_meaning" ON "items" USING hnsw ("embedding" vector_cosine_ops) "#.to_owned()
+    ///     r#"CREATE INDEX "items_on_sale_by_meaning" ON "items" USING hnsw ("embedding" vector_cosine_ops) "#
+    ///         .to_owned()
     ///         + r#"WHERE "on_sale" = TRUE AND "shelf" <> E'it\'s'"#
     /// );
     /// # Ok(())

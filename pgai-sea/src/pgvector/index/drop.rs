@@ -54,7 +54,8 @@ impl DropVectorIndex {
         self
     }
 
-    /// Whether readers and writers of the table carry on meanwhile. By default they wait. PostgreSQL refuses it inside a transaction.
+    /// Whether readers and writers of the table carry on meanwhile. By default they wait. PostgreSQL refuses it inside
+    /// a transaction.
     pub fn concurrently(mut self, concurrently: bool) -> Self {
         self.concurrently = concurrently;
         self

@@ -1,7 +1,7 @@
 //! Indexes on vectors, for migrations: HNSW and IVFFlat on any table.
 //!
-//! A vectorizer can declare an index with [`Indexing`](crate::Indexing), which the worker builds. Use these for other columns, other
-//! distances, quantized and partial indexes, and for searches without a worker.
+//! A vectorizer can declare an index with [`Indexing`](crate::Indexing), which the worker builds. Use these for other
+//! columns, other distances, quantized and partial indexes, and for searches without a worker.
 //!
 //! ```
 //! use pgai_sea::pgvector::{CreateVectorIndex, DropVectorIndex};

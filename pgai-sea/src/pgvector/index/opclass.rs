@@ -10,7 +10,8 @@ use crate::pgvector::metric::Metric;
 pub enum IndexMethod {
     /// A graph of neighbours. It has a better recall for the time of a search, and can be created on an empty table.
     Hnsw,
-    /// Lists around centres. It is smaller and built faster. The centres are those of the rows that are there when it is built.
+    /// Lists around centres. It is smaller and built faster. The centres are those of the rows that are there when it
+    /// is built.
     IvfFlat,
 }
 
@@ -34,7 +35,8 @@ pub enum VectorType {
     Vector,
     /// `halfvec`: numbers of 16 bits. An index holds up to 4,000 dimensions.
     HalfVec,
-    /// `sparsevec`: numbers that are mostly zero. An HNSW index holds up to 1,000 others of a row. IVFFlat does not index it.
+    /// `sparsevec`: numbers that are mostly zero. An HNSW index holds up to 1,000 others of a row. IVFFlat does not
+    /// index it.
     SparseVec,
     /// `bit`. An index holds up to 64,000 bits.
     Bit,
@@ -91,8 +93,8 @@ pub(super) fn opclass(vector: VectorType, metric: Metric) -> String {
     format!("{}_{}_ops", vector.name(), metric.word())
 }
 
-/// The operator class that a vectorizer's index has on a column of type `column_type`: `opclass`, which the configuration names for
-/// `vector`, or its default, for the type of the column.
+/// The operator class that a vectorizer's index has on a column of type `column_type`: `opclass`, which the
+/// configuration names for `vector`, or its default, for the type of the column.
 #[cfg(feature = "worker")]
 pub(crate) fn opclass_on(column_type: &str, opclass_of_vector: Option<&str>) -> String {
     let metric = |opclass: &str| Metric::of_word(opclass.strip_prefix("vector_")?.strip_suffix("_ops")?);

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::VectorError;
 use super::column::{Reader, Wire, column_type};
 
-/// A `halfvec`: numbers of 16 bits, which have three significant digits and go up to ±65,504. pgvector stores up to 16,000 numbers.
+/// A `halfvec`: numbers of 16 bits, which have three significant digits and go up to ±65,504. pgvector stores up to
+/// 16,000 numbers.
 ///
-/// It is made from numbers of 32 bits, rounded to the nearest. A number beyond the range becomes an infinity. The database refuses
-/// infinities and NaN.
+/// It is made from numbers of 32 bits, rounded to the nearest. A number beyond the range becomes an infinity. The
+/// database refuses infinities and NaN.
 ///
 /// ```
 /// use pgai_sea::pgvector::HalfVec;

@@ -1,8 +1,8 @@
-//! pgvector's other types as columns of SeaORM entities: [`HalfVec`], [`SparseVec`] and [`Bits`]. SeaORM itself knows `vector`, as
-//! [`PgVector`](sea_orm::prelude::PgVector).
+//! pgvector's other types as columns of SeaORM entities: [`HalfVec`], [`SparseVec`] and [`Bits`]. SeaORM itself knows
+//! `vector`, as [`PgVector`](sea_orm::prelude::PgVector).
 //!
-//! A field of such a type needs one attribute: its column type with the length, with which SeaORM creates the table. Inserts, updates,
-//! selects, filters and `Option<_>` need nothing more.
+//! A field of such a type needs one attribute: its column type with the length, with which SeaORM creates the table.
+//! Inserts, updates, selects, filters and `Option<_>` need nothing more.
 //!
 //! ```
 //! mod item {
@@ -35,8 +35,8 @@
 //! assert!(same.build(DbBackend::Postgres).sql.ends_with(r#"WHERE "items"."fingerprint" = $1::"bit""#));
 //! ```
 //!
-//! SeaORM sends a value of these types as text with a cast to the type, `$1::"halfvec"`. The cast has no length: the database refuses a
-//! value of another length than the column's, and does not cut it.
+//! SeaORM sends a value of these types as text with a cast to the type, `$1::"halfvec"`. The cast has no length: the
+//! database refuses a value of another length than the column's, and does not cut it.
 //!
 //! In JSON a `HalfVec` is an array of numbers, like a `PgVector`. The others are strings: `"{1:0.5}/3"`, `"101"`.
 

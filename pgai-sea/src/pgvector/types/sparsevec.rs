@@ -8,8 +8,8 @@ use sea_orm::prelude::PgVector;
 use super::VectorError;
 use super::column::{Reader, Wire, column_type, serde_as_text};
 
-/// A `sparsevec`: most of its numbers are zero and are not stored. pgvector stores up to 16,000 others, and up to 1,000,000,000
-/// dimensions.
+/// A `sparsevec`: most of its numbers are zero and are not stored. pgvector stores up to 16,000 others, and up to
+/// 1,000,000,000 dimensions.
 ///
 /// ```
 /// use pgai_sea::pgvector::SparseVec;
@@ -32,11 +32,13 @@ pub struct SparseVec {
 const MAX_DIMENSIONS: usize = 1_000_000_000;
 
 impl SparseVec {
-    /// A vector with these numbers at these positions. Positions count from 0 and come in any order. Zeros are left out.
+    /// A vector with these numbers at these positions. Positions count from 0 and come in any order. Zeros are left
+    /// out.
     ///
     /// # Errors
     ///
-    /// A position that occurs twice or is beyond `dimensions`, and `dimensions` that are not between 1 and 1,000,000,000.
+    /// A position that occurs twice or is beyond `dimensions`, and `dimensions` that are not between 1 and
+    /// 1,000,000,000.
     pub fn new(dimensions: usize, elements: impl IntoIterator<Item = (usize, f32)>) -> Result<Self, VectorError> {
         let invalid = |problem: String| Err(VectorError::new(Self::SQL_TYPE, problem));
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) {

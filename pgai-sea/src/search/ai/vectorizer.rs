@@ -4,7 +4,8 @@ use super::call;
 use crate::sql::Call;
 use crate::vectorizer::VectorizerRef;
 
-/// `ai.vectorizer_embed`: embeds `input_text` as a vectorizer does. Give its name, its id, or the entity that declares it.
+/// `ai.vectorizer_embed`: embeds `input_text` as a vectorizer does. Give its name, its id, or the entity that declares
+/// it.
 ///
 /// ```
 /// use pgai_sea::ai;

@@ -13,8 +13,8 @@ const DEFAULT_WINDOW: u64 = 50;
 
 /// A search that puts its nearest rows in a better order.
 ///
-/// [`hybrid`](Search::hybrid), [`rerank`](Search::rerank) and [`diversify`](Search::diversify) start it. The options of the [`Search`]
-/// hold. A row is one hit, also where a [join](Search::join) has it several times.
+/// [`hybrid`](Search::hybrid), [`rerank`](Search::rerank) and [`diversify`](Search::diversify) start it. The options of
+/// the [`Search`] hold. A row is one hit, also where a [join](Search::join) has it several times.
 #[derive(Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Ranking<'a, E: EmbeddingTrait, F: Projection<E>> {
@@ -27,7 +27,8 @@ pub struct Ranking<'a, E: EmbeddingTrait, F: Projection<E>> {
 }
 
 impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
-    /// Fuses the nearest rows with those that a full-text search finds, by reciprocal rank fusion. Rows that both find come first.
+    /// Fuses the nearest rows with those that a full-text search finds, by reciprocal rank fusion. Rows that both find
+    /// come first.
     ///
     /// A filter holds for both, a maximal distance only for the nearest rows.
     ///
@@ -95,30 +96,30 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Ranking<'a, E, F> {
         self
     }
 
-    /// Orders hits by maximal marginal relevance, so that they do not repeat each other. `lambda` goes from 0, most variety, to 1, which
-    /// changes nothing.
+    /// Orders hits by maximal marginal relevance, so that they do not repeat each other. `lambda` goes from 0, most
+    /// variety, to 1, which changes nothing.
     ///
-    /// It takes one hit after the other, each time the one with the largest `lambda · relevance − (1 − lambda) · similarity`, where the
-    /// similarity is that to the most similar hit before. The similarity is the cosine of two stored vectors. The relevance is the
-    /// cosine with the query; after a full-text search or a reranker it is their score, scaled from 0 for the worst of the window to 1
-    /// for its best.
+    /// It takes one hit after the other, each time the one with the largest `lambda · relevance − (1 − lambda) ·
+    /// similarity`, where the similarity is that to the most similar hit before. The similarity is the cosine of two
+    /// stored vectors. The relevance is the cosine with the query; after a full-text search or a reranker it is their
+    /// score, scaled from 0 for the worst of the window to 1 for its best.
     pub fn diversify(mut self, lambda: f64) -> Self {
         self.diversity = Some(lambda);
         self
     }
 
-    /// How many rows the vectors and the full text each propose, and how many of these a reranker and [`diversify`](Self::diversify)
-    /// order. The default is 50.
+    /// How many rows the vectors and the full text each propose, and how many of these a reranker and
+    /// [`diversify`](Self::diversify) order. The default is 50.
     ///
-    /// Keep it the same for all pages of a search, and as large as the number of rows that people look at. Rows beyond the window follow
-    /// those within: first the fused ones, then the rest by distance alone.
+    /// Keep it the same for all pages of a search, and as large as the number of rows that people look at. Rows beyond
+    /// the window follow those within: first the fused ones, then the rest by distance alone.
     pub fn window(mut self, window: u64) -> Self {
         self.window = window;
         self
     }
 
-    /// The constant `k` of reciprocal rank fusion: a row of rank r scores `weight / (k + r)`. The larger it is, the less the first ranks
-    /// stand out. The default is 60.
+    /// The constant `k` of reciprocal rank fusion: a row of rank r scores `weight / (k + r)`. The larger it is, the
+    /// less the first ranks stand out. The default is 60.
     pub fn k(mut self, k: f64) -> Self {
         self.fusion.k = k;
         self

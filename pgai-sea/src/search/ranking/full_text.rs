@@ -33,8 +33,8 @@ enum Parser {
 /// ```
 ///
 /// It searches the text of the chunks. An index makes it fast:
-/// `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english', chunk))`. An entity whose vector is a column of its
-/// own has no chunks. [`on`](Self::on) and [`on_text`](Self::on_text) say where its text is.
+/// `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english', chunk))`. An entity whose vector is a
+/// column of its own has no chunks. [`on`](Self::on) and [`on_text`](Self::on_text) say where its text is.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FullText {
@@ -60,9 +60,9 @@ impl FullText {
         Self::parsed_by(Parser::AnyWord, text.into().replace('\0', " "))
     }
 
-    /// What people type into a search box (`websearch_to_tsquery`): all words have to be there, `"a phrase"` as it stands, `or`
-    /// between alternatives, `-word` excludes one. A question in words finds little, because a chunk rarely has all of them: use
-    /// [`any`](Self::any).
+    /// What people type into a search box (`websearch_to_tsquery`): all words have to be there, `"a phrase"` as it
+    /// stands, `or` between alternatives, `-word` excludes one. A question in words finds little, because a chunk
+    /// rarely has all of them: use [`any`](Self::any).
     pub fn websearch(query: impl Into<String>) -> Self {
         Self::parsed_by(Parser::Function("websearch_to_tsquery"), query)
     }
@@ -77,8 +77,8 @@ impl FullText {
         Self::parsed_by(Parser::Function("phraseto_tsquery"), query)
     }
 
-    /// PostgreSQL's own notation (`to_tsquery`), such as `super & (star | nova):*`. The database refuses a query that it cannot
-    /// parse.
+    /// PostgreSQL's own notation (`to_tsquery`), such as `super & (star | nova):*`. The database refuses a query that
+    /// it cannot parse.
     pub fn tsquery(query: impl Into<String>) -> Self {
         Self::parsed_by(Parser::Function("to_tsquery"), query)
     }
@@ -93,28 +93,29 @@ impl FullText {
         }
     }
 
-    /// The text search configuration, by default `english`: one of `SELECT cfgname FROM pg_ts_config`. An index serves its own
-    /// configuration only.
+    /// The text search configuration, by default `english`: one of `SELECT cfgname FROM pg_ts_config`. An index serves
+    /// its own configuration only.
     pub fn language(mut self, language: impl Into<String>) -> Self {
         self.language = language.into();
         self
     }
 
-    /// Searches a column or expression of type `tsvector`, of the embeddings or of the source, instead of the chunks' text.
+    /// Searches a column or expression of type `tsvector`, of the embeddings or of the source, instead of the chunks'
+    /// text.
     pub fn on(mut self, document: impl IntoSimpleExpr) -> Self {
         self.document = Document::Vector(document.into_simple_expr());
         self
     }
 
-    /// Searches a column or expression of type `text` instead of the chunks' text. An index on `to_tsvector('english', title)`
-    /// serves it.
+    /// Searches a column or expression of type `text` instead of the chunks' text. An index on `to_tsvector('english',
+    /// title)` serves it.
     pub fn on_text(mut self, text: impl IntoSimpleExpr) -> Self {
         self.document = Document::Text(text.into_simple_expr());
         self
     }
 
-    /// How `ts_rank_cd` takes the length of a text into account. The default 0 ignores it. The numbers are PostgreSQL's bits: 1
-    /// divides by 1 + the logarithm of the length, 2 by the length, and so on.
+    /// How `ts_rank_cd` takes the length of a text into account. The default 0 ignores it. The numbers are PostgreSQL's
+    /// bits: 1 divides by 1 + the logarithm of the length, 2 by the length, and so on.
     pub fn normalization(mut self, normalization: i32) -> Self {
         self.normalization = normalization;
         self
@@ -155,13 +156,15 @@ impl FullText {
         Func::cust("to_tsvector").args([self.regconfig(), text])
     }
 
-    /// A literal rather than a bound value: PostgreSQL finds an index on the expression only if the configuration is a constant.
+    /// A literal rather than a bound value: PostgreSQL finds an index on the expression only if the configuration is a
+    /// constant.
     fn regconfig(&self) -> Expr {
         Expr::cust(format!("{}::regconfig", quote_literal(&self.language)))
     }
 }
 
-/// Any lexeme of the `tsvector` `$1`, and NULL, which nothing matches, if it has none. A lexeme may have any character, so each is
-/// quoted as a `tsquery` has it: quotes (39) and backslashes (92) are doubled, whatever `standard_conforming_strings` is.
+/// Any lexeme of the `tsvector` `$1`, and NULL, which nothing matches, if it has none. A lexeme may have any character,
+/// so each is quoted as a `tsquery` has it: quotes (39) and backslashes (92) are doubled, whatever
+/// `standard_conforming_strings` is.
 const ANY_WORD: &str = "(SELECT CAST(string_agg(chr(39) || replace(replace(lexeme, chr(92), repeat(chr(92), 2)), \
                         chr(39), repeat(chr(39), 2)) || chr(39), ' | ') AS tsquery) FROM unnest($1) AS words)";

@@ -22,13 +22,14 @@ use crate::search::scan::SCANNED;
 impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     /// Runs the search. The best hit comes first.
     ///
-    /// [`Hits::missing`] counts rows that the vectors should have proposed, not rows of the page: those that belong in the
-    /// [window](Self::window), or before the end of a page beyond it, and were not found because the search was told to give up early.
+    /// [`Hits::missing`] counts rows that the vectors should have proposed, not rows of the page: those that belong in
+    /// the [window](Self::window), or before the end of a page beyond it, and were not found because the search was
+    /// told to give up early.
     ///
     /// # Errors
     ///
-    /// As [`Search::all`](crate::search::Search::all). Also a window, a `k`, a weight or a `lambda` out of range, a full-text search
-    /// without text, and a reranker that fails or returns a score that is not finite.
+    /// As [`Search::all`](crate::search::Search::all). Also a window, a `k`, a weight or a `lambda` out of range, a
+    /// full-text search without text, and a reranker that fails or returns a score that is not finite.
     pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<Ranked<F::Hit>>, SearchError> {
         let plan = self.window_plan()?;
         let text = self.matching()?;
@@ -60,7 +61,8 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         Ok(page.with_missing(missing))
     }
 
-    /// The positions of `hits` in their new order, as far as the page needs them. Rows beyond the window stay behind it.
+    /// The positions of `hits` in their new order, as far as the page needs them. Rows beyond the window stay behind
+    /// it.
     async fn order(&self, hits: &mut [Ranked<F::Hit>], candidates: &[Candidate]) -> Result<Vec<usize>, SearchError> {
         let window = Ord::min(place(self.window), hits.len());
         let mut order: Vec<usize> = (0..window).collect();
@@ -93,11 +95,13 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         Ok(self.all(db).await?.into_iter().next())
     }
 
-    /// Returns PostgreSQL's plan of the statement that is sent first. Nothing is searched, but a query text is embedded.
+    /// Returns PostgreSQL's plan of the statement that is sent first. Nothing is searched, but a query text is
+    /// embedded.
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
+    /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`,
+    /// refuses `EXPLAIN`.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         let plan = self.window_plan()?;
         let text = self.matching()?;

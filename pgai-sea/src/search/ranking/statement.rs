@@ -18,7 +18,8 @@ use crate::search::statement::{SEQ, best, first, identity, key, seq, tie, uninde
 
 /// Whether a row is beyond the window, and follows the rows within.
 const BEYOND: &str = "beyond";
-/// The legs and their fusion: common table expressions, named like those of [`scan`](crate::search::scan) for the same reasons.
+/// The legs and their fusion: common table expressions, named like those of [`scan`](crate::search::scan) for the same
+/// reasons.
 const NEAREST: &str = "pgai_sea_nearest";
 const MATCHING: &str = "pgai_sea_matching";
 const FUSED: &str = "pgai_sea_fused";
@@ -114,7 +115,8 @@ pub(super) fn fused<E: EmbeddingTrait, F: Projection<E>>(
     with(legs, all)
 }
 
-/// The name of a column of the fused rows. A filter may name columns of the user's tables without their table, so it has a prefix.
+/// The name of a column of the fused rows. A filter may name columns of the user's tables without their table, so it
+/// has a prefix.
 fn outward(name: &str) -> String {
     format!("pgai_sea_{name}")
 }
@@ -178,8 +180,8 @@ impl LegColumns {
             .take()
     }
 
-    /// The rows of both legs, joined where both have a row. Rows of the leg of vectors follow that are beyond the window and that the
-    /// full text does not match.
+    /// The rows of both legs, joined where both have a row. Rows of the leg of vectors follow that are beyond the
+    /// window and that the full text does not match.
     fn fused(&self, plan: &Plan, asked: &Window) -> SelectStatement {
         let same = |nearest: &'static str| {
             self.hit.iter().fold(Condition::all(), |same, name| {

@@ -112,7 +112,11 @@ fn a_plain_search_is_one_select() {
     let statement = store::Entity::search([1.0, 2.0, 3.0]).limit(5).statement().unwrap();
     assert_eq!(
         statement.to_string(),
-        r#"SELECT "store"."embedding_uuid" AS "c_embedding_uuid", "store"."id" AS "c_id", "store"."chunk_seq" AS "c_chunk_seq", "store"."chunk" AS "c_chunk", "store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" WHERE TRUE ORDER BY "distance" ASC LIMIT 5"#
+        concat!(
+            r#"SELECT "store"."embedding_uuid" AS "c_embedding_uuid", "store"."id" AS "c_id", "#,
+            r#""store"."chunk_seq" AS "c_chunk_seq", "store"."chunk" AS "c_chunk", "store"."embedding" <=> "#,
+            r#"'[1,2,3]' AS "distance" FROM "store" WHERE TRUE ORDER BY "distance" ASC LIMIT 5"#,
+        )
     );
 }
 
@@ -135,9 +139,15 @@ fn pages_are_cut_by_the_database_and_distances_by_the_reader() {
 fn the_best_of_each_source_is_taken_from_several_times_as_many_chunks() {
     let sql = sql(&store::Entity::search([1.0, 2.0, 3.0]).best_per_source().limit(5));
     for part in [
-        r#""store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" WHERE TRUE ORDER BY "distance" ASC LIMIT 40) AS "pgai_sea_hits""#,
+        concat!(
+            r#""store"."embedding" <=> '[1,2,3]' AS "distance" FROM "store" WHERE TRUE ORDER BY "distance" "#,
+            r#"ASC LIMIT 40) AS "pgai_sea_hits""#,
+        ),
         r#"SELECT DISTINCT ON ("k_0") "pgai_sea_hits".* FROM (SELECT "#,
-        r#") AS "pgai_sea_hits" ORDER BY "k_0" ASC, "distance" ASC, "k_seq" ASC) AS "best" ORDER BY "distance" ASC, "k_0" ASC LIMIT 5"#,
+        concat!(
+            r#") AS "pgai_sea_hits" ORDER BY "k_0" ASC, "distance" ASC, "k_seq" ASC) AS "best" ORDER BY "#,
+            r#""distance" ASC, "k_0" ASC LIMIT 5"#,
+        ),
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }
@@ -147,9 +157,10 @@ fn the_best_of_each_source_is_taken_from_several_times_as_many_chunks() {
 fn an_exact_search_orders_by_what_no_index_has() {
     let sql = sql(&store::Entity::search([1.0, 2.0, 3.0]).exact().limit(5));
     assert!(
-        sql.ends_with(
-            r#"("store"."embedding" <=> '[1,2,3]') + (0) AS "distance" FROM "store" ORDER BY "distance" ASC, "k_0" ASC, "k_seq" ASC LIMIT 5"#
-        ),
+        sql.ends_with(concat!(
+            r#"("store"."embedding" <=> '[1,2,3]') + (0) AS "distance" FROM "store" ORDER BY "#,
+            r#""distance" ASC, "k_0" ASC, "k_seq" ASC LIMIT 5"#,
+        )),
         "{sql}"
     );
 }
@@ -158,14 +169,20 @@ fn an_exact_search_orders_by_what_no_index_has() {
 fn a_smaller_vector_finds_and_the_whole_one_ranks() {
     let search = || store::Entity::search([1.0, 2.0, 3.0]).limit(2);
     let halved = sql(&search().quantized(Quantized::halfvec()));
-    let by = r#"ORDER BY CAST("store"."embedding" AS halfvec(3)) <=> CAST('[1,2,3]' AS halfvec(3)) ASC LIMIT 4) AS "pgai_sea_hits""#;
+    let by = concat!(
+        r#"ORDER BY CAST("store"."embedding" AS halfvec(3)) <=> CAST('[1,2,3]' AS halfvec(3)) ASC LIMIT 4) "#,
+        r#"AS "pgai_sea_hits""#,
+    );
     assert!(halved.contains(by), "{halved}");
     assert!(
         halved.ends_with(r#"ORDER BY "distance" ASC, "k_0" ASC, "k_seq" ASC LIMIT 2"#),
         "{halved}"
     );
     let bits = sql(&search().quantized(Quantized::binary().oversample(3)));
-    let by = r#"ORDER BY CAST(binary_quantize("store"."embedding") AS bit(3)) <~> CAST(binary_quantize('[1,2,3]') AS bit(3)) ASC LIMIT 6"#;
+    let by = concat!(
+        r#"ORDER BY CAST(binary_quantize("store"."embedding") AS bit(3)) <~> "#,
+        r#"CAST(binary_quantize('[1,2,3]') AS bit(3)) ASC LIMIT 6"#,
+    );
     assert!(bits.contains(by), "{bits}");
 }
 
@@ -208,9 +225,15 @@ fn a_filter_joins_the_source_and_scans_on() {
         .unwrap()
         .to_string();
     for part in [
-        r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE '%sea%' AND ((SELECT COUNT(*) FROM pgai_sea_scan) > 0) ORDER BY "distance" ASC LIMIT 5"#,
+        concat!(
+            r#"FROM "store" INNER JOIN "posts" ON "store"."id" = "posts"."id" WHERE "posts"."title" LIKE "#,
+            r#"'%sea%' AND ((SELECT COUNT(*) FROM pgai_sea_scan) > 0) ORDER BY "distance" ASC LIMIT 5"#,
+        ),
         r#""store"."embedding" <-> '[1,2,3]' AS "distance" FROM "store""#,
-        r#"SELECT "pgai_sea_hits".* FROM "pgai_sea_hits" WHERE (SELECT COUNT(*) FROM pgai_sea_restore) > 0 ORDER BY "distance" ASC LIMIT 5"#,
+        concat!(
+            r#"SELECT "pgai_sea_hits".* FROM "pgai_sea_hits" WHERE (SELECT COUNT(*) FROM pgai_sea_restore) "#,
+            r#"> 0 ORDER BY "distance" ASC LIMIT 5"#,
+        ),
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }

@@ -41,7 +41,11 @@ fn names_and_separators_of_quotes_are_ordinary() {
         .chunking(Chunking::character_text_splitter().separator("'\\\"'"));
     assert_eq!(
         create.to_sql().unwrap(),
-        r#"SELECT ai.create_vectorizer(source => '"o''clock ""x""".posts', loading => ai.loading_column(column_name => 'bo''dy'), embedding => ai.embedding_ollama(model => 'm', dimensions => 3), chunking => ai.chunking_character_text_splitter(separator => E'''\\"'''))"#
+        concat!(
+            r#"SELECT ai.create_vectorizer(source => '"o''clock ""x""".posts', loading => "#,
+            r#"ai.loading_column(column_name => 'bo''dy'), embedding => ai.embedding_ollama(model => 'm', "#,
+            r#"dimensions => 3), chunking => ai.chunking_character_text_splitter(separator => E'''\\"'''))"#,
+        )
     );
 }
 

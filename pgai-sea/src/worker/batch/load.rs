@@ -1,27 +1,27 @@
-//! Reading what a batch is about. A row that cannot be read, since its bytes are no text or are damaged, is found by reading one by one.
+//! Reading a batch's rows. If the database refuses to read them together, a row that cannot be read is found by reading
+//! one by one.
 
 use std::collections::HashSet;
 use std::slice;
-use std::sync::atomic::Ordering;
 
-use sea_orm::sqlx::Error;
-
-use crate::worker::batch::MOST_BYTES;
-use crate::worker::batch::stop_reason::{Trouble, may_be_a_rows_to_read};
+use super::blame::{FailedAlone, are_the_rows, may_be_a_row_that_is_read};
+use super::chunk_change::StoredChunk;
+use super::item::{Failure, Item, Outcome, SourceRow};
+use super::stop_reason::StopReason;
 use crate::worker::connection::Database;
-use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::database_error::DatabaseError;
 use crate::worker::protocol::Step;
 use crate::worker::queue::ClaimedKey;
-use crate::worker::queue::dead_letters::Failure;
 use crate::worker::queue::key_sql::Key;
-use crate::worker::write::commit::{Item, Outcome};
-use crate::worker::write::source::{Rows, SourceRow};
-use crate::worker::write::store::StoredChunk;
+use crate::worker::write::{Destination, RowsWithin, Writer};
+
+/// A batch has about so many bytes of the loaded column at most. The rest goes back to the queue.
+const MOST_BYTES: i64 = 16 << 20;
 
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
-    /// Keys with their rows, if they have one, and what stands in the store.
+    /// Keys with their rows, if they have one, and their chunks in the store.
     pub(super) rows: Vec<(ClaimedKey, Option<SourceRow>, Vec<StoredChunk>)>,
     /// Keys for which there was no room.
     pub(super) left_out: Vec<Key>,
@@ -44,30 +44,34 @@ impl Loaded {
     }
 }
 
+/// Reads the rows of the keys and their chunks in the store. `has_worked` says whether the vectorizer has written
+/// chunks before.
 pub(super) async fn load(
     pool: &Database,
-    assignment: &Assignment,
+    writer: &Writer,
+    has_worked: bool,
     claimed: Vec<ClaimedKey>,
-) -> Result<Loaded, Trouble> {
-    let mut loaded = Loaded::default();
-    match read(pool, assignment, &claimed).await {
+) -> Result<Loaded, StopReason> {
+    match read(pool, writer, &claimed).await {
         Ok(read) => {
+            let mut loaded = Loaded::default();
             let each = claimed.into_iter().zip(read);
             each.for_each(|(claimed, read)| loaded.add(claimed, read));
             Ok(loaded)
         }
-        Err(error) if may_be_a_rows_to_read(&error) => one_by_one(pool, assignment, claimed, error).await,
+        Err(error) if may_be_a_row_that_is_read(&error) => one_by_one(pool, writer, has_worked, claimed, error).await,
         Err(error) => Err(error.into()),
     }
 }
 
-/// Reads the keys one by one after `together` has kept them from being read together.
+/// Reads the keys one by one. `together` is the error of reading them together.
 async fn one_by_one(
     pool: &Database,
-    assignment: &Assignment,
+    writer: &Writer,
+    has_worked: bool,
     claimed: Vec<ClaimedKey>,
-    together: Error,
-) -> Result<Loaded, Trouble> {
+    together: DatabaseError,
+) -> Result<Loaded, StopReason> {
     let mut loaded = Loaded::default();
     let mut unreadable = Vec::new();
     let mut bytes = 0;
@@ -76,7 +80,7 @@ async fn one_by_one(
             loaded.left_out.push(claimed.key);
             continue;
         }
-        match read(pool, assignment, slice::from_ref(&claimed)).await {
+        match read(pool, writer, slice::from_ref(&claimed)).await {
             Ok(read) => {
                 for read in read {
                     if let Read::Row(Some(row), _) = &read {
@@ -85,19 +89,20 @@ async fn one_by_one(
                     loaded.add(claimed.clone(), read);
                 }
             }
-            Err(error) if may_be_a_rows_to_read(&error) => unreadable.push((claimed, error.to_string())),
+            Err(error) if may_be_a_row_that_is_read(&error) => unreadable.push((claimed, error.to_string())),
             Err(error) => return Err(error.into()),
         }
     }
-    // as for what cannot be written: where nothing can be, and nothing ever was or all for the same reason, it is not the rows
-    let was_blamed = unreadable.iter().all(|(claimed, _)| claimed.attempts > 0);
-    let is_alike = unreadable.len() > 1 && unreadable.windows(2).all(|pair| pair[0].1 == pair[1].1);
-    let has_written = assignment.has_written.load(Ordering::Relaxed);
-    if loaded.rows.is_empty() && !was_blamed && (!has_written || is_alike) {
+    let failed = unreadable.iter().map(|(claimed, reason)| FailedAlone {
+        attempts: claimed.attempts,
+        reason,
+    });
+    let failed: Vec<FailedAlone<'_>> = failed.collect();
+    if !are_the_rows(&failed, !loaded.rows.is_empty(), has_worked) {
         return Err(together.into());
     }
     for (claimed, reason) in unreadable {
-        match assignment.source.version(pool, &claimed.key).await? {
+        match writer.source.version(pool, &claimed.key).await? {
             Some(version) => loaded.unreadable.push(Item {
                 key: claimed.key,
                 attempts: claimed.attempts,
@@ -108,20 +113,20 @@ async fn one_by_one(
                 }),
                 outcome: Outcome::Failed(Failure::loading(reason)),
             }),
-            // gone meanwhile
+            // the row is gone by now
             None => loaded.left_out.push(claimed.key),
         }
     }
     Ok(loaded)
 }
 
-async fn read(pool: &Database, assignment: &Assignment, claimed: &[ClaimedKey]) -> Result<Vec<Read>, Error> {
+async fn read(pool: &Database, writer: &Writer, claimed: &[ClaimedKey]) -> Result<Vec<Read>, DatabaseError> {
     let keys: Vec<&Key> = claimed.iter().map(|claimed| &claimed.key).collect();
-    let Rows { rows, left_out } = assignment.source.read_within(pool, &keys, MOST_BYTES).await?;
+    let RowsWithin { rows, left_out } = writer.source.read_within(pool, &keys, MOST_BYTES).await?;
     let left_out: HashSet<usize> = left_out.into_iter().collect();
     let stays = |place: &usize| !left_out.contains(place);
     let reading: Vec<&Key> = (0..keys.len()).filter(stays).map(|place| keys[place]).collect();
-    let stored = match &assignment.destination {
+    let stored = match &writer.destination {
         Destination::Table(store) => store.read(pool, &reading).await?,
         Destination::Column(_) => Vec::new(),
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::embedder::EmbedError;
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::stop_reason::StopReason;
 
 /// The longest wait that a provider can ask for. After it, the provider is asked again.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(1);
@@ -23,7 +23,7 @@ pub(super) enum RequestFailure {
         is_rate: bool,
     },
     /// No text is at fault.
-    Stop(Trouble),
+    Stop(StopReason),
     /// The request was not made: the worker stops.
     Stopping,
 }
@@ -39,7 +39,7 @@ impl From<EmbedError> for RequestFailure {
                 retry_after: error.retry_after().map(|wait| wait.min(LONGEST_WAIT)),
                 is_rate: matches!(error, EmbedError::Unavailable { status: 429, .. }),
             },
-            _ => Self::Stop(Trouble::Configuration(message)),
+            _ => Self::Stop(StopReason::Configuration(message)),
         }
     }
 }

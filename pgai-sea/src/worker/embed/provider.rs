@@ -13,7 +13,7 @@ use super::telemetry::{Telemetry, error_type};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, InputType};
 use crate::pgvector::{Dimensions, check_vector};
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::stop_reason::StopReason;
 use crate::worker::panics::caught;
 
 /// An [`Embedder`] for one vectorizer.
@@ -162,7 +162,7 @@ impl Provider {
     fn check_silence(&self) -> Result<(), RequestFailure> {
         let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         match &*silence {
-            Some((until, message)) if *until > Instant::now() => Err(RequestFailure::Stop(Trouble::Provider {
+            Some((until, message)) if *until > Instant::now() => Err(RequestFailure::Stop(StopReason::Provider {
                 message: message.clone(),
                 retry_after: Some(*until - Instant::now()),
             })),

@@ -15,7 +15,7 @@ use super::failure::RequestFailure;
 use super::provider::{Checked, Provider, Usage};
 use super::quarantine::{FAILURES, Quarantine};
 use super::request_size::RequestSize;
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::stop_reason::StopReason;
 
 /// A text that every working provider embeds.
 const HARMLESS: &str = "hello world";
@@ -40,7 +40,7 @@ pub(crate) struct Embedded {
     /// Why a text was refused and will get no vector.
     pub(crate) refusals: Vec<Option<String>>,
     /// What stopped the other texts.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) stop_reason: Option<StopReason>,
     pub(crate) requests: u64,
     /// Texts that were embedded.
     pub(crate) texts: u64,
@@ -91,7 +91,7 @@ struct BatchRequests<'r> {
     embedded: u64,
     vectors: Vec<Option<Vec<f32>>>,
     refusals: Vec<Option<String>>,
-    trouble: Option<Trouble>,
+    stop_reason: Option<StopReason>,
 }
 
 impl<'r> BatchRequests<'r> {
@@ -118,7 +118,7 @@ impl<'r> BatchRequests<'r> {
             embedded: 0,
             vectors,
             refusals: vec![None; texts.len()],
-            trouble: None,
+            stop_reason: None,
         }
     }
 
@@ -135,7 +135,7 @@ impl<'r> BatchRequests<'r> {
         Embedded {
             vectors: self.vectors,
             refusals: self.refusals,
-            trouble: self.trouble,
+            stop_reason: self.stop_reason,
             requests: self.usage.requests,
             texts: self.embedded,
             tokens: self.usage.tokens,
@@ -195,13 +195,13 @@ impl<'r> BatchRequests<'r> {
                     size.failed(divisor, range.len(), started, is_rate);
                 }
                 if is_rate || retry_after.is_some() {
-                    self.trouble = Some(Trouble::Provider { message, retry_after });
+                    self.stop_reason = Some(StopReason::Provider { message, retry_after });
                     return false;
                 }
                 return self.seems_down(range, message);
             }
-            Err(RequestFailure::Stop(trouble)) => {
-                self.trouble = Some(trouble);
+            Err(RequestFailure::Stop(reason)) => {
+                self.stop_reason = Some(reason);
                 return false;
             }
             Err(RequestFailure::Stopping) => return false,
@@ -242,7 +242,7 @@ impl<'r> BatchRequests<'r> {
         if is_alone {
             self.failed_alone.push((self.missing[range.start], message));
         } else if is_down {
-            self.trouble = Some(provider(message));
+            self.stop_reason = Some(provider(message));
         } else {
             let middle = range.start + range.len() / 2;
             debug!(
@@ -266,15 +266,15 @@ impl<'r> BatchRequests<'r> {
 
     /// Whether a provider that has answered nothing so far embeds the harmless text. If not, no text is at fault.
     async fn embeds_harmless(&mut self) -> bool {
-        let trouble = match self.probe().await {
+        let reason = match self.probe().await {
             Ok(()) => {
                 self.has_answered = true;
                 return true;
             }
             Err(RequestFailure::Unavailable {
                 message, retry_after, ..
-            }) => Some(Trouble::Provider { message, retry_after }),
-            Err(RequestFailure::Stop(trouble)) => Some(trouble),
+            }) => Some(StopReason::Provider { message, retry_after }),
+            Err(RequestFailure::Stop(reason)) => Some(reason),
             Err(RequestFailure::Refused(_) | RequestFailure::Unusable(_)) => {
                 let message = self.failed.first().map(|(_, message)| message.clone());
                 let has_worked = self.requests.provider.has_worked();
@@ -283,14 +283,14 @@ impl<'r> BatchRequests<'r> {
                     if self.is_unusable && has_worked {
                         provider(message)
                     } else {
-                        Trouble::Configuration(message)
+                        StopReason::Configuration(message)
                     }
                 })
             }
             Err(RequestFailure::Stopping) => None,
         };
         self.failed.clear();
-        self.trouble = self.trouble.take().or(trouble);
+        self.stop_reason = self.stop_reason.take().or(reason);
         false
     }
 
@@ -300,7 +300,7 @@ impl<'r> BatchRequests<'r> {
             return;
         }
         // a provider that is down need not be asked
-        if self.has_answered || (self.trouble.is_none() && self.embeds_harmless().await) {
+        if self.has_answered || (self.stop_reason.is_none() && self.embeds_harmless().await) {
             for (text, reason) in self.failed.drain(..) {
                 self.refusals[text] = Some(reason);
             }
@@ -317,7 +317,7 @@ impl<'r> BatchRequests<'r> {
             .map(|(text, _)| quarantine.failed(&self.texts[*text]))
             .max();
         let Some(failures) = failures else { return };
-        if self.trouble.is_none() {
+        if self.stop_reason.is_none() {
             if !self.has_answered && failures >= FAILURES {
                 self.has_answered = self.probe().await.is_ok();
             }
@@ -338,13 +338,13 @@ impl<'r> BatchRequests<'r> {
         }
         let refusals = &self.refusals;
         let waiting = alone.into_iter().find(|(text, _)| refusals[*text].is_none());
-        let trouble = waiting.map(|(_, message)| provider(message));
-        self.trouble = self.trouble.take().or(trouble);
+        let reason = waiting.map(|(_, message)| provider(message));
+        self.stop_reason = self.stop_reason.take().or(reason);
     }
 }
 
-fn provider(message: String) -> Trouble {
-    Trouble::Provider {
+fn provider(message: String) -> StopReason {
+    StopReason::Provider {
         message,
         retry_after: None,
     }

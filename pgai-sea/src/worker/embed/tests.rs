@@ -13,7 +13,7 @@ use super::{Embedded, Provider, Requests};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
 use crate::pgvector::Dimensions;
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::batch::stop_reason::StopReason;
 
 /// What it is with all texts at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +133,7 @@ fn refused(embedded: &Embedded) -> Vec<usize> {
 }
 
 fn is_provider(embedded: &Embedded) -> bool {
-    matches!(embedded.trouble, Some(Trouble::Provider { .. }))
+    matches!(embedded.stop_reason, Some(StopReason::Provider { .. }))
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn the_refused_text_is_found() {
     let embedded = embed(&["a", "b", "c", "bad", "d", "e", "nan", "long"]).await;
     assert_eq!(refused(&embedded), [3, 6, 7]);
     assert!((0..8).all(|text| embedded.vectors[text].is_some() != embedded.refusals[text].is_some()));
-    assert!(embedded.trouble.is_none());
+    assert!(embedded.stop_reason.is_none());
     let wrong = embedded.refusals[7].as_deref().unwrap();
     assert!(
         wrong.contains("vector of 3 dimensions") && wrong.contains("configured are 2"),
@@ -153,7 +153,7 @@ async fn the_refused_text_is_found() {
 async fn one_text_that_breaks_an_embedder_is_found() {
     let embedded = embed(&["a", "fail", "b"]).await;
     assert_eq!(refused(&embedded), [1], "{embedded:?}");
-    assert!(embedded.trouble.is_none());
+    assert!(embedded.stop_reason.is_none());
     assert_eq!(embedded.refusals[1].as_deref(), Some("picky failed: no such token"));
 }
 
@@ -165,7 +165,7 @@ async fn where_nothing_ever_worked_the_texts_are_not_blamed() {
         for texts in [["1"].as_slice(), &["1", "2", "3", "4", "5", "6"]] {
             let embedded = ask(&requests, texts).await;
             assert!(
-                matches!(embedded.trouble, Some(Trouble::Configuration(_))),
+                matches!(embedded.stop_reason, Some(StopReason::Configuration(_))),
                 "{embedded:?}"
             );
             assert!(refused(&embedded).is_empty());
@@ -178,7 +178,7 @@ async fn where_nothing_ever_worked_the_texts_are_not_blamed() {
 async fn refused_texts_in_front_are_blamed_though_nothing_has_worked_yet() {
     let embedded = embed(&["bad 1", "bad 2", "bad 3", "bad 4", "long", "a"]).await;
     assert_eq!(refused(&embedded), [0, 1, 2, 3, 4], "{embedded:?}");
-    assert!(embedded.trouble.is_none());
+    assert!(embedded.stop_reason.is_none());
     assert_eq!((embedded.vectors[5].as_ref().unwrap().len(), embedded.texts), (2, 1));
     let embedded = embed(&["long", "nan"]).await;
     assert_eq!(refused(&embedded), [0, 1], "{embedded:?}");
@@ -187,7 +187,7 @@ async fn refused_texts_in_front_are_blamed_though_nothing_has_worked_yet() {
 #[tokio::test]
 async fn a_provider_that_worked_and_answers_nonsense_charges_no_text() {
     let (picky, requests, _running) = picky();
-    assert!(ask(&requests, &["a"]).await.trouble.is_none());
+    assert!(ask(&requests, &["a"]).await.stop_reason.is_none());
     picky.feel(Mood::Page);
     for texts in [["b"].as_slice(), &["c", "d", "e", "f", "g"]] {
         let embedded = ask(&requests, texts).await;
@@ -196,7 +196,7 @@ async fn a_provider_that_worked_and_answers_nonsense_charges_no_text() {
     picky.feel(Mood::No);
     let embedded = ask(&requests, &["h", "i"]).await;
     assert!(refused(&embedded).is_empty(), "{embedded:?}");
-    assert!(matches!(embedded.trouble, Some(Trouble::Configuration(_))));
+    assert!(matches!(embedded.stop_reason, Some(StopReason::Configuration(_))));
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn one_text_that_breaks_the_provider_holds_up_no_other() {
     assert_eq!(picky.asked(), [["d"], ["crash"]]);
     assert!(refused(&embedded).is_empty() && is_provider(&embedded), "{embedded:?}");
     let embedded = ask(&requests, &["crash", "e", "f"]).await;
-    assert!(embedded.trouble.is_none(), "{embedded:?}");
+    assert!(embedded.stop_reason.is_none(), "{embedded:?}");
     assert_eq!((embedded.texts, refused(&embedded)), (2, vec![0]));
 }
 
@@ -245,14 +245,17 @@ async fn a_text_that_breaks_the_provider_is_found_where_it_is_alone() {
         assert!(refused(&embedded).is_empty() && is_provider(&embedded), "{embedded:?}");
     }
     let embedded = ask(&requests, &["crash"]).await;
-    assert!(embedded.trouble.is_none() && refused(&embedded) == [0], "{embedded:?}");
+    assert!(
+        embedded.stop_reason.is_none() && refused(&embedded) == [0],
+        "{embedded:?}"
+    );
     assert_eq!(picky.asked().len(), 5 + 3);
 }
 
 #[tokio::test]
 async fn a_provider_that_is_down_is_no_texts_fault_however_long() {
     let (picky, requests, _running) = picky();
-    assert!(ask(&requests, &["a"]).await.trouble.is_none());
+    assert!(ask(&requests, &["a"]).await.stop_reason.is_none());
     picky.feel(Mood::Down);
     picky.asked();
     for round in 0..30 {
@@ -264,7 +267,7 @@ async fn a_provider_that_is_down_is_no_texts_fault_however_long() {
     picky.feel(Mood::Good);
     for requests_made in [[5, 2].as_slice(), &[2]] {
         let embedded = ask(&requests, &["a", "b", "c", "d", "e"]).await;
-        assert!(embedded.texts == 5 && embedded.trouble.is_none(), "{embedded:?}");
+        assert!(embedded.texts == 5 && embedded.stop_reason.is_none(), "{embedded:?}");
         assert!(requests_made.contains(&picky.asked().len()));
     }
     // and one that comes and goes
@@ -299,10 +302,10 @@ async fn a_provider_that_asks_for_ever_is_asked_again_after_an_hour() {
     // the second is not even sent
     for sent in [true, false] {
         let embedded = requests.embed(&["a".to_owned()], vec![None]).await;
-        let Some(Trouble::Provider {
+        let Some(StopReason::Provider {
             retry_after: Some(wait),
             ..
-        }) = embedded.trouble
+        }) = embedded.stop_reason
         else {
             panic!("{embedded:?}")
         };

@@ -1,33 +1,52 @@
-//! The index over the embeddings: built once there are rows enough, beside everything else that goes on.
+//! Building the index over the embeddings.
 //!
-//! `CREATE INDEX CONCURRENTLY` holds up no writer. A build takes the advisory lock that pgai's own jobs take for it, in a session that ends
-//! with the build: whatever becomes of the worker, nobody builds the same index at the same time, and what a killed build left behind,
-//! an invalid index, is nobody's work in progress.
+//! `CREATE INDEX CONCURRENTLY` holds up no writer. A build takes the advisory lock that pgai's own jobs take for it, in
+//! a session that ends with the build. So two workers never build the same index at the same time. An invalid index
+//! whose lock is free was left behind by a build that was killed.
 
-use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection, Row, raw_sql};
+use std::sync::Arc;
+
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
+use tokio::time::Instant;
+use tracing::{debug, info};
 
 use crate::config::{Diskann, Hnsw, Indexing};
 use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
 use crate::sql::{qualified, quote_identifier, quote_literal};
 use crate::worker::connection::{Database, On as _};
+use crate::worker::database_error::DatabaseError;
+use crate::worker::queue::Queue;
 use crate::worker::queue::key_sql::{Sql, statement};
 
 /// The first key of the advisory lock; pgai's number. The second is the table's oid.
 const LOCK: i32 = 1_982_010_642;
 
-/// What has to be so before the index is built, as the configuration says.
+/// The conditions under which the index is built, as the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct When {
-    /// Rows in the store.
+pub(crate) struct BuildWhen {
+    /// The store has so many rows.
     pub(crate) min_rows: i64,
-    /// Whether the queue has to be empty.
+    /// The queue is empty.
     pub(crate) queue_is_empty: bool,
 }
 
-/// One vectorizer's index.
+/// The result of a look at the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IndexState {
+    /// There are too few rows, the queue is not empty, or someone else builds it.
+    NotYet,
+    /// It is there, or none is wanted.
+    Settled,
+    /// It was built.
+    Built,
+}
+
+/// One vectorizer's index, and how it is built.
 #[derive(Debug)]
-pub(crate) struct Index {
-    pub(crate) when: When,
+pub(crate) struct IndexBuilder {
+    vectorizer: String,
+    queue: Arc<Queue>,
+    pub(crate) when: BuildWhen,
     name: String,
     qualified_name: String,
     schema: String,
@@ -45,15 +64,23 @@ pub(crate) struct Index {
     opclass: Option<String>,
 }
 
-impl Index {
+/// Where a vectorizer's embeddings are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EmbeddingPlace<'v> {
+    pub(crate) schema: &'v str,
+    pub(crate) table: &'v str,
+    pub(crate) column: &'v str,
+}
+
+impl IndexBuilder {
     /// The index on `column` of the table; `None` if none is to be built.
     pub(crate) fn new(
-        vectorizer: i32,
+        (id, vectorizer): (i32, &str),
         indexing: Option<&Indexing>,
-        schema: &str,
-        table: &str,
-        column: &str,
+        place: EmbeddingPlace<'_>,
+        queue: Arc<Queue>,
     ) -> Option<Self> {
+        let EmbeddingPlace { schema, table, column } = place;
         let (method, min_rows, queue_is_empty, opclass, options) = match indexing? {
             Indexing::Hnsw(hnsw) => {
                 let (when_empty, opclass) = (hnsw.create_when_queue_empty, hnsw.opclass.clone());
@@ -71,9 +98,9 @@ impl Index {
             }
             Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_) => return None,
         };
-        let name = format!("_vectorizer_{vectorizer}_{method}");
+        let name = format!("_vectorizer_{id}_{method}");
         let of = quote_literal(&qualified(schema, table));
-        // as pgai has it: any index of this kind on the column will do, whoever made it
+        // as in pgai: any index of this kind on the column will do, whoever made it
         let wanted = format!(
             "select to_regclass({of}) is not null and not exists ( \
                  select from pg_catalog.pg_index i \
@@ -87,11 +114,14 @@ impl Index {
             "select n.nspname::text, coalesce((select t.typname::text from pg_catalog.pg_attribute a \
                  join pg_catalog.pg_type t on t.oid = a.atttypid \
                  where a.attrelid = to_regclass({of}) and a.attname = {}), 'vector') \
-             from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace where x.extname = 'vector'",
+             from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace where x.extname \
+             = 'vector'",
             quote_literal(column),
         );
         Some(Self {
-            when: When {
+            vectorizer: vectorizer.to_owned(),
+            queue,
+            when: BuildWhen {
                 min_rows: min_rows.unwrap_or_default().into(),
                 queue_is_empty: queue_is_empty.unwrap_or(true),
             },
@@ -113,31 +143,43 @@ impl Index {
         })
     }
 
-    /// Whether the index is missing.
-    pub(crate) async fn is_wanted(&self, pool: &Database) -> Result<bool, Error> {
-        statement(&self.wanted).one_on(pool).await?.try_get(0)
+    /// Builds the index if it is missing and it is time to.
+    pub(crate) async fn build_if_due(&self, pool: &Database) -> Result<IndexState, DatabaseError> {
+        let vectorizer = &self.vectorizer;
+        if !statement(&self.wanted).one_on(pool).await?.try_get(0)? {
+            return Ok(IndexState::Settled);
+        }
+        if (self.when.queue_is_empty && self.queue.is_busy(pool).await?) || !self.has_rows(pool).await? {
+            return Ok(IndexState::NotYet);
+        }
+        let started = Instant::now();
+        debug!(vectorizer, "building the index over the embeddings");
+        if !self.build(pool).await? {
+            debug!(vectorizer, "someone else builds the index over the embeddings");
+            return Ok(IndexState::NotYet);
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        info!(vectorizer, seconds, "built the index over the embeddings");
+        Ok(IndexState::Built)
     }
 
-    /// Whether there are rows enough for it.
-    pub(crate) async fn has_rows(&self, pool: &Database) -> Result<bool, Error> {
-        statement(&self.enough)
-            .bind(self.when.min_rows)
-            .one_on(pool)
-            .await?
-            .try_get(0)
+    /// Whether the store has rows enough.
+    async fn has_rows(&self, pool: &Database) -> Result<bool, DatabaseError> {
+        let enough = statement(&self.enough).bind(self.when.min_rows);
+        Ok(enough.one_on(pool).await?.try_get(0)?)
     }
 
-    /// Builds the index, unless someone else is at it. Answers whether it did.
-    pub(crate) async fn build(&self, pool: &Database) -> Result<bool, Error> {
-        // a session of its own: a lock that is left to a pool's connection is left to whoever gets it next
+    /// Builds the index, unless someone else does. Returns whether it did.
+    async fn build(&self, pool: &Database) -> Result<bool, DatabaseError> {
+        // a session of its own: a lock on a pool's connection would pass to whoever gets the connection next
         let mut connection = pool.acquire().await?.detach();
         let built = self.build_on(&mut connection).await;
         connection.close().await.ok();
         built
     }
 
-    async fn build_on(&self, connection: &mut PgConnection) -> Result<bool, Error> {
-        // it takes as long as it takes
+    async fn build_on(&self, connection: &mut PgConnection) -> Result<bool, DatabaseError> {
+        // a build may take hours
         raw_sql("set statement_timeout = 0; set lock_timeout = 0")
             .execute(&mut *connection)
             .await?;
@@ -168,10 +210,11 @@ impl Index {
         Ok(true)
     }
 
-    /// What there is by the index's name, which is not a valid one.
-    async fn leftover(&self, connection: &mut PgConnection) -> Result<Leftover, Error> {
-        // A build without our lock, by someone who repairs it by hand, has this lock on the table (and so has a vacuum, which ends).
-        let sql = "select exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = i.indrelid \
+    /// The invalid index of this name, if there is one.
+    async fn leftover(&self, connection: &mut PgConnection) -> Result<Leftover, DatabaseError> {
+        // Someone who builds by hand, without our lock, holds this lock on the table. So does a vacuum, which ends.
+        let sql = "select exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = \
+                   i.indrelid \
                        and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) \
                        and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_backend_pid()) \
                    from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and not i.indisvalid";
@@ -183,7 +226,7 @@ impl Index {
         }
     }
 
-    /// A column of the application's own may be of another of pgvector's types, which has operator classes of its own.
+    /// A column destination may have another of pgvector's types, with operator classes of its own.
     fn statement(&self, vector_schema: &str, column_type: &str) -> String {
         // diskann has the operator class of its extension, which is its default
         let opclass =
@@ -204,13 +247,13 @@ impl Index {
     }
 }
 
-/// What a name is taken by.
+/// The index that a name is taken by.
 #[derive(Debug, PartialEq, Eq)]
 enum Leftover {
     None,
-    /// An invalid index that someone seems to be working on.
+    /// An invalid index that someone seems to build.
     InUse,
-    /// What a build left behind that did not end.
+    /// An invalid index that a killed build left behind.
     Invalid,
 }
 
@@ -245,19 +288,35 @@ fn set<const N: usize>(options: [(&'static str, Option<String>); N]) -> Vec<(&'s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::queue::key_sql::KeySql;
+
+    fn index(indexing: &Indexing, column: &str) -> Option<IndexBuilder> {
+        let key_sql = KeySql {
+            id: 7,
+            source: r#""s""#.into(),
+            queue: r#""q""#.into(),
+            failed: None,
+            keys: Vec::new(),
+        };
+        let (schema, table) = ("public", "Posts");
+        let place = EmbeddingPlace { schema, table, column };
+        IndexBuilder::new((7, "v"), Some(indexing), place, Arc::new(Queue::new(&key_sql)))
+    }
 
     fn sql(indexing: impl Into<Indexing>) -> Option<String> {
-        let index = Index::new(7, Some(&indexing.into()), "public", "Posts", "embedding");
+        let index = index(&indexing.into(), "embedding");
         index.map(|index| index.statement("ext", "vector"))
     }
 
     #[test]
     fn a_column_of_another_type_has_its_operator_class() {
-        let hnsw = Indexing::hnsw().opclass("vector_ip_ops").into();
-        let index = Index::new(7, Some(&hnsw), "public", "Posts", "e").unwrap();
+        let index = index(&Indexing::hnsw().opclass("vector_ip_ops").into(), "e").unwrap();
         assert_eq!(
             index.statement("ext", "halfvec"),
-            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("e" "ext"."halfvec_ip_ops")"#
+            concat!(
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
+                r#"USING hnsw ("e" "ext"."halfvec_ip_ops")"#
+            )
         );
     }
 
@@ -266,11 +325,17 @@ mod tests {
         let hnsw = Indexing::hnsw().opclass("vector_ip_ops").m(8).ef_construction(32);
         assert_eq!(
             sql(hnsw).unwrap(),
-            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("embedding" "ext"."vector_ip_ops") WITH (m = 8, ef_construction = 32)"#
+            concat!(
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
+                r#"USING hnsw ("embedding" "ext"."vector_ip_ops") WITH (m = 8, ef_construction = 32)"#
+            )
         );
         assert_eq!(
             sql(Indexing::hnsw()).unwrap(),
-            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("embedding" "ext"."vector_cosine_ops")"#
+            concat!(
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
+                r#"USING hnsw ("embedding" "ext"."vector_cosine_ops")"#
+            )
         );
         let diskann = Indexing::diskann()
             .storage_layout("plain")
@@ -278,18 +343,21 @@ mod tests {
             .max_alpha(1.5);
         assert_eq!(
             sql(diskann).unwrap(),
-            r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_diskann" ON "public"."Posts" USING diskann ("embedding") WITH (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+            concat!(
+                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_diskann" ON "public"."Posts" "#,
+                r#"USING diskann ("embedding") WITH (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
+            )
         );
         assert_eq!(sql(Indexing::none()), None);
     }
 
     #[test]
     fn an_empty_queue_is_waited_for_unless_it_is_not_wanted() {
-        let when = |indexing: Hnsw| Index::new(7, Some(&indexing.into()), "s", "t", "c").unwrap().when;
+        let when = |indexing: Hnsw| index(&indexing.into(), "c").unwrap().when;
         let hnsw = Indexing::hnsw().min_rows(5);
         assert_eq!(
             when(hnsw.clone()),
-            When {
+            BuildWhen {
                 min_rows: 5,
                 queue_is_empty: true
             }

@@ -1,15 +1,12 @@
-//! Waking up: how a lane that has nothing to do learns of work before its poll interval is over, at next to no cost to anyone.
+//! Waking: how an idle runner learns of work before its poll interval is over.
 //!
-//! On this crate's catalog whoever queues a row notifies, but only while a worker sleeps: the triggers in `sql/triggers.sql` say how the two
-//! do not miss each other. A lane does not lie down at once but looks a few times first, so that under steady writes, where it is
-//! needed least, nobody notifies.
+//! On this crate's catalog, whoever queues a row notifies, but only while a worker has subscribed: `triggers.sql` says
+//! how the two do not miss each other. A runner does not subscribe at once. It looks a few times first, so that under
+//! steady writes nobody notifies.
 //!
-//! Elsewhere (pgai's triggers notify nobody; so do ours where a transaction may be prepared, or where a pooler swallows notifications), one
-//! connection for all lanes peeks: first whether any transaction of the server has ended since, which is one small number to compare, and only then
-//! into the queues of those that sleep. The number is compared by the server, so that while nothing happens nothing is sent but one statement a
-//! second.
+//! pgai's triggers notify nobody. There, and where a transaction may be prepared or a pooler keeps notifications to
+//! itself, runners poll.
 
-mod change;
 mod listener;
 #[cfg(test)]
 mod tests;
@@ -17,205 +14,188 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, Row as _, query};
+use sea_orm::sqlx::{Row as _, query};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use self::listener::Watch;
-use crate::worker::connection::{Database, On as _};
-use crate::worker::queue::key_sql::Sql;
+use self::listener::Listener;
+use super::connection::{Database, On as _};
+use super::database_error::DatabaseError;
 
 /// The channel that the triggers notify, with the vectorizer's id.
 const CHANNEL: &str = "pgai_sea_wake";
-/// The first half of a vectorizer's advisory lock; the second is its id.
+/// The first half of a vectorizer's advisory lock. The second half is its id.
 const LOCK: i32 = 1_348_947_831;
-/// Looks before a lane lies down, and the pause before each.
-const LOOKS: [Duration; 4] = [
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(40),
-];
-/// The pause before it tries again to lie down, where someone was writing just then, or where it was woken for nothing.
+/// The pause before the first look for work. It doubles with each look that finds none.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// A runner subscribes after so many looks for nothing.
+const LOOKS: u32 = 4;
+/// The pause before another attempt to subscribe, where someone was writing or nothing can be heard.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What wakes the lanes of a worker.
+/// What wakes the runners of a worker.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Alarm {
-    /// `None` if lanes sleep for their whole poll interval.
+pub(crate) struct Notifications {
+    /// `None` if runners only poll.
     requests: Option<mpsc::UnboundedSender<Request>>,
 }
 
-/// What a lane asks for.
+/// What a waiter asks the listener for.
 #[derive(Debug)]
 enum Request {
-    Lie(Bed),
-    Rise(i32),
+    Subscribe(Subscription),
+    Unsubscribe(i32),
 }
 
-/// A lane that wants to be woken.
+/// A waiter that wants to be woken.
 #[derive(Debug)]
-struct Bed {
+struct Subscription {
     vectorizer: i32,
-    /// Whether its triggers notify.
-    is_notified: bool,
-    /// Selects whether there is work.
-    peek: Sql,
-    /// The lane last looked for work after this, and found none.
-    looked: Instant,
     wake: Arc<Notify>,
-    laid: oneshot::Sender<Laid>,
+    answer: oneshot::Sender<Subscribed>,
 }
 
-/// How lying down went.
+/// How subscribing went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Laid {
-    /// What is committed from now on wakes the lane.
-    Asleep,
-    /// The same for as long as another worker sleeps.
+enum Subscribed {
+    /// Every commit from now on wakes the runner.
+    Alone,
+    /// The same, for as long as another worker has subscribed.
     Beside,
-    /// Somebody is writing.
+    /// Not yet: somebody is writing.
     NotYet,
-    /// Nothing can wake anyone for so long, after which it is worth asking again.
+    /// Nothing can be heard for so long.
     Deaf(Duration),
 }
 
-impl Alarm {
-    /// An alarm, and what has to run for it. It takes a connection of its own, with the options of the pool's, once a lane has nothing to do.
-    pub(crate) fn new(pool: &Database, peek_interval: Duration) -> (Self, impl Future<Output = ()> + Send + 'static) {
+impl Notifications {
+    /// Notifications, and the listener that has to run for them. The listener takes a connection of its own, with the
+    /// options of the pool's, once a waiter subscribes.
+    pub(crate) fn new(pool: &Database) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (requests, received) = mpsc::unbounded_channel();
-        let watch = Watch::new(pool.clone(), peek_interval, received);
-        (
-            Self {
-                requests: Some(requests),
-            },
-            watch.run(),
-        )
+        let listener = Listener::new(pool.clone(), received);
+        let requests = Some(requests);
+        (Self { requests }, listener.run())
     }
 
-    /// For the lane of a vectorizer; `peek` selects whether its queue has work.
-    pub(crate) async fn sleeper(&self, pool: &Database, vectorizer: i32, peek: Sql) -> Result<Sleeper, Error> {
-        let is_notified = match self.requests {
-            Some(_) => is_notified(pool, vectorizer).await?,
-            None => false,
+    /// A waiter for the runner of a vectorizer.
+    pub(crate) async fn waiter(&self, pool: &Database, vectorizer: i32) -> Result<Waiter, DatabaseError> {
+        let requests = match &self.requests {
+            Some(requests) if triggers_notify(pool, vectorizer).await? => Some(requests.clone()),
+            _ => None,
         };
-        Ok(Sleeper {
-            vectorizer,
-            is_notified,
-            peek,
-            requests: self.requests.clone(),
-            looked: Instant::now(),
-            wake: Arc::default(),
-            laid: Laid::NotYet,
-            looks: 0,
-            vain: 0,
-        })
+        Ok(Waiter::new(vectorizer, requests))
     }
 }
 
-/// Whether the vectorizer's triggers notify, and nobody's transaction fails for it.
-async fn is_notified(pool: &Database, vectorizer: i32) -> Result<bool, Error> {
+/// Whether the vectorizer's triggers notify. A transaction that notifies cannot be prepared, so they must not where
+/// that is possible.
+async fn triggers_notify(pool: &Database, vectorizer: i32) -> Result<bool, DatabaseError> {
     let sql = "select current_setting('max_prepared_transactions')::int = 0 and exists ( \
                    select from ai.vectorizer v \
                    join pg_catalog.pg_namespace n on n.nspname = v.queue_schema \
                    join pg_catalog.pg_proc p on p.pronamespace = n.oid and p.proname = v.trigger_name \
                    where v.id = $1 and strpos(p.prosrc, $2) > 0)";
     let row = query(sql).bind(vectorizer).bind(format!("'{CHANNEL}'"));
-    row.one_on(pool).await?.try_get(0)
+    Ok(row.one_on(pool).await?.try_get(0)?)
 }
 
-/// One lane's sleep.
+/// Waits for work on behalf of one runner.
 #[derive(Debug)]
-pub(crate) struct Sleeper {
+pub(crate) struct Waiter {
     vectorizer: i32,
-    is_notified: bool,
-    peek: Sql,
+    /// `None` if it only polls.
     requests: Option<mpsc::UnboundedSender<Request>>,
-    /// When a rest was last over: after that the lane looks for work.
-    looked: Instant,
     wake: Arc<Notify>,
-    laid: Laid,
-    /// Looks for nothing since there was work.
-    looks: usize,
-    /// How often it was woken since, for nothing.
-    vain: u32,
+    subscribed: Option<Subscribed>,
+    /// Looks that found nothing since there was work. Those that a notification caused count as well.
+    looks: u32,
 }
 
-impl Sleeper {
-    /// There is work.
-    pub(crate) fn rise(&mut self) {
-        self.leave();
-        (self.looks, self.vain) = (0, 0);
+impl Waiter {
+    fn new(vectorizer: i32, requests: Option<mpsc::UnboundedSender<Request>>) -> Self {
+        Self {
+            vectorizer,
+            requests,
+            wake: Arc::default(),
+            subscribed: None,
+            looks: 0,
+        }
     }
 
-    /// Waits after a look that found no work until it is time for another, for `longest` at most.
-    pub(crate) async fn rest(&mut self, longest: Duration) {
-        self.pause(longest).await;
-        self.looked = Instant::now();
+    /// The runner has found work.
+    pub(crate) fn found_work(&mut self) {
+        self.unsubscribe();
+        self.looks = 0;
     }
 
-    async fn pause(&mut self, longest: Duration) {
+    /// Waits until it is time to look for work again, for `longest` at most.
+    pub(crate) async fn wait(&mut self, longest: Duration) {
         if self.requests.is_none() {
             return sleep(longest).await;
         }
-        if self.laid != Laid::NotYet {
+        if let Some(subscribed) = self.subscribed {
             if timeout(longest, self.wake.notified()).await.is_ok() {
-                self.laid = Laid::NotYet;
-                self.vain += 1;
+                self.subscribed = None;
+                self.looks += 1;
             } else {
-                self.vain = 0;
-                if self.laid == Laid::Beside {
-                    self.leave();
+                self.looks = LOOKS;
+                // the other worker may be gone
+                if subscribed == Subscribed::Beside {
+                    self.unsubscribe();
                 }
             }
             return;
         }
-        if let Some(&pause) = LOOKS.get(self.looks) {
+        if self.looks < LOOKS {
+            let pause = FIRST_PAUSE * 2_u32.pow(self.looks);
             self.looks += 1;
             return sleep(pause.min(longest)).await;
         }
-        if let Some(more) = self.vain.checked_sub(2) {
-            sleep(AGAIN.saturating_mul(2_u32.saturating_pow(more)).min(longest)).await;
+        // woken for nothing again and again: the rows are in other workers' hands
+        if let Some(vain) = (self.looks - LOOKS).checked_sub(2) {
+            sleep(AGAIN.saturating_mul(2_u32.saturating_pow(vain)).min(longest)).await;
         }
-        let wait = match timeout(longest, self.lie()).await.unwrap_or(Laid::NotYet) {
-            Laid::NotYet => AGAIN,
-            Laid::Deaf(wait) => wait.max(AGAIN),
-            laid => {
-                self.laid = laid;
+        let subscribed = timeout(longest, self.subscribe()).await.unwrap_or(Subscribed::NotYet);
+        let pause = match subscribed {
+            Subscribed::Alone | Subscribed::Beside => {
+                self.subscribed = Some(subscribed);
+                // the runner looks once more now, as work may have come before the subscription
                 return;
             }
+            Subscribed::NotYet => AGAIN,
+            Subscribed::Deaf(pause) => pause.max(AGAIN),
         };
-        self.leave();
-        sleep(wait.min(longest)).await;
+        self.unsubscribe();
+        sleep(pause.min(longest)).await;
     }
 
-    async fn lie(&self) -> Laid {
-        let (laid, answer) = oneshot::channel();
-        let bed = Bed {
+    async fn subscribe(&self) -> Subscribed {
+        let (answer, subscribed) = oneshot::channel();
+        let subscription = Subscription {
             vectorizer: self.vectorizer,
-            is_notified: self.is_notified,
-            peek: Sql::clone(&self.peek),
-            looked: self.looked,
             wake: Arc::clone(&self.wake),
-            laid,
+            answer,
         };
-        match self.requests.as_ref().map(|requests| requests.send(Request::Lie(bed))) {
-            Some(Ok(())) => answer.await.unwrap_or(Laid::NotYet),
-            _ => Laid::NotYet,
-        }
+        self.request(Request::Subscribe(subscription));
+        subscribed.await.unwrap_or(Subscribed::NotYet)
     }
 
-    fn leave(&mut self) {
-        self.laid = Laid::NotYet;
+    fn unsubscribe(&mut self) {
+        self.subscribed = None;
+        self.request(Request::Unsubscribe(self.vectorizer));
+    }
+
+    fn request(&self, request: Request) {
         if let Some(requests) = &self.requests {
-            // whoever does not listen any more has no bed either
-            requests.send(Request::Rise(self.vectorizer)).ok();
+            // a listener that is gone has no subscriptions either
+            requests.send(request).ok();
         }
     }
 }
 
-impl Drop for Sleeper {
+impl Drop for Waiter {
     fn drop(&mut self) {
-        self.leave();
+        self.unsubscribe();
     }
 }

@@ -33,12 +33,13 @@ impl Embedders {
 mod configured {
     use std::sync::Arc;
 
-    use sea_orm::sqlx::{Error, Row, query};
+    use sea_orm::sqlx::{Row as _, query};
     use tracing::debug;
 
     use crate::config::Embedding;
     use crate::embedder::{EmbedError, Embedder, environment, from_config};
     use crate::worker::connection::{Database, On as _};
+    use crate::worker::database_error::DatabaseError;
 
     /// API keys are those of the environment, or else of the database.
     pub(super) async fn embedder(pool: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
@@ -54,15 +55,15 @@ mod configured {
 
     /// The secret of that name, if the `ai` extension is there and this role may see the secret.
     async fn reveal(pool: &Database, name: &str) -> Option<String> {
-        let revealed: Result<Option<String>, Error> = async {
+        let revealed: Result<Option<String>, DatabaseError> = async {
             let exists = "select exists (select from pg_catalog.pg_proc p \
                           join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
                           where n.nspname = 'ai' and p.proname = 'reveal_secret')";
-            if !query(exists).one_on(pool).await?.try_get(0)? {
+            if !query(exists).one_on(pool).await?.try_get::<bool, _>(0)? {
                 return Ok(None);
             }
             let reveal = query("select ai.reveal_secret($1)::text").bind(name.to_owned());
-            reveal.one_on(pool).await?.try_get(0)
+            Ok(reveal.one_on(pool).await?.try_get(0)?)
         }
         .await;
         match revealed {

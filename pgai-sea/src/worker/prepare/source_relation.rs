@@ -1,24 +1,26 @@
-//! What the source looks like.
+//! The relation that source rows are read from, and its columns.
 
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::postgres::types::Oid;
-use sea_orm::sqlx::{Error, Row};
+use sea_orm::sqlx::{Error, Row as _};
 
 use crate::sql::qualified;
 use crate::worker::connection::{Database, On as _};
+use crate::worker::database_error::DatabaseError;
 use crate::worker::queue::key_sql::{Sql, statement};
 
 /// The relation that source rows are read from.
 ///
-/// It is found by what follows a rename: this crate's catalog has a view of the source for it, in which the columns have the
-/// names of the configuration; pgai's has triggers, which stay with their table.
+/// It is found by an object that follows a rename. This crate's catalog has a view of the source, in which the columns
+/// have the names of the configuration. pgai's catalog has triggers, which stay with their table.
 #[derive(Debug)]
-pub(crate) struct Relation {
+pub(crate) struct SourceRelation {
     pub(crate) schema: String,
     pub(crate) name: String,
     /// Whether it is the view.
     pub(crate) is_view: bool,
-    /// Whether rows can come and go with a table under another name, as partitions do, and are not hidden from their owner.
+    /// Whether rows can come and go with a table of another name, as with partitions, and are not hidden from their
+    /// owner.
     pub(crate) is_divided: bool,
     pub(crate) columns: Vec<SourceColumn>,
 }
@@ -31,13 +33,14 @@ pub(crate) struct SourceColumn {
     pub(crate) attnum: i16,
     /// Schema-qualified and quoted, to be cast to.
     pub(crate) sql_type: String,
-    /// The name of the base type: a domain's is that of what it is over.
+    /// The name of the base type. A domain's base type is the type under it.
     pub(crate) base_type: String,
 }
 
 const RELATION: &str = "
 select c.oid, n.nspname::text, c.relname::text, c.relkind = 'v', exists (
-    select from pg_catalog.pg_class s where (s.relkind = 'p' or exists (select from pg_catalog.pg_inherits i where i.inhparent = s.oid))
+    select from pg_catalog.pg_class s where (s.relkind = 'p' or exists (select from pg_catalog.pg_inherits i where
+    i.inhparent = s.oid))
     and not s.relforcerowsecurity
     and (s.oid = c.oid or s.oid in (
         select d.refobjid from pg_catalog.pg_rewrite r
@@ -81,8 +84,8 @@ from bases b join pg_catalog.pg_type t on t.oid = b.base
 where t.typtype <> 'd'
 order by b.attnum";
 
-/// The source of a vectorizer; `None` if it is gone.
-pub(crate) async fn source(pool: &Database, vectorizer: i32) -> Result<Option<Relation>, Error> {
+/// The source of a vectorizer. `None` if it is gone.
+pub(crate) async fn source_relation(pool: &Database, vectorizer: i32) -> Result<Option<SourceRelation>, DatabaseError> {
     let found = statement(&Sql::from(RELATION)).bind(vectorizer).any_on(pool).await?;
     let Some(found) = found else { return Ok(None) };
     let relation: Oid = found.try_get(0)?;
@@ -95,7 +98,7 @@ pub(crate) async fn source(pool: &Database, vectorizer: i32) -> Result<Option<Re
             base_type: row.try_get(4)?,
         })
     };
-    Ok(Some(Relation {
+    Ok(Some(SourceRelation {
         schema: found.try_get(1)?,
         name: found.try_get(2)?,
         is_view: found.try_get(3)?,

@@ -1,94 +1,79 @@
-//! Rows that fail: attempts are counted in the queue, after the last one the key is a dead letter, and each is recorded with its reason.
+//! Rows that fail. The queue counts their attempts. After the last one the key moves to the table of dead letters. Each
+//! failure is recorded with its reason in `ai.vectorizer_errors`.
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, PgConnection, Row};
-use serde_json::json;
+use sea_orm::sqlx::PgConnection;
+use serde_json::{Map, Value, json};
 
+use super::key_sql::{Key, KeySql, Sql, statement, with_keys};
+use super::{Stamp, mine, places};
 use crate::worker::backoff::delay;
 use crate::worker::connection::{Database, On as _};
-use crate::worker::event::DeadLetter;
-use crate::worker::prepare::Assignment;
-use crate::worker::queue::key_sql::{Key, Names, Sql, statement, with_keys};
-use crate::worker::queue::{Stamp, mine, ordinal};
-use crate::worker::write::commit::{Item, Outcome};
+use crate::worker::database_error::DatabaseError;
 
-/// The wait after the first failed attempt; it doubles.
+/// The wait after the first failed attempt, unless the worker is told another one. It doubles with each attempt ..
 const FIRST_DELAY: Duration = Duration::from_secs(15);
-/// The longest wait between attempts.
+/// .. up to this.
 const LONGEST_DELAY: Duration = Duration::from_mins(30);
 
 const RECORD: &str = "insert into ai._vectorizer_errors (id, message, details) \
-                      select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, details)";
+                      select $1, e.message, e.details::jsonb from unnest($2::text[], $3::text[]) as e (message, \
+                      details)";
 
-const LOADING: &str = "loading";
-
-/// Why a row failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// `loading`, `chunking`, `embedding` or `writing`: the dead letter's `failure_step`.
+/// A key whose row has failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FailedKey<'k> {
+    pub(crate) key: &'k Key,
+    /// Failed attempts before this one.
+    pub(crate) attempts: i32,
+    /// `loading`, `chunking`, `embedding` or `writing`.
     pub(crate) step: &'static str,
-    pub(crate) reason: String,
+    pub(crate) reason: &'k str,
 }
 
-impl Failure {
-    pub(crate) fn chunking(reason: String) -> Self {
-        let step = "chunking";
-        Self { step, reason }
-    }
-
-    /// Of a row that could not be read.
-    pub(crate) fn loading(reason: String) -> Self {
-        let step = LOADING;
-        Self { step, reason }
-    }
-
-    pub(crate) fn is_loading(&self) -> bool {
-        self.step == LOADING
-    }
-}
-
-/// The statements on failed attempts of one vectorizer.
+/// The statements on failed rows of one vectorizer.
 #[derive(Debug)]
-pub(crate) struct Failures {
+pub(crate) struct DeadLetters {
     id: i32,
-    names: Vec<String>,
+    columns: Vec<String>,
     defer: Sql,
     bury: Option<Sql>,
     unbury: Option<Sql>,
     record: Sql,
 }
 
-impl Failures {
-    pub(crate) fn new(names: &Names) -> Self {
-        let (attempts, delays) = (names.parameter(2), names.parameter(3));
-        let bury = names.failed.as_ref().map(|failed| {
+impl DeadLetters {
+    pub(crate) fn new(key_sql: &KeySql) -> Self {
+        let (attempts, delays) = (key_sql.parameter(2), key_sql.parameter(3));
+        let bury = key_sql.failed.as_ref().map(|failed| {
             format!(
                 "insert into {failed} ({}, failure_step) select {}, (${}::text[])[k.n] from {}",
-                names.columns(""),
-                names.typed().join(", "),
-                names.parameter(1),
-                names.given(),
+                key_sql.columns(""),
+                key_sql.typed().join(", "),
+                key_sql.parameter(1),
+                key_sql.given(),
             )
             .into()
         });
-        let unbury = names.failed.as_ref().map(|failed| {
+        let unbury = key_sql.failed.as_ref().map(|failed| {
             format!(
                 "delete from {failed} f using {} where {}",
-                names.given(),
-                names.matches("f")
+                key_sql.given(),
+                key_sql.matches("f")
             )
             .into()
         });
         Self {
-            id: names.id,
-            names: names.keys.iter().map(|key| key.name.clone()).collect(),
+            id: key_sql.id,
+            columns: key_sql.keys.iter().map(|key| key.name.clone()).collect(),
             defer: format!(
                 "{}, deferred as (update {} q set loading_retries = (${attempts}::int[])[mine.n], \
-                 loading_retry_after = date_trunc('milliseconds', clock_timestamp() + make_interval(secs => (${delays}::float8[])[mine.n])) \
+                 loading_retry_after = date_trunc('milliseconds', clock_timestamp() + make_interval(secs => \
+                 (${delays}::float8[])[mine.n])) \
                  from mine where q.ctid = mine.at returning mine.n) select distinct n from deferred",
-                mine(names),
-                names.queue,
+                mine(key_sql),
+                key_sql.queue,
             )
             .into(),
             bury,
@@ -97,138 +82,101 @@ impl Failures {
         }
     }
 
-    /// Whether there is a table for dead letters; pgai's first versions have none.
+    /// Whether there is a table for dead letters. pgai's first versions have none.
     pub(crate) fn can_bury(&self) -> bool {
         self.bury.is_some()
     }
 
-    /// Counts an attempt of the items at `places` and leaves them in the queue for later; tells which (from 0, among `places`)
-    /// were still this batch's.
+    /// Counts an attempt of the keys and leaves them in the queue for later. Returns which of them (from 0) still
+    /// belonged to this batch. `first_delay` is the wait after a first attempt.
     pub(crate) async fn defer(
         &self,
         connection: &mut PgConnection,
-        items: &[&Item],
-        places: &[usize],
+        failed: &[FailedKey<'_>],
         stamp: Stamp,
-        assignment: &Assignment,
-    ) -> Result<Vec<usize>, Error> {
-        if places.is_empty() {
+        first_delay: Option<Duration>,
+    ) -> Result<Vec<usize>, DatabaseError> {
+        if failed.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<&Key> = places.iter().map(|&place| &items[place].key).collect();
-        let attempts: Vec<i32> = places
-            .iter()
-            .map(|&place| items[place].attempts.saturating_add(1))
-            .collect();
-        let first = assignment.retry_delay.unwrap_or(FIRST_DELAY);
-        let delays: Vec<f64> = attempts
-            .iter()
-            .map(|&attempts| delay(first, LONGEST_DELAY, u32::try_from(attempts - 1).unwrap_or_default()).as_secs_f64())
-            .collect();
-        let deferred = with_keys(&self.defer, self.names.len(), &keys)
+        let keys: Vec<&Key> = failed.iter().map(|failed| failed.key).collect();
+        let attempts: Vec<i32> = failed.iter().map(|failed| failed.attempts.saturating_add(1)).collect();
+        let first = first_delay.unwrap_or(FIRST_DELAY);
+        let delays = failed.iter().map(|failed| {
+            let failures = u32::try_from(failed.attempts).unwrap_or(0);
+            delay(first, LONGEST_DELAY, failures).as_secs_f64()
+        });
+        let defer = with_keys(&self.defer, self.columns.len(), &keys)
             .bind(stamp)
             .bind(attempts)
-            .bind(delays);
-        let deferred = deferred.fetch_all(connection).await?;
-        deferred.iter().map(|row| ordinal(row.try_get(0)?)).collect()
+            .bind(delays.collect::<Vec<_>>());
+        places(&defer.fetch_all(connection).await?)
     }
 
-    /// Makes dead letters of the items at `places`.
+    /// Makes dead letters of the keys.
     pub(crate) async fn bury(
         &self,
         connection: &mut PgConnection,
-        items: &[&Item],
-        places: &[usize],
-    ) -> Result<(), Error> {
-        let Some(bury) = self.bury.as_ref().filter(|_| !places.is_empty()) else {
-            return Ok(());
-        };
-        let keys: Vec<&Key> = places.iter().map(|&place| &items[place].key).collect();
-        let steps: Vec<&str> = places
-            .iter()
-            .filter_map(|&place| failure(items[place]))
-            .map(|f| f.step)
-            .collect();
-        with_keys(bury, self.names.len(), &keys)
-            .bind(steps)
-            .execute(connection)
-            .await?;
+        failed: &[FailedKey<'_>],
+    ) -> Result<(), DatabaseError> {
+        if let Some(bury) = self.bury.as_ref().filter(|_| !failed.is_empty()) {
+            let keys: Vec<&Key> = failed.iter().map(|failed| failed.key).collect();
+            let steps: Vec<&str> = failed.iter().map(|failed| failed.step).collect();
+            let bury = with_keys(bury, self.columns.len(), &keys).bind(steps);
+            bury.execute(connection).await?;
+        }
         Ok(())
     }
 
     /// Removes the dead letters of keys that are no longer given up, or will be anew.
-    pub(crate) async fn unbury(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<(), Error> {
+    pub(crate) async fn unbury(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<(), DatabaseError> {
         if let Some(unbury) = self.unbury.as_ref().filter(|_| !keys.is_empty()) {
-            with_keys(unbury, self.names.len(), keys).execute(connection).await?;
+            with_keys(unbury, self.columns.len(), keys).execute(connection).await?;
         }
         Ok(())
     }
 
     /// A key with its columns' names.
-    fn key(&self, key: &Key) -> serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn named(&self, key: &Key) -> Map<String, Value> {
         let values = key.iter().map(|value| json!(value));
-        self.names.iter().cloned().zip(values).collect()
+        self.columns.iter().cloned().zip(values).collect()
     }
 
-    /// What is said of an item that has failed for the last time.
-    pub(crate) fn letter(&self, vectorizer: &str, item: &Item) -> Option<DeadLetter> {
-        let Failure { step, reason } = failure(item)?.clone();
-        Some(DeadLetter {
-            vectorizer: vectorizer.to_owned(),
-            key: self.key(&item.key),
-            step,
-            reason,
-        })
-    }
-
-    /// Records the failures of the items at `places` where people look for them.
+    /// Records the failures in `ai.vectorizer_errors`.
     pub(crate) async fn record(
         &self,
         connection: &mut PgConnection,
-        items: &[&Item],
-        places: impl Iterator<Item = usize>,
-    ) -> Result<(), Error> {
+        failed: impl Iterator<Item = FailedKey<'_>>,
+    ) -> Result<(), DatabaseError> {
         let (mut messages, mut details) = (Vec::new(), Vec::new());
-        for item in places.map(|place| items[place]) {
-            let Some(failure) = failure(item) else { continue };
-            let key = self.key(&item.key);
-            messages.push(format!("{} failed", failure.step));
+        for failed in failed {
+            messages.push(format!("{} failed", failed.step));
             // a jsonb cannot hold NUL
-            let reason = failure.reason.replace('\0', "");
-            let details_of =
-                json!({"step": failure.step, "error_reason": reason, "key": key, "attempt": item.attempts + 1});
-            details.push(details_of.to_string());
+            let reason = failed.reason.replace('\0', "");
+            let (key, attempt) = (self.named(failed.key), failed.attempts.saturating_add(1));
+            let of = json!({"step": failed.step, "error_reason": reason, "key": key, "attempt": attempt});
+            details.push(of.to_string());
         }
-        if messages.is_empty() {
-            return Ok(());
+        if !messages.is_empty() {
+            let record = statement(&self.record).bind(self.id).bind(messages).bind(details);
+            record.execute(connection).await?;
         }
-        statement(&self.record)
-            .bind(self.id)
-            .bind(messages)
-            .bind(details)
-            .execute(connection)
-            .await?;
         Ok(())
     }
 }
 
-/// Records trouble that is no row's.
-pub(crate) async fn record_trouble(
+/// Records in `ai.vectorizer_errors` what is no row's fault.
+pub(crate) async fn record_error(
     database: &Database,
     vectorizer: i32,
     message: &str,
-    details: &serde_json::Value,
-) -> Result<(), Error> {
+    reason: &str,
+) -> Result<(), DatabaseError> {
+    // a jsonb cannot hold NUL
+    let details = json!({"error_reason": reason.replace('\0', "")});
     let record = statement(&Sql::from(RECORD))
         .bind(vectorizer)
         .bind(vec![message.to_owned()]);
     record.bind(vec![details.to_string()]).execute_on(database).await?;
     Ok(())
-}
-
-fn failure(item: &Item) -> Option<&Failure> {
-    match &item.outcome {
-        Outcome::Failed(failure) => Some(failure),
-        Outcome::Chunks(_) | Outcome::Column(_) => None,
-    }
 }

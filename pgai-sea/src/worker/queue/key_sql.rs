@@ -1,7 +1,7 @@
-//! How one vectorizer's tables and key are written in SQL.
+//! How a vectorizer's tables and keys are written in SQL.
 //!
-//! Keys travel as text, one array per key column, and are cast to the column's type in the statement: any type and any number
-//! of columns, and nothing of a key is ever part of the SQL.
+//! Keys are parameters: one array of texts per key column. The statement casts them to the column's type. So a key may
+//! have any number of columns of any type, and no value of a key is ever part of the SQL.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{AssertSqlSafe, Postgres, query};
 
 use crate::sql::{quote_identifier, quote_literal};
+use crate::worker::database_error::DatabaseError;
 
 /// A source row's key: each column's text, in the order of `source_pk`.
 pub(crate) type Key = Vec<String>;
@@ -18,26 +19,28 @@ pub(crate) type Key = Vec<String>;
 /// A statement made once per vectorizer, so that the driver prepares it once per connection.
 pub(crate) type Sql = Arc<str>;
 
-/// A key column.
+/// A column of the key, as the worker casts to it.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyColumn {
+pub(crate) struct TypedKeyColumn {
     pub(crate) name: String,
     /// Schema-qualified and quoted.
     pub(crate) sql_type: String,
 }
 
-/// A vectorizer's names, quoted.
+/// The vectorizer's tables and key columns, and the SQL that is made of them.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct KeySql {
     pub(crate) id: i32,
+    /// Quoted, as the queue and the table of dead letters.
     pub(crate) source: String,
     pub(crate) queue: String,
+    /// `None` in pgai's first versions, which keep no dead letters.
     pub(crate) failed: Option<String>,
-    pub(crate) keys: Vec<KeyColumn>,
+    pub(crate) keys: Vec<TypedKeyColumn>,
 }
 
-impl Names {
-    /// `unnest($1::text[], ..) with ordinality as k (k1, .., n)`: the keys that the statement is about, `n` from 1.
+impl KeySql {
+    /// `unnest($1::text[], ..) with ordinality as k (k1, .., n)`: the keys of the statement, `n` from 1.
     pub(crate) fn given(&self) -> String {
         let arrays: Vec<_> = (1..=self.keys.len()).map(|i| format!("${i}::text[]")).collect();
         let columns: Vec<_> = (1..=self.keys.len()).map(|i| format!("k{i}")).collect();
@@ -93,7 +96,8 @@ impl Names {
         columns.collect::<Vec<_>>().join(", ")
     }
 
-    /// `pg_try_advisory_xact_lock(..)` on a key, the very lock that pgai's worker takes. `values` are the typed key columns.
+    /// `pg_try_advisory_xact_lock(..)` on a key, the same lock that pgai's worker takes. `values` are the typed key
+    /// columns.
     pub(crate) fn try_lock(&self, values: &[String]) -> String {
         let mut text = String::from("'|'");
         for (key, value) in self.keys.iter().zip(values) {
@@ -112,20 +116,21 @@ impl Names {
 pub(crate) fn with_keys<'q>(sql: &Sql, columns: usize, keys: &[&Key]) -> Query<'q, Postgres, PgArguments> {
     let mut statement = statement(sql);
     for column in 0..columns {
-        let values: Vec<&str> = keys
+        let values: Vec<String> = keys
             .iter()
-            .map(|key| key.get(column).map_or("", String::as_str))
+            .map(|key| key.get(column).cloned().unwrap_or_default())
             .collect();
-        statement = statement.bind(owned(&values));
+        statement = statement.bind(values);
     }
     statement
-}
-
-fn owned(values: &[&str]) -> Vec<String> {
-    values.iter().map(|&value| value.to_owned()).collect()
 }
 
 /// The statement, all of whose identifiers were quoted when it was made.
 pub(crate) fn statement<'q>(sql: &Sql) -> Query<'q, Postgres, PgArguments> {
     query(AssertSqlSafe(Arc::clone(sql)))
+}
+
+/// The place (from 0) that SQL's `n` (from 1) stands for.
+pub(crate) fn place(n: i64) -> Result<usize, DatabaseError> {
+    usize::try_from(n - 1).map_err(|_| DatabaseError::Answer(format!("{n} is not the number of a key")))
 }

@@ -1,4 +1,4 @@
-//! Keeping a lease while a batch is being embedded.
+//! Renewing a lease while a batch is embedded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,36 +7,36 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use super::key_sql::Key;
+use super::{Queue, Stamp};
 use crate::worker::connection::Database;
-use crate::worker::queue::key_sql::Key;
-use crate::worker::queue::{Queue, Stamp};
 
-/// Renews a lease three times in its length, until told to stop or dropped.
+/// Renews a lease three times in its length, until it is stopped or dropped.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct LeaseRenewer {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Stamp>,
     stamp: Stamp,
 }
 
-impl Keeper {
+impl LeaseRenewer {
     pub(crate) fn start(pool: Database, queue: Arc<Queue>, keys: Vec<Key>, stamp: Stamp, lease: Duration) -> Self {
         let (stop, stopped) = oneshot::channel();
         Self {
             stop: Some(stop),
-            task: tokio::spawn(keep(pool, queue, keys, stamp, lease, stopped)),
+            task: tokio::spawn(renew(pool, queue, keys, stamp, lease, stopped)),
             stamp,
         }
     }
 
-    /// Stops renewing; a renewal that is under way is waited for. The stamp is then the batch's alone.
+    /// Stops renewing, after a renewal that is under way. Nobody else changes the stamp from then on.
     pub(crate) async fn stop(mut self) -> Stamp {
         self.stop.take();
         self.task.await.unwrap_or(self.stamp)
     }
 }
 
-async fn keep(
+async fn renew(
     pool: Database,
     queue: Arc<Queue>,
     keys: Vec<Key>,

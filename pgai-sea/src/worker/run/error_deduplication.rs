@@ -1,4 +1,5 @@
-//! Which trouble is worth a row in the catalog: what it says again and again is not, or weeks of ordinary rate limiting would fill it.
+//! Which errors are worth a row in the catalog. Repeated ones are not, or weeks of ordinary rate limiting
+//! would fill it.
 
 use std::time::Duration;
 
@@ -6,11 +7,11 @@ use tokio::time::Instant;
 
 use super::runner::PROVIDER_FAILED;
 
-/// The same trouble is recorded again after this.
+/// The same error is recorded again after this time.
 const AGAIN: Duration = Duration::from_mins(10);
-/// A provider's trouble, whatever it says, is recorded no more often than this.
+/// A provider's errors, whatever they say, are recorded no more often than this.
 const PROVIDER: Duration = Duration::from_mins(1);
-/// So many different troubles are remembered.
+/// The number of different errors that are remembered.
 const REMEMBERED: usize = 16;
 
 /// What was recorded lately.

@@ -1,4 +1,4 @@
-//! Running: a lane for each vectorizer, once or until told to stop.
+//! Running: a supervisor starts a runner for each vectorizer, once or until it is told to stop.
 
 mod error_deduplication;
 mod reporting;
@@ -7,29 +7,29 @@ mod tracking;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{Error, Row as _};
-use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _, RuntimeErr};
+use sea_orm::sqlx::Row as _;
+use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::runner::{Mode, Runner, Shared};
+use self::tracking::Tracking;
+use super::backoff::Backoff;
+use super::builder::Worker;
+use super::connection::{Database, On as _, Stopping};
+use super::database_error::DatabaseError;
+use super::error::WorkerError;
+use super::notify::Notifications;
+use super::queue::key_sql::statement;
+use super::report::{Report, VectorizerReport};
 use crate::catalog::entities::vectorizer::{Entity, Model};
 use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
-use crate::worker::backoff::Backoff;
-use crate::worker::builder::Worker;
-use crate::worker::connection::{Database, On as _, Stopping};
-use crate::worker::error::WorkerError;
-use crate::worker::notify::Alarm;
-use crate::worker::queue::key_sql::statement;
-use crate::worker::report::{Report, VectorizerReport};
-use crate::worker::run::runner::{Lane, Mode, Shared};
-use crate::worker::run::tracking::Tracking;
 
-/// How often the catalog is looked at for vectorizers that came, went or changed.
+/// How often the worker looks for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
 
 /// The schema in which a table is found along the search path.
@@ -37,32 +37,33 @@ const SCHEMA: &str = "
 select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.oid = to_regclass(quote_ident($1))";
 
-/// The catalog's vectorizers, and those that were asked for: of an entity that names no schema, with the one on the search path.
+/// The catalog's vectorizers, and those that were asked for. An entity that names no schema has that of the search
+/// path.
 struct Present {
     models: Vec<Model>,
     only: Vec<VectorizerRef>,
 }
 
-/// What a lane gives back.
+/// What a runner returns.
 type Ended = (VectorizerReport, Option<WorkerError>);
 
 impl Worker {
-    /// Works until nothing is left to do now: the queues are empty, other workers' leases included, but for rows that failed and
-    /// whose next attempt is not due yet.
+    /// Works until the queues are empty. It waits for other workers' leases, but not for rows that failed and whose
+    /// next attempt is not due yet.
     ///
-    /// Dropping the future stops at once; what was claimed is another worker's when the lease has run out.
-    /// [`run_once_until`](Self::run_once_until) can be stopped without a loss.
+    /// Dropping the future stops the worker at once. Other workers can claim its rows when the lease has run out.
+    /// [`run_once_until`](Self::run_once_until) stops without leaving leases.
     ///
     /// # Errors
     ///
-    /// The database is not there, has no catalog, or has no vectorizer of a name that was asked for. What goes wrong with
-    /// single vectorizers is in the [`Report`].
+    /// The database cannot be reached, has no catalog, or has no vectorizer of a given name. Errors of single
+    /// vectorizers are in the [`Report`].
     pub async fn run_once(&self) -> Result<Report, WorkerError> {
         self.run_once_until(std::future::pending::<()>()).await
     }
 
-    /// As [`run_once`](Self::run_once), but stops early when `stop` completes, after the batches in hand. What of the queue is left then
-    /// is free for any worker, and [`VectorizerReport::is_unfinished`] says so.
+    /// Works as [`run_once`](Self::run_once), but stops early when `stop` completes, after the batches in hand. The
+    /// rest of the queue is then free for any worker, and [`VectorizerReport::is_unfinished`] is set.
     ///
     /// # Errors
     ///
@@ -70,9 +71,9 @@ impl Worker {
     pub async fn run_once_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
         let (stopping, when) = watch::channel(None);
         let shared = self.shared(Mode::Once, when)?;
-        let (stop_lanes, stopped) = watch::channel(false);
+        let (stop_runners, stopped) = watch::channel(false);
         let mut report = Report::default();
-        let mut lanes: JoinSet<Ended> = JoinSet::new();
+        let mut runners: JoinSet<Ended> = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         let models = tokio::select! {
             models = async {
@@ -85,8 +86,8 @@ impl Worker {
         for model in served(models) {
             match understand(&model) {
                 Ok((vectorizer, key_order)) => {
-                    let lane = Lane::new(shared.clone(), &vectorizer, stopped.clone());
-                    lanes.spawn(lane.run(vectorizer, key_order));
+                    let runner = Runner::new(shared.clone(), &vectorizer, stopped.clone());
+                    runners.spawn(runner.run(vectorizer, key_order));
                 }
                 Err(error) => report.add(unreadable(&model, &error)),
             }
@@ -95,10 +96,10 @@ impl Worker {
         let mut is_stopped = false;
         loop {
             let ended = tokio::select! {
-                ended = lanes.join_next() => ended,
+                ended = runners.join_next() => ended,
                 _ = &mut stop, if !is_stopped => {
                     stopping.send_replace(Some(Instant::now()));
-                    stop_lanes.send_replace(true);
+                    stop_runners.send_replace(true);
                     info!("stopping after the batches in hand");
                     is_stopped = true;
                     continue;
@@ -119,7 +120,7 @@ impl Worker {
 
     /// Works until `stop` completes, then finishes the batches in hand.
     ///
-    /// A provider or database that goes away is waited for. Vectorizers may come, go and change meanwhile.
+    /// The worker waits for a provider or database that goes away. Vectorizers may come, go and change meanwhile.
     ///
     /// ```no_run
     /// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), Box<dyn std::error::Error>> {
@@ -132,7 +133,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Only if the connection is not one to PostgreSQL; and with [`stop_on_error`](Worker::stop_on_error) for the first trouble.
+    /// The connection is not one to PostgreSQL. With [`stop_on_error`](Worker::stop_on_error) also the first error of a
+    /// vectorizer.
     pub async fn run_until<F: Future>(&self, stop: F) -> Result<Report, WorkerError> {
         let (stopping, when) = watch::channel(None);
         let mut shared = self.shared(Mode::Forever, when)?;
@@ -141,18 +143,16 @@ impl Worker {
             () = shared.tracking.start() => {}
             _ = &mut stop => return Ok(Report::default()),
         }
-        let mut heart = JoinSet::new();
-        heart.spawn(shared.tracking.clone().beat());
-        if !self.wake_interval.is_zero() {
-            let (alarm, watch) = Alarm::new(&shared.pool, self.wake_interval);
-            shared.alarm = alarm;
-            heart.spawn(watch);
-        }
-        let mut lanes = Lanes::default();
+        let mut background = JoinSet::new();
+        background.spawn(shared.tracking.clone().beat());
+        let (notifications, listener) = Notifications::new(&shared.pool);
+        shared.notifications = notifications;
+        background.spawn(listener);
+        let mut runners = Runners::default();
         let mut unknown = None;
         let (failed, mut failures) = mpsc::unbounded_channel();
         if self.stops_on_error {
-            shared.failed = Some(failed.clone());
+            shared.failures = Some(failed.clone());
         }
         let mut failure = None;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
@@ -172,7 +172,7 @@ impl Worker {
                         break;
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
-                    lanes.follow(served(models), &shared);
+                    runners.follow(served(models), &shared);
                     LOOK_FOR_VECTORIZERS
                 }
                 Err(error) if self.stops_on_error => {
@@ -197,7 +197,7 @@ impl Worker {
                         failure = Some(error);
                         break true;
                     }
-                    Some(ended) = lanes.set.join_next_with_id() => lanes.ended(ended),
+                    Some(ended) = runners.set.join_next_with_id() => runners.ended(ended),
                 }
             };
             if is_stopped {
@@ -205,15 +205,15 @@ impl Worker {
             }
         }
         stopping.send_replace(Some(Instant::now()));
-        lanes.running.clear();
-        // from here on nothing is claimed
+        runners.running.clear();
+        // nothing is claimed from here on
         info!("stopping after the batches in hand");
-        while let Some(ended) = lanes.set.join_next_with_id().await {
-            lanes.ended(ended);
+        while let Some(ended) = runners.set.join_next_with_id().await {
+            runners.ended(ended);
         }
-        drop(heart);
+        drop(background);
         shared.tracking.heartbeat().await;
-        failure.map_or(Ok(lanes.report), Err)
+        failure.map_or(Ok(runners.report), Err)
     }
 
     fn shared(&self, mode: Mode, stopping: Stopping) -> Result<Shared, WorkerError> {
@@ -222,25 +222,23 @@ impl Worker {
             tracking: Tracking::new(pool.clone()),
             pool,
             embedders: self.embedders.clone(),
-            terms: self.terms.clone(),
+            settings: self.settings.clone(),
             poll_interval: self.poll_interval,
-            hook: self.hook.clone(),
             events: self.events.clone(),
             mode,
-            alarm: Alarm::default(),
-            failed: None,
+            notifications: Notifications::default(),
+            failures: None,
         })
     }
 
     async fn models(&self, pool: &Database) -> Result<Present, WorkerError> {
-        let failed = |error: Error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
+        let failed = |error: DatabaseError| CatalogError::from(DbErr::from(error));
         let find = Entity::find().build(DbBackend::Postgres).sql;
-        let rows = statement(&find.into()).all_on(pool).await.map_err(failed);
-        let models = rows.and_then(|rows| {
-            rows.into_iter()
-                .map(|row| Model::from_query_result(&row.into(), ""))
-                .collect()
-        });
+        let rows = statement(&find.into()).all_on(pool).await.map_err(failed)?;
+        let models: Result<Vec<Model>, _> = rows
+            .into_iter()
+            .map(|row| Model::from_query_result(&row.into(), ""))
+            .collect();
         let models = models.map_err(CatalogError::from)?;
         let mut only = self.only.clone();
         for wanted in &mut only {
@@ -251,14 +249,14 @@ impl Worker {
             } = wanted
             {
                 let found = statement(&SCHEMA.into()).bind(table.clone()).any_on(pool).await;
-                let found = found.and_then(|row| row.map(|row| row.try_get(0)).transpose());
-                *schema = found.map_err(failed).map_err(CatalogError::from)?;
+                let found = found.and_then(|row| Ok(row.map(|row| row.try_get(0)).transpose()?));
+                *schema = found.map_err(failed)?;
             }
         }
         Ok(Present { models, only })
     }
 
-    /// The vectorizers that were asked for and are not there.
+    /// The vectorizers that were asked for and do not exist.
     fn unknown<'w>(&'w self, present: &Present) -> impl Iterator<Item = &'w VectorizerRef> {
         let is_there = |wanted: &VectorizerRef| present.models.iter().any(|model| is_meant(wanted, model));
         let asked = self.only.iter().zip(&present.only);
@@ -267,11 +265,11 @@ impl Worker {
             .map(|(asked, _)| asked)
     }
 
-    /// Says once of each name that nothing has it; `known` are those of which it was said.
+    /// Warns once of each unknown vectorizer. `known` are those that it has warned of.
     fn warn_of_unknown(&self, present: &Present, known: &mut Vec<String>) {
         for unknown in self.unknown(present).map(ToString::to_string) {
             if !known.contains(&unknown) {
-                warn!("there is no vectorizer {unknown}; it is worked on as soon as there is");
+                warn!("there is no vectorizer {unknown}; the worker serves it as soon as there is");
                 known.push(unknown);
             }
         }
@@ -325,19 +323,19 @@ fn unreadable(model: &Model, error: &CatalogError) -> VectorizerReport {
     report
 }
 
-/// A panic in a lane is a panic of the worker.
+/// A panic in a runner is a panic of the worker.
 fn resume_panic(error: JoinError) {
     if let Ok(panic) = error.try_into_panic() {
         std::panic::resume_unwind(panic);
     }
 }
 
-/// The lanes of a worker that runs on.
+/// The runners of a worker that runs on.
 #[derive(Default)]
-struct Lanes {
+struct Runners {
     set: JoinSet<Ended>,
     running: HashMap<i32, Running>,
-    /// Of which it was said that they cannot be read.
+    /// Vectorizers that cannot be read, and were reported.
     unreadable: HashMap<i32, Model>,
     report: Report,
 }
@@ -345,13 +343,13 @@ struct Lanes {
 struct Running {
     model: Model,
     task: Id,
-    /// Dropped to stop the lane.
+    /// Dropped to stop the runner.
     _stop: watch::Sender<bool>,
 }
 
-impl Lanes {
-    /// Stops lanes of vectorizers that are gone or changed, and starts those that are missing. A changed vectorizer's old lane
-    /// may finish its batches beside the new one, as another worker might.
+impl Runners {
+    /// Stops runners of vectorizers that are gone or changed, and starts runners that are missing. The old runner of a
+    /// changed vectorizer may finish its batches beside the new one, as another worker might.
     fn follow(&mut self, models: Vec<Model>, shared: &Shared) {
         self.running.retain(|_, running| models.contains(&running.model));
         for model in models {
@@ -360,10 +358,10 @@ impl Lanes {
             }
             match understand(&model) {
                 Ok((vectorizer, key_order)) => {
-                    info!(vectorizer = vectorizer.name, "working on it");
+                    info!(vectorizer = vectorizer.name, "serving the vectorizer");
                     let (stop, stopped) = watch::channel(false);
-                    let lane = Lane::new(shared.clone(), &vectorizer, stopped);
-                    let task = self.set.spawn(lane.run(vectorizer, key_order)).id();
+                    let runner = Runner::new(shared.clone(), &vectorizer, stopped);
+                    let task = self.set.spawn(runner.run(vectorizer, key_order)).id();
                     self.running.insert(
                         model.id,
                         Running {
@@ -374,14 +372,14 @@ impl Lanes {
                     );
                 }
                 Err(error) => {
-                    // said once, until it is another
+                    // reported once, until it changes
                     if self.unreadable.insert(model.id, model.clone()).as_ref() == Some(&model) {
                         continue;
                     }
                     let unreadable = unreadable(&model, &error);
-                    if let Some(failed) = &shared.failed {
+                    if let Some(failures) = &shared.failures {
                         let (vectorizer, message) = (model.name.clone(), error.to_string());
-                        failed.send(WorkerError::Stopped { vectorizer, message }).ok();
+                        failures.send(WorkerError::Stopped { vectorizer, message }).ok();
                     }
                     self.report.add(unreadable);
                 }
@@ -394,13 +392,16 @@ impl Lanes {
             Ok((task, (vectorizer, error))) => {
                 self.report.add(vectorizer);
                 if let Some(error) = error {
-                    warn!(error = &error as &dyn std::error::Error, "a lane ended");
+                    warn!(error = &error as &dyn std::error::Error, "a vectorizer's runner ended");
                 }
                 task
             }
             Err(error) => {
-                warn!(%error, "a lane broke off and is started again");
-                error.id()
+                let id = error.id();
+                let running = self.running.values().find(|running| running.task == id);
+                let vectorizer = running.map(|running| running.model.name.as_str());
+                warn!(vectorizer, %error, "the vectorizer stopped unexpectedly and starts again");
+                id
             }
         };
         self.running.retain(|_, running| running.task != task);

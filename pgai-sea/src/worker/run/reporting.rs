@@ -1,155 +1,210 @@
-//! What a lane tells: the report, the catalog, the person who waits.
+//! What a runner reports: to the application, to the catalog, to its final report.
 
 use std::time::Duration;
 
-use serde_json::json;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::runner::Lane;
+use super::error_deduplication::Recorded;
+use super::tracking::Tracking;
 use crate::worker::batch::Batch;
-use crate::worker::batch::stop_reason::Trouble;
+use crate::worker::connection::Database;
+use crate::worker::counts::Counts;
+use crate::worker::database_error::DatabaseError;
 use crate::worker::embed::telemetry;
-use crate::worker::event::{BatchDone, Event};
-use crate::worker::maintenance::index_schedule::Looked;
-use crate::worker::prepare::Assignment;
-use crate::worker::progress::Progress;
-use crate::worker::queue::dead_letters::record_trouble;
-use crate::worker::write::commit::Settled;
+use crate::worker::error::WorkerError;
+use crate::worker::event::{BatchDone, Event, EventHook, NewDeadLetter, Progress};
+use crate::worker::maintenance::index_builder::IndexState;
+use crate::worker::queue::Queue;
+use crate::worker::queue::dead_letters::{DeadLetters, record_error};
+use crate::worker::report::VectorizerReport;
 
-/// How often progress is told and counted at most.
-const TELL: Duration = Duration::from_millis(250);
-/// How often the queue is counted; what is done in between is taken off.
-const COUNT: Duration = Duration::from_secs(10);
+/// The least time between two reports of progress.
+const REPORT_EVERY: Duration = Duration::from_millis(250);
+/// The queue is counted so often. In between, what is done is subtracted.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// The most rows of it that are counted.
 const MOST_COUNTED: i64 = 1_000_000;
 
+/// Reports on one vectorizer.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    pub(super) report: VectorizerReport,
+    pool: Database,
+    tracking: Tracking,
+    events: EventHook,
+    /// Where a worker that stops on errors hears of them.
+    failures: Option<mpsc::UnboundedSender<WorkerError>>,
+    recorded: Recorded,
+    /// What was done that the catalog does not know yet.
+    untracked: Counts,
+    reported: Option<Instant>,
+    counted: Option<Counted>,
+    /// Since when there is work without a pause.
+    busy: Option<Instant>,
+}
+
 /// A queue when it was counted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
+struct Counted {
     at: Instant,
     pending: u64,
     /// Rows of the report that were done by then.
     done: u64,
 }
 
-impl Lane {
-    pub(super) fn count(&mut self, batch: Batch) -> Option<Trouble> {
-        let settled = &batch.settled;
-        self.tell_of(&batch);
-        self.report.rows += settled.rows;
-        self.report.chunks_written += settled.written;
-        self.report.chunks_kept += settled.kept;
-        self.report.deferred += settled.deferred;
-        self.report.dead_letters += settled.dead;
-        self.report.texts += batch.texts;
-        self.report.requests += batch.requests;
-        self.untold.rows += settled.rows;
-        self.untold.tokens = sum(self.untold.tokens, batch.tokens);
-        self.report.input_tokens = sum(self.report.input_tokens, batch.tokens);
-        let Settled { rows, written, .. } = settled;
-        telemetry::count(&self.report.name, *rows, *written, settled.deferred, settled.dead);
-        if batch.trouble.is_none() {
-            self.backoff.reset();
+impl Reporter {
+    pub(super) fn new(
+        report: VectorizerReport,
+        pool: Database,
+        tracking: Tracking,
+        events: EventHook,
+        failures: Option<mpsc::UnboundedSender<WorkerError>>,
+    ) -> Self {
+        Self {
+            report,
+            pool,
+            tracking,
+            events,
+            failures,
+            recorded: Recorded::default(),
+            untracked: Counts::default(),
+            reported: None,
+            counted: None,
+            busy: None,
         }
-        batch.trouble
     }
 
-    /// Tells the application of a batch that did something.
-    fn tell_of(&self, batch: &Batch) {
-        let (events, settled) = (&self.shared.events, &batch.settled);
-        if !events.is_set() {
+    /// There is work.
+    pub(super) fn is_busy(&mut self) {
+        self.busy.get_or_insert_with(Instant::now);
+    }
+
+    /// There is none now.
+    pub(super) fn is_idle(&mut self) {
+        self.busy = None;
+    }
+
+    /// A batch has ended.
+    pub(super) fn batch(&mut self, batch: &Batch, dead_letters: &DeadLetters) {
+        let counts = batch.outcome.counts;
+        self.report.counts += counts;
+        self.untracked += counts;
+        telemetry::count(
+            &self.report.name,
+            counts.rows,
+            counts.chunks_written,
+            counts.deferred,
+            counts.dead_letters,
+        );
+        if !self.events.is_set() {
             return;
         }
-        for letter in &settled.dead_letters {
-            events.call(&Event::DeadLetter(letter.clone()));
-        }
-        if settled.rows + settled.deferred + settled.dead > 0 {
-            events.call(&Event::Batch(BatchDone {
+        for item in &batch.dead {
+            let Some(failure) = item.failure() else { continue };
+            self.events.call(&Event::DeadLetter(NewDeadLetter {
                 vectorizer: self.report.name.clone(),
-                rows: settled.rows,
-                chunks_written: settled.written,
-                chunks_kept: settled.kept,
-                requests: batch.requests,
-                input_tokens: batch.tokens,
-                deferred: settled.deferred,
+                key: dead_letters.named(&item.key),
+                step: failure.step,
+                reason: failure.reason.clone(),
             }));
+        }
+        if counts.rows + counts.deferred + counts.dead_letters > 0 {
+            let vectorizer = self.report.name.clone();
+            self.events.call(&Event::Batch(BatchDone { vectorizer, counts }));
         }
     }
 
-    pub(super) async fn index_ended(&mut self, looked: Result<Looked, sea_orm::sqlx::Error>) {
+    /// A look at the index has ended.
+    pub(super) async fn index(&mut self, looked: Result<IndexState, DatabaseError>) {
         match looked {
-            Ok(looked) => self.report.index_built |= looked == Looked::Built,
+            Ok(state) => self.report.index_built |= state == IndexState::Built,
             Err(error) => {
-                // searches are slower without it, and that is all
-                let message = format!("the index over the embeddings cannot be built: {error}");
+                // searches are slower without it, and nothing else is wrong
                 warn!(vectorizer = self.report.name, %error, "the index over the embeddings cannot be built");
+                let message = format!("the index over the embeddings cannot be built: {error}");
                 self.record("index cannot be built", &message).await;
                 self.report.error(message);
             }
         }
     }
 
+    /// The vectorizer waits.
+    pub(super) fn waiting(&self, reason: &str) {
+        let vectorizer = &self.report.name;
+        warn!(vectorizer, reason, "the vectorizer waits");
+        self.events.call(&Event::Waiting {
+            vectorizer: vectorizer.clone(),
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Tells a worker that stops on errors; returns whether it is one.
+    pub(super) fn stops_the_worker(&mut self, message: &str) -> bool {
+        let Some(failures) = &self.failures else { return false };
+        let error = WorkerError::Stopped {
+            vectorizer: self.report.name.clone(),
+            message: message.to_owned(),
+        };
+        // a worker that does not hear this stops already
+        failures.send(error).ok();
+        self.report.error(message.to_owned());
+        true
+    }
+
+    /// Records an error in the catalog, unless it was recorded lately.
     pub(super) async fn record(&mut self, what: &'static str, message: &str) {
         if !self.recorded.is_news(what, message, Instant::now()) {
             return;
         }
-        self.shared.tracking.error(self.report.id, message).await;
-        let details = json!({"error_reason": message.replace('\0', "")});
-        let recorded = record_trouble(&self.shared.pool, self.report.id, what, &details).await;
-        if let Err(error) = recorded {
+        self.tracking.error(self.report.id, message).await;
+        if let Err(error) = record_error(&self.pool, self.report.id, what, message).await {
             debug!(%error, "the error could not be recorded in the catalog");
         }
     }
 
-    /// Tells person and catalog how far it is; not too often, unless it is the end.
-    pub(super) async fn tell(&mut self, assignment: &Assignment, is_end: bool) {
+    /// Reports progress to application and catalog: not too often, unless the queue is empty.
+    pub(super) async fn progress(&mut self, queue: &Queue, is_end: bool) {
         let now = Instant::now();
-        if !is_end && self.told.is_some_and(|told| now - told < TELL) {
+        if !is_end && self.reported.is_some_and(|reported| now - reported < REPORT_EVERY) {
             return;
         }
-        if self.untold.rows == 0 && self.told.is_some() {
+        if self.untracked.rows == 0 && self.reported.is_some() {
             return;
         }
-        self.told = Some(now);
-        self.tell_catalog().await;
-        if self.shared.hook.is_set() {
-            let pending = self.pending(assignment, is_end).await;
-            self.shared.hook.call(&Progress {
+        self.reported = Some(now);
+        self.track().await;
+        if self.events.is_set() {
+            let pending = self.pending(queue, is_end).await;
+            self.events.call(&Event::Progress(Progress {
                 vectorizer: self.report.name.clone(),
-                rows: self.report.rows,
-                chunks: self.report.chunks_written,
+                counts: self.report.counts,
                 pending,
-            });
+            }));
         }
     }
 
     /// Rows in the queue: counted now and then, and at the end.
-    async fn pending(&mut self, assignment: &Assignment, is_end: bool) -> u64 {
-        let done = self.report.rows + self.report.dead_letters;
-        if let Some(counted) = self.counted.filter(|counted| !is_end && counted.at.elapsed() < COUNT) {
+    async fn pending(&mut self, queue: &Queue, is_end: bool) -> u64 {
+        let done = self.report.counts.rows + self.report.counts.dead_letters;
+        let recent = self.counted.filter(|counted| counted.at.elapsed() < COUNT_EVERY);
+        if let Some(counted) = recent.filter(|_| !is_end) {
             return counted.pending.saturating_sub(done - counted.done);
         }
-        let pending = assignment.queue.pending(&self.shared.pool, MOST_COUNTED).await;
-        let pending = u64::try_from(pending.unwrap_or_default()).unwrap_or_default();
+        // progress is shown to people: without an answer it shows none
+        let pending = queue.pending(&self.pool, MOST_COUNTED).await.unwrap_or(0);
         let at = Instant::now();
         self.counted = Some(Counted { at, pending, done });
         pending
     }
 
-    pub(super) async fn tell_catalog(&mut self) {
-        let mut done = std::mem::take(&mut self.untold);
+    /// Tells the catalog what was done.
+    pub(super) async fn track(&mut self) {
+        let counts = std::mem::take(&mut self.untracked);
         let now = Instant::now();
-        done.time = self.busy.map(|since| now - since).unwrap_or_default();
+        let time = self.busy.map_or(Duration::ZERO, |since| now - since);
         self.busy = self.busy.map(|_| now);
-        self.shared.tracking.success(self.report.id, done).await;
-    }
-}
-
-/// Adds what is known.
-fn sum(known: Option<u64>, more: Option<u64>) -> Option<u64> {
-    match (known, more) {
-        (Some(known), Some(more)) => Some(known + more),
-        (known, more) => known.or(more),
+        self.tracking.success(self.report.id, counts, time).await;
     }
 }

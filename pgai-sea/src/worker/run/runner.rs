@@ -1,217 +1,201 @@
-//! One vectorizer being worked on: batches are claimed while there is something to claim, several at once as configured, and trouble
-//! makes this vectorizer wait and no other.
+//! A runner works on one vectorizer. It claims batches while there is something to claim, several at once as
+//! configured. What stops it makes this vectorizer wait and no other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::{Row as _, query};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
-use tracing::{debug, info, warn};
+use tokio::time::sleep;
+use tracing::{debug, info};
 
-use super::error_deduplication::Recorded;
-use super::reporting::Counted;
+use super::reporting::Reporter;
+use super::tracking::Tracking;
 use crate::catalog::Vectorizer;
 use crate::worker::backoff::Backoff;
-use crate::worker::batch::stop_reason::Trouble;
-use crate::worker::batch::{self, Batch};
+use crate::worker::batch::Batch;
+use crate::worker::batch::stop_reason::StopReason;
 use crate::worker::connection::{Database, On as _};
+use crate::worker::database_error::DatabaseError;
 use crate::worker::error::WorkerError;
-use crate::worker::event::{Event, Hook};
-use crate::worker::maintenance::index_schedule::Indexer;
-use crate::worker::maintenance::orphans::Sweeper;
-use crate::worker::notify::{Alarm, Sleeper};
+use crate::worker::event::EventHook;
+use crate::worker::maintenance::index_schedule::IndexSchedule;
+use crate::worker::maintenance::orphans::OrphanSearch;
+use crate::worker::notify::{Notifications, Waiter};
 use crate::worker::prepare::embedder::Embedders;
-use crate::worker::prepare::{Assignment, Terms};
-use crate::worker::progress::Progress;
-use crate::worker::queue::Place;
-use crate::worker::queue::key_sql::Sql;
+use crate::worker::prepare::{PreparedVectorizer, WorkerSettings, prepare};
+use crate::worker::queue::Cursor;
 use crate::worker::report::VectorizerReport;
-use crate::worker::run::tracking::{Done, Tracking};
 
-/// A provider or database that fails is asked again after this, and then after twice the time, ..
+/// The first wait after a provider or the database failed. It doubles each time ..
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// .. up to this.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// A single run gives a provider so many chances in a row.
+/// A single run ends after so many failures of a provider in a row.
 const CHANCES: u32 = 5;
-/// How often a single run looks whether other workers are done.
+/// How often a single run looks whether other workers have finished.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// What is recorded of a provider's trouble.
+/// How a provider's failure is recorded in the catalog.
 pub(super) const PROVIDER_FAILED: &str = "embedding provider failed";
 
-/// Whether a lane ends with the queue.
+/// Whether a runner ends with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub(super) enum Mode {
     /// It ends when nothing is left.
     Once,
     /// It looks for work again and again.
     Forever,
 }
 
-/// What all lanes of a worker share.
+/// What all runners of a worker share.
 #[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) pool: Database,
-    pub(crate) embedders: Embedders,
-    pub(crate) terms: Terms,
-    pub(crate) poll_interval: Duration,
-    pub(crate) tracking: Tracking,
-    pub(crate) hook: Hook<Progress>,
-    pub(crate) events: Hook<Event>,
-    pub(crate) mode: Mode,
-    /// What wakes lanes that run on.
-    pub(crate) alarm: Alarm,
-    /// Where trouble goes that the worker is to stop for, if it is.
-    pub(crate) failed: Option<mpsc::UnboundedSender<WorkerError>>,
+pub(super) struct Shared {
+    pub(super) pool: Database,
+    pub(super) embedders: Embedders,
+    pub(super) settings: WorkerSettings,
+    pub(super) poll_interval: Duration,
+    pub(super) tracking: Tracking,
+    pub(super) events: EventHook,
+    pub(super) mode: Mode,
+    /// What wakes runners that run on.
+    pub(super) notifications: Notifications,
+    /// Where a worker that stops on errors hears of them.
+    pub(super) failures: Option<mpsc::UnboundedSender<WorkerError>>,
 }
 
-/// Works on one vectorizer until told to stop, or in a single run until its queue is empty.
-pub(crate) struct Lane {
-    pub(super) shared: Shared,
-    pub(super) stop: watch::Receiver<bool>,
-    pub(super) report: VectorizerReport,
-    pub(super) backoff: Backoff,
-    pub(super) indexer: Indexer,
-    pub(super) sweeper: Sweeper,
-    pub(super) has_swept: bool,
-    pub(super) recorded: Recorded,
-    /// What was done that the catalog has not been told of.
-    pub(super) untold: Done,
-    pub(super) told: Option<Instant>,
-    /// What was in the queue when it was counted, if it was.
-    pub(super) counted: Option<Counted>,
-    /// Since when there is work without a pause.
-    pub(super) busy: Option<Instant>,
+/// Works on one vectorizer until it is stopped, or in a single run until the queue is empty.
+pub(super) struct Runner {
+    shared: Shared,
+    stop: watch::Receiver<bool>,
+    reporter: Reporter,
+    backoff: Backoff,
+    index: IndexSchedule,
+    orphans: OrphanSearch,
+    has_searched_orphans: bool,
 }
 
-/// What to do after trouble.
+/// What to do after a stop.
 enum Next {
     Wait(Duration),
     End,
     Fail(WorkerError),
 }
 
-impl Lane {
-    pub(crate) fn new(shared: Shared, vectorizer: &Vectorizer, stop: watch::Receiver<bool>) -> Self {
+impl Runner {
+    pub(super) fn new(shared: Shared, vectorizer: &Vectorizer, stop: watch::Receiver<bool>) -> Self {
+        let reporter = Reporter::new(
+            VectorizerReport::new(vectorizer.id, &vectorizer.name),
+            shared.pool.clone(),
+            shared.tracking.clone(),
+            shared.events.clone(),
+            shared.failures.clone(),
+        );
         Self {
             shared,
             stop,
-            report: VectorizerReport::new(vectorizer.id, &vectorizer.name),
+            reporter,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-            indexer: Indexer::new(),
-            sweeper: Sweeper::new(),
-            has_swept: false,
-            recorded: Recorded::default(),
-            untold: Done::default(),
-            told: None,
-            counted: None,
-            busy: None,
+            index: IndexSchedule::new(),
+            orphans: OrphanSearch::new(),
+            has_searched_orphans: false,
         }
     }
 
-    /// Runs the lane. An error is the database's, in a single run.
-    pub(crate) async fn run(
+    /// Runs. In a single run, an error is the database's.
+    pub(super) async fn run(
         mut self,
         vectorizer: Vectorizer,
         key_order: Vec<String>,
     ) -> (VectorizerReport, Option<WorkerError>) {
-        // kept over a provider's troubles: it knows what worked, and vectors that are not written yet
-        let mut prepared: Option<Arc<Assignment>> = None;
+        // kept over a provider's failures: it knows what worked, and vectors that are not written yet
+        let mut kept: Option<PreparedVectorizer> = None;
         let error = loop {
             if self.is_stopped() {
-                // before its first row, or waiting because of trouble
-                self.report.is_unfinished = self.is_once();
+                // before the first row, or while it waits
+                self.reporter.report.is_unfinished = self.is_once();
                 break None;
             }
-            let ready = match prepared.take() {
-                Some(assignment) => Ok(assignment),
+            let prepared = match kept.take() {
+                Some(prepared) => Ok(prepared),
                 None => self.prepare(&vectorizer, &key_order).await,
             };
-            let trouble = match ready {
-                Ok(assignment) => match self.work(Arc::clone(&assignment)).await {
-                    Some(trouble @ (Trouble::Provider { .. } | Trouble::Cancelled(_) | Trouble::Database(_))) => {
-                        prepared = Some(assignment);
-                        trouble
+            let reason = match prepared {
+                Ok(prepared) => match self.work(&prepared).await {
+                    Ok(()) => break None,
+                    Err(reason) => {
+                        if let StopReason::Provider { .. } | StopReason::Cancelled(_) | StopReason::Database(_) = reason
+                        {
+                            kept = Some(prepared);
+                        }
+                        reason
                     }
-                    Some(trouble) => trouble,
-                    None => break None,
                 },
-                Err(trouble) => trouble,
+                Err(reason) => reason,
             };
-            match self.after(trouble).await {
+            match self.after(reason).await {
                 Next::Wait(wait) => self.rest(wait).await,
                 Next::End => break None,
                 Next::Fail(error) => break Some(error),
             }
         };
-        self.tell_catalog().await;
-        (self.report, error)
+        self.reporter.track().await;
+        (self.reporter.report, error)
     }
 
-    async fn prepare(&self, vectorizer: &Vectorizer, key_order: &[String]) -> Result<Arc<Assignment>, Trouble> {
+    async fn prepare(&self, vectorizer: &Vectorizer, key_order: &[String]) -> Result<PreparedVectorizer, StopReason> {
         let Shared {
-            pool, embedders, terms, ..
+            pool,
+            embedders,
+            settings,
+            ..
         } = &self.shared;
-        Assignment::new(pool, vectorizer, key_order, embedders, terms, self.stop.clone())
-            .await
-            .map(Arc::new)
+        prepare(pool, vectorizer, key_order, embedders, settings, self.stop.clone()).await
     }
 
-    /// Works until the queue is empty or the lane is stopped, which is no trouble, or until there is some.
-    async fn work(&mut self, assignment: Arc<Assignment>) -> Option<Trouble> {
+    /// Works until the queue is empty or the runner is stopped.
+    async fn work(&mut self, prepared: &PreparedVectorizer) -> Result<(), StopReason> {
         let pool = self.shared.pool.clone();
         // One more than are embedded at once: it is claimed and read, or written, meanwhile.
-        let most = assignment.concurrency + 1;
+        let most = prepared.concurrency + 1;
         let mut batches: JoinSet<Batch> = JoinSet::new();
-        let mut trouble = None;
-        let mut place = Place::front();
-        let peek = Sql::clone(&assignment.queue.peek);
-        let mut sleeper = match self.shared.alarm.sleeper(&pool, self.report.id, peek).await {
-            Ok(sleeper) => sleeper,
-            Err(error) => return Some(error.into()),
-        };
+        let mut stop_reason = None;
+        let mut cursor = Cursor::front();
+        let id = self.reporter.report.id;
+        let mut waiter = self.shared.notifications.waiter(&pool, id).await?;
         loop {
             let mut is_exhausted = false;
-            while trouble.is_none() && batches.len() < most && !self.is_stopped() {
-                let claim = assignment
-                    .queue
-                    .claim(&pool, assignment.batch_size.into(), assignment.lease, &mut place)
-                    .await;
-                match claim {
+            while stop_reason.is_none() && batches.len() < most && !self.is_stopped() {
+                let queue = &prepared.queue;
+                let rows = prepared.batch_size.into();
+                match queue.claim(&pool, rows, self.shared.settings.lease, &mut cursor).await {
                     Ok(Some(claim)) => {
-                        sleeper.rise();
-                        self.busy.get_or_insert_with(Instant::now);
-                        batches.spawn(batch::run(pool.clone(), Arc::clone(&assignment), claim));
+                        waiter.found_work();
+                        self.reporter.is_busy();
+                        batches.spawn(prepared.pipeline.clone().run(pool.clone(), claim));
                     }
                     Ok(None) => {
                         is_exhausted = true;
                         break;
                     }
-                    Err(error) => trouble = Some(Trouble::from(error)),
+                    Err(error) => stop_reason = Some(StopReason::from(error)),
                 }
             }
             if batches.is_empty() {
-                self.tell(&assignment, true).await;
-                self.busy = None;
-                if trouble.is_some() {
-                    return trouble;
+                self.reporter.progress(&prepared.queue, true).await;
+                self.reporter.is_idle();
+                if let Some(reason) = stop_reason {
+                    return Err(reason);
                 }
                 if self.is_stopped() {
-                    self.report.is_unfinished =
-                        self.is_once() && !matches!(assignment.queue.pending(&pool, 1).await, Ok(0));
-                    return None;
+                    self.reporter.report.is_unfinished =
+                        self.is_once() && !matches!(prepared.queue.pending(&pool, 1).await, Ok(0));
+                    return Ok(());
                 }
-                if let Err(error) = assignment.forget(&pool).await {
-                    return Some(error.into());
-                }
-                self.tend_store(&assignment, true).await;
-                match self.idle(&assignment, &mut sleeper).await {
-                    Ok(true) => return None,
-                    Ok(false) => {}
-                    Err(error) => return Some(error.into()),
+                prepared.pipeline.forget(&pool).await?;
+                self.maintain(prepared, true).await;
+                if self.idle(prepared, &mut waiter).await? {
+                    return Ok(());
                 }
                 continue;
             }
@@ -219,115 +203,119 @@ impl Lane {
             let ended = tokio::select! {
                 ended = batches.join_next() => ended,
                 // there may be more to claim meanwhile
-                () = sleeper.rest(poll_interval), if is_exhausted => None,
+                () = waiter.wait(poll_interval), if is_exhausted => None,
                 () = sleep(poll_interval), if !is_exhausted => None,
             };
             if let Some(ended) = ended {
                 match ended {
-                    Ok(batch) => trouble = self.count(batch).or(trouble),
-                    Err(error) => trouble = Some(Trouble::Refused(format!("a batch broke off: {error}"))),
+                    Ok(batch) => {
+                        self.reporter.batch(&batch, &prepared.pipeline.writer.dead_letters);
+                        if batch.stop_reason.is_none() {
+                            self.backoff.reset();
+                        }
+                        stop_reason = batch.stop_reason.or(stop_reason);
+                    }
+                    Err(error) => {
+                        stop_reason = Some(StopReason::Refused(format!("a batch stopped unexpectedly: {error}")));
+                    }
                 }
-                self.tell(&assignment, false).await;
-                self.tend_store(&assignment, false).await;
+                self.reporter.progress(&prepared.queue, false).await;
+                self.maintain(prepared, false).await;
             }
         }
     }
 
-    /// Nothing could be claimed: waits, or answers that the run is over.
-    async fn idle(
-        &mut self,
-        assignment: &Arc<Assignment>,
-        sleeper: &mut Sleeper,
-    ) -> Result<bool, sea_orm::sqlx::Error> {
+    /// Nothing could be claimed. Waits, or returns that the run is over.
+    async fn idle(&mut self, prepared: &PreparedVectorizer, waiter: &mut Waiter) -> Result<bool, DatabaseError> {
         if self.shared.mode == Mode::Forever {
             tokio::select! {
-                () = sleeper.rest(self.shared.poll_interval) => {}
+                () = waiter.wait(self.shared.poll_interval) => {}
                 _ = self.stop.wait_for(|stopped| *stopped) => {}
             }
             return Ok(false);
         }
-        let outlook = assignment.queue.outlook(&self.shared.pool).await?;
-        self.report.waiting = u64::try_from(outlook.deferred).unwrap_or_default();
-        if outlook.locked + outlook.leased == 0 {
+        let stats = prepared.queue.stats(&self.shared.pool).await?;
+        self.reporter.report.waiting = stats.deferred;
+        if stats.locked + stats.leased == 0 {
             let mut stop = self.stop.clone();
             return Ok(tokio::select! {
-                is_over = self.end(assignment) => is_over,
+                is_over = self.end(prepared) => is_over,
                 _ = stop.wait_for(|stopped| *stopped) => true,
             });
         }
         debug!(
-            vectorizer = assignment.name,
-            locked = outlook.locked,
-            leased = outlook.leased,
-            "other workers have the rest"
+            vectorizer = self.reporter.report.name,
+            locked = stats.locked,
+            leased = stats.leased,
+            "other workers have the rest of the queue"
         );
         self.rest(LOOK_AGAIN).await;
         Ok(false)
     }
 
-    /// What is left to do when the queue is empty; answers whether that put nothing into it.
-    async fn end(&mut self, assignment: &Arc<Assignment>) -> bool {
-        if !self.has_swept {
-            self.has_swept = true;
-            if self.sweeper.finish(&self.shared.pool, assignment).await {
+    /// The work that is left when the queue is empty. Returns whether the run is over: orphans may have been queued.
+    async fn end(&mut self, prepared: &PreparedVectorizer) -> bool {
+        if let Some(orphans) = prepared.orphans.as_ref().filter(|_| !self.has_searched_orphans) {
+            self.has_searched_orphans = true;
+            if orphans.search_once(&self.shared.pool).await {
                 return false;
             }
         }
-        let looked = self.indexer.finish(&self.shared.pool, assignment).await;
-        self.index_ended(looked).await;
+        if let Some(index) = &prepared.index {
+            let looked = self.index.finish(&self.shared.pool, index).await;
+            self.reporter.index(looked).await;
+        }
         true
     }
 
-    /// Looks after index and orphans, in the background; a run that ends with the queue does so at its end.
-    async fn tend_store(&mut self, assignment: &Arc<Assignment>, is_idle: bool) {
-        if self.shared.mode == Mode::Forever {
-            self.sweeper.tend(&self.shared.pool, assignment);
-        } else if is_idle {
-            return;
+    /// Looks after index and orphans in the background. A single run does so at its end.
+    async fn maintain(&mut self, prepared: &PreparedVectorizer, is_idle: bool) {
+        if self.shared.mode == Mode::Once {
+            if is_idle {
+                return;
+            }
+        } else if let Some(orphans) = &prepared.orphans {
+            self.orphans.tend(&self.shared.pool, orphans);
         }
-        let written = self.report.chunks_written;
-        if let Some(looked) = self.indexer.tend(&self.shared.pool, assignment, is_idle, written) {
-            self.index_ended(looked).await;
+        if let Some(index) = &prepared.index {
+            let written = self.reporter.report.counts.chunks_written;
+            if let Some(looked) = self.index.tend(&self.shared.pool, index, is_idle, written) {
+                self.reporter.index(looked).await;
+            }
         }
     }
 
-    /// Says what is wrong, once, and decides what to do.
-    async fn after(&mut self, trouble: Trouble) -> Next {
-        let message = trouble.to_string();
-        let may_be_withdrawn = matches!(trouble, Trouble::Refused(_) | Trouble::Configuration(_));
+    /// Reports why the vectorizer stopped, and decides what to do.
+    async fn after(&mut self, reason: StopReason) -> Next {
+        let message = reason.to_string();
+        let may_be_withdrawn = matches!(reason, StopReason::Refused(_) | StopReason::Configuration(_));
         if may_be_withdrawn && self.is_withdrawn().await {
-            info!(vectorizer = self.report.name, "the vectorizer was dropped or disabled");
+            info!(
+                vectorizer = self.reporter.report.name,
+                "the vectorizer was dropped or disabled"
+            );
             return Next::End;
         }
-        warn!(vectorizer = self.report.name, trouble = message, "the vectorizer waits");
-        self.shared.events.call(&Event::Trouble {
-            vectorizer: self.report.name.clone(),
-            message: message.clone(),
-        });
-        if let Some(failed) = &self.shared.failed {
-            let vectorizer = self.report.name.clone();
-            let message = message.clone();
-            // the worker is stopping already if it does not hear this
-            failed.send(WorkerError::Stopped { vectorizer, message }).ok();
-            self.report.error(trouble.to_string());
+        self.reporter.waiting(&message);
+        if self.reporter.stops_the_worker(&message) {
             return Next::End;
         }
         let is_once = self.is_once();
         let gives_up = is_once && self.backoff.failures() + 1 >= CHANCES;
-        match trouble {
-            Trouble::Database(error) if is_once => return Next::Fail(error.into()),
-            // nothing can be recorded where there is no database
-            Trouble::Database(_) => return Next::Wait(self.backoff.next(None)),
-            Trouble::Provider { retry_after, .. } if !gives_up => {
-                self.record(PROVIDER_FAILED, &message).await;
+        match reason {
+            StopReason::Database(error) if is_once => return Next::Fail(error.into()),
+            // nothing can be recorded without a database
+            StopReason::Database(_) => return Next::Wait(self.backoff.next(None)),
+            StopReason::Provider { retry_after, .. } if !gives_up => {
+                self.reporter.record(PROVIDER_FAILED, &message).await;
                 return Next::Wait(self.backoff.next(retry_after));
             }
-            Trouble::Provider { .. } => self.record(PROVIDER_FAILED, &message).await,
-            Trouble::Configuration(_) | Trouble::Refused(_) | Trouble::Cancelled(_) => {
-                self.record("vectorizer cannot be worked on", &message).await;
+            StopReason::Provider { .. } => self.reporter.record(PROVIDER_FAILED, &message).await,
+            StopReason::Configuration(_) | StopReason::Refused(_) | StopReason::Cancelled(_) => {
+                self.reporter.record("vectorizer cannot be worked on", &message).await;
             }
         }
-        self.report.error(message);
+        self.reporter.report.error(message);
         if is_once {
             Next::End
         } else {
@@ -335,11 +323,14 @@ impl Lane {
         }
     }
 
-    /// Whether the vectorizer is not to be worked on any more: its tables may be gone then, and that is no error.
+    /// Whether the vectorizer is not to be worked on any more. Its tables may be gone then, which is no error.
     async fn is_withdrawn(&self) -> bool {
         let is_served = "select exists (select from ai.vectorizer where id = $1 and not disabled)";
-        let is_served = query(is_served).bind(self.report.id).one_on(&self.shared.pool).await;
-        matches!(is_served.and_then(|row| row.try_get(0)), Ok(false))
+        let is_served = query(is_served)
+            .bind(self.reporter.report.id)
+            .one_on(&self.shared.pool)
+            .await;
+        is_served.is_ok_and(|row| matches!(row.try_get(0), Ok(false)))
     }
 
     fn is_once(&self) -> bool {
@@ -347,11 +338,11 @@ impl Lane {
     }
 
     fn is_stopped(&self) -> bool {
-        // nobody left who could say so is as good as having said so
+        // a sender that is gone stops the runner, too
         *self.stop.borrow() || self.stop.has_changed().is_err()
     }
 
-    /// Waits, unless the lane is stopped.
+    /// Waits, unless the runner is stopped.
     async fn rest(&mut self, wait: Duration) {
         tokio::select! {
             () = sleep(wait) => {}

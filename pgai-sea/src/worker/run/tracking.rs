@@ -1,4 +1,4 @@
-//! The catalog's worker tables: that this worker is there, and what became of what it did.
+//! The catalog's worker tables: they say that this worker runs, and what it did.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -6,13 +6,14 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sqlx::{Error, Row, query};
+use sea_orm::sqlx::{Row as _, query};
 use tracing::{debug, warn};
 
-use crate::worker::batch::stop_reason::class_is;
 use crate::worker::connection::{Database, On as _};
+use crate::worker::counts::Counts;
+use crate::worker::database_error::DatabaseError;
 
-/// How often a worker says that it is there.
+/// How often a worker says that it runs.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// One worker's entry in `ai.vectorizer_worker_process`.
@@ -31,19 +32,9 @@ enum Entry {
     Refused,
     Made {
         id: Uuid,
-        /// Whether the catalog has a place for speed and tokens.
+        /// Whether the catalog keeps speed and tokens.
         keeps_usage: bool,
     },
-}
-
-/// What was done for a vectorizer since the last report.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Done {
-    pub(crate) rows: u64,
-    /// As the provider counts them, if it does.
-    pub(crate) tokens: Option<u64>,
-    /// How long that took.
-    pub(crate) time: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +57,7 @@ impl Tracking {
         *self.entry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters the worker, if it is not. A catalog that cannot be written to is not tracked.
+    /// Enters the worker, unless it is entered. A catalog that cannot be written is left alone.
     pub(crate) async fn start(&self) {
         if !matches!(self.entry(), Entry::NotYet) {
             return;
@@ -74,15 +65,15 @@ impl Tracking {
         let start = query("select ai._worker_start($1, make_interval(secs => $2))")
             .bind(concat!("pgai-sea ", env!("CARGO_PKG_VERSION")))
             .bind(HEARTBEAT.as_secs_f64());
-        let started = start.one_on(&self.pool).await.and_then(|row| row.try_get(0));
+        let started: Result<Uuid, DatabaseError> = async { Ok(start.one_on(&self.pool).await?.try_get(0)?) }.await;
         let entry = match started {
             Ok(id) => Entry::Made {
                 id,
-                keeps_usage: keeps_usage(&self.pool).await.unwrap_or_default(),
+                keeps_usage: keeps_usage(&self.pool).await.unwrap_or(false),
             },
             Err(error) => {
                 debug!(%error, "the worker is not tracked in the catalog");
-                if class_is(&error, &["3F", "42"]) {
+                if error.has_state(&["3F", "42"]) {
                     Entry::Refused
                 } else {
                     Entry::NotYet
@@ -92,7 +83,7 @@ impl Tracking {
         *self.entry.lock().unwrap_or_else(PoisonError::into_inner) = entry;
     }
 
-    /// Says every now and then that the worker is there. Never ends.
+    /// Says now and then that the worker runs. Never ends.
     pub(crate) async fn beat(self) {
         loop {
             self.start().await;
@@ -118,10 +109,10 @@ impl Tracking {
         }
     }
 
-    /// Rows of a vectorizer are done.
-    pub(crate) async fn success(&self, vectorizer: i32, done: Done) {
+    /// A vectorizer's rows were worked on for so long.
+    pub(crate) async fn success(&self, vectorizer: i32, done: Counts, time: Duration) {
         let rows = i32::try_from(done.rows).unwrap_or(i32::MAX);
-        if rows == 0 && done.tokens.is_none() {
+        if rows == 0 && done.input_tokens.is_none() {
             return;
         }
         {
@@ -132,16 +123,16 @@ impl Tracking {
             self.progress(vectorizer, rows, None).await;
         }
         if let Entry::Made { keeps_usage: true, .. } = self.entry() {
-            self.usage(vectorizer, rows, done).await;
+            self.usage(vectorizer, rows, done.input_tokens, time).await;
         }
     }
 
-    async fn usage(&self, vectorizer: i32, rows: i32, done: Done) {
-        let tokens = done.tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
+    async fn usage(&self, vectorizer: i32, rows: i32, tokens: Option<u64>, time: Duration) {
+        let tokens = tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
         let usage = query("select ai._worker_usage($1, $2, $3, $4)")
             .bind(vectorizer)
             .bind(rows)
-            .bind(done.time.as_secs_f64())
+            .bind(time.as_secs_f64())
             .bind(tokens);
         if let Err(error) = usage.execute_on(&self.pool).await {
             debug!(%error, vectorizer, "the usage could not be written");
@@ -174,9 +165,9 @@ impl Tracking {
     }
 }
 
-/// Whether there is a place for it that this role may write: this crate's catalog has one.
-async fn keeps_usage(pool: &Database) -> Result<bool, Error> {
+/// Whether there is a usage table that this role may write. This crate's catalog has one.
+async fn keeps_usage(pool: &Database) -> Result<bool, DatabaseError> {
     let sql =
         "select coalesce(has_table_privilege(to_regclass('ai.vectorizer_worker_usage'), 'insert, update'), false)";
-    query(sql).one_on(pool).await?.try_get(0)
+    Ok(query(sql).one_on(pool).await?.try_get(0)?)
 }

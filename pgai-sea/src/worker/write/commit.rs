@@ -1,414 +1,380 @@
-//! The one transaction that ends a batch: makes the store hold exactly the chunks of each key's current text, or counts a failed
-//! attempt, and takes the key off the queue. Why its statements come in this order is told in the [module's documentation](super).
+//! The transaction that ends a batch. It makes the store hold exactly the chunks of each key's current text, or counts
+//! a failed attempt, and takes the key off the queue. ARCHITECTURE.md says why its statements come in this order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Error, PgConnection};
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::timeout;
 use tracing::{Instrument, debug_span};
 
+use super::embedding_column::EmbeddingColumn;
+use super::source::Source;
+use super::store::Store;
+use crate::worker::batch::chunk_change::ChunkChange;
+use crate::worker::batch::item::{Item, Outcome, Vectors};
 use crate::worker::connection::{Database, silent};
-use crate::worker::event::DeadLetter;
-use crate::worker::prepare::{Assignment, Destination};
+use crate::worker::counts::Counts;
+use crate::worker::database_error::DatabaseError;
 use crate::worker::protocol::Step;
-use crate::worker::queue::Stamp;
-use crate::worker::queue::dead_letters::Failure;
+use crate::worker::queue::dead_letters::{DeadLetters, FailedKey};
 use crate::worker::queue::key_sql::Key;
-use crate::worker::write::source::SourceRow;
-use crate::worker::write::store::Change;
+use crate::worker::queue::{Queue, Stamp};
 
-/// How long a key rests whose row or advisory lock someone else holds.
-const REST: Duration = Duration::from_secs(1);
-/// What a chunk may take to be written into an index, on top of what any statement may take.
+/// A key whose row or advisory lock someone else holds is claimed again after this time.
+const BUSY_DELAY: Duration = Duration::from_secs(1);
+/// The time that an index may need for a chunk, on top of the time of a statement.
 const CHUNK: Duration = Duration::from_millis(50);
-/// Serialization failures and deadlocks are tried again so often at once.
+/// A transaction that meets a serialization failure or a deadlock is tried so often.
 const TRIES: u32 = 4;
 
-/// A key, and what is to become of it.
+/// Where embeddings go.
 #[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) key: Key,
-    /// Failed attempts before this one.
-    pub(crate) attempts: i32,
-    /// The row that was embedded.
-    pub(crate) seen: Option<SourceRow>,
-    pub(crate) outcome: Outcome,
+pub(crate) enum Destination {
+    Table(Store),
+    Column(EmbeddingColumn),
 }
 
-impl Item {
-    /// Whether its row could not be read.
-    fn is_unreadable(&self) -> bool {
-        matches!(&self.outcome, Outcome::Failed(failure) if failure.is_loading())
-    }
-}
-
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The chunks of a table destination.
-    Chunks(Change),
-    /// The vector of a column destination, by its text's number; `None` for NULL.
-    Column(Option<usize>),
-    /// One attempt more has failed.
-    Failed(Failure),
-}
-
-impl Outcome {
-    /// Chunks to be written.
-    fn chunks(&self) -> usize {
-        match self {
-            Self::Chunks(change) => change.new.len() + change.moved.len(),
-            Self::Column(text) => text.iter().len(),
-            Self::Failed(_) => 0,
-        }
-    }
-}
-
-/// The batch's texts and their vectors.
+/// How often and when a failed row is tried again.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Vectors<'b> {
-    pub(crate) texts: &'b [String],
-    pub(crate) vectors: &'b [Option<Vec<f32>>],
+pub(crate) struct Retries {
+    /// Attempts after the first one, as `loading_column(retries => ..)` says.
+    pub(crate) most: i32,
+    /// The wait after the first failed attempt.
+    pub(crate) first_delay: Option<Duration>,
 }
 
-/// What became of the items.
+/// Writes the batches of one vectorizer.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) vectorizer: String,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) source: Source,
+    pub(crate) destination: Destination,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) retries: Retries,
+}
+
+/// What became of the items of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
-    /// Rows whose embeddings are now those of their text.
-    pub(crate) rows: u64,
-    /// Chunks written with a new embedding.
-    pub(crate) written: u64,
-    /// Chunks that kept theirs.
-    pub(crate) kept: u64,
-    /// Rows that failed and will be tried again.
-    pub(crate) deferred: u64,
-    /// Rows that failed for the last time.
-    pub(crate) dead: u64,
-    pub(crate) dead_letters: Vec<DeadLetter>,
+pub(crate) struct BatchOutcome {
+    pub(crate) counts: Counts,
+    /// Items (from 0) that have failed for the last time.
+    pub(crate) dead: Vec<usize>,
     /// Rows that got the embeddings of the text that was read, while a later edit of theirs is in the queue.
     pub(crate) overtaken: u64,
-    /// Items (from 0) that changed meanwhile or were busy: back in the queue.
+    /// Items (from 0) that changed meanwhile or were busy. They are back in the queue.
     pub(crate) released: Vec<usize>,
-    /// Items (from 0) that could not be written, and were charged for it.
+    /// Items (from 0) that could not be written and were charged for it.
     pub(crate) failed: Vec<usize>,
     /// Keys whose lease another worker had taken over.
     pub(crate) lost: u64,
 }
 
-impl Settled {
-    /// Adds what became of one item, the one at `place`.
+impl BatchOutcome {
+    /// Adds the outcome of a transaction on one item, the one at `place`.
     pub(crate) fn add(&mut self, one: &Self, place: usize) {
-        self.rows += one.rows;
-        self.written += one.written;
-        self.kept += one.kept;
-        self.deferred += one.deferred;
-        self.dead += one.dead;
-        self.dead_letters.extend(one.dead_letters.iter().cloned());
-        self.lost += one.lost;
+        self.counts += one.counts;
+        self.dead.extend(one.dead.iter().map(|_| place));
         self.overtaken += one.overtaken;
         self.released.extend(one.released.iter().map(|_| place));
+        self.lost += one.lost;
     }
 }
 
 /// What the locks and a second look at the source say about an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Still as it was embedded.
+    /// The row is as it was embedded.
     Unchanged,
     /// The row does not exist any more.
     Gone,
-    /// Other text now; its edit has queued it.
+    /// The row has other text now. Its edit has queued it.
     Changed,
-    /// Other text now, and the edit's queue row is still there.
+    /// The row has other text now, and the edit's queue row is still there.
     Overtaken,
-    /// Someone else is at it.
+    /// Someone else works on the row.
     Busy,
-}
-
-/// Carries out the items' outcomes; all of them, or on an error none.
-pub(crate) async fn settle(
-    pool: &Database,
-    assignment: &Assignment,
-    items: &[&Item],
-    stamp: Stamp,
-    vectors: Vectors<'_>,
-) -> Result<Settled, Error> {
-    let span = debug_span!("settle", vectorizer = assignment.name, rows = items.len());
-    let chunks: usize = items.iter().map(|item| item.outcome.chunks()).sum();
-    let patience = pool.patience() + CHUNK * u32::try_from(chunks).unwrap_or(u32::MAX);
-    let mut tries = 1;
-    loop {
-        let mut connection = pool.acquire().await?;
-        let settling = try_settle(&mut connection, assignment, items, stamp, vectors, patience);
-        let settled = timeout(patience, settling.instrument(span.clone())).await;
-        // whether it was committed is not known then: if so, the keys are off the queue, if not, their lease runs out
-        match settled.unwrap_or_else(|_| Err(silent(&mut connection, patience))) {
-            Err(error) if tries < TRIES && crate::worker::batch::stop_reason::class_is(&error, &["40", "55P03"]) => {
-                tries += 1
-            }
-            result => return result,
-        }
-    }
-}
-
-async fn try_settle(
-    connection: &mut PgConnection,
-    assignment: &Assignment,
-    items: &[&Item],
-    stamp: Stamp,
-    vectors: Vectors<'_>,
-    patience: Duration,
-) -> Result<Settled, Error> {
-    // Whatever the database's default: each statement has to see what was committed before it. And whatever the role's: a batch takes as
-    // long as it takes, and if this worker is not heard of any more, its locks are free soon.
-    let begin = format!(
-        "begin isolation level read committed; set local statement_timeout = {0}; \
-         set local idle_in_transaction_session_timeout = {0}",
-        i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)
-    );
-    let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
-    let connection = &mut *transaction;
-    let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
-
-    let mut verdicts = verdicts(connection, assignment, items, &keys).await?;
-    overtake(connection, assignment, items, &keys, &mut verdicts, stamp).await?;
-    let (mut finishing, mut failing) = (Vec::new(), Vec::new());
-    let (mut changed, mut busy) = (Vec::new(), Vec::new());
-    let mut planned = plan(connection, assignment, items, &keys, &verdicts).await?;
-    Step::Look.done();
-    for (place, item) in items.iter().enumerate() {
-        match (verdicts[place], &planned[place]) {
-            (Verdict::Busy, _) => busy.push(place),
-            (Verdict::Changed, _) | (Verdict::Unchanged | Verdict::Overtaken, Planned::Outdated) => changed.push(place),
-            (Verdict::Unchanged, _) if matches!(&item.outcome, Outcome::Failed(_)) && assignment.tries_again(item) => {
-                failing.push(place);
-            }
-            _ => finishing.push(place),
-        }
-    }
-
-    let mut settled = Settled::default();
-    let finished = select(
-        &finishing,
-        &finish(connection, assignment, &keys, &finishing, stamp).await?,
-    );
-    let failed = select(
-        &failing,
-        &assignment
-            .failures
-            .defer(connection, items, &failing, stamp, assignment)
-            .await?,
-    );
-    settled.lost = (finishing.len() + failing.len() - finished.len() - failed.len()) as u64;
-    settled.deferred = failed.len() as u64;
-
-    let mut dead = Vec::new();
-    let mut writing: Vec<(&Key, Planned)> = Vec::new();
-    for place in finished {
-        let is_failure = matches!(&items[place].outcome, Outcome::Failed(_));
-        if is_failure && verdicts[place] == Verdict::Unchanged {
-            dead.push(place);
-        } else if verdicts[place] == Verdict::Overtaken {
-            settled.overtaken += 1;
-        } else {
-            settled.rows += 1;
-        }
-        writing.push((
-            &items[place].key,
-            std::mem::replace(&mut planned[place], Planned::Outdated),
-        ));
-    }
-    if !writing.is_empty() {
-        write(connection, assignment, &writing, vectors, &mut settled).await?;
-        Step::Write.done();
-    }
-    settled.dead = dead.len() as u64;
-    let letters = dead
-        .iter()
-        .filter_map(|&place| assignment.failures.letter(&assignment.name, items[place]));
-    settled.dead_letters = letters.collect();
-    let done: Vec<&Key> = writing.iter().map(|(key, _)| *key).collect();
-    assignment.failures.unbury(connection, &done).await?;
-    assignment.failures.bury(connection, items, &dead).await?;
-    assignment
-        .failures
-        .record(connection, items, failed.iter().chain(&dead).copied())
-        .await?;
-
-    let give_back = |places: &[usize]| places.iter().map(|&place| keys[place]).collect::<Vec<_>>();
-    assignment
-        .queue
-        .release(connection, &give_back(&changed), stamp, Duration::ZERO)
-        .await?;
-    assignment
-        .queue
-        .release(connection, &give_back(&busy), stamp, REST)
-        .await?;
-    transaction.commit().await?;
-    Step::Commit.done();
-    settled.released = [changed, busy].concat();
-    Ok(settled)
-}
-
-/// Locks rows and keys first; only statements after that may decide anything.
-async fn verdicts(
-    connection: &mut PgConnection,
-    assignment: &Assignment,
-    items: &[&Item],
-    keys: &[&Key],
-) -> Result<Vec<Verdict>, Error> {
-    let locks = assignment.source.lock(&mut *connection, keys).await?;
-    Step::Lock.done();
-    let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
-    let doubtful: Vec<usize> = (0..items.len())
-        .filter(|&place| locks[place].free && !items[place].is_unreadable())
-        .filter(|&place| locks[place].version.is_none() || locks[place].version != version_of(items[place]))
-        .collect();
-    let verdicts = locks.iter().zip(items).map(|(lock, item)| match &lock.version {
-        _ if !lock.free => Verdict::Busy,
-        // cannot be read now either: another version is for another batch
-        None if item.is_unreadable() => Verdict::Busy,
-        version if item.is_unreadable() && *version != version_of(item) => Verdict::Changed,
-        _ => Verdict::Unchanged,
-    });
-    let mut verdicts: Vec<Verdict> = verdicts.collect();
-    if doubtful.is_empty() {
-        return Ok(verdicts);
-    }
-    let doubtful_keys: Vec<&Key> = doubtful.iter().map(|&place| keys[place]).collect();
-    let rows = assignment.source.read(&mut *connection, &doubtful_keys).await?;
-    if rows.iter().any(Option::is_none) {
-        assignment.source.check_sight(&mut *connection).await?;
-    }
-    for (place, row) in doubtful.into_iter().zip(rows) {
-        verdicts[place] = match (&row, &items[place].seen) {
-            (None, _) => Verdict::Gone,
-            // there, but not locked: a writer has it, or it has just come
-            (Some(_), _) if locks[place].version.is_none() => Verdict::Busy,
-            (Some(now), Some(seen)) if now.says_the_same(seen) => Verdict::Unchanged,
-            (Some(_), _) => Verdict::Changed,
-        };
-    }
-    Ok(verdicts)
-}
-
-/// Finds the changed rows whose embeddings may be written all the same: a row that is edited faster than it is embedded would have none
-/// for as long as that goes on. What makes it safe is a queue row that stays: whoever works on it compares what it finds under the locks.
-async fn overtake(
-    connection: &mut PgConnection,
-    assignment: &Assignment,
-    items: &[&Item],
-    keys: &[&Key],
-    verdicts: &mut [Verdict],
-    stamp: Stamp,
-) -> Result<(), Error> {
-    let is_candidate = |place: &usize| {
-        let item = items[*place];
-        verdicts[*place] == Verdict::Changed && item.seen.is_some() && !matches!(item.outcome, Outcome::Failed(_))
-    };
-    let changed: Vec<usize> = (0..items.len()).filter(is_candidate).collect();
-    let changed_keys: Vec<&Key> = changed.iter().map(|&place| keys[place]).collect();
-    for at in assignment.queue.later(connection, &changed_keys, stamp).await? {
-        verdicts[changed[at]] = Verdict::Overtaken;
-    }
-    Ok(())
 }
 
 /// What is to be written for an item.
 #[derive(Debug)]
 enum Planned {
-    Chunks(Change),
+    Chunks(ChunkChange),
     Column(Option<usize>),
     /// The store changed since the change was planned.
     Outdated,
 }
 
-/// Checks planned changes against what stands in the store now, under the key's lock; for rows that are gone or dead, plans
-/// the removal of it.
-async fn plan(
-    connection: &mut PgConnection,
-    assignment: &Assignment,
-    items: &[&Item],
-    keys: &[&Key],
-    verdicts: &[Verdict],
-) -> Result<Vec<Planned>, Error> {
-    let Destination::Table(store) = &assignment.destination else {
-        let vector = |item: &&Item| match item.outcome {
-            Outcome::Column(text) => text,
-            Outcome::Chunks(_) | Outcome::Failed(_) => None,
-        };
-        return Ok(items.iter().map(|item| Planned::Column(vector(item))).collect());
-    };
-    let places = store.places(connection, keys).await?;
-    let planned = items
-        .iter()
-        .zip(verdicts)
-        .zip(places)
-        .map(|((item, verdict), mut now)| match &item.outcome {
-            Outcome::Chunks(change) if matches!(verdict, Verdict::Unchanged | Verdict::Overtaken) => {
-                let mut seen = change.seen.clone();
-                seen.sort_unstable();
-                now.sort_unstable();
-                if seen == now {
-                    Planned::Chunks(change.clone())
-                } else {
-                    Planned::Outdated
-                }
+impl Writer {
+    /// Carries out the outcomes of all items, or on an error of none.
+    pub(crate) async fn commit(
+        &self,
+        pool: &Database,
+        items: &[&Item],
+        stamp: Stamp,
+        vectors: Vectors<'_>,
+    ) -> Result<BatchOutcome, DatabaseError> {
+        let span = debug_span!("commit", vectorizer = self.vectorizer, rows = items.len());
+        let chunks: usize = items.iter().map(|item| item.outcome.chunks()).sum();
+        let patience = pool.patience() + CHUNK * u32::try_from(chunks).unwrap_or(u32::MAX);
+        let mut tries = 1;
+        loop {
+            let mut connection = pool.acquire().await?;
+            let transaction = self.transact(&mut connection, items, stamp, vectors, patience);
+            let outcome = timeout(patience, transaction.instrument(span.clone())).await;
+            // A silent connection may have committed. Then the keys are off the queue; otherwise their lease runs out.
+            match outcome.unwrap_or_else(|_| Err(silent(&mut connection, patience))) {
+                Err(error) if tries < TRIES && error.has_state(&["40", "55P03"]) => tries += 1,
+                result => return result,
             }
-            _ => Planned::Chunks(Change::clear(&now)),
+        }
+    }
+
+    async fn transact(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        stamp: Stamp,
+        vectors: Vectors<'_>,
+        patience: Duration,
+    ) -> Result<BatchOutcome, DatabaseError> {
+        // Read committed whatever the database's default is: each statement has to see what was committed before it.
+        // The timeouts whatever the role's are: a large batch takes its time, and the locks of a worker that is gone
+        // are free soon.
+        let begin = format!(
+            "begin isolation level read committed; set local statement_timeout = {0}; \
+             set local idle_in_transaction_session_timeout = {0}",
+            i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)
+        );
+        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
+        let connection = &mut *transaction;
+        let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
+
+        let mut verdicts = self.verdicts(connection, items, &keys).await?;
+        self.overtake(connection, items, &keys, &mut verdicts, stamp).await?;
+        let mut planned = self.plan(connection, items, &keys, &verdicts).await?;
+        Step::Look.done();
+        let (mut finishing, mut failing) = (Vec::new(), Vec::new());
+        let (mut changed, mut busy) = (Vec::new(), Vec::new());
+        for (place, item) in items.iter().enumerate() {
+            match (verdicts[place], &planned[place]) {
+                (Verdict::Busy, _) => busy.push(place),
+                (Verdict::Changed, _) | (Verdict::Unchanged | Verdict::Overtaken, Planned::Outdated) => {
+                    changed.push(place);
+                }
+                (Verdict::Unchanged, _) if item.failure().is_some() && self.tries_again(item) => failing.push(place),
+                _ => finishing.push(place),
+            }
+        }
+
+        let finished = self.queue.finish(connection, &at(&finishing, &keys), stamp).await?;
+        if !finishing.is_empty() {
+            Step::Finish.done();
+        }
+        let finished = at(&finished, &finishing);
+        let failures = failed_keys(items, &failing);
+        let deferred = self
+            .dead_letters
+            .defer(connection, &failures, stamp, self.retries.first_delay)
+            .await?;
+        let deferred = at(&deferred, &failing);
+
+        let mut outcome = BatchOutcome {
+            lost: (finishing.len() + failing.len() - finished.len() - deferred.len()) as u64,
+            ..BatchOutcome::default()
+        };
+        let mut writing: Vec<(&Key, Planned)> = Vec::new();
+        for place in finished {
+            if items[place].failure().is_some() && verdicts[place] == Verdict::Unchanged {
+                outcome.dead.push(place);
+            } else if verdicts[place] == Verdict::Overtaken {
+                outcome.overtaken += 1;
+            } else {
+                outcome.counts.rows += 1;
+            }
+            let planned = std::mem::replace(&mut planned[place], Planned::Outdated);
+            writing.push((keys[place], planned));
+        }
+        if !writing.is_empty() {
+            self.write(connection, &writing, vectors, &mut outcome.counts).await?;
+            Step::Write.done();
+        }
+        outcome.counts.deferred = deferred.len() as u64;
+        outcome.counts.dead_letters = outcome.dead.len() as u64;
+        let done: Vec<&Key> = writing.iter().map(|(key, _)| *key).collect();
+        let (dead, deferred) = (failed_keys(items, &outcome.dead), failed_keys(items, &deferred));
+        self.dead_letters.unbury(connection, &done).await?;
+        self.dead_letters.bury(connection, &dead).await?;
+        self.dead_letters
+            .record(connection, deferred.into_iter().chain(dead))
+            .await?;
+
+        let (changed_keys, busy_keys) = (at(&changed, &keys), at(&busy, &keys));
+        self.queue
+            .release(connection, &changed_keys, stamp, Duration::ZERO)
+            .await?;
+        self.queue.release(connection, &busy_keys, stamp, BUSY_DELAY).await?;
+        transaction.commit().await?;
+        Step::Commit.done();
+        outcome.released = [changed, busy].concat();
+        Ok(outcome)
+    }
+
+    /// Whether an item that has failed once more is tried again. As in pgai, the first attempt is no retry.
+    fn tries_again(&self, item: &Item) -> bool {
+        item.attempts < self.retries.most || !self.dead_letters.can_bury()
+    }
+
+    /// Locks rows and keys first. Only statements after that may decide anything.
+    async fn verdicts(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        keys: &[&Key],
+    ) -> Result<Vec<Verdict>, DatabaseError> {
+        let locks = self.source.lock(&mut *connection, keys).await?;
+        Step::Lock.done();
+        let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
+        let doubtful: Vec<usize> = (0..items.len())
+            .filter(|&place| locks[place].free && !items[place].is_unreadable())
+            .filter(|&place| locks[place].version.is_none() || locks[place].version != version_of(items[place]))
+            .collect();
+        let verdicts = locks.iter().zip(items).map(|(lock, item)| match &lock.version {
+            _ if !lock.free => Verdict::Busy,
+            // it cannot be read now either: another batch takes another version of it
+            None if item.is_unreadable() => Verdict::Busy,
+            version if item.is_unreadable() && *version != version_of(item) => Verdict::Changed,
+            _ => Verdict::Unchanged,
         });
-    Ok(planned.collect())
-}
-
-/// Takes items off the queue; answers which (from 0, among `places`) were still this batch's.
-async fn finish(
-    connection: &mut PgConnection,
-    assignment: &Assignment,
-    keys: &[&Key],
-    places: &[usize],
-    stamp: Stamp,
-) -> Result<Vec<usize>, Error> {
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<&Key> = places.iter().map(|&place| keys[place]).collect();
-    let finished = assignment.queue.finish(connection, &keys, stamp).await?;
-    Step::Finish.done();
-    Ok(finished)
-}
-
-async fn write(
-    connection: &mut PgConnection,
-    assignment: &Assignment,
-    writing: &[(&Key, Planned)],
-    vectors: Vectors<'_>,
-    settled: &mut Settled,
-) -> Result<(), Error> {
-    match &assignment.destination {
-        Destination::Table(store) => {
-            let changes = writing.iter().filter_map(|(key, planned)| match planned {
-                Planned::Chunks(change) => Some((*key, change)),
-                Planned::Column(_) | Planned::Outdated => None,
-            });
-            let changes: Vec<(&Key, &Change)> = changes.collect();
-            settled.written = changes.iter().map(|(_, change)| change.new.len() as u64).sum();
-            settled.kept = changes
-                .iter()
-                .map(|(_, change)| (change.kept + change.moved.len()) as u64)
-                .sum();
-            store.apply(connection, &changes, vectors).await
+        let mut verdicts: Vec<Verdict> = verdicts.collect();
+        if doubtful.is_empty() {
+            return Ok(verdicts);
         }
-        Destination::Column(column) => {
-            let values = writing.iter().filter_map(|(key, planned)| match planned {
-                Planned::Column(text) => Some((*key, *text)),
-                Planned::Chunks(_) | Planned::Outdated => None,
+        let rows = self.source.read(&mut *connection, &at(&doubtful, keys)).await?;
+        if rows.iter().any(Option::is_none) {
+            self.source.check_row_security(&mut *connection).await?;
+        }
+        for (place, row) in doubtful.into_iter().zip(rows) {
+            verdicts[place] = match (&row, &items[place].seen) {
+                (None, _) => Verdict::Gone,
+                // there, but not locked: a writer has it, or has just inserted it
+                (Some(_), _) if locks[place].version.is_none() => Verdict::Busy,
+                (Some(now), Some(seen)) if now.says_the_same(seen) => Verdict::Unchanged,
+                (Some(_), _) => Verdict::Changed,
+            };
+        }
+        Ok(verdicts)
+    }
+
+    /// Finds the changed rows whose embeddings may be written all the same. Without this a row that is edited faster
+    /// than it is embedded would have no embeddings for as long as that goes on. It is safe because a queue row stays:
+    /// whoever works on that one compares under the locks.
+    async fn overtake(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        keys: &[&Key],
+        verdicts: &mut [Verdict],
+        stamp: Stamp,
+    ) -> Result<(), DatabaseError> {
+        let is_candidate = |place: &usize| {
+            let item = items[*place];
+            verdicts[*place] == Verdict::Changed && item.seen.is_some() && item.failure().is_none()
+        };
+        let changed: Vec<usize> = (0..items.len()).filter(is_candidate).collect();
+        for number in self.queue.later(connection, &at(&changed, keys), stamp).await? {
+            verdicts[changed[number]] = Verdict::Overtaken;
+        }
+        Ok(())
+    }
+
+    /// Compares planned changes with the store under the keys' locks. For rows that are gone or dead it plans to remove
+    /// their chunks.
+    async fn plan(
+        &self,
+        connection: &mut PgConnection,
+        items: &[&Item],
+        keys: &[&Key],
+        verdicts: &[Verdict],
+    ) -> Result<Vec<Planned>, DatabaseError> {
+        let Destination::Table(store) = &self.destination else {
+            let vector = |item: &&Item| match item.outcome {
+                Outcome::Column(text) => text,
+                Outcome::Chunks(_) | Outcome::Failed(_) => None,
+            };
+            return Ok(items.iter().map(|item| Planned::Column(vector(item))).collect());
+        };
+        let places = store.places(connection, keys).await?;
+        let planned = items
+            .iter()
+            .zip(verdicts)
+            .zip(places)
+            .map(|((item, verdict), mut now)| match &item.outcome {
+                Outcome::Chunks(change) if matches!(verdict, Verdict::Unchanged | Verdict::Overtaken) => {
+                    let mut seen = change.seen.clone();
+                    seen.sort_unstable();
+                    now.sort_unstable();
+                    if seen == now {
+                        Planned::Chunks(change.clone())
+                    } else {
+                        Planned::Outdated
+                    }
+                }
+                _ => Planned::Chunks(ChunkChange::clear(&now)),
             });
-            let values: Vec<(&Key, Option<usize>)> = values.collect();
-            settled.written = values.iter().filter(|(_, text)| text.is_some()).count() as u64;
-            column.update(connection, &values, vectors).await
+        Ok(planned.collect())
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        writing: &[(&Key, Planned)],
+        vectors: Vectors<'_>,
+        counts: &mut Counts,
+    ) -> Result<(), DatabaseError> {
+        match &self.destination {
+            Destination::Table(store) => {
+                let changes = writing.iter().filter_map(|(key, planned)| match planned {
+                    Planned::Chunks(change) => Some((*key, change)),
+                    Planned::Column(_) | Planned::Outdated => None,
+                });
+                let changes: Vec<(&Key, &ChunkChange)> = changes.collect();
+                for (_, change) in &changes {
+                    counts.chunks_written += change.new.len() as u64;
+                    counts.chunks_kept += (change.kept + change.moved.len()) as u64;
+                }
+                store.apply(connection, &changes, vectors).await
+            }
+            Destination::Column(column) => {
+                let values = writing.iter().filter_map(|(key, planned)| match planned {
+                    Planned::Column(text) => Some((*key, *text)),
+                    Planned::Chunks(_) | Planned::Outdated => None,
+                });
+                let values: Vec<(&Key, Option<usize>)> = values.collect();
+                counts.chunks_written = values.iter().filter(|(_, text)| text.is_some()).count() as u64;
+                column.update(connection, &values, vectors).await
+            }
         }
     }
 }
 
-fn select(places: &[usize], chosen: &[usize]) -> Vec<usize> {
-    chosen.iter().filter_map(|&at| places.get(at).copied()).collect()
+/// The elements at these places.
+fn at<T: Copy>(places: &[usize], all: &[T]) -> Vec<T> {
+    places.iter().map(|&place| all[place]).collect()
+}
+
+/// The items at these places that have failed.
+fn failed_keys<'i>(items: &[&'i Item], places: &[usize]) -> Vec<FailedKey<'i>> {
+    let failed = places.iter().filter_map(|&place| {
+        let Item { key, attempts, .. } = items[place];
+        let failure = items[place].failure()?;
+        Some(FailedKey {
+            key,
+            attempts: *attempts,
+            step: failure.step,
+            reason: &failure.reason,
+        })
+    });
+    failed.collect()
 }

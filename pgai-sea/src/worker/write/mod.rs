@@ -1,7 +1,14 @@
-//! Writing: the one transaction that ends a batch.
+//! Writing: the one transaction that ends a batch, and what it touches.
 
-pub(crate) mod commit;
-pub(crate) mod embedding_column;
-pub(crate) mod source;
-pub(crate) mod store;
-pub(crate) mod vector_array;
+mod commit;
+mod embedding_column;
+pub(crate) mod row_security;
+mod source;
+mod store;
+mod vector_array;
+
+pub(crate) use self::commit::{BatchOutcome, Destination, Retries, Writer};
+pub(crate) use self::embedding_column::EmbeddingColumn;
+pub(crate) use self::source::{RowsWithin, Source};
+pub(crate) use self::store::Store;
+pub(crate) use self::vector_array::StoreVectorType;

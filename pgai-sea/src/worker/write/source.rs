@@ -1,31 +1,14 @@
-//! Reading the source's rows.
+//! Reading and locking the source's rows.
 
 use sea_orm::sqlx::postgres::PgRow;
-use sea_orm::sqlx::{Error, PgConnection, Row};
+use sea_orm::sqlx::{PgConnection, Row as _};
 
+use super::row_security;
 use crate::sql::quote_identifier;
+use crate::worker::batch::item::SourceRow;
 use crate::worker::connection::{Database, On as _};
-use crate::worker::prepare::privileges;
-use crate::worker::queue::key_sql::{Key, Names, Sql, with_keys};
-use crate::worker::queue::ordinal;
-
-/// What of a source row is embedded.
-#[derive(Clone, Debug)]
-pub(crate) struct SourceRow {
-    /// Which version of the row this is, so that an unchanged row need not be read again.
-    pub(crate) version: String,
-    /// The loaded column.
-    pub(crate) text: Option<String>,
-    /// The template's columns.
-    pub(crate) values: Vec<Option<String>>,
-}
-
-impl SourceRow {
-    /// Whether the same would be embedded.
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        self.text == other.text && self.values == other.values
-    }
-}
+use crate::worker::database_error::DatabaseError;
+use crate::worker::queue::key_sql::{Key, KeySql, Sql, place, with_keys};
 
 /// The statements on one source table.
 #[derive(Debug)]
@@ -40,9 +23,9 @@ pub(crate) struct Source {
     lock: Sql,
 }
 
-/// What a batch is made of.
+/// The rows that fit into a batch.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct RowsWithin {
     /// The rows of the keys, in their order; `None` where there is none, or it was left out.
     pub(crate) rows: Vec<Option<SourceRow>>,
     /// The keys (from 0) whose rows were left out.
@@ -58,27 +41,28 @@ pub(crate) struct Locked {
     pub(crate) free: bool,
 }
 
-/// A row's version: its place and the transaction that put it there.
+/// A row's version: its place, and the transaction that put it there.
 const VERSION: &str = "concat_ws('/', s.tableoid, s.ctid, s.xmin)";
 
 impl Source {
-    /// `loaded` is the loaded column and its type, `template` the columns that the template names; `updates` if the rows are updated at the end.
-    pub(crate) fn new(names: &Names, (loaded, loaded_type): (&str, &str), template: &[&str], updates: bool) -> Self {
-        // the output functions' text, which a cast to text is not: of `bool` and `char(n)`
+    /// `loaded` is the loaded column and its type. `template` are the columns that the template names. `updates` says
+    /// whether the rows themselves are updated at the end.
+    pub(crate) fn new(key_sql: &KeySql, (loaded, loaded_type): (&str, &str), template: &[&str], updates: bool) -> Self {
+        // the output functions' text: a cast to text differs for `bool` and `char(n)`
         let text = |name: &str| {
             let column = quote_identifier(name);
             format!(", case when s.{column} is not null then concat(s.{column}) end")
         };
         let values: String = [loaded].iter().chain(template).map(|name| text(name)).collect();
-        let (given, source, matches) = (names.given(), &names.source, names.matches("s"));
+        let (given, source, matches) = (key_sql.given(), &key_sql.source, key_sql.matches("s"));
         let strength = if updates { "no key update" } else { "key share" };
-        let lock = names.try_lock(&names.typed());
-        // Neither unpacks a text that is stored out of line, but only the first knows how long it is then.
+        let lock = key_sql.try_lock(&key_sql.typed());
+        // Neither of them unpacks a text that is stored out of line, but only the first knows its full length.
         let size = match loaded_type {
             "text" | "varchar" => "octet_length",
             _ => "pg_column_size",
         };
-        let within = names.parameter(1);
+        let within = key_sql.parameter(1);
         let all = || [loaded].into_iter().chain(template.iter().copied()).enumerate();
         let raw: String = all()
             .map(|(i, name)| format!(", s.{} as c{i}", quote_identifier(name)))
@@ -88,20 +72,21 @@ impl Source {
             .collect();
         Self {
             name: source.clone(),
-            columns: names.keys.len(),
+            columns: key_sql.keys.len(),
             values: template.len(),
             version: format!("select {VERSION} from {given} join {source} s on {matches}").into(),
             read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
             // a window's rows carry texts that are stored out of line as they are: only those that fit are unpacked
             read_within: format!(
                 "select w.n, w.version{fitting}, w.fits from (select k.n, {VERSION} as version{raw}, \
-                 coalesce(sum({size}(s.{})) over (order by k.n rows between unbounded preceding and 1 preceding) < ${within}::bigint, true) as fits \
+                 coalesce(sum({size}(s.{})) over (order by k.n rows between unbounded preceding and 1 preceding) < \
+                 ${within}::bigint, true) as fits \
                  from {given} join {source} s on {matches}) w",
                 quote_identifier(loaded),
             )
             .into(),
-            // The key's lock comes before the row's: a worker that had it until then wrote after an edit that the row's lock,
-            // which goes to the newest version, sees.
+            // The key's lock comes before the row's. A worker that held the key's lock until then wrote before; the
+            // row's lock goes to the newest version and sees every edit.
             lock: format!(
                 "with tried as materialized (select k.*, {lock} as free from {given}), \
                  locked as materialized (select k.n, {VERSION} as version from tried k join {source} s on {matches} \
@@ -117,10 +102,10 @@ impl Source {
         &self,
         connection: &mut PgConnection,
         keys: &[&Key],
-    ) -> Result<Vec<Option<SourceRow>>, Error> {
+    ) -> Result<Vec<Option<SourceRow>>, DatabaseError> {
         let mut found: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
         for row in with_keys(&self.read, self.columns, keys).fetch_all(connection).await? {
-            let place = ordinal(row.try_get(0)?)?;
+            let place = place(row.try_get(0)?)?;
             if let Some(slot) = found.get_mut(place) {
                 *slot = Some(self.source_row(&row)?);
             }
@@ -128,48 +113,55 @@ impl Source {
         Ok(found)
     }
 
-    /// The version of a key's row, whatever may be wrong with its text.
-    pub(crate) async fn version(&self, pool: &Database, key: &Key) -> Result<Option<String>, Error> {
+    /// The version of a key's row, even if its text cannot be read.
+    pub(crate) async fn version(&self, pool: &Database, key: &Key) -> Result<Option<String>, DatabaseError> {
         let version = with_keys(&self.version, self.columns, &[key]).any_on(pool).await?;
-        version.map(|row| row.try_get(0)).transpose()
+        Ok(version.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Makes sure that a row that was not found is not merely hidden. What was read before is locked against a change of that.
-    pub(crate) async fn check_sight(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        match privileges::hidden(connection, &self.name).await? {
-            Some(reason) => Err(Error::Configuration(reason.into())),
-            None => Ok(()),
-        }
+    /// Makes sure that row-level security does not hide a row that was not found. The table was read before, which
+    /// locks it against a change of its policies.
+    pub(crate) async fn check_row_security(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+        row_security::check_within(connection, &self.name).await
     }
 
-    /// The rows of `keys` until they have so many bytes, at least one: a batch of large texts is none that fits into memory.
-    pub(crate) async fn read_within(&self, pool: &Database, keys: &[&Key], bytes: i64) -> Result<Rows, Error> {
+    /// The rows of `keys` up to so many bytes, but at least one.
+    pub(crate) async fn read_within(
+        &self,
+        pool: &Database,
+        keys: &[&Key],
+        bytes: i64,
+    ) -> Result<RowsWithin, DatabaseError> {
         let mut rows: Vec<Option<SourceRow>> = keys.iter().map(|_| None).collect();
         let mut left_out = Vec::new();
         let read = with_keys(&self.read_within, self.columns, keys).bind(bytes);
         for row in read.all_on(pool).await? {
-            let place = ordinal(row.try_get(0)?)?;
+            let place = place(row.try_get(0)?)?;
             if !row.try_get(3 + self.values)? {
                 left_out.push(place);
             } else if let Some(slot) = rows.get_mut(place) {
                 *slot = Some(self.source_row(&row)?);
             }
         }
-        Ok(Rows { rows, left_out })
+        Ok(RowsWithin { rows, left_out })
     }
 
-    fn source_row(&self, row: &PgRow) -> Result<SourceRow, Error> {
+    fn source_row(&self, row: &PgRow) -> Result<SourceRow, DatabaseError> {
         Ok(SourceRow {
             version: row.try_get(1)?,
             text: row.try_get(2)?,
             values: (3..3 + self.values)
                 .map(|column| row.try_get(column))
-                .collect::<Result<_, _>>()?,
+                .collect::<Result<_, sea_orm::sqlx::Error>>()?,
         })
     }
 
     /// Locks the rows of `keys` against deletion and key changes, and the keys against other workers. Waits for nobody.
-    pub(crate) async fn lock(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<Vec<Locked>, Error> {
+    pub(crate) async fn lock(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+    ) -> Result<Vec<Locked>, DatabaseError> {
         let mut locks: Vec<Locked> = keys
             .iter()
             .map(|_| Locked {
@@ -178,7 +170,7 @@ impl Source {
             })
             .collect();
         for row in with_keys(&self.lock, self.columns, keys).fetch_all(connection).await? {
-            let place = ordinal(row.try_get(0)?)?;
+            let place = place(row.try_get(0)?)?;
             if let Some(slot) = locks.get_mut(place) {
                 *slot = Locked {
                     version: row.try_get(1)?,

@@ -1,46 +1,48 @@
 //! Vectors as a parameter: an array of pgvector's own type, in its binary form.
 //!
-//! As an array of numbers they are twice as many bytes, and PostgreSQL reads number by number, cuts out each vector and casts it, which takes
-//! it longer than to write the rows.
+//! An array of numbers would be twice as many bytes. PostgreSQL would read each number, cut out each vector and cast
+//! it, which takes longer than writing the rows.
 
 use sea_orm::sqlx::encode::{Encode, IsNull};
 use sea_orm::sqlx::error::BoxDynError;
 use sea_orm::sqlx::postgres::types::Oid;
 use sea_orm::sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
-use sea_orm::sqlx::{Error, Postgres, Row, Type, query};
+use sea_orm::sqlx::{Error, Postgres, Row as _, Type, query};
 
 use crate::worker::connection::{Database, On as _};
+use crate::worker::database_error::DatabaseError;
 
 /// The type `vector` as this database knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct VectorType {
+pub(crate) struct StoreVectorType {
     element: Oid,
     array: Oid,
 }
 
-impl VectorType {
-    /// That of the column `embedding` of a store; `None` where it is another one.
-    pub(crate) async fn of(pool: &Database, schema: &str, table: &str) -> Result<Option<Self>, Error> {
+impl StoreVectorType {
+    /// The type of a store's column `embedding`. `None` if it is not `vector`.
+    pub(crate) async fn of(pool: &Database, schema: &str, table: &str) -> Result<Option<Self>, DatabaseError> {
         let sql = "select t.oid, t.typarray from pg_catalog.pg_attribute a \
                    join pg_catalog.pg_class c on c.oid = a.attrelid \
                    join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                    join pg_catalog.pg_type t on t.oid = a.atttypid \
-                   where n.nspname = $1 and c.relname = $2 and a.attname = 'embedding' and t.typname = 'vector' and t.typtype = 'b'";
+                   where n.nspname = $1 and c.relname = $2 and a.attname = 'embedding' and t.typname = 'vector' and \
+                   t.typtype = 'b'";
         let row = query(sql).bind(schema).bind(table).any_on(pool).await?;
-        row.map(|row| {
-            Ok(Self {
+        let of = row.map(|row| {
+            Ok::<_, Error>(Self {
                 element: row.try_get(0)?,
                 array: row.try_get(1)?,
             })
-        })
-        .transpose()
+        });
+        Ok(of.transpose()?)
     }
 }
 
 /// Vectors of that type.
 #[derive(Clone, Debug)]
 pub(crate) struct VectorArray<'v> {
-    pub(crate) of: VectorType,
+    pub(crate) of: StoreVectorType,
     pub(crate) vectors: Vec<&'v [f32]>,
 }
 
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn an_array_is_in_postgres_and_pgvectors_binary_form() {
-        let of = VectorType {
+        let of = StoreVectorType {
             element: Oid(7),
             array: Oid(8),
         };

@@ -74,7 +74,8 @@ async fn large_tables_are_estimated_from_a_part_of_them() {
         test.execute(&format!(
             "insert into blog select i, 't', repeat('c', 100) from generate_series(1, 200000) i;
              delete from {} where id <= 80000;
-             insert into blog_embedding_store (id, chunk_seq, chunk, embedding) select i, 0, 'c', '[1,2,3]' from generate_series(1, 80000) i",
+             insert into blog_embedding_store (id, chunk_seq, chunk, embedding) select i, 0, 'c', '[1,2,3]' from \
+             generate_series(1, 80000) i",
             queue(id)
         ))
         .await?;
@@ -94,11 +95,17 @@ async fn large_tables_are_estimated_from_a_part_of_them() {
             status(&test, id).await?;
             took = took.min(started.elapsed());
             let started = std::time::Instant::now();
-            test.value::<i64>("select count(*) from blog b where exists (select from blog_embedding_store s where s.id = b.id)")
-                .await?;
+            test.value::<i64>(
+                "select count(*) from blog b where exists (select from blog_embedding_store s where s.id \
+                = b.id)",
+            )
+            .await?;
             counted = counted.min(started.elapsed());
         }
-        assert!(took < counted.max(Duration::from_millis(300)) * 3, "{took:?}, counting takes {counted:?}");
+        assert!(
+            took < counted.max(Duration::from_millis(300)) * 3,
+            "{took:?}, counting takes {counted:?}"
+        );
         Ok(())
     })
     .await;
@@ -128,18 +135,26 @@ async fn speed_and_tokens_are_those_of_all_workers_together() {
         assert!((left - 400.0 / rate).abs() < 1.0, "{left} at {rate}");
         assert_eq!(found.input_tokens, Some(1000));
         let usage = format!(
-            "select input_tokens = 1000 and working_since < reported_at and recent_rows > 300 from ai.vectorizer_worker_usage
+            "select input_tokens = 1000 and working_since < reported_at and recent_rows > 300 from \
+                ai.vectorizer_worker_usage
              where vectorizer_id = {id}"
         );
         assert!(test.value::<bool>(&usage).await?);
 
         // silence is no speed
-        test.execute("update ai.vectorizer_worker_usage set reported_at = now() - interval '3 minutes', working_since = now() - interval '4 minutes'")
-            .await?;
+        test.execute(
+            "update ai.vectorizer_worker_usage set reported_at = now() - interval '3 minutes', working_since \
+            = now() - interval '4 minutes'",
+        )
+        .await?;
         let found = status(&test, id).await?;
-        assert_eq!((found.rows_per_second, found.time_left, found.input_tokens), (None, None, Some(1000)));
+        assert_eq!(
+            (found.rows_per_second, found.time_left, found.input_tokens),
+            (None, None, Some(1000))
+        );
         // and does not slow down what begins after it
-        test.execute(&format!("select ai._worker_usage({id}, 100, 10, 5)")).await?;
+        test.execute(&format!("select ai._worker_usage({id}, 100, 10, 5)"))
+            .await?;
         let found = status(&test, id).await?;
         let rate = found.rows_per_second.unwrap();
         assert!((8.0..13.0).contains(&rate), "{rate}");

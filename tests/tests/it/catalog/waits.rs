@@ -29,7 +29,8 @@ create operator ext.= (leftarg = ext.ci, rightarg = ext.ci, function = ext.eq);
 create operator ext.>= (leftarg = ext.ci, rightarg = ext.ci, function = ext.ge);
 create operator ext.> (leftarg = ext.ci, rightarg = ext.ci, function = ext.gt);
 create operator class ext.ci_ops default for type ext.ci using btree as
-    operator 1 ext.<, operator 2 ext.<=, operator 3 ext.=, operator 4 ext.>=, operator 5 ext.>, function 1 ext.cmp(ext.ci, ext.ci);
+    operator 1 ext.<, operator 2 ext.<=, operator 3 ext.=, operator 4 ext.>=, operator 5 ext.>, function 1 \
+    ext.cmp(ext.ci, ext.ci);
 create domain ext.email as ext.ci";
 
 async fn wait(test: &TestDatabase, vectorizer: i32, key: &str) -> Result<(), WaitError> {

@@ -160,9 +160,9 @@ async fn logs_are_lines_of_json_if_wanted() {
             .collect();
         let warning = logs.iter().find(|log| log["level"] == "WARN").expect("a warning");
         assert!(
-            warning["fields"]["trouble"]
+            warning["fields"]["reason"]
                 .as_str()
-                .is_some_and(|trouble| trouble.contains("500")),
+                .is_some_and(|reason| reason.contains("500")),
             "{warning}"
         );
         assert!(

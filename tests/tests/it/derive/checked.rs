@@ -100,7 +100,8 @@ const HERE: &str = module_path!();
 async fn what_the_builder_refuses_is_a_finding() {
     on_both_catalogs(async |test| -> TestResult {
         let manager = SchemaManager::new(&test.db);
-        test.execute("create table stored (id int primary key, body text not null)").await?;
+        test.execute("create table stored (id int primary key, body text not null)")
+            .await?;
         for vectorizers in 0..2 {
             let findings = check_module(&test.db, &format!("{HERE}::misfit")).await?;
             let refused: Vec<_> = findings
@@ -114,7 +115,8 @@ async fn what_the_builder_refuses_is_a_finding() {
                 refused,
                 [
                     "`input_type`: \"text\" is neither document nor query",
-                    "`chunk_overlap`: 400, the default, is larger than chunk_size 100; set chunk_overlap to at most that",
+                    "`chunk_overlap`: 400, the default, is larger than chunk_size 100; set chunk_overlap to at most \
+                        that",
                 ],
                 "with {vectorizers} vectorizers: {findings}"
             );
@@ -150,7 +152,10 @@ async fn what_was_renamed_is_refreshed_and_not_embedded_again() {
         let module = format!("{HERE}::lecture");
         if test.catalog == Catalog::Pgai {
             let refused = manager.refresh_vectorizer("talks").await.unwrap_err().to_string();
-            assert!(refused.contains("this database has pgai's own: rename back"), "{refused}");
+            assert!(
+                refused.contains("this database has pgai's own: rename back"),
+                "{refused}"
+            );
             return Ok(());
         }
         let findings = check_module(&test.db, &module).await?;
@@ -165,7 +170,8 @@ async fn what_was_renamed_is_refreshed_and_not_embedded_again() {
         let text = findings.to_string();
         assert_eq!(
             text.lines().next().unwrap(),
-            "lectures.summary (it::derive::checked::lecture::summary_embeddings): the source is \"public.lectures\" now, \
+            "lectures.summary (it::derive::checked::lecture::summary_embeddings): the source is \"public.lectures\" \
+                now, \
              and vectorizer talks still has \"public.talks\""
         );
         for finding in &findings {

@@ -23,13 +23,13 @@ async fn run(db: DatabaseConnection, shutdown: impl Future<Output = ()>) -> Test
         .budget_of("openai", Budget::new().requests_per_minute(3_000).tokens_per_minute(1_000_000))
         .on_event(|event| match event {
             Event::DeadLetter(letter) => eprintln!("{} gave up {:?}: {}", letter.vectorizer, letter.key, letter.reason),
-            Event::Trouble { vectorizer, message } => eprintln!("{vectorizer} waits: {message}"),
+            Event::Waiting { vectorizer, reason } => eprintln!("{vectorizer} waits: {reason}"),
             _ => {}
         });
     let report = worker.run_until(shutdown).await?;
-    println!("{} rows, {} given up", report.rows(), report.dead_letters());
+    println!("{} rows, {} given up", report.rows(), report.counts().dead_letters);
 
-    assert_eq!((report.rows(), report.dead_letters()), (3, 0), "{report:?}");
+    assert_eq!((report.rows(), report.counts().dead_letters), (3, 0), "{report:?}");
     Ok(())
 }
 

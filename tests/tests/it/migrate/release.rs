@@ -60,11 +60,17 @@ async fn a_key_becomes_wider_while_its_embeddings_stay() {
         )
         .await?;
         let outside = Migrator::<false>::up(&test.db, None).await.unwrap_err().to_string();
-        assert!(outside.contains("vectorizer \"posts\" is released in a transaction only"), "{outside}");
+        assert!(
+            outside.contains("vectorizer \"posts\" is released in a transaction only"),
+            "{outside}"
+        );
         if test.catalog == Catalog::Pgai {
             let refused = Migrator::<true>::up(&test.db, None).await.unwrap_err().to_string();
             assert!(
-                refused.contains("release_vectorizer, and this database has pgai's own: leave the columns as they are, or drop vectorizer \"posts\""),
+                refused.contains(
+                    "release_vectorizer, and this database has pgai's own: leave the columns as they are, \
+                    or drop vectorizer \"posts\""
+                ),
                 "{refused}"
             );
             return Ok(());
@@ -92,7 +98,8 @@ async fn one_whose_embeddings_are_in_the_table_itself() {
 /// The vectorizer sees what is written afterwards, under keys that the narrower type could not hold.
 async fn follows(test: &TestDatabase, id: i32) -> TestResult {
     test.execute(&format!(
-        "delete from ai._vectorizer_q_{id}; insert into posts (id, body) values (5000000000, 'two'); update posts set body = 'three' where id = 1"
+        "delete from ai._vectorizer_q_{id}; insert into posts (id, body) values (5000000000, 'two'); update posts set \
+            body = 'three' where id = 1"
     ))
     .await?;
     let queued: Vec<i64> = test

@@ -89,7 +89,8 @@ async fn what_the_builder_takes_is_what_pgvector_has_and_serves_its_own_metric()
                 .value(&format!(
                     "select count(*) from pg_opclass o join pg_am a on a.oid = o.opcmethod
                      join pg_amop op on op.amopfamily = o.opcfamily and op.amoppurpose = 'o'
-                     where a.amname = '{}' and o.opcintype = '{}'::regtype and right(op.amopopr::regoper::text, 3) = '{}'",
+                     where a.amname = '{}' and o.opcintype = '{}'::regtype and right(op.amopopr::regoper::text, 3) = \
+                     '{}'",
                     method.name(),
                     vector.name(),
                     metric.operator(),
@@ -347,7 +348,8 @@ async fn a_concurrent_build_is_outside_of_transactions_and_an_unfinished_one_is_
 async fn the_limits_are_pgvectors() {
     on_catalog(Catalog::Bare, async |test| {
         test.execute(
-            "create table wide (v3 vector(3), v2000 vector(2000), v2001 vector(2001), h4000 halfvec(4000), h4001 halfvec(4001),
+            "create table wide (v3 vector(3), v2000 vector(2000), v2001 vector(2001), h4000 halfvec(4000), h4001 \
+                halfvec(4001),
                  v4000 vector(4000), b64000 bit(64000), b64001 bit(64001))",
         )
         .await?;

@@ -51,7 +51,7 @@ async fn an_unchanged_chunk_keeps_its_embedding() {
         let report = run(&test, &gate).await;
         let sent = gate.texts().len() - chunks;
         assert!((1..=2).contains(&sent), "{sent} texts sent");
-        assert_eq!(report.chunks_kept(), (chunks - sent) as u64);
+        assert_eq!(report.counts().chunks_kept, (chunks - sent) as u64);
         assert_in_sync(&test).await;
 
         // one more at the front: all others move

@@ -59,7 +59,7 @@ async fn answers_that_are_none_charge_no_row() {
             let report = running.stop().await;
             let tested = &report.vectorizers[0];
             assert_eq!(
-                (tested.deferred, tested.dead_letters, tested.rows),
+                (tested.counts.deferred, tested.counts.dead_letters, tested.counts.rows),
                 (0, 0, 20),
                 "{report:?}"
             );
@@ -105,7 +105,7 @@ async fn a_text_that_brings_the_provider_down_holds_up_no_other() {
         soon(async || stored(&test).await == 24 && queued(&test).await == 0).await;
         let report = running.stop().await;
         assert_eq!(dead(&test).await, [7]);
-        assert_eq!(report.vectorizers[0].dead_letters, 1, "{report:?}");
+        assert_eq!(report.vectorizers[0].counts.dead_letters, 1, "{report:?}");
         Ok(())
     })
     .await;

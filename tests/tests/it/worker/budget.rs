@@ -56,7 +56,12 @@ async fn vectorizers_of_a_provider_share_its_requests() {
         let report = worker.run_once().await?;
         assert!(started.elapsed() >= 2 * window, "{:?}", started.elapsed());
         assert_eq!((report.rows(), report.errors().count()), (30, 0), "{report:?}");
-        assert!(report.vectorizers.iter().all(|vectorizer| vectorizer.deferred == 0));
+        assert!(
+            report
+                .vectorizers
+                .iter()
+                .all(|vectorizer| vectorizer.counts.deferred == 0)
+        );
         let requests = provider.requests();
         assert_eq!(requests.len(), 30);
         // a request may be a little later on its way than the one before

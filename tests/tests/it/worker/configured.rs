@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
-use pgai_sea::worker::Worker;
+use pgai_sea::worker::{Event, Worker};
 use pgai_sea_tests::on_both_catalogs;
 
 use super::support::{Gate, assert_in_sync, posts, run, soon, start, vectorizer, worker};
@@ -96,25 +96,23 @@ async fn progress_is_told_now_and_then_and_ends_with_the_report() {
         let gate = Gate::new();
         let told = Arc::new(Mutex::new(Vec::new()));
         let hook = Arc::clone(&told);
-        let worker = worker(&test, &gate).progress(move |progress| {
-            hook.lock().unwrap().push((Instant::now(), progress.clone()));
+        let worker = worker(&test, &gate).on_event(move |event| {
+            if let Event::Progress(progress) = event {
+                hook.lock().unwrap().push((Instant::now(), progress.clone()));
+            }
         });
         let started = Instant::now();
         let report = worker.run_once().await?;
         let told = told.lock().unwrap().clone();
         let (_, last) = told.last().expect("some progress");
         assert_eq!((last.vectorizer.as_str(), last.pending), ("tested", 0));
-        assert_eq!(
-            (last.rows, last.chunks),
-            (report.rows(), report.chunks_written()),
-            "{report:?}"
-        );
-        assert_eq!(last.rows, 1_000);
+        assert_eq!(last.counts, report.counts(), "{report:?}");
+        assert_eq!(last.counts.rows, 1_000);
         // a few times a second, and the end whenever it comes
         let most = started.elapsed().as_millis() / 250 + 2;
         assert!(told.len() as u128 <= most, "{told:?}");
         assert!(
-            told.is_sorted_by(|(_, earlier), (_, later)| earlier.rows < later.rows),
+            told.is_sorted_by(|(_, earlier), (_, later)| earlier.counts.rows < later.counts.rows),
             "{told:?}"
         );
         Ok(())

@@ -8,7 +8,7 @@ use pgai_sea_tests::on_both_catalogs;
 use super::support::{Gate, posts, queued, soon, worker};
 
 #[tokio::test]
-async fn batches_dead_letters_and_trouble_are_told() {
+async fn batches_dead_letters_and_waiting_are_told() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         test.execute(
@@ -28,23 +28,24 @@ async fn batches_dead_letters_and_trouble_are_told() {
         })
         .await;
         let told = told.lock().unwrap();
-        let (mut rows, mut deferred, mut troubles, mut letters) = (0, 0, 0, Vec::new());
+        let (mut rows, mut deferred, mut waits, mut letters) = (0, 0, 0, Vec::new());
         for event in told.iter() {
             match event {
                 Event::Batch(batch) => {
                     assert_eq!(batch.vectorizer, "tested");
-                    rows += batch.rows;
-                    deferred += batch.deferred;
+                    rows += batch.counts.rows;
+                    deferred += batch.counts.deferred;
                 }
                 Event::DeadLetter(letter) => letters.push(letter),
-                Event::Trouble { vectorizer, message } => {
-                    assert!(vectorizer == "tested" && message.contains("503"), "{message}");
-                    troubles += 1;
+                Event::Waiting { vectorizer, reason } => {
+                    assert!(vectorizer == "tested" && reason.contains("503"), "{reason}");
+                    waits += 1;
                 }
+                Event::Progress(progress) => assert_eq!(progress.vectorizer, "tested"),
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!((rows, deferred, troubles), (29, 6, 1), "{told:?}");
+        assert_eq!((rows, deferred, waits), (29, 6, 1), "{told:?}");
         let [letter] = letters.as_slice() else {
             panic!("{letters:?}")
         };

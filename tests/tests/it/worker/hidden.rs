@@ -121,7 +121,7 @@ async fn rows_that_are_hidden_later_keep_their_embeddings() {
         test.execute("alter table posts disable row level security").await?;
         soon(async || test.value::<String>(STORED).await.unwrap() == "1 2").await;
         let report = running.stop().await;
-        assert_eq!(report.vectorizers[0].deferred, 0, "{report:?}");
+        assert_eq!(report.vectorizers[0].counts.deferred, 0, "{report:?}");
         assert_in_sync(&test).await;
         limited.db.close().await?;
         test.execute("drop policy visible on posts").await?;

@@ -165,7 +165,7 @@ async fn bad_days_charge_no_row() {
         let charged = report
             .vectorizers
             .iter()
-            .map(|vectorizer| vectorizer.deferred + vectorizer.dead_letters);
+            .map(|vectorizer| vectorizer.counts.deferred + vectorizer.counts.dead_letters);
         assert_eq!(charged.sum::<u64>(), 0, "{report:?}");
         Ok(())
     })
@@ -223,7 +223,11 @@ async fn a_provider_that_is_gone_or_silent_is_waited_for() {
         soon(async || test.value::<i64>(stored).await.unwrap() == 30).await;
         stop.send(()).ok();
         let report = running.await??;
-        assert_eq!((report.rows(), report.vectorizers[0].deferred), (30, 0), "{report:?}");
+        assert_eq!(
+            (report.rows(), report.vectorizers[0].counts.deferred),
+            (30, 0),
+            "{report:?}"
+        );
         Ok(())
     })
     .await;

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use super::support::{Gate, LOOK, assert_in_sync, posts, queued, soon, start, statements, worker};
 
-/// Attempts to reach a database in so many seconds: lanes, the reader of vectorizers, the heartbeat and the sleeper
-/// have one each, and each waits longer every time.
+/// Attempts to reach a database in so many seconds: runners, the reader of vectorizers, the heartbeat and the
+/// listener have one each, and each waits longer every time.
 const CONNECTIONS_A_SECOND: u64 = 20;
 
 /// Leases end soon: a worker that cannot reach the database cannot give anything back.

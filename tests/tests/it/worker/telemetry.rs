@@ -150,7 +150,7 @@ async fn requests_have_the_names_of_the_semantic_conventions() {
                 "{name}"
             );
         }
-        assert_eq!(report.vectorizers[0].input_tokens, Some(TOKENS));
+        assert_eq!(report.vectorizers[0].counts.input_tokens, Some(TOKENS));
         Ok(())
     })
     .await;

@@ -40,7 +40,11 @@ async fn a_refused_text_holds_up_no_other_and_becomes_a_dead_letter() {
             .await?;
         let patient = worker(&test, &gate).retry_delay(Duration::from_secs(20));
         let report = patient.run_once().await?;
-        assert_eq!((report.rows(), report.vectorizers[0].deferred), (49, 1), "{report:?}");
+        assert_eq!(
+            (report.rows(), report.vectorizers[0].counts.deferred),
+            (49, 1),
+            "{report:?}"
+        );
         assert_eq!(report.vectorizers[0].waiting, 1);
 
         test.execute("update ai._vectorizer_q_1 set loading_retry_after = null")
@@ -117,7 +121,11 @@ async fn a_provider_that_is_down_is_nobodys_attempt() {
         let gate = Gate::new();
         gate.be_down_for(2);
         let report = run(&test, &gate).await;
-        assert_eq!((report.rows(), report.vectorizers[0].deferred), (5, 0), "{report:?}");
+        assert_eq!(
+            (report.rows(), report.vectorizers[0].counts.deferred),
+            (5, 0),
+            "{report:?}"
+        );
         assert_in_sync(&test).await;
 
         // a single run gives up after a while, and everything is as it was
@@ -181,7 +189,7 @@ async fn one_vectorizers_trouble_is_not_anothers() {
             report
                 .vectorizers
                 .iter()
-                .map(|vectorizer| vectorizer.deferred)
+                .map(|vectorizer| vectorizer.counts.deferred)
                 .sum::<u64>(),
             0
         );

@@ -40,7 +40,11 @@ async fn unreadable(test: &TestDatabase) -> TestResult {
     let patient = worker(test, &gate).retry_delay(Duration::from_secs(20));
     let report = patient.run_once().await?;
     assert_eq!(report.errors().count(), 0, "{report:?}");
-    assert_eq!((report.rows(), report.vectorizers[0].deferred), (29, 1), "{report:?}");
+    assert_eq!(
+        (report.rows(), report.vectorizers[0].counts.deferred),
+        (29, 1),
+        "{report:?}"
+    );
     let reason = "select details->>'error_reason' from ai.vectorizer_errors";
     let reason: String = test.value(reason).await?;
     assert!(reason.contains("invalid byte sequence"), "{reason}");
@@ -89,7 +93,7 @@ async fn where_nothing_can_be_read_no_row_is_charged() {
                 .await?;
             let report = run(&bytes, &Gate::new()).await;
             assert_eq!(
-                (report.vectorizers[0].deferred, report.errors().count()),
+                (report.vectorizers[0].counts.deferred, report.errors().count()),
                 (0, 1),
                 "{report:?}"
             );

@@ -1,12 +1,11 @@
-//! An idle worker learns of what is committed at once. It polls every ten minutes here: whatever is embedded was not
-//! found by polling.
+//! An idle worker learns of what is committed at once, on this crate's catalog. It polls every ten minutes here:
+//! whatever is embedded was not found by polling. On pgai's catalog it polls.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgai_sea::embedder::Embedder;
 use pgai_sea::worker::Worker;
-use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
+use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
 
@@ -21,10 +20,7 @@ fn sleepy(test: &TestDatabase, gate: &Arc<Gate>) -> Worker {
 async fn asleep(test: &TestDatabase, gate: &Arc<Gate>) -> Result<Running, DbErr> {
     let before = sleepers(test).await?;
     let running = start(sleepy(test, gate));
-    match test.catalog {
-        Catalog::Ours => soon(async || sleepers(test).await.unwrap() > before).await,
-        _ => tokio::time::sleep(Duration::from_secs(1)).await,
-    }
+    soon(async || sleepers(test).await.unwrap() > before).await;
     Ok(running)
 }
 
@@ -49,7 +45,7 @@ async fn embedded(test: &TestDatabase) {
 
 #[tokio::test]
 async fn a_commit_wakes_it() {
-    on_both_catalogs(async |test| {
+    on_catalog(Catalog::Ours, async |test| {
         posts(&test).await?;
         let gate = Gate::new();
         let running = asleep(&test, &gate).await?;
@@ -68,8 +64,8 @@ async fn a_commit_wakes_it() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_was_open_when_it_lay_down_wakes_it() {
-    on_both_catalogs(async |test| {
+async fn a_transaction_that_was_open_when_it_went_to_sleep_wakes_it() {
+    on_catalog(Catalog::Ours, async |test| {
         posts(&test).await?;
         let gate = Gate::new();
         let writer = test.db.begin().await?;
@@ -88,7 +84,7 @@ async fn a_transaction_that_was_open_when_it_lay_down_wakes_it() {
 
 #[tokio::test]
 async fn it_wakes_after_its_connections_broke() {
-    on_both_catalogs(async |test| {
+    on_catalog(Catalog::Ours, async |test| {
         posts(&test).await?;
         let gate = Gate::new();
         let running = asleep(&test, &gate).await?;
@@ -163,7 +159,7 @@ async fn who_writes_notifies_only_a_worker_that_sleeps() {
 /// when it polls.
 #[tokio::test]
 async fn one_that_slept_beside_another_polls_when_that_is_gone() {
-    on_both_catalogs(async |test| {
+    on_catalog(Catalog::Ours, async |test| {
         posts(&test).await?;
         let gate = Gate::new();
         let first = asleep(&test, &gate).await?;
@@ -180,10 +176,10 @@ async fn one_that_slept_beside_another_polls_when_that_is_gone() {
     .await;
 }
 
-/// On pgai's catalog one statement waits for all lanes: those that come or go meanwhile are woken by what comes after.
+/// One connection listens for all vectorizers. Those that come or go meanwhile are woken by what comes after.
 #[tokio::test]
-async fn lanes_come_and_go_while_the_server_waits() {
-    on_both_catalogs(async |test| {
+async fn vectorizers_fall_asleep_and_wake_one_by_one() {
+    on_catalog(Catalog::Ours, async |test| {
         posts(&test).await?;
         test.execute(
             "create table notes (id int primary key, body text not null);
@@ -204,13 +200,8 @@ async fn lanes_come_and_go_while_the_server_waits() {
             };
             test.execute(&format!("insert into {insert}, {id})")).await?;
             soon(async || left(table).await == 0).await;
-            // at another moment of the server's wait, and of the lane's way to bed, each time
+            // at another moment on the runner's way to sleep each time
             tokio::time::sleep(Duration::from_millis(37 * (id * id % 17))).await;
-        }
-        if test.catalog == Catalog::Pgai {
-            let waits = "select exists (select from pg_stat_activity where datname = current_database() \
-                         and state = 'active' and wait_event = 'PgSleep' and query ~ 'pg_current_snapshot')";
-            soon(async || test.value(waits).await.unwrap()).await;
         }
         running.stop().await;
         Ok(())
@@ -218,43 +209,22 @@ async fn lanes_come_and_go_while_the_server_waits() {
     .await;
 }
 
-/// Who may not do so in the server asks again and again.
+/// Where nobody notifies it holds no connection to listen.
 #[tokio::test]
-async fn a_role_that_may_not_wait_in_the_server_is_woken_all_the_same() {
+async fn on_pgais_catalog_it_polls() {
     on_catalog(Catalog::Pgai, async |test| {
-        let role = test.role("waiting").await?;
-        let db = test.connect_as(&role).await?;
         posts(&test).await?;
-        test.execute(&format!(
-            "revoke usage on language plpgsql from public;
-             grant usage on schema ai, public to {role};
-             grant all on all tables in schema ai, public to {role};
-             grant execute on all functions in schema ai to {role}"
-        ))
-        .await?;
         let gate = Gate::new();
-        let sleepy = Worker::new(db.clone())
-            .embedder("ollama", "gate", Arc::clone(&gate) as Arc<dyn Embedder>)
-            .poll_interval(Duration::from_mins(10));
-        let running = start(sleepy);
+        let running = start(worker(&test, &gate).poll_interval(Duration::from_millis(100)));
         for id in 1..=3 {
-            tokio::time::sleep(Duration::from_secs(2)).await;
             insert(&test, id).await?;
             embedded(&test).await;
         }
-        // by one connection, once it lies down, and not because that is lost each time
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        // what another database's tests write is a change too, after which it looks into the queue
-        let asks = "select coalesce(max(pid), 0) from pg_stat_activity
-                    where datname = current_database() and query ~ '^select (pg_current_snapshot|\\d+ where )'";
-        let asks = async || test.value::<i32>(asks).await.unwrap();
-        soon(async || asks().await != 0).await;
-        let asking = asks().await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        soon(async || asks().await == asking).await;
+        let listeners =
+            "select count(*) from pg_stat_activity where datname = current_database() and query ~* '^listen'";
+        assert_eq!(test.value::<i64>(listeners).await?, 0);
+        assert_eq!(sleepers(&test).await?, 0);
         running.stop().await;
-        db.close().await?;
-        test.drop_role(&role).await?;
         Ok(())
     })
     .await;

@@ -117,7 +117,7 @@ async fn a_vectorizer_that_is_disabled_rests_after_the_batch_in_hand() {
 
 /// What the worker says before it claims anything.
 fn needs(role: &str, right: &str, object: &str) -> String {
-    format!("role {role} may not do what a worker does: run `grant {right} on {object} to {role}` as the owner")
+    format!("role {role} lacks privileges that a worker needs: run `grant {right} on {object} to {role}` as the owner")
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn where_nothing_can_be_written_no_row_is_charged() {
         let gate = Gate::new();
         let report = run(&test, &gate).await;
         assert_eq!((report.rows(), report.errors().count()), (0, 1), "{report:?}");
-        assert_eq!((report.vectorizers[0].deferred, queued(&test).await), (0, 5));
+        assert_eq!((report.vectorizers[0].counts.deferred, queued(&test).await), (0, 5));
         Ok(())
     })
     .await;

@@ -1,0 +1,165 @@
+//! From rows to drafts: each row is split and formatted, and compared with its chunks in the store.
+
+use std::collections::HashMap;
+
+use super::chunk_change::{ChunkChange, StoredChunk};
+use super::item::{Failure, Item, Outcome, SourceRow};
+use super::load::Loaded;
+use crate::text::{PythonType, Splitter, Template};
+use crate::worker::panics;
+use crate::worker::queue::key_sql::Key;
+use crate::worker::write::Destination;
+
+/// A batch has at most so many texts, unless they belong to one row: their vectors are in memory together ..
+const MOST_TEXTS: usize = 4_096;
+/// .. and about so many bytes of formatted text. The rest goes back to the queue.
+const MOST_FORMATTED: usize = 32 << 20;
+/// The most bytes of formatted text of one row.
+const MOST_OF_A_ROW: usize = 256 << 20;
+
+/// A batch before its texts are embedded.
+pub(super) struct Drafts {
+    /// Each text once.
+    pub(super) texts: Vec<String>,
+    pub(super) drafts: Vec<Draft>,
+    /// Keys for which there was no room.
+    pub(super) left_out: Vec<Key>,
+}
+
+/// A key before its texts are embedded.
+pub(super) struct Draft {
+    pub(super) item: Item,
+    /// The numbers of the texts that it needs vectors of.
+    pub(super) needs: Vec<usize>,
+}
+
+impl From<Item> for Draft {
+    fn from(item: Item) -> Self {
+        Self {
+            item,
+            needs: Vec::new(),
+        }
+    }
+}
+
+/// A batch's texts, numbered.
+#[derive(Default)]
+struct Texts {
+    list: Vec<String>,
+    bytes: usize,
+    number: HashMap<String, usize>,
+}
+
+impl Texts {
+    fn number(&mut self, text: String) -> usize {
+        *self.number.entry(text).or_insert_with_key(|text| {
+            self.bytes += text.len();
+            self.list.push(text.clone());
+            self.list.len() - 1
+        })
+    }
+}
+
+/// Splits and formats the rows of one vectorizer.
+#[derive(Debug)]
+pub(crate) struct Drafter {
+    pub(crate) splitter: Splitter,
+    pub(crate) template: Template,
+    /// The types of the template's columns.
+    pub(crate) types: Vec<PythonType>,
+}
+
+impl Drafter {
+    /// Drafts what was loaded. This blocks: long texts and costly expressions take a while.
+    pub(super) fn draft(&self, loaded: Loaded, destination: &Destination) -> Drafts {
+        let mut texts = Texts::default();
+        let mut left_out = loaded.left_out;
+        let mut drafts: Vec<Draft> = loaded.unreadable.into_iter().map(Draft::from).collect();
+        for (claimed, row, stored) in loaded.rows {
+            if texts.list.len() >= MOST_TEXTS || texts.bytes >= MOST_FORMATTED {
+                left_out.push(claimed.key);
+                continue;
+            }
+            let drafted = panics::caught_now(|| self.outcome(destination, row.as_ref(), &stored, &mut texts));
+            let (outcome, needs) =
+                drafted.unwrap_or_else(|reason| (Outcome::Failed(Failure::chunking(reason)), Vec::new()));
+            let item = Item {
+                key: claimed.key,
+                attempts: claimed.attempts,
+                seen: row,
+                outcome,
+            };
+            drafts.push(Draft { item, needs });
+        }
+        Drafts {
+            texts: texts.list,
+            drafts,
+            left_out,
+        }
+    }
+
+    /// The outcome of a row, and the texts that need a vector for it.
+    fn outcome(
+        &self,
+        destination: &Destination,
+        row: Option<&SourceRow>,
+        stored: &[StoredChunk],
+        texts: &mut Texts,
+    ) -> (Outcome, Vec<usize>) {
+        let chunks = match self.formatted(row) {
+            Ok(chunks) => chunks,
+            Err(reason) => return (Outcome::Failed(Failure::chunking(reason)), Vec::new()),
+        };
+        match destination {
+            Destination::Column(_) => {
+                let text = chunks.into_iter().next().map(|chunk| texts.number(chunk));
+                (Outcome::Column(text), text.into_iter().collect())
+            }
+            Destination::Table(_) => {
+                // only new chunks join the batch's texts
+                let places: Vec<usize> = (0..chunks.len()).collect();
+                let mut change = ChunkChange::plan(stored, &places, |place| &chunks[place]);
+                let mut chunks: Vec<Option<String>> = chunks.into_iter().map(Some).collect();
+                let mut needs = Vec::with_capacity(change.new.len());
+                for new in &mut change.new {
+                    if let Some(chunk) = chunks[new.text].take() {
+                        new.text = texts.number(chunk);
+                        needs.push(new.text);
+                    }
+                }
+                (Outcome::Chunks(change), needs)
+            }
+        }
+    }
+
+    /// The formatted chunks of a row. A row that is gone or has no text has none.
+    fn formatted(&self, row: Option<&SourceRow>) -> Result<Vec<String>, String> {
+        let Some((row, text)) = row.and_then(|row| Some((row, row.text.as_deref().filter(|text| !text.is_empty())?)))
+        else {
+            return Ok(Vec::new());
+        };
+        let chunks = self.splitter.split(text).map_err(|error| error.to_string())?;
+        let values: Vec<String> = self
+            .types
+            .iter()
+            .zip(&row.values)
+            .map(|(kind, value)| kind.str(value.as_deref()))
+            .collect();
+        let mut bytes = 0;
+        let formatted = chunks.iter().map(|chunk| {
+            let text = self.template.render(chunk, &values);
+            bytes += text.len();
+            if bytes > MOST_OF_A_ROW {
+                return Err(format!(
+                    "its {} chunks have more than {} MB with what the template puts around each: take a long column \
+                     out of the template, or \
+                     make larger chunks",
+                    chunks.len(),
+                    MOST_OF_A_ROW >> 20
+                ));
+            }
+            Ok(text)
+        });
+        formatted.collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! What becomes of a claimed key.
+
+use super::chunk_change::ChunkChange;
+use crate::worker::queue::key_sql::Key;
+
+/// A claimed key, and what is to become of it.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) key: Key,
+    /// Failed attempts before this one.
+    pub(crate) attempts: i32,
+    /// The row that was embedded.
+    pub(crate) seen: Option<SourceRow>,
+    pub(crate) outcome: Outcome,
+}
+
+impl Item {
+    /// Why it failed, if it did.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Chunks(_) | Outcome::Column(_) => None,
+        }
+    }
+
+    /// Whether its row could not be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.failure().is_some_and(|failure| failure.step == Failure::LOADING)
+    }
+}
+
+/// What is to be written for a key.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The chunks of a table destination.
+    Chunks(ChunkChange),
+    /// The vector of a column destination, by the number of its text. `None` for NULL.
+    Column(Option<usize>),
+    /// One more attempt has failed.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// The number of chunks to write.
+    pub(crate) fn chunks(&self) -> usize {
+        match self {
+            Self::Chunks(change) => change.new.len() + change.moved.len(),
+            Self::Column(text) => text.iter().len(),
+            Self::Failed(_) => 0,
+        }
+    }
+}
+
+/// Why a row failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The dead letter's `failure_step`.
+    pub(crate) step: &'static str,
+    pub(crate) reason: String,
+}
+
+impl Failure {
+    const LOADING: &'static str = "loading";
+
+    /// The row could not be read.
+    pub(crate) fn loading(reason: String) -> Self {
+        let step = Self::LOADING;
+        Self { step, reason }
+    }
+
+    /// The text could not be split or formatted.
+    pub(crate) fn chunking(reason: String) -> Self {
+        let step = "chunking";
+        Self { step, reason }
+    }
+
+    /// The provider refused a text.
+    pub(crate) fn embedding(reason: String) -> Self {
+        let step = "embedding";
+        Self { step, reason }
+    }
+
+    /// The database refused what was to be written.
+    pub(crate) fn writing(reason: String) -> Self {
+        let step = "writing";
+        Self { step, reason }
+    }
+}
+
+/// The part of a source row that is embedded.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceRow {
+    /// The version of the row. A row of the same version need not be read again.
+    pub(crate) version: String,
+    /// The loaded column.
+    pub(crate) text: Option<String>,
+    /// The template's columns.
+    pub(crate) values: Vec<Option<String>>,
+}
+
+impl SourceRow {
+    /// Whether both rows lead to the same embeddings.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.text == other.text && self.values == other.values
+    }
+}
+
+/// A batch's texts and their vectors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vectors<'b> {
+    pub(crate) texts: &'b [String],
+    pub(crate) vectors: &'b [Option<Vec<f32>>],
+}
+
+impl<'b> Vectors<'b> {
+    /// The text of that number and its vector. `None` if it was not embedded.
+    pub(crate) fn get(&self, text: usize) -> Option<(&'b str, &'b [f32])> {
+        let vector = self.vectors.get(text)?.as_ref()?;
+        Some((self.texts.get(text)?, vector))
+    }
+}

@@ -1,0 +1,255 @@
+//! The steps of a batch in their order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tracing::{Instrument, debug, info_span};
+
+use super::blame::{FailedAlone, are_the_rows, may_be_a_row_that_is_written};
+use super::draft::{Draft, Drafter, Drafts};
+use super::item::{Failure, Item, Outcome, Vectors};
+use super::load::load;
+use super::stop_reason::StopReason;
+use crate::worker::connection::Database;
+use crate::worker::database_error::DatabaseError;
+use crate::worker::embed::{Embedded, Requests, VectorCache};
+use crate::worker::panics;
+use crate::worker::queue::key_sql::Key;
+use crate::worker::queue::lease::LeaseRenewer;
+use crate::worker::queue::{Claim, Queue, Stamp};
+use crate::worker::write::{BatchOutcome, Writer};
+
+/// What the batches of one vectorizer need.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) vectorizer: String,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) lease: Duration,
+    pub(crate) drafter: Drafter,
+    pub(crate) requests: Requests,
+    /// Vectors of texts whose rows went back to the queue. Without them a busy row would be paid for twice.
+    pub(crate) vector_cache: VectorCache,
+    pub(crate) writer: Writer,
+    /// Whether a chunk was ever written. If so, an error of the database may be a row's fault.
+    pub(crate) has_written: AtomicBool,
+}
+
+/// What a batch did.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) outcome: BatchOutcome,
+    /// The rows that were given up.
+    pub(crate) dead: Vec<Item>,
+    /// What kept the batch, or a part of it, from being done.
+    pub(crate) stop_reason: Option<StopReason>,
+}
+
+impl Pipeline {
+    /// Embeds what was claimed. What is not done goes back to the queue.
+    pub(crate) async fn run(self: Arc<Self>, pool: Database, claim: Claim) -> Batch {
+        let span = info_span!("batch", vectorizer = self.vectorizer, rows = claim.keys.len());
+        async {
+            let batch = self.process(&pool, claim).await;
+            let BatchOutcome { counts, .. } = &batch.outcome;
+            debug!(
+                rows = counts.rows,
+                chunks_written = counts.chunks_written,
+                chunks_kept = counts.chunks_kept,
+                texts = counts.texts,
+                requests = counts.requests,
+                released = batch.outcome.released.len(),
+                lost = batch.outcome.lost,
+                overtaken = batch.outcome.overtaken,
+                "batch ended"
+            );
+            batch
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn process(self: &Arc<Self>, pool: &Database, claim: Claim) -> Batch {
+        let keys: Vec<Key> = claim.keys.iter().map(|claimed| claimed.key.clone()).collect();
+        let (queue, stamp) = (Arc::clone(&self.queue), claim.stamp);
+        let renewer = LeaseRenewer::start(pool.clone(), queue, keys.clone(), stamp, self.lease);
+        let embedded = self.embed(pool, claim).await;
+        let stamp = renewer.stop().await;
+        match embedded {
+            Ok((drafts, embedded)) => self.finish(pool, drafts, embedded, stamp).await,
+            Err(stop_reason) => {
+                self.release(pool, &keys.iter().collect::<Vec<_>>(), stamp).await;
+                Batch {
+                    stop_reason: Some(stop_reason),
+                    ..Batch::default()
+                }
+            }
+        }
+    }
+
+    async fn embed(self: &Arc<Self>, pool: &Database, claim: Claim) -> Result<(Drafts, Embedded), StopReason> {
+        let loaded = load(pool, &self.writer, self.has_written(), claim.keys).await?;
+        let pipeline = Arc::clone(self);
+        let drafts = tokio::task::spawn_blocking(move || pipeline.drafter.draft(loaded, &pipeline.writer.destination))
+            .await
+            .map_err(|error| StopReason::Refused(format!("splitting a batch's texts stopped unexpectedly: {error}")))?;
+        let known = self.vector_cache.take(&drafts.texts);
+        let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
+        // requests are caught one by one; this is about limits and token counts
+        let embedded = embedded.map_err(|said| StopReason::Refused(format!("the embedder failed: {said}")))?;
+        Ok((drafts, embedded))
+    }
+
+    async fn finish(&self, pool: &Database, drafts: Drafts, embedded: Embedded, stamp: Stamp) -> Batch {
+        let Drafts {
+            texts,
+            drafts,
+            left_out: mut undone,
+        } = drafts;
+        let (mut items, mut needs_of) = (Vec::new(), Vec::new());
+        // texts whose vectors, if there are any, are not written
+        let mut unwritten = Vec::new();
+        for Draft { mut item, needs } in drafts {
+            if let Some(reason) = needs.iter().find_map(|&text| embedded.refusals[text].clone()) {
+                item.outcome = Outcome::Failed(Failure::embedding(reason));
+                items.push(item);
+                unwritten.extend(needs);
+                needs_of.push(Vec::new());
+            } else if needs.iter().any(|&text| embedded.vectors[text].is_none()) {
+                undone.push(item.key);
+                unwritten.extend(needs);
+            } else {
+                items.push(item);
+                needs_of.push(needs);
+            }
+        }
+        let vectors = Vectors {
+            texts: &texts,
+            vectors: &embedded.vectors,
+        };
+        let mut stop_reason = embedded.stop_reason;
+        let (mut outcome, rest) = self.write(pool, &mut items, stamp, vectors).await;
+        for &place in outcome.released.iter().chain(&outcome.failed) {
+            unwritten.append(&mut needs_of[place]);
+        }
+        if let Some((places, reason)) = rest {
+            stop_reason = Some(reason);
+            for place in places {
+                unwritten.append(&mut needs_of[place]);
+                undone.push(items[place].key.clone());
+            }
+        }
+        if outcome.counts.chunks_written > 0 {
+            self.has_written.store(true, Ordering::Relaxed);
+        }
+        outcome.counts.requests = embedded.requests;
+        outcome.counts.texts = embedded.texts;
+        outcome.counts.input_tokens = embedded.tokens;
+        self.release(pool, &undone.iter().collect::<Vec<_>>(), stamp).await;
+        if !unwritten.is_empty() {
+            let (mut texts, mut vectors) = (texts, embedded.vectors);
+            let vectors = unwritten
+                .into_iter()
+                .filter_map(|text| Some((std::mem::take(&mut texts[text]), vectors[text].take()?)));
+            self.vector_cache.keep(vectors);
+        }
+        let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let dead = outcome.dead.iter().filter_map(|&place| items[place].take());
+        Batch {
+            dead: dead.collect(),
+            outcome,
+            stop_reason,
+        }
+    }
+
+    /// Writes all items together, or, if the database refuses what may be one row's fault, one by one. Returns besides
+    /// the outcome the places of the items that were not written, and why.
+    async fn write(
+        &self,
+        pool: &Database,
+        items: &mut [Item],
+        stamp: Stamp,
+        vectors: Vectors<'_>,
+    ) -> (BatchOutcome, Option<(Vec<usize>, StopReason)>) {
+        if items.is_empty() {
+            return (BatchOutcome::default(), None);
+        }
+        let all: Vec<&Item> = items.iter().collect();
+        let together = match self.writer.commit(pool, &all, stamp, vectors).await {
+            Ok(outcome) => return (outcome, None),
+            Err(error) if may_be_a_row_that_is_written(&error) => error,
+            Err(error) => {
+                return (
+                    BatchOutcome::default(),
+                    Some(((0..items.len()).collect(), error.into())),
+                );
+            }
+        };
+        let mut outcome = BatchOutcome::default();
+        let mut refused = Vec::new();
+        for (place, item) in items.iter().enumerate() {
+            match self.writer.commit(pool, &[item], stamp, vectors).await {
+                Ok(one) => outcome.add(&one, place),
+                Err(error) if may_be_a_row_that_is_written(&error) => refused.push((place, error.to_string())),
+                Err(error) => {
+                    let refused = refused.into_iter().map(|(place, _)| place);
+                    return (
+                        outcome,
+                        Some((refused.chain(place..items.len()).collect(), error.into())),
+                    );
+                }
+            }
+        }
+        let failed = refused.iter().map(|(place, reason)| FailedAlone {
+            attempts: items[*place].attempts,
+            reason,
+        });
+        let failed: Vec<FailedAlone<'_>> = failed.collect();
+        if !are_the_rows(&failed, outcome.counts.chunks_written > 0, self.has_written()) {
+            let refused = refused.into_iter().map(|(place, _)| place);
+            return (outcome, Some((refused.collect(), together.into())));
+        }
+        let mut refused = refused.into_iter();
+        while let Some((place, reason)) = refused.next() {
+            items[place].outcome = Outcome::Failed(Failure::writing(reason));
+            match self.writer.commit(pool, &[&items[place]], stamp, vectors).await {
+                Ok(one) => {
+                    outcome.add(&one, place);
+                    outcome.failed.push(place);
+                }
+                Err(error) => {
+                    let rest = refused.map(|(place, _)| place);
+                    return (outcome, Some(([place].into_iter().chain(rest).collect(), error.into())));
+                }
+            }
+        }
+        (outcome, None)
+    }
+
+    /// Gives keys back at once. If that fails, their lease runs out.
+    async fn release(&self, pool: &Database, keys: &[&Key], stamp: Stamp) {
+        if keys.is_empty() {
+            return;
+        }
+        let released: Result<(), DatabaseError> = async {
+            let mut connection = pool.acquire().await?;
+            self.queue.release(&mut connection, keys, stamp, Duration::ZERO).await
+        }
+        .await;
+        if let Err(error) = released {
+            debug!(%error, "keys could not be given back; their lease will run out");
+        }
+    }
+
+    fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
+    /// Forgets vectors that were not written, once the queue is empty.
+    pub(crate) async fn forget(&self, pool: &Database) -> Result<(), DatabaseError> {
+        if !self.vector_cache.is_empty() && self.queue.pending(pool, 1).await? == 0 {
+            self.vector_cache.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Why the worker's database access failed.
+
+use std::time::Duration;
+
+use sea_orm::sqlx;
+
+/// Why a statement, or what the worker makes of its answer, failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatabaseError {
+    /// The server refused the statement, the connection broke, or a value could not be read.
+    #[error(transparent)]
+    Statement(#[from] sqlx::Error),
+    /// The connection was silent for too long. The statement may or may not have run.
+    #[error("the database has not answered within {} s", .0.as_secs_f64())]
+    NoAnswer(Duration),
+    /// The worker stops, and waits for a connection no longer.
+    #[error("the worker stops, and the database gave it no connection in time")]
+    Stopping,
+    /// Row-level security may hide source rows. Says what to do.
+    #[error("{0}")]
+    HiddenRows(String),
+    /// The statement's answer is not one that it can have.
+    #[error("the database gave an answer that the worker does not understand: {0}")]
+    Answer(String),
+    /// The worker is wrong about its own data.
+    #[error("{0}: this is an error in the worker, please report it")]
+    Bug(String),
+    /// A task beside the batches panicked.
+    #[error("{0}")]
+    Panicked(String),
+}
+
+impl DatabaseError {
+    /// Whether the server refused the statement with an SQLSTATE that begins with one of these.
+    pub(crate) fn has_state(&self, classes: &[&str]) -> bool {
+        let Self::Statement(error) = self else { return false };
+        let state = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        state.is_some_and(|state| classes.iter().any(|class| state.starts_with(class)))
+    }
+
+    /// What the server said when it refused the statement. `None` if it did not.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Statement(sqlx::Error::Database(refusal)) => Some(refusal.message()),
+            _ => None,
+        }
+    }
+
+    /// Whether a value could not be read, as text with bytes that are none.
+    pub(crate) fn is_unreadable_value(&self) -> bool {
+        matches!(
+            self,
+            Self::Statement(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+        )
+    }
+
+    /// Whether a value could neither be read nor written, or has a type that the driver does not know.
+    pub(crate) fn is_about_a_value(&self) -> bool {
+        self.is_unreadable_value()
+            || matches!(
+                self,
+                Self::Statement(sqlx::Error::Encode(_) | sqlx::Error::TypeNotFound { .. })
+            )
+    }
+}
