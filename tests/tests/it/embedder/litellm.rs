@@ -265,12 +265,12 @@ fn what_is_missing_or_wrong_is_named() {
         (
             "cohere/m",
             json!({ "extra_options": { "api_key": KEY } }),
-            "for everyone to read",
+            "everyone who reads the catalog can read it",
         ),
         (
             "cohere/m",
             json!({ "extra_options": { "timeout": "long" } }),
-            "`timeout` is no number",
+            "`timeout` is not a number",
         ),
         (
             "cohere/m",

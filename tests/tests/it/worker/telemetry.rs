@@ -81,6 +81,8 @@ async fn requests_have_the_names_of_the_semantic_conventions() {
         let subscriber = tracing_subscriber::registry()
             .with(tracing_opentelemetry::layer().with_tracer(tracer.tracer("test")))
             .with(MetricsLayer::new(meter.clone()));
+        // as long as there is one subscriber, the thread that first meets an event decides for all whether it is heard
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         // a test's runtime has one thread
         let guard = tracing::subscriber::set_default(subscriber);
         let report = Worker::new(test.db.clone()).run_once().await?;
