@@ -81,7 +81,8 @@ async fn serve(database: &Database, model: Local, listener: TcpListener, address
     seed::articles(db).await?;
     println!("search at http://{address}/ until ctrl-c; what is written there is found a moment later:");
     println!(
-        "  curl http://{address}/articles --json '{{\"title\": \"Sourdough\", \"body\": \"Feed the starter in the evening.\"}}'"
+        "  curl http://{address}/articles --json '{{\"title\": \"Sourdough\", \"body\": \"Feed the starter in the \
+            evening.\"}}'"
     );
     println!("  curl 'http://{address}/search?q=how+do+I+bake+bread'");
     Ok(run(App::new(db.clone(), Arc::new(model)), listener, stop_signal()).await?)

@@ -13,7 +13,8 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
     // One function returns pgvector's type. Everything else is written with its schema.
     let vector: String = scalar(
         db,
-        "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'",
+        "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = \
+            'vector'",
     )
     .await?;
     set_search_path(db, &format!("pg_catalog, {}, pg_temp", quote_identifier(&vector))).await?;
@@ -71,8 +72,8 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
     set_search_path(db, &search_path).await
 }
 
-/// Refuses functions of others that are called as ours. To replace one would leave it to its owner, who could change what the schema's
-/// users run. One with other arguments may be what they call.
+/// Refuses functions of others that are called as ours. To replace one would leave it to its owner, who could change
+/// what the schema's users run. One with other arguments may be what they call.
 fn check_others(found: &[Function], brought: &[String]) -> Result<(), CatalogError> {
     let other = found
         .iter()
@@ -86,8 +87,8 @@ fn check_others(found: &[Function], brought: &[String]) -> Result<(), CatalogErr
     }
 }
 
-/// Drops functions that the version before brought and this one does not, or brings with other arguments. They go at once, as they use
-/// one another.
+/// Drops functions that the version before brought and this one does not, or brings with other arguments. They go at
+/// once, as they use one another.
 async fn drop_stale<C: ConnectionTrait>(db: &C, stale: Vec<String>) -> Result<(), CatalogError> {
     let used = db
         .query_one_raw(Statement::from_sql_and_values(
@@ -135,7 +136,8 @@ fn own_names() -> impl Iterator<Item = &'static str> {
         .map(first_name)
 }
 
-/// Replaces the functions of these names, and no others: what someone makes by another's name at this moment is an error then.
+/// Replaces the functions of these names, and no others: what someone makes by another's name at this moment is an
+/// error then.
 fn create_unless(sql: &str, replaced: &[&str]) -> String {
     let mut parts = sql.split(CREATE);
     let mut statements = parts.next().unwrap_or_default().to_owned();

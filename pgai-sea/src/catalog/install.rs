@@ -51,16 +51,18 @@ impl fmt::Display for Installed {
 
 /// Installs the schema `ai`, or upgrades an earlier version of it. It leaves pgai's own schema as it is.
 ///
-/// Everything happens in one transaction, inside the caller's if there is one. Several processes may install at once: one does, the others
-/// wait for it. The extension pgvector is created if it is missing.
+/// Everything happens in one transaction, inside the caller's if there is one. Several processes may install at once:
+/// one does, the others wait for it. The extension pgvector is created if it is missing.
 ///
-/// An upgrade keeps vectorizers in use. Applications may write meanwhile: it waits for a table's writers only where it changes
-/// that table's triggers, and then for a moment at a time, for as long as the connection's `lock_timeout` allows.
+/// An upgrade keeps vectorizers in use. Applications may write meanwhile: it waits for a table's writers only where it
+/// changes that table's triggers, and then for a moment at a time, for as long as the connection's `lock_timeout`
+/// allows.
 ///
 /// # Errors
 ///
-/// A [`CatalogError`] that says what to do: a missing privilege and the statement that grants it, pgvector that is not available, a version
-/// of pgai that does not fit, something of the user's that an upgrade would break. The database is unchanged then.
+/// A [`CatalogError`] that says what to do: a missing privilege and the statement that grants it, pgvector that is not
+/// available, a version of pgai that does not fit, something of the user's that an upgrade would break. The database is
+/// unchanged then.
 pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Installed, CatalogError> {
     let transaction = db.begin().await?;
     lock(&transaction).await?;
@@ -113,24 +115,27 @@ async fn check_privilege<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(),
     })
 }
 
-/// To change what is there takes the rights of its owners: those of the schema, of the tables with triggers, of the functions that these
-/// call, of queues and of views.
+/// To change what is there takes the rights of its owners: those of the schema, of the tables with triggers, of the
+/// functions that these call, of queues and of views.
 async fn check_owners<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     let grant: Option<String> = scalar(
         db,
         r"SELECT CASE WHEN count(*) > 0
              THEN format('GRANT %s TO %I', string_agg(DISTINCT quote_ident(r.rolname), ', '), current_user) END
          FROM (
-             SELECT c.relowner FROM pg_class c WHERE c.relnamespace = 'ai'::regnamespace AND c.relname = 'pgai_sea_migration'
+             SELECT c.relowner FROM pg_class c
+             WHERE c.relnamespace = 'ai'::regnamespace AND c.relname = 'pgai_sea_migration'
              UNION ALL
              SELECT o.owner FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid
              CROSS JOIN LATERAL (VALUES (c.relowner), (p.proowner)) o (owner)
              WHERE p.proname ~ '^_vectorizer_src_trg_\d+$'
              UNION ALL
              SELECT c.relowner FROM ai.vectorizer v
-             CROSS JOIN LATERAL (VALUES (v.queue_schema::text, v.queue_table::text), (v.queue_schema, v.queue_failed_table),
+             CROSS JOIN LATERAL (VALUES (v.queue_schema::text, v.queue_table::text),
+                 (v.queue_schema, v.queue_failed_table),
                  (v.config #>> '{destination,view_schema}', v.config #>> '{destination,view_name}')) o (schema, name)
-             JOIN pg_namespace n ON n.nspname = o.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = o.name
+             JOIN pg_namespace n ON n.nspname = o.schema
+             JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = o.name
          ) o (owner)
          JOIN pg_roles r ON r.oid = o.owner
          WHERE NOT pg_has_role(r.oid, 'usage')",

@@ -12,13 +12,13 @@
 //! # }
 //! ```
 //!
-//! Two schemas have the same functions and tables: the one that [`install`] brings, whose SQL is in this module's folder `sql`, and pgai's own
-//! of versions 0.10 to 0.12. Everything in this crate works with either.
+//! Two schemas have the same functions and tables: the one that [`install`] brings, whose SQL is in this module's
+//! folder `sql`, and pgai's own of versions 0.10 to 0.12. Everything in this crate works with either.
 //!
 //! # Change the type of a column
 //!
-//! PostgreSQL refuses to change the type of a column that a vectorizer's triggers and views use. Call `ai.release_vectorizer` before the
-//! change and `ai.refresh_vectorizer` after it, in one transaction:
+//! PostgreSQL refuses to change the type of a column that a vectorizer's triggers and views use. Call
+//! `ai.release_vectorizer` before the change and `ai.refresh_vectorizer` after it, in one transaction:
 //!
 //! ```sql
 //! begin;
@@ -30,12 +30,13 @@
 //!
 //! # Logical replication
 //!
-//! Triggers fill the queues. If a subscription of logical replication writes to the source, PostgreSQL fires only triggers that are enabled
-//! for it, and of statement triggers only that of truncate. Enable them, then call `ai.refresh_vectorizer`, which makes row triggers of
-//! them:
+//! Triggers fill the queues. If a subscription of logical replication writes to the source, PostgreSQL fires only
+//! triggers that are enabled for it, and of statement triggers only that of truncate. Enable them, then call
+//! `ai.refresh_vectorizer`, which makes row triggers of them:
 //!
 //! ```sql
-//! alter table blog enable always trigger _vectorizer_src_trg_1_insert; -- and _update, _delete and _truncate, of vectorizer 1
+//! alter table blog enable always trigger _vectorizer_src_trg_1_insert; -- of vectorizer 1
+//! -- and _update, _delete and _truncate
 //! select ai.refresh_vectorizer('public_blog_embedding_store');
 //! ```
 

@@ -1,7 +1,7 @@
 //! Holds the text of all SQL of the schema to its version.
 //!
-//! Databases that have a version never run its SQL again. So a change of the SQL has to come with another version, and the text of a
-//! version that was released never changes.
+//! Databases that have a version never run its SQL again. So a change of the SQL has to come with another version, and
+//! the text of a version that was released never changes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -38,8 +38,10 @@ fn release(version: i32) -> PathBuf {
 /// All that a fresh install runs.
 fn text() -> String {
     let mut text = format!(
-        "-- Version {VERSION} of the schema ai, all of its SQL as it was released. Never edit this file: databases in use were made with it.
--- Tests run it, put vectorizers to use, and upgrade them. It is what a caller of `install` runs, in one transaction, on a database
+        "-- Version {VERSION} of the schema ai, all of its SQL as it was released. Never edit this file: databases in \
+            use were made with it.
+-- Tests run it, put vectorizers to use, and upgrade them. It is what a caller of `install` runs, in one transaction, \
+on a database
 -- that has pgvector in the schema public.
 create schema ai;
 create table ai.pgai_sea_migration
@@ -114,7 +116,8 @@ fn sql_changes_with_the_version_alone() {
         assert_eq!(
             &sha,
             released,
-            "version {VERSION} of the schema is released, and its SQL was changed. Add the migration sql/migrations/{:03}_<what>.sql \
+            "version {VERSION} of the schema is released, and its SQL was changed. Add the migration \
+                sql/migrations/{:03}_<what>.sql \
              (a comment is enough if only functions changed) to MIGRATIONS in catalog/schema.rs, then run `{COMMAND}`",
             VERSION + 1
         );
@@ -132,7 +135,8 @@ fn sql_changes_with_the_version_alone() {
     assert_eq!(
         pinned().last().unwrap().1,
         sha,
-        "the SQL of version {VERSION} of the schema was changed. It is not released yet, so its text may be pinned anew: run `{COMMAND}`. \
+        "the SQL of version {VERSION} of the schema was changed. It is not released yet, so its text may be pinned \
+            anew: run `{COMMAND}`. \
          Databases that have version {VERSION} already do not get the change"
     );
 }

@@ -44,19 +44,20 @@ pub(super) async fn lock<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError>
 
 pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, CatalogError> {
     // The system catalogs can be read without a privilege on the schema.
-    let found = Found::find_by_statement(sql(
-        "SELECT n.oid IS NOT NULL AS schema,
+    let found = Found::find_by_statement(sql("SELECT n.oid IS NOT NULL AS schema,
                 EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_sea_migration') AS ours,
                 EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'pgai_lib_version') AS library,
-                EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND proname = 'create_vectorizer') AS vectorizers,
+                EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND proname = 'create_vectorizer') AS \
+                vectorizers,
                 (SELECT extversion FROM pg_extension WHERE extname = 'ai') AS extension,
                 (SELECT format('GRANT USAGE ON SCHEMA ai TO %1$I; GRANT SELECT ON %2$s TO %1$I', current_user,
                         string_agg(format('ai.%I', relname), ', ' ORDER BY relname))
-                    FROM pg_class WHERE relnamespace = n.oid AND relname IN ('pgai_sea_migration', 'pgai_lib_version', 'vectorizer')
-                    HAVING NOT bool_and(has_schema_privilege(n.oid, 'usage') AND has_table_privilege(pg_class.oid, 'select'))
+                    FROM pg_class WHERE relnamespace = n.oid AND relname IN ('pgai_sea_migration', 'pgai_lib_version', \
+                    'vectorizer')
+                    HAVING NOT bool_and(has_schema_privilege(n.oid, 'usage') AND has_table_privilege(pg_class.oid, \
+                    'select'))
                 ) AS unreadable
-         FROM (SELECT to_regnamespace('ai')::oid AS oid) n",
-    ))
+         FROM (SELECT to_regnamespace('ai')::oid AS oid) n"))
     .one(db)
     .await?
     .ok_or_else(|| DbErr::RecordNotFound("the state of the schema ai".to_owned()))?;

@@ -1,7 +1,8 @@
 //! The SQL of the schema, in the order in which it runs.
 //!
-//! An install runs, in one transaction: what each migration does to tables, all functions and views, what each migration does after
-//! that. An upgrade runs the same of newer migrations alone, then brings the triggers of vectorizers in use up to date.
+//! An install runs, in one transaction: what each migration does to tables, all functions and views, what each
+//! migration does after that. An upgrade runs the same of newer migrations alone, then brings the triggers of
+//! vectorizers in use up to date.
 
 /// The step from one version of the schema to the next.
 pub(super) struct Migration {
@@ -50,7 +51,8 @@ macro_rules! functions {
     };
 }
 
-/// Functions and views, by the names of their files. Every version makes all of them anew. Each file uses those above it.
+/// Functions and views, by the names of their files. Every version makes all of them anew. Each file uses those above
+/// it.
 pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "config/implementation",
     "names",
@@ -82,10 +84,11 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "grant_vectorizer_usage",
 ];
 
-/// Keeps everybody from creating, following and dropping vectorizers until the end of an upgrade, and waits for those who do.
+/// Keeps everybody from creating, following and dropping vectorizers until the end of an upgrade, and waits for those
+/// who do.
 pub(super) const LOCK: &str = "LOCK TABLE ai.vectorizer IN SHARE ROW EXCLUSIVE MODE";
 
-/// Trigger functions and triggers are written out for each vectorizer. This writes the functions anew, and those triggers that this
-/// version has otherwise. Only the latter lock their table.
+/// Trigger functions and triggers are written out for each vectorizer. This writes the functions anew, and those
+/// triggers that this version has otherwise. Only the latter lock their table.
 pub(super) const TRIGGERS: &str =
     "SELECT ai._vectorizer_create_triggers(u.v, u.source) FROM ai._vectorizers_in_use() u WHERE u.source IS NOT NULL";

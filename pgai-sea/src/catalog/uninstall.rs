@@ -35,7 +35,8 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
     let functions: Option<String> = scalar(
         &transaction,
         "SELECT string_agg(DISTINCT to_regprocedure(f)::text, ', ')
-         FROM (SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1) m CROSS JOIN unnest(m.functions) f",
+         FROM (SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1) m CROSS JOIN \
+         unnest(m.functions) f",
     )
     .await?;
     transaction

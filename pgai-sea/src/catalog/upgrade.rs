@@ -10,9 +10,10 @@ use super::presence::scalar;
 
 /// Brings a schema of version `from` to this one, in the caller's transaction.
 ///
-/// An upgrade locks several tables, in an order that an application knows nothing of: two that wait for each other would be a deadlock, and
-/// PostgreSQL would break off either. So the upgrade waits for a lock for less time than PostgreSQL takes to look for deadlocks. When
-/// that is not enough it undoes what it did, which gives all locks back, and begins again.
+/// An upgrade locks several tables, in an order that an application knows nothing of: two that wait for each other
+/// would be a deadlock, and PostgreSQL would break off either. So the upgrade waits for a lock for less time than
+/// PostgreSQL takes to look for deadlocks. When that is not enough it undoes what it did, which gives all locks back,
+/// and begins again.
 ///
 /// It does so for as long as the caller's `lock_timeout` allows, which is for ever by default.
 pub(super) async fn upgrade<C: ConnectionTrait + TransactionTrait>(db: &C, from: i32) -> Result<(), CatalogError> {

@@ -37,7 +37,8 @@ const SCHEMA: &str = "
 select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.oid = to_regclass(quote_ident($1))";
 
-/// The catalog's vectorizers, and those that were asked for. An entity that names no schema has that of the search path.
+/// The catalog's vectorizers, and those that were asked for. An entity that names no schema has that of the search
+/// path.
 struct Present {
     models: Vec<Model>,
     only: Vec<VectorizerRef>,

@@ -20,7 +20,8 @@ async fn vectorizers(test: &TestDatabase) -> Result<i32, sea_orm::DbErr> {
     vectorize(test, "blog", column).await?;
     test.execute(
         r#"create schema "S.x";
-           create table "S.x"."Weird ""Name""" ("Key" int, "select" text collate "C", content text, primary key ("select", "Key"));
+           create table "S.x"."Weird ""Name""" ("Key" int, "select" text collate "C", content text,
+               primary key ("select", "Key"));
            create table parts (id int primary key, content text) partition by range (id);
            create table low partition of parts for values from (0) to (100)"#,
     )
@@ -70,9 +71,10 @@ async fn writes(copy: &TestDatabase, id: i32) -> TestResult {
     copy.execute("begin isolation level repeatable read; delete from blog where id = 4; commit")
         .await?;
     assert_eq!(take(copy, id).await?, [4]);
-    copy.execute(
-        r#"insert into "S.x"."Weird ""Name""" values (1, 'a', 'c'); insert into low values (1, 'c'); insert into parts values (2, 'c')"#,
-    )
+    copy.execute(concat!(
+        r#"insert into "S.x"."Weird ""Name""" values (1, 'a', 'c'); insert into low values (1, 'c'); "#,
+        r#"insert into parts values (2, 'c')"#,
+    ))
     .await?;
     let queued: String = copy
         .value(r#"select format('%s %s', "Key", "select") from "S.x".q"#)

@@ -53,7 +53,8 @@ async fn create(test: &TestDatabase, provider: &Provider, role: &str) -> Result<
         };
         test.execute(&format!(
             "select ai.create_vectorizer('{table}', name => '{table}', loading => ai.loading_column('content'),
-                 embedding => ai.embedding_ollama('gate', 8, base_url => '{}'), chunking => ai.chunking_none(){more}{grant})",
+                 embedding => ai.embedding_ollama('gate', 8, base_url => '{}'), chunking => \
+                 ai.chunking_none(){more}{grant})",
             provider.ollama_url()
         ))
         .await?;
@@ -65,7 +66,8 @@ async fn create(test: &TestDatabase, provider: &Provider, role: &str) -> Result<
 /// Renames one's table and columns, and lets go of another.
 async fn rename_and_release(test: &TestDatabase) -> Result<(), DbErr> {
     test.execute(
-        "alter table old rename to renamed; alter table renamed rename content to body; alter table renamed rename id to key;
+        "alter table old rename to renamed; alter table renamed rename content to body; alter table renamed rename id \
+            to key;
          select ai.release_vectorizer('freed')",
     )
     .await
@@ -75,7 +77,8 @@ async fn rename_and_release(test: &TestDatabase) -> Result<(), DbErr> {
 async fn insert(test: &TestDatabase, key: i32, renamed: bool) -> Result<(), DbErr> {
     let old = if renamed { "renamed" } else { "old" };
     test.execute(&format!(
-        "insert into blog values ({key}, 'title {key}', 'blog {key}'); insert into note values ({key}, 'b', 'note {key}');
+        "insert into blog values ({key}, 'title {key}', 'blog {key}'); insert into note values ({key}, 'b', 'note \
+            {key}');
          insert into part values ({key}, 'part {key}'); insert into vec values ({key}, 'vec {key}');
          insert into {old} values ({key}, 'old {key}'); insert into freed values ({key}, 'freed {key}')"
     ))
@@ -138,8 +141,11 @@ async fn vectorizers_in_use_become_as_new_ones_and_miss_nothing() {
             rename_and_release(&test).await?;
             // what waits and what was given up
             insert(&test, 5, true).await?;
-            test.execute("insert into ai._vectorizer_q_failed_1 (id) values (1); insert into ai._vectorizer_errors (id, message) values (1, 'm')")
-                .await?;
+            test.execute(
+                "insert into ai._vectorizer_q_failed_1 (id) values (1); insert into ai._vectorizer_errors \
+                (id, message) values (1, 'm')",
+            )
+            .await?;
 
             let (stop, stopped) = oneshot::channel::<()>();
             let beside = worker(&test);
@@ -151,7 +157,13 @@ async fn vectorizers_in_use_become_as_new_ones_and_miss_nothing() {
                 Ok::<(), DbErr>(())
             };
             let (upgraded, written) = tokio::join!(catalog::install(&test.db), meanwhile);
-            assert_eq!(upgraded?, Installed::Upgraded { from: *version, to: VERSION });
+            assert_eq!(
+                upgraded?,
+                Installed::Upgraded {
+                    from: *version,
+                    to: VERSION
+                }
+            );
             written?;
             stop.send(()).ok();
             beside.await??;
@@ -176,14 +188,16 @@ async fn vectorizers_in_use_become_as_new_ones_and_miss_nothing() {
             test.execute(
                 "update blog set title = 'other' where id = 1; update note set content = 'new', b = 'c' where a = 2;
                  update part set id = 200 where id = 3; update vec set content = 'new' where id = 4;
-                 update renamed set body = 'new', key = 100 where key = 5; delete from freed where id = 2; delete from blog where id = 3",
+                 update renamed set body = 'new', key = 100 where key = 5; delete from freed where id = 2; delete from \
+                 blog where id = 3",
             )
             .await?;
             worker(&test).run_once().await?;
             assert_embedded(&test).await?;
             test.execute("truncate blog").await?;
             assert_eq!(test.value::<i64>("select count(*) from blog_embedding_store").await?, 0);
-            test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer").await?;
+            test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer")
+                .await?;
             test.drop_role(role).await?;
             Ok(())
         })
@@ -191,7 +205,8 @@ async fn vectorizers_in_use_become_as_new_ones_and_miss_nothing() {
     }
 }
 
-/// What a migration does to every queue: a column and an index, while applications write and a worker of this version runs.
+/// What a migration does to every queue: a column and an index, while applications write and a worker of this version
+/// runs.
 #[tokio::test]
 async fn queues_gain_a_column_while_a_worker_runs() {
     on_catalog(Catalog::Ours, async |test| {
@@ -199,8 +214,11 @@ async fn queues_gain_a_column_while_a_worker_runs() {
         let provider = Provider::start();
         provider.install("gate", 8);
         create(&test, &provider, &role).await?;
-        test.execute("alter table old rename to renamed; alter table renamed rename content to body; alter table renamed rename id to key")
-            .await?;
+        test.execute(
+            "alter table old rename to renamed; alter table renamed rename content to body; alter table \
+            renamed rename id to key",
+        )
+        .await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let beside = worker(&test);
         let beside = tokio::spawn(async move { beside.run_until(stopped).await });
@@ -232,10 +250,14 @@ async fn queues_gain_a_column_while_a_worker_runs() {
         worker(&test).run_once().await?;
         assert_embedded(&test).await?;
         let columns: i64 = test
-            .value("select count(*) from pg_attribute where attname = 'priority' and attrelid::regclass::text like 'ai.\\_vectorizer\\_q\\_%'")
+            .value(
+                "select count(*) from pg_attribute where attname = 'priority' and attrelid::regclass::text like \
+                'ai.\\_vectorizer\\_q\\_%'",
+            )
             .await?;
         assert_eq!(columns, 12); // of queues and of their indexes
-        test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer").await?;
+        test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer")
+            .await?;
         test.drop_role(&role).await?;
         Ok(())
     })

@@ -162,7 +162,8 @@ async fn the_extension_ai_is_left_as_it_is() {
         let error = catalog::install(&test.db).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "this database has pgai 0.9.1, and pgai-sea works with 0.10 to 0.12: upgrade with `pip install pgai==0.12.1` and `pgai install`"
+            "this database has pgai 0.9.1, and pgai-sea works with 0.10 to 0.12: upgrade with `pip install \
+                pgai==0.12.1` and `pgai install`"
         );
         assert_eq!(Snapshot::of(&test.db).await?, before);
 
@@ -173,8 +174,14 @@ async fn the_extension_ai_is_left_as_it_is() {
         .await?;
         let before = Snapshot::of(&test.db).await?;
         let error = catalog::install(&test.db).await.unwrap_err().to_string();
-        assert!(error.starts_with("the extension ai 0.11.2 owns the schema ai, which has no vectorizers"), "{error}");
-        assert!(matches!(catalog::uninstall(&test.db).await, Err(CatalogError::NoVectorizers { .. })));
+        assert!(
+            error.starts_with("the extension ai 0.11.2 owns the schema ai, which has no vectorizers"),
+            "{error}"
+        );
+        assert!(matches!(
+            catalog::uninstall(&test.db).await,
+            Err(CatalogError::NoVectorizers { .. })
+        ));
         assert_eq!(Snapshot::of(&test.db).await?, before);
         Ok(())
     })
@@ -202,7 +209,10 @@ async fn a_role_is_told_whose_schema_it_is() {
             test.execute(&grant).await?;
             let installed = catalog::install(&nobody).await?;
             assert!(
-                matches!(installed, Installed::AlreadyInstalled { .. } | Installed::PgaiPresent { .. }),
+                matches!(
+                    installed,
+                    Installed::AlreadyInstalled { .. } | Installed::PgaiPresent { .. }
+                ),
                 "{installed:?}"
             );
             if which == Catalog::Ours {
@@ -212,7 +222,8 @@ async fn a_role_is_told_whose_schema_it_is() {
                 assert_eq!(
                     error,
                     format!(
-                        "role \"{role}\" may not upgrade the schema ai and its vectorizers' triggers: run `GRANT {owner} TO {role}` \
+                        "role \"{role}\" may not upgrade the schema ai and its vectorizers' triggers: run `GRANT \
+                            {owner} TO {role}` \
                          as its owner, then try again"
                     )
                 );
@@ -271,8 +282,11 @@ async fn a_role_without_rights_is_told_what_to_grant() {
 #[tokio::test]
 async fn what_others_keep_in_the_schema_stays() {
     on_catalog(Catalog::Bare, async |test| {
-        test.execute("create schema ai; create table ai.mine (id int); create function ai.mine() returns int language sql return 1")
-            .await?;
+        test.execute(
+            "create schema ai; create table ai.mine (id int); create function ai.mine() returns int language \
+            sql return 1",
+        )
+        .await?;
         let before = Snapshot::of(&test.db).await?;
         catalog::install(&test.db).await?;
         catalog::uninstall(&test.db).await?;
@@ -281,7 +295,11 @@ async fn what_others_keep_in_the_schema_stays() {
         test.execute("drop table ai.mine; drop function ai.mine").await?;
         catalog::install(&test.db).await?;
         catalog::uninstall(&test.db).await?;
-        assert_eq!(test.value::<i64>("select count(*) from pg_namespace where nspname = 'ai'").await?, 1);
+        assert_eq!(
+            test.value::<i64>("select count(*) from pg_namespace where nspname = 'ai'")
+                .await?,
+            1
+        );
 
         test.execute("create table ai.vectorizer (id int)").await?;
         let error = catalog::install(&test.db).await.unwrap_err().to_string();

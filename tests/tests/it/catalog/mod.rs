@@ -64,7 +64,8 @@ async fn embedded(test: &TestDatabase) -> Result<Vec<i32>, DbErr> {
     test.values("select id from blog_embedding_store order by id").await
 }
 
-/// How the database refuses a statement: SQLSTATE, a space, and the message. A statement that it does not refuse is undone.
+/// How the database refuses a statement: SQLSTATE, a space, and the message. A statement that it does not refuse is
+/// undone.
 async fn refusal(test: &TestDatabase, sql: &str) -> Result<String, DbErr> {
     test.execute(
         "create or replace function public.refusal(statement text) returns text language plpgsql as $$

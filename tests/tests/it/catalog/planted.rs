@@ -21,33 +21,46 @@ async fn an_overload_for_a_partition_is_not_called() {
              create schema {attacker} authorization {attacker}; begin; set local role {attacker};
              create function ai._vectorizer_src_col_{id}_1(r public.blog_part) returns int language plpgsql as
                  'begin raise exception ''planted''; end';
-             create function ai._vectorizer_src_col_{id}_1(r public.blog_part, anyelement, anyelement) returns int language plpgsql as
+             create function ai._vectorizer_src_col_{id}_1(r public.blog_part, anyelement, anyelement) returns int \
+             language plpgsql as
                  'begin raise exception ''planted''; end';
-             create function ai._vectorizer_src_col_{id}_1(r public.blog_part, anyenum, anyenum) returns int language plpgsql as
+             create function ai._vectorizer_src_col_{id}_1(r public.blog_part, anyenum, anyenum) returns int language \
+             plpgsql as
                  'begin raise exception ''planted''; end';
              create table {attacker}.t (id int primary key, content text);
-             create function ai._vectorizer_src_col_{id}_9(id {attacker}.t) returns int language sql immutable begin atomic select ($1).id; end;
+             create function ai._vectorizer_src_col_{id}_9(id {attacker}.t) returns int language sql immutable begin \
+             atomic select ($1).id; end;
              commit"
         ))
         .await?;
         let refused = super::refusal(
             &test,
             &format!(
-                "set local role {attacker}; create function ai._vectorizer_src_col_{id}_1(r public.blog_part, ai._vectorizer_src_arg_{id},
+                "set local role {attacker}; create function ai._vectorizer_src_col_{id}_1(r public.blog_part, \
+                    ai._vectorizer_src_arg_{id},
                      ai._vectorizer_src_arg_{id}) returns int language sql return 1"
             ),
         )
         .await?;
-        assert_eq!(refused, format!("42501 permission denied for type ai._vectorizer_src_arg_{id}"));
-        test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c'), (3, 't', 'c')").await?;
+        assert_eq!(
+            refused,
+            format!("42501 permission denied for type ai._vectorizer_src_arg_{id}")
+        );
+        test.execute("insert into blog values (1, 't', 'c'), (2, 't', 'c'), (3, 't', 'c')")
+            .await?;
         embed(&test).await?;
-        test.execute("update blog set id = 20 where id = 2; delete from blog where id = 3").await?;
+        test.execute("update blog set id = 20 where id = 2; delete from blog where id = 3")
+            .await?;
         assert_eq!(embedded(&test).await?, [1]);
         assert_eq!(take(&test, id).await?, [1, 2, 3, 20]);
         // nor is one of another table taken for a column of the source, or dropped
-        test.execute(&format!("select ai.refresh_vectorizer({id}); insert into blog values (4, 't', 'c')")).await?;
+        test.execute(&format!(
+            "select ai.refresh_vectorizer({id}); insert into blog values (4, 't', 'c')"
+        ))
+        .await?;
         assert_eq!(take(&test, id).await?, [4, 20]);
-        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
+        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)"))
+            .await?;
         test.drop_role(&attacker).await?;
         Ok(())
     })
@@ -58,11 +71,13 @@ async fn an_overload_for_a_partition_is_not_called() {
 #[tokio::test]
 async fn the_schema_is_not_installed_over_functions_of_others() {
     on_catalog(Catalog::Bare, async |test| {
-        test.execute("create schema ai; create function ai.grant_to(text) returns int language sql return 1").await?;
+        test.execute("create schema ai; create function ai.grant_to(text) returns int language sql return 1")
+            .await?;
         let error = catalog::install(&test.db).await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "the schema ai has a function ai.grant_to(text) that is not pgai's: move it to another schema, then try again"
+            "the schema ai has a function ai.grant_to(text) that is not pgai's: move it to another schema, then try \
+                again"
         );
         test.execute("drop function ai.grant_to(text)").await?;
         catalog::install(&test.db).await?;
@@ -79,7 +94,10 @@ async fn the_schema_is_not_installed_over_functions_of_others() {
         ))
         .await?;
         let error = catalog::install(&test.db).await.unwrap_err().to_string();
-        assert!(error.starts_with(&format!("the schema ai has a function {planted} that is not pgai's")), "{error}");
+        assert!(
+            error.starts_with(&format!("the schema ai has a function {planted} that is not pgai's")),
+            "{error}"
+        );
         test.execute(&format!("drop function {planted}")).await?;
         catalog::install(&test.db).await?;
         test.execute(BLOG).await?;

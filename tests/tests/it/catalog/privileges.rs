@@ -15,18 +15,26 @@ async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
     on_both_catalogs(async |test| {
         let writer = test.role("writer").await?;
         test.execute(BLOG).await?;
-        test.execute(&format!("grant select, insert, update, delete, truncate on blog to {writer}")).await?;
+        test.execute(&format!(
+            "grant select, insert, update, delete, truncate on blog to {writer}"
+        ))
+        .await?;
         let id = vectorize(&test, "blog", "").await?;
         test.execute(&as_role(
             &writer,
-            "insert into blog values (1, 't', 'c'), (2, 't', 'c'), (3, 't', 'c'); update blog set content = 'd' where id = 1;
+            "insert into blog values (1, 't', 'c'), (2, 't', 'c'), (3, 't', 'c'); update blog set content = 'd' where \
+                id = 1;
              update blog set id = 9 where id = 2; delete from blog where id = 3",
         ))
         .await?;
         assert_eq!(take(&test, id).await?, [1, 1, 2, 3, 9]);
         test.execute(&as_role(&writer, "truncate blog")).await?;
 
-        test.execute(&format!("create schema {writer} authorization {writer}; grant usage on schema ai to {writer}")).await?;
+        test.execute(&format!(
+            "create schema {writer} authorization {writer}; grant usage on schema ai to \
+            {writer}"
+        ))
+        .await?;
         for sql in [
             format!("select * from ai._vectorizer_q_{id}"),
             format!("insert into ai._vectorizer_q_{id} values (1)"),
@@ -34,7 +42,8 @@ async fn who_may_write_to_the_source_needs_no_more_and_gains_no_more() {
             "select * from blog_embedding".to_owned(),
             // a trigger of their own that fills the queue with what they like
             format!(
-                "create table {writer}.t (id int); create trigger t after insert on {writer}.t referencing new table as new_rows
+                "create table {writer}.t (id int); create trigger t after insert on {writer}.t referencing new table \
+                    as new_rows
                  for each statement execute function ai._vectorizer_src_trg_{id}()"
             ),
         ] {
@@ -93,17 +102,22 @@ async fn only_the_owner_creates_and_with_the_usage_granted_does() {
         .await?;
         test.execute(&as_role(
             &owner,
-            &format!("create table {owner}.blog (id int primary key, content text); grant all on {owner}.blog to {stranger}"),
+            &format!(
+                "create table {owner}.blog (id int primary key, content text); grant all on {owner}.blog to \
+                {stranger}"
+            ),
         ))
         .await?;
         let create = format!(
-            "select ai.create_vectorizer('{owner}.blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
+            "select ai.create_vectorizer('{owner}.blog', loading => ai.loading_column('content'), embedding => \
+                ai.embedding_openai('m', 3),
                  grant_to => ai.grant_to('{stranger}'))"
         );
         let refused = refusal(&test, &format!("set local role {stranger}; {create}")).await?;
         assert!(refused.starts_with("P0001 "), "{refused}");
         test.execute(&as_role(&owner, &create)).await?;
-        test.execute(&as_role(&owner, &format!("insert into {owner}.blog values (1, 'c')"))).await?;
+        test.execute(&as_role(&owner, &format!("insert into {owner}.blog values (1, 'c')")))
+            .await?;
 
         // whom it was granted to can work it off
         test.execute(&as_role(
@@ -111,12 +125,19 @@ async fn only_the_owner_creates_and_with_the_usage_granted_does() {
             &format!(
                 "select * from ai.vectorizer_status; select * from {owner}.blog_embedding;
                  delete from ai._vectorizer_q_1; insert into ai._vectorizer_q_failed_1 (id) values (1);
-                 insert into {owner}.blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, '', '[1,2,3]')"
+                 insert into {owner}.blog_embedding_store (id, chunk_seq, chunk, embedding) values (1, 0, '', \
+                 '[1,2,3]')"
             ),
         ))
         .await?;
-        test.execute(&as_role(&owner, &format!("delete from {owner}.blog; select ai.drop_vectorizer(1, drop_all => true)")))
-            .await?;
+        test.execute(&as_role(
+            &owner,
+            &format!(
+                "delete from {owner}.blog; select ai.drop_vectorizer(1, drop_all => \
+            true)"
+            ),
+        ))
+        .await?;
         test.drop_role(&owner).await?;
         test.drop_role(&stranger).await?;
         Ok(())
@@ -151,15 +172,18 @@ async fn roles_of_the_setting_and_public_are_granted_to_and_missing_ones_warned_
         test.execute(BLOG).await?;
         test.execute(&format!(
             "set ai.grant_to_default = '{reader}, public, no_such_role';
-             select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
+             select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => \
+             ai.embedding_openai('m', 3),
                  grant_to => ai.grant_to('{reader}'));
              reset ai.grant_to_default"
         ))
         .await?;
         let grants: i64 = test
             .value(&format!(
-                "select count(*) from pg_class c where relname in ('blog', 'blog_embedding', 'blog_embedding_store', '_vectorizer_q_1')
-                 and has_table_privilege('{reader}', c.oid, 'select') and has_table_privilege('pg_monitor', c.oid, 'select')"
+                "select count(*) from pg_class c where relname in ('blog', 'blog_embedding', 'blog_embedding_store', \
+                    '_vectorizer_q_1')
+                 and has_table_privilege('{reader}', c.oid, 'select') and has_table_privilege('pg_monitor', c.oid, \
+                 'select')"
             ))
             .await?;
         assert_eq!(grants, 4);
@@ -169,8 +193,8 @@ async fn roles_of_the_setting_and_public_are_granted_to_and_missing_ones_warned_
     .await;
 }
 
-/// Every function of ours is found by what it says, whatever the caller's search path holds: it has a path of its own, or a
-/// body that was understood when it was made.
+/// Every function of ours is found by what it says, whatever the caller's search path holds: it has a path of its own,
+/// or a body that was understood when it was made.
 #[tokio::test]
 async fn every_function_has_a_fixed_search_path() {
     on_catalog(Catalog::Ours, async |test| {
@@ -178,7 +202,8 @@ async fn every_function_has_a_fixed_search_path() {
         vectorize(&test, "blog", "").await?;
         let open: Vec<String> = test
             .values(
-                "select oid::regprocedure::text from pg_proc where pronamespace = 'ai'::regnamespace and prosqlbody is null
+                "select oid::regprocedure::text from pg_proc where pronamespace = 'ai'::regnamespace and prosqlbody is \
+                    null
                  and proconfig is distinct from '{\"search_path=pg_catalog, pg_temp\"}'",
             )
             .await?;
@@ -200,8 +225,11 @@ async fn an_admin_may_do_what_others_may_not_and_roles_are_quoted() {
         let user = test.role("user").await?;
         let admin = format!("The \"{user}\" admin");
         let quoted = format!("\"The \"\"{user}\"\" admin\"");
-        test.execute(&format!("create role {quoted}; select ai.grant_vectorizer_usage('{user}'); select ai.grant_vectorizer_usage('{admin}', admin => true)"))
-            .await?;
+        test.execute(&format!(
+            "create role {quoted}; select ai.grant_vectorizer_usage('{user}'); select \
+            ai.grant_vectorizer_usage('{admin}', admin => true)"
+        ))
+        .await?;
         for sql in [
             format!("insert into ai._vectorizer_errors (id, message) values ({id}, 'm')"),
             "select ai._worker_start('1', '1 minute')".to_owned(),
@@ -230,12 +258,22 @@ async fn a_role_that_is_missing_is_warned_of_by_name() {
         test.execute(BLOG).await?;
         let said = tokio::process::Command::new(test.program("psql")?)
             .arg(&test.url)
-            .args(["-c", "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3),
-                grant_to => ai.grant_to('nobody_of_that_name'))"])
+            .args([
+                "-c",
+                "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => \
+                ai.embedding_openai('m', 3),
+                grant_to => ai.grant_to('nobody_of_that_name'))",
+            ])
             .output()
             .await?;
         let said = String::from_utf8(said.stderr)?;
-        assert!(said.contains("WARNING:  grant_to: these roles do not exist and are granted nothing: nobody_of_that_name"), "{said}");
+        assert!(
+            said.contains(
+                "WARNING:  grant_to: these roles do not exist and are granted nothing: \
+            nobody_of_that_name"
+            ),
+            "{said}"
+        );
         Ok(())
     })
     .await;
@@ -245,27 +283,39 @@ async fn a_role_that_is_missing_is_warned_of_by_name() {
 #[tokio::test]
 async fn reports_are_seen_by_those_who_may_use_the_vectorizer() {
     on_catalog(Catalog::Ours, async |test| {
-        let (one, other, admin) = (test.role("one").await?, test.role("other").await?, test.role("admin").await?);
+        let (one, other, admin) = (
+            test.role("one").await?,
+            test.role("other").await?,
+            test.role("admin").await?,
+        );
         test.execute(BLOG).await?;
         let mut ids = Vec::new();
         for role in [&one, &other] {
             let more = format!(", destination => ai.destination_table('{role}'), grant_to => ai.grant_to('{role}')");
             let id = vectorize(&test, "blog", &more).await?;
-            test.execute(&format!("select ai.grant_vectorizer_usage('{role}')")).await?;
+            test.execute(&format!("select ai.grant_vectorizer_usage('{role}')"))
+                .await?;
             test.execute(&as_role(
                 role,
                 &format!(
                     "insert into ai._vectorizer_errors (id, message) values ({id}, 'm');
-                     select ai._worker_progress(ai._worker_start('1', '1 minute'), {id}, 1, null); select ai._worker_progress(null, {id}, 0, 'm');
+                     select ai._worker_progress(ai._worker_start('1', '1 minute'), {id}, 1, null); select \
+                     ai._worker_progress(null, {id}, 0, 'm');
                      select ai._worker_usage({id}, 1, 1, 1); select ai._worker_usage({id}, 1, 1, 1)"
                 ),
             ))
             .await?;
             ids.push(id);
         }
-        test.execute(&format!("select ai.grant_vectorizer_usage('{admin}', admin => true)")).await?;
+        test.execute(&format!("select ai.grant_vectorizer_usage('{admin}', admin => true)"))
+            .await?;
         let superuser: String = test.value("select current_user::text").await?;
-        for (role, seen) in [(&one, vec![ids[0]]), (&other, vec![ids[1]]), (&admin, ids.clone()), (&superuser, ids.clone())] {
+        for (role, seen) in [
+            (&one, vec![ids[0]]),
+            (&other, vec![ids[1]]),
+            (&admin, ids.clone()),
+            (&superuser, ids.clone()),
+        ] {
             let as_role = test.connect_as(role).await?;
             for (table, id) in [
                 ("_vectorizer_errors", "id"),
@@ -275,12 +325,24 @@ async fn reports_are_seen_by_those_who_may_use_the_vectorizer() {
             ] {
                 let statement = format!("select coalesce(array_agg({id} order by {id}), '{{}}') from ai.{table}");
                 let statement = Statement::from_string(DbBackend::Postgres, statement);
-                let found: Vec<i32> = as_role.query_one_raw(statement).await?.ok_or("no row")?.try_get_by_index(0)?;
+                let found: Vec<i32> = as_role
+                    .query_one_raw(statement)
+                    .await?
+                    .ok_or("no row")?
+                    .try_get_by_index(0)?;
                 assert_eq!(found, seen, "{role} {table}");
             }
             as_role.close().await?;
         }
-        let refused = refusal(&test, &format!("set local role {one}; select ai._worker_progress(null, {}, 1, null)", ids[1])).await?;
+        let refused = refusal(
+            &test,
+            &format!(
+                "set local role {one}; select ai._worker_progress(null, {}, 1, \
+            null)",
+                ids[1]
+            ),
+        )
+        .await?;
         assert!(refused.starts_with("42501 "), "{refused}");
         for role in [&one, &other, &admin] {
             test.drop_role(role).await?;

@@ -9,26 +9,48 @@ async fn types_change_and_columns_go_while_the_embeddings_stay() {
     on_catalog(Catalog::Ours, async |test| {
         let reader = test.role("reader").await?;
         test.execute(BLOG).await?;
-        test.execute("insert into blog select i, 't', 'c' from generate_series(1, 3) i").await?;
+        test.execute("insert into blog select i, 't', 'c' from generate_series(1, 3) i")
+            .await?;
         let template = ", name => 'posts', formatting => ai.formatting_python_template('$title $chunk')";
-        let id = vectorize(&test, "blog", &format!("{template}, grant_to => ai.grant_to('{reader}')")).await?;
+        let id = vectorize(
+            &test,
+            "blog",
+            &format!("{template}, grant_to => ai.grant_to('{reader}')"),
+        )
+        .await?;
         take(&test, id).await?;
         embed(&test).await?;
-        for alteration in ["alter id type bigint", "alter content type varchar", "alter title type varchar", "drop column views"] {
+        for alteration in [
+            "alter id type bigint",
+            "alter content type varchar",
+            "alter title type varchar",
+            "drop \
+            column views",
+        ] {
             let refused = refusal(&test, &format!("alter table blog {alteration}")).await?;
-            assert!(refused.starts_with("0A000 ") || refused.starts_with("2BP01 "), "{alteration}: {refused}");
+            assert!(
+                refused.starts_with("0A000 ") || refused.starts_with("2BP01 "),
+                "{alteration}: {refused}"
+            );
         }
         test.execute(
             "alter table blog rename content to body; begin; select ai.release_vectorizer('posts');
-             alter table blog alter id type bigint, alter body type varchar, alter title type varchar, drop column views;
+             alter table blog alter id type bigint, alter body type varchar, alter title type varchar, drop column \
+             views;
              select ai.refresh_vectorizer('posts'); commit",
         )
         .await?;
         assert!(take_long(&test, id).await?.is_empty());
-        test.execute("insert into blog values (5000000000, 't', 'c'); update blog set title = 'd' where id = 1; delete from blog where id = 2")
-            .await?;
+        test.execute(
+            "insert into blog values (5000000000, 't', 'c'); update blog set title = 'd' where id = 1; delete \
+            from blog where id = 2",
+        )
+        .await?;
         assert_eq!(take_long(&test, id).await?, [1, 5_000_000_000]);
-        assert_eq!(test.values::<i64>("select id from blog_embedding order by id").await?, [1, 3]);
+        assert_eq!(
+            test.values::<i64>("select id from blog_embedding order by id").await?,
+            [1, 3]
+        );
         let readable: i64 = test
             .value(&format!(
                 "select count(*) from pg_class where relname in ('blog_embedding', '_vectorizer_src_{id}')
@@ -37,9 +59,15 @@ async fn types_change_and_columns_go_while_the_embeddings_stay() {
             .await?;
         assert_eq!(readable, 2);
         // a column that is read and gone
-        let refused = refusal(&test, "select ai.release_vectorizer('posts'); alter table blog drop column body; select ai.refresh_vectorizer('posts')").await?;
+        let refused = refusal(
+            &test,
+            "select ai.release_vectorizer('posts'); alter table blog drop column body; select \
+            ai.refresh_vectorizer('posts')",
+        )
+        .await?;
         assert!(refused.contains("body"), "{refused}");
-        test.execute("select ai.drop_vectorizer('posts', drop_all => true)").await?;
+        test.execute("select ai.drop_vectorizer('posts', drop_all => true)")
+            .await?;
         test.drop_role(&reader).await?;
         Ok(())
     })
@@ -49,7 +77,8 @@ async fn types_change_and_columns_go_while_the_embeddings_stay() {
 /// By another statement than `take`, whose plan is made for the type that the key had.
 async fn take_long(test: &pgai_sea_tests::TestDatabase, vectorizer: i32) -> Result<Vec<i64>, sea_orm::DbErr> {
     test.values(&format!(
-        "with taken as (delete from ai._vectorizer_q_{vectorizer} returning id) select id::bigint from taken order by id"
+        "with taken as (delete from ai._vectorizer_q_{vectorizer} returning id) select id::bigint from taken order by \
+            id"
     ))
     .await
 }
@@ -83,14 +112,20 @@ async fn others_refresh_and_release_for_the_owner() {
             "grant {owner} to {member}; select ai.grant_vectorizer_usage('{owner}');
              create schema {owner} authorization {owner};
              create table {owner}.blog (id int primary key, content text); alter table {owner}.blog owner to {owner};
-             create table {owner}.parts (id int primary key, content text) partition by range (id); alter table {owner}.parts owner to {owner};
-             create table {owner}.low partition of {owner}.parts for values from (0) to (100); alter table {owner}.low owner to {owner}"
+             create table {owner}.parts (id int primary key, content text) partition by range (id); alter table \
+             {owner}.parts owner to {owner};
+             create table {owner}.low partition of {owner}.parts for values from (0) to (100); alter table {owner}.low \
+             owner to {owner}"
         ))
         .await?;
         let db = test.connect_as(&owner).await?;
         for (name, source, more) in [
             ("posts", "blog", ""),
-            ("vectors", "blog", ", destination => ai.destination_column('e'), chunking => ai.chunking_none()"),
+            (
+                "vectors",
+                "blog",
+                ", destination => ai.destination_column('e'), chunking => ai.chunking_none()",
+            ),
             ("parts", "parts", ""),
         ] {
             let source = format!("{owner}.{source}");
@@ -111,9 +146,12 @@ async fn others_refresh_and_release_for_the_owner() {
                     format!("select ai.release_vectorizer('{name}'); select ai.refresh_vectorizer('{name}')"),
                 ] {
                     test.execute(&format!("begin; {role} {what}; commit")).await?;
-                    let id: i32 = test.value(&format!("select id from ai.vectorizer where name = '{name}'")).await?;
+                    let id: i32 = test
+                        .value(&format!("select id from ai.vectorizer where name = '{name}'"))
+                        .await?;
                     take(&test, id).await?;
-                    test.execute(&format!("insert into {owner}.{row} values (1, 'c')")).await?;
+                    test.execute(&format!("insert into {owner}.{row} values (1, 'c')"))
+                        .await?;
                     assert_eq!(take(&test, id).await?, [1], "{role} {what}");
                     test.execute(&format!("delete from {owner}.{row}")).await?;
                 }
@@ -121,17 +159,22 @@ async fn others_refresh_and_release_for_the_owner() {
         }
         let of_others: Vec<String> = test
             .values(&format!(
-                "select p.oid::regprocedure::text from pg_proc p where p.proname like '\\_vectorizer\\_src\\_%' and p.proowner <> '{owner}'::regrole
+                "select p.oid::regprocedure::text from pg_proc p where p.proname like '\\_vectorizer\\_src\\_%' and \
+                    p.proowner <> '{owner}'::regrole
                  union all
-                 select c.oid::regclass::text from pg_class c where (c.relname ~ '^_vectorizer_(src|q)_' or c.relname in ('blog_embedding', 'parts_embedding'))
+                 select c.oid::regclass::text from pg_class c where (c.relname ~ '^_vectorizer_(src|q)_' or c.relname \
+                 in ('blog_embedding', 'parts_embedding'))
                  and c.relowner <> '{owner}'::regrole
                  union all
-                 select t.typname from pg_type t where t.typname ~ '^_vectorizer_src_arg_' and t.typowner <> '{owner}'::regrole"
+                 select t.typname from pg_type t where t.typname ~ '^_vectorizer_src_arg_' and t.typowner <> \
+                 '{owner}'::regrole"
             ))
             .await?;
         assert!(of_others.is_empty(), "{of_others:?}");
-        test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer").await?;
-        test.execute(&format!("drop owned by {member} cascade; drop role {member}")).await?;
+        test.execute("select ai.drop_vectorizer(id, drop_all => true) from ai.vectorizer")
+            .await?;
+        test.execute(&format!("drop owned by {member} cascade; drop role {member}"))
+            .await?;
         test.drop_role(&owner).await?;
         Ok(())
     })

@@ -290,7 +290,8 @@ async fn an_upgrade_that_is_killed_changes_nothing() {
         let killed: bool = test
             .value(
                 "select pg_terminate_backend(a.pid) from pg_stat_activity a
-                 where a.datname = current_database() and a.pid in (select l.pid from pg_locks l where l.locktype = 'advisory' and l.granted)
+                 where a.datname = current_database() and a.pid in (select l.pid from pg_locks l where l.locktype = \
+                 'advisory' and l.granted)
                  and a.query not ilike 'insert into blog%' and a.pid <> pg_backend_pid()",
             )
             .await?;
@@ -312,10 +313,11 @@ async fn functions_that_are_no_more_are_dropped() {
         releases::install(&test, 1).await?;
         test.execute(
             "create function ai._vectorizer_gone(n int) returns int language sql return n;
-             create function ai._vectorizer_gone_too() returns int language sql begin atomic select ai._vectorizer_gone(1); end;
+             create function ai._vectorizer_gone_too() returns int language sql begin atomic select \
+             ai._vectorizer_gone(1); end;
              create function ai.grant_to(n int) returns int language sql return n;
-             update ai.pgai_sea_migration set functions
-                 = functions || '{ai._vectorizer_gone(integer),ai._vectorizer_gone_too(),ai.grant_to(integer),ai._vectorizer_long_gone()}';
+             update ai.pgai_sea_migration set functions = functions || '{ai._vectorizer_gone(integer),\
+             ai._vectorizer_gone_too(),ai.grant_to(integer),ai._vectorizer_long_gone()}';
              create function ai.of_others() returns int language sql return 1;
              create table mine (id int default ai._vectorizer_gone_too());
              create view uses as select ai._vectorizer_gone(1)",
@@ -325,7 +327,8 @@ async fn functions_that_are_no_more_are_dropped() {
         let error = catalog::install(&test.db).await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "the schema ai cannot be upgraded: view public.uses uses the function ai._vectorizer_gone(integer), which the new version \
+            "the schema ai cannot be upgraded: view public.uses uses the function ai._vectorizer_gone(integer), which \
+                the new version \
              does not have. Drop it or change what it calls, then try again"
         );
         same(&Snapshot::of(&test.db).await?, &before);
@@ -340,7 +343,8 @@ async fn functions_that_are_no_more_are_dropped() {
         let left: Vec<String> = test
             .values(
                 "select oid::regprocedure::text from pg_proc where pronamespace = 'ai'::regnamespace
-                 and proname in ('_vectorizer_gone', '_vectorizer_gone_too', 'grant_to', 'of_others', '_vectorizer_create_view') order by 1",
+                 and proname in ('_vectorizer_gone', '_vectorizer_gone_too', 'grant_to', 'of_others', \
+                 '_vectorizer_create_view') order by 1",
             )
             .await?;
         assert_eq!(
@@ -357,7 +361,8 @@ async fn functions_that_are_no_more_are_dropped() {
     .await;
 }
 
-/// The triggers' functions have owners of their own, whom a restored dump or a transfer of the table does not change along.
+/// The triggers' functions have owners of their own, whom a restored dump or a transfer of the table does not change
+/// along.
 #[tokio::test]
 async fn a_role_is_told_whose_functions_it_would_have_to_change() {
     on_catalog(Catalog::Bare, async |test| {
@@ -378,7 +383,8 @@ async fn a_role_is_told_whose_functions_it_would_have_to_change() {
         );
         // and whose view it is
         test.execute(&format!(
-            "alter function ai._vectorizer_src_trg_{id}() owner to {owner}; alter view blog_embedding owner to owner_{role}"
+            "alter function ai._vectorizer_src_trg_{id}() owner to {owner}; alter view blog_embedding owner to \
+                owner_{role}"
         ))
         .await?;
         let error = catalog::install(&nobody).await.unwrap_err().to_string();
@@ -405,7 +411,8 @@ async fn an_upgrade_waits_for_who_creates_a_vectorizer() {
         let creator = test.db.begin().await?;
         creator
             .execute_unprepared(
-                "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => ai.embedding_openai('m', 3));
+                "select ai.create_vectorizer('blog', loading => ai.loading_column('content'), embedding => \
+                    ai.embedding_openai('m', 3));
                  comment on trigger _vectorizer_src_trg_1_insert on blog is 'of the earlier version'",
             )
             .await?;

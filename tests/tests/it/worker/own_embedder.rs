@@ -62,8 +62,11 @@ async fn a_text_on_which_it_breaks_holds_up_no_other() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         for (round, (way, said)) in (1..).zip(WAYS) {
-            test.execute("insert into posts select i, 'T', case i when 13 then 'poison' else 'text ' || i end from generate_series(1, 30) i")
-                .await?;
+            test.execute(
+                "insert into posts select i, 'T', case i when 13 then 'poison' else 'text ' || i end from \
+                generate_series(1, 30) i",
+            )
+            .await?;
             soon(async || {
                 let report = worker(&test, "poison", way).run_once().await.unwrap();
                 assert_eq!(report.errors().count(), 0, "{report:?}");
@@ -72,13 +75,19 @@ async fn a_text_on_which_it_breaks_holds_up_no_other() {
             .await;
             let vectorizer = catalog::vectorizer(&test.db, "tested").await?;
             let dead = catalog::failed(&test.db, &vectorizer, 10).await?;
-            let [letter] = dead.as_slice() else { panic!("{round}: {dead:?}") };
-            assert_eq!((letter.key["id"].as_str(), letter.step.as_str()), (Some("13"), "embedding"));
+            let [letter] = dead.as_slice() else {
+                panic!("{round}: {dead:?}")
+            };
+            assert_eq!(
+                (letter.key["id"].as_str(), letter.step.as_str()),
+                (Some("13"), "embedding")
+            );
             let reason = letter.reason.as_deref().unwrap_or_default();
             assert!(reason.contains(said), "{reason}");
             let embedded = "select count(distinct id) from posts_embedding_store";
             assert_eq!(test.value::<i64>(embedded).await?, 29);
-            test.execute("update posts set body = null where id = 13; delete from posts").await?;
+            test.execute("update posts set body = null where id = 13; delete from posts")
+                .await?;
             worker(&test, "poison", way).run_once().await?;
         }
         Ok(())
