@@ -60,7 +60,8 @@ async fn beside_a_vectorizer_it_changes_the_source_alone() {
         assert!(removed.is_empty(), "removed: {removed}");
         let added = after.added_since(&before).to_string();
         // the column, and since PostgreSQL 18 its `not null` as a constraint
-        let is_the_title = |line: &str| line.contains("books.title ") || line.contains("books_title_not_null");
+        let is_the_title =
+            |line: &str| line.contains("of public.books: title ") || line.contains("books_title_not_null");
         assert!(!added.is_empty() && added.lines().all(is_the_title), "added: {added}");
         Ok(())
     })

@@ -99,11 +99,12 @@ async fn a_snapshot_sees_what_was_added_and_what_was_removed() {
         let version: String = test.value("select current_setting('server_version_num')").await?;
         let maintain = if version.parse::<i32>()? >= 170_000 { "m" } else { "" };
         let owner: String = test.value("select current_user::text").await?;
-        let relation =
-            format!("relation public.second of kind r, rights {{{owner}=arwdDxt{maintain}/{owner},=r/{owner}}}");
+        let relation = format!(
+            "relation public.second of kind r owned by {owner}, rights {{{owner}=arwdDxt{maintain}/{owner},=r/{owner}}}"
+        );
         for line in [
             relation.as_str(),
-            "column public.second.body of type text",
+            "column 2 of public.second: body of type text",
             "relation public.second_pkey of kind i",
             "function public.f(integer)",
             "trigger CREATE TRIGGER tr AFTER INSERT ON public.second",
@@ -115,7 +116,7 @@ async fn a_snapshot_sees_what_was_added_and_what_was_removed() {
             after
                 .removed_since(&before)
                 .to_string()
-                .contains("column public.first.id")
+                .contains("column 1 of public.first: id of type integer")
         );
         test.execute("drop table second; drop function f, t; create table first (id int)")
             .await?;

@@ -156,7 +156,7 @@ async fn what_a_killed_build_left_is_replaced() {
         soon(async || test.values::<String>(INDEXES).await.unwrap().len() == 1).await;
         test.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and \
-            query like 'create index%' and pid <> pg_backend_pid()",
+            query ilike 'create index%' and pid <> pg_backend_pid()",
         )
         .await?;
         let report = running.await??;

@@ -90,7 +90,7 @@ async fn not_the_most_talkative_log_tells_a_key() {
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         // it did say something, and did the work
         assert!(
-            said.contains("answered") && said.contains("does not accept the API key"),
+            said.contains("http::endpoint: response") && said.contains("does not accept the API key"),
             "{said}"
         );
         assert_eq!(test.value::<i64>("select count(*) from one_store").await?, 1);
