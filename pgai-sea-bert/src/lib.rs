@@ -23,6 +23,11 @@
 //! opt-level = 3
 //! ```
 
+// pulp compiles for a processor's instructions what is inlined into its closures, and nothing else
+#![allow(clippy::inline_always)]
+// the constants are those of the literature, and `row.iter_mut().for_each(..)` is what stays one line in a closure
+#![allow(clippy::excessive_precision, clippy::needless_for_each)]
+
 mod config;
 mod encoder;
 mod error;

@@ -161,7 +161,9 @@ impl Reference {
                 let attended = self.linear(&format!("{layer}.attention.output.dense"), &context);
                 let attended = self.norm(&format!("{layer}.attention.output"), &add(&attended, state));
                 let mut between = self.linear(&format!("{layer}.intermediate.dense"), &attended);
-                between.iter_mut().for_each(|x| *x = (self.activation)(*x));
+                for x in &mut between {
+                    *x = (self.activation)(*x);
+                }
                 let out = self.linear(&format!("{layer}.output.dense"), &between);
                 *state = self.norm(&format!("{layer}.output"), &add(&out, &attended));
             }

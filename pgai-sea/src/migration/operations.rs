@@ -91,10 +91,9 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         let vectorizer = vectorizer.into();
         if !is_transaction(self.get_connection()) {
             return Err(DbErr::Migration(format!(
-                "vectorizer {} is released in a transaction only, since rows that are written before \
+                "vectorizer {vectorizer} is released in a transaction only, since rows that are written before \
                  `refresh_vectorizer` would be missed: let \
-                 the migration's `use_transaction` return Some(true)",
-                vectorizer
+                 the migration's `use_transaction` return Some(true)"
             )));
         }
         check_ours(self, &vectorizer, "release_vectorizer", "leave the columns as they are").await?;
@@ -217,8 +216,7 @@ async fn check_ours(
     }
     Err(DbErr::Migration(format!(
         "only the `ai` schema of pgai-sea has {function}, and this database has pgai's own: {instead}, or drop \
-         vectorizer {} and create it anew",
-        vectorizer
+         vectorizer {vectorizer} and create it anew"
     )))
 }
 

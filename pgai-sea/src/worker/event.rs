@@ -61,9 +61,11 @@ pub struct NewDeadLetter {
     pub reason: String,
 }
 
+type Listen = dyn Fn(&Event) + Send + Sync;
+
 /// The application's function that is called with each event, if there is one.
 #[derive(Clone, Default)]
-pub(crate) struct EventHook(Option<Arc<dyn Fn(&Event) + Send + Sync>>);
+pub(crate) struct EventHook(Option<Arc<Listen>>);
 
 impl EventHook {
     pub(crate) fn new(hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {

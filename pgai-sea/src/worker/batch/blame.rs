@@ -37,9 +37,8 @@ impl From<DatabaseError> for StopReason {
                 Some(refusal) if !error.has_state(&UNAVAILABLE) && !error.has_state(&INTERNAL) => {
                     Self::Refused(refusal.to_owned())
                 }
-                Some(_) => Self::Database(error),
                 None if error.is_about_a_value() => Self::Refused(error.to_string()),
-                None => Self::Database(error),
+                Some(_) | None => Self::Database(error),
             },
         }
     }

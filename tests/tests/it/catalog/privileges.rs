@@ -383,7 +383,7 @@ async fn a_view_shows_of_the_source_what_its_reader_may_see() {
                 .await?
                 .ok_or("no row")?
                 .try_get_by_index(0)?;
-            assert_eq!(titles, [tenant.clone()]);
+            assert_eq!(titles, std::slice::from_ref(&tenant));
             db.close().await?;
             let refused = refusal(
                 &test,
