@@ -63,7 +63,8 @@ async fn the_worker_of_the_page() {
              create table posts (id int primary key, body text);
              insert into posts select i, 'text ' || i from generate_series(1, 3) i;
              select ai.create_vectorizer('posts', loading => ai.loading_column('body'),
-                embedding => ai.embedding_openai('text-embedding-3-small', 768, api_key_name => 'KEY_OF_THE_GUIDES_TEST', base_url => '{}'))",
+                embedding => ai.embedding_openai('text-embedding-3-small', 768, api_key_name => 'KEY_OF_THE_GUIDES_TEST',
+                    base_url => '{}'))",
             Provider::API_KEY,
             provider.openai_url()
         ))
