@@ -59,11 +59,11 @@ async fn the_worker_of_the_page() {
         let provider = Provider::start();
         test.execute(&format!(
             "create function ai.reveal_secret(secret_name text, use_cache bool default true) returns text language sql
-             as $$ select case secret_name when 'KEY_OF_THE_GUIDES_TEST' then '{}' end $$;
+             as $$ select case secret_name when 'KEY_OF_THE_GUIDE' then '{}' end $$;
              create table posts (id int primary key, body text);
              insert into posts select i, 'text ' || i from generate_series(1, 3) i;
              select ai.create_vectorizer('posts', loading => ai.loading_column('body'),
-                embedding => ai.embedding_openai('text-embedding-3-small', 768, api_key_name => 'KEY_OF_THE_GUIDES_TEST',
+                embedding => ai.embedding_openai('text-embedding-3-small', 768, api_key_name => 'KEY_OF_THE_GUIDE',
                     base_url => '{}'))",
             Provider::API_KEY,
             provider.openai_url()
