@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 pub use self::error::TemplateError;
 
-use crate::config::{Formatting, PythonTemplate};
+#[cfg(feature = "worker")]
+use crate::config::Formatting;
+use crate::config::PythonTemplate;
 
 /// The default `template`.
 const DEFAULT_TEMPLATE: &str = "$chunk";
@@ -56,6 +58,7 @@ enum Part {
 }
 
 impl Template {
+    #[cfg(feature = "worker")]
     pub(crate) fn new(formatting: &Formatting) -> Result<Self, TemplateError> {
         match formatting {
             Formatting::PythonTemplate(options) => Self::parse(options.template.as_deref().unwrap_or(DEFAULT_TEMPLATE)),
@@ -69,6 +72,7 @@ impl Template {
         }
     }
 
+    #[cfg(feature = "worker")]
     fn parse(template: &str) -> Result<Self, TemplateError> {
         let (template, end) = Self::read(template);
         end.map(|()| template)
