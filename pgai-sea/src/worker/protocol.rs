@@ -28,3 +28,8 @@ impl Step {
         trace!(step = ?self);
     }
 }
+
+/// Tells, as a tracing event, that a claim found nothing. The runner now waits.
+pub(crate) fn nothing_to_claim() {
+    trace!(nothing_to_claim = true);
+}

@@ -9,7 +9,7 @@ use super::{Cursor, DUE, Queue, Stamp};
 use crate::sql::quote_identifier;
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
-use crate::worker::protocol::Step;
+use crate::worker::protocol::{Step, nothing_to_claim};
 
 /// Keys under lease.
 #[derive(Debug)]
@@ -61,6 +61,7 @@ impl Queue {
             // other workers hold all that was found: there may be more behind it
             if cursor.is_front() {
                 if has_turned {
+                    nothing_to_claim();
                     return Ok(None);
                 }
                 has_turned = true;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tracing::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
@@ -26,9 +28,12 @@ const PROTOCOL: Protocol = Protocol {
     },
 };
 
-/// Collects the steps that workers of this thread tell.
+/// Collects the steps that workers of this thread tell, and that there was nothing to claim.
 #[derive(Clone, Debug, Default)]
-struct Trace(Arc<Mutex<Vec<Step>>>);
+struct Trace {
+    steps: Arc<Mutex<Vec<Step>>>,
+    exhausted: Arc<Notify>,
+}
 
 impl Trace {
     /// Records for as long as what this returns is kept.
@@ -43,7 +48,14 @@ impl Trace {
 
     /// The steps since the last call.
     fn take(&self) -> Vec<Step> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.steps.lock().unwrap())
+    }
+
+    /// Waits until a claim, now or before, found nothing.
+    async fn exhausted(&self) {
+        timeout(Duration::from_mins(1), self.exhausted.notified())
+            .await
+            .unwrap();
     }
 }
 
@@ -61,7 +73,13 @@ impl Visit for Trace {
             let name = format!("{value:?}");
             let step = Step::ALL.into_iter().find(|step| format!("{step:?}") == name);
             let step = step.unwrap_or_else(|| panic!("the specification has no step {name}"));
-            self.0.lock().unwrap().push(step);
+            self.steps.lock().unwrap().push(step);
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, _: bool) {
+        if field.name() == "nothing_to_claim" {
+            self.exhausted.notify_one();
         }
     }
 }
@@ -126,8 +144,9 @@ async fn whatever_an_application_does_while_a_row_is_embedded() {
                 let (trace, gate) = (Trace::default(), Gate::new());
                 let _recording = trace.record();
                 let mut state = reading(&test, &gate, &trace).await?;
-                let running = start(worker(&test, &gate));
+                let running = start(worker(&test, &gate).poll_interval(Duration::from_hours(1)));
                 gate.wait_for(1).await;
+                trace.exhausted().await;
                 let steps = trace.take();
                 assert_eq!(steps, [Step::Claim, Step::Read]);
                 follow(&mut state, 0, &steps);
