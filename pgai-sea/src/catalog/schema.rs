@@ -34,7 +34,11 @@ macro_rules! migration {
 }
 
 /// Each migration runs once in the life of a database. The first makes version 1, the second version 2.
-pub(super) const MIGRATIONS: &[Migration] = &[migration!("001_tables"), migration!("002_rights", after)];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    migration!("001_tables"),
+    migration!("002_rights", after),
+    migration!("003_owners", after),
+];
 
 /// The version of the schema that this crate brings.
 #[expect(
@@ -77,6 +81,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "release_vectorizer",
     "in_use",
     "schedule",
+    "privileges",
     "status",
     "reports",
     "worker_tracking",

@@ -39,13 +39,16 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
          unnest(m.functions) f",
     )
     .await?;
+    // They use the functions.
+    let policies: Option<String> = scalar(
+        &transaction,
+        "SELECT string_agg(format('DROP POLICY %I ON %s', p.polname, p.polrelid::regclass), '; ')
+         FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'ai'::regnamespace",
+    )
+    .await?;
+    transaction.execute_unprepared(&policies.unwrap_or_default()).await?;
     transaction
-        .execute_unprepared(
-            "DROP POLICY IF EXISTS visible ON ai._vectorizer_errors;
-             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_progress;
-             DROP POLICY IF EXISTS visible ON ai.vectorizer_worker_usage;
-             DROP VIEW ai.vectorizer_status, ai.vectorizer_errors",
-        )
+        .execute_unprepared("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors")
         .await?;
     if let Some(functions) = functions {
         transaction
@@ -55,7 +58,7 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
     transaction
         .execute_unprepared(
             "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress,
-                 ai.vectorizer_worker_usage, ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
+                 ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
         )
         .await?;
 

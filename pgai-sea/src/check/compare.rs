@@ -58,7 +58,7 @@ pub(super) async fn place<C: ConnectionTrait>(db: &C, declaration: &Declaration)
         .query_one_raw(Statement::from_sql_and_values(
             DbBackend::Postgres,
             "SELECT n.nspname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.oid = to_regclass(quote_ident($1))",
+             WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident($1))::pg_catalog.oid",
             [declaration.source_table.into()],
         ))
         .await?;

@@ -26,7 +26,7 @@ pub(super) async fn of_today<C: ConnectionTrait>(db: &C) -> Result<HashMap<i32, 
     let sql = |text: &str| Statement::from_string(DbBackend::Postgres, text);
     let follows = db
         .query_one_raw(sql(
-            "SELECT to_regprocedure('ai.refresh_vectorizer(integer)') IS NOT NULL",
+            "SELECT pg_catalog.to_regprocedure('ai.refresh_vectorizer(integer)') IS NOT NULL",
         ))
         .await?;
     if !follows.map_or(Ok(false), |row| row.try_get_by_index(0))? {

@@ -50,6 +50,17 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     tokens_per_minute: Vec<Allowance>,
 
+    /// Let vectorizers name this server in their configuration (base_url), as gpu or 10.0.0.5:8080, * for any; may be
+    /// given several times. By default the providers' own servers and those of the environment are asked, and others if
+    /// the vectorizer is a superuser's, of the owner of the schema ai, or of the worker's own role
+    #[arg(long = "allow-host", value_name = "HOST", value_delimiter = ',')]
+    allowed_hosts: Vec<String>,
+
+    /// Let vectorizers name this environment variable as api_key_name; may be given several times. Names that end in
+    /// _API_KEY are always allowed, others as with --allow-host
+    #[arg(long = "allow-key", value_name = "NAME", value_delimiter = ',')]
+    allowed_keys: Vec<String>,
+
     /// How often to look for work at least when idle: 500ms, 30s, 5m, a number of seconds
     #[arg(
         long,
@@ -170,6 +181,12 @@ impl WorkerCommand {
                 Some(provider) => worker.budget_of(provider, budget),
                 None => worker.budget(budget),
             };
+        }
+        for host in &self.allowed_hosts {
+            worker = worker.allow_host(host);
+        }
+        for key in &self.allowed_keys {
+            worker = worker.allow_key(key);
         }
         worker = with_local_models(worker, &self.local_models)?;
         if let Some(bars) = bars.clone() {

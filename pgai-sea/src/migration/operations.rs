@@ -207,7 +207,7 @@ async fn check_ours(
 ) -> Result<(), DbErr> {
     let has_function = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "SELECT to_regprocedure($1) IS NOT NULL OR to_regnamespace('ai') IS NULL",
+        "SELECT pg_catalog.to_regprocedure($1) IS NOT NULL OR pg_catalog.to_regnamespace('ai') IS NULL",
         [format!("ai.{function}(integer)").into()],
     );
     let row = manager.get_connection().query_one_raw(has_function).await?;
@@ -225,7 +225,7 @@ async fn check_ours(
 async fn check_valid<C: ConnectionTrait>(db: &C, index: String) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass($1)",
+        "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass($1)::pg_catalog.oid",
         [index.as_str().into()],
     );
     let is_valid = match db.query_one_raw(statement).await? {

@@ -67,18 +67,18 @@ impl VectorizerRef {
                         format!(
                             "(SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = \
                                 c.relnamespace \
-                             WHERE c.oid = to_regclass(quote_ident({table})))"
+                             WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident({table}))::pg_catalog.oid)"
                         )
                     },
                     |schema| text(schema),
                 );
                 match column {
                     None => format!(
-                        "{row}.config #>> '{{destination,target_table}}' = {table} \
-                         AND {row}.config #>> '{{destination,target_schema}}' = {schema}"
+                        "{row}.config -> 'destination' ->> 'target_table' = {table} \
+                         AND {row}.config -> 'destination' ->> 'target_schema' = {schema}"
                     ),
                     Some(column) => format!(
-                        "{row}.config #>> '{{destination,embedding_column}}' = {} \
+                        "{row}.config -> 'destination' ->> 'embedding_column' = {} \
                          AND {row}.source_table = {table} AND {row}.source_schema = {schema}",
                         text(column)
                     ),
@@ -171,16 +171,16 @@ mod tests {
         assert_eq!(
             call(destination(Some("app"), None)).to_sql(),
             "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
-             WHERE v.config #>> '{destination,target_table}' = 'it''s' \
-             AND v.config #>> '{destination,target_schema}' = 'app'), text => 't')"
+             WHERE v.config -> 'destination' ->> 'target_table' = 'it''s' \
+             AND v.config -> 'destination' ->> 'target_schema' = 'app'), text => 't')"
         );
         let (sql, values) = call(destination(None, Some("vector"))).bind();
         assert_eq!(
             sql,
             "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
-             WHERE v.config #>> '{destination,embedding_column}' = $2 \
+             WHERE v.config -> 'destination' ->> 'embedding_column' = $2 \
              AND v.source_table = $1 AND v.source_schema = (SELECT n.nspname FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(quote_ident($1)))), \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident($1))::pg_catalog.oid)), \
              text => $3)"
         );
         assert_eq!(values.len(), 3);

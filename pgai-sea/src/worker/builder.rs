@@ -10,6 +10,7 @@ use super::embed::{Budget, Budgets};
 use super::error::WorkerError;
 use super::event::{Event, EventHook};
 use super::prepare::WorkerSettings;
+use super::prepare::allowed::Allowed;
 use super::prepare::embedder::Embedders;
 use crate::catalog::VectorizerRef;
 use crate::embedder::Embedder;
@@ -63,6 +64,7 @@ impl Worker {
                 concurrency: None,
                 retry_delay: None,
                 budgets: Budgets::default(),
+                allowed: Allowed::default(),
             },
             events: EventHook::default(),
             stops_on_error: false,
@@ -170,6 +172,33 @@ impl Worker {
     #[must_use]
     pub fn budget_of(mut self, provider: impl Into<String>, budget: Budget) -> Self {
         self.settings.budgets.set_of(provider.into(), budget);
+        self
+    }
+
+    /// Lets vectorizers' configurations name this server: `gpu`, `10.0.0.5:8080`, `*` for any.
+    ///
+    /// Whoever may write a vectorizer's row decides where its texts and the API key go. By default a worker sends them
+    /// to the providers' own servers, to those of its environment (`OLLAMA_HOST`, `OPENAI_BASE_URL`, ..), and to
+    /// Ollama on this machine. It takes the word of owners that it trusts for other servers: superusers, the owner of
+    /// the schema `ai`, and its own role. A server that is allowed here is allowed for all, and no other is then.
+    ///
+    /// ```no_run
+    /// # fn f(worker: pgai_sea::worker::Worker) -> pgai_sea::worker::Worker {
+    /// worker.allow_host("gpu.internal:8080").allow_key("TEAM_TOKEN")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.settings.allowed.allow_host(host.into());
+        self
+    }
+
+    /// Lets vectorizers' configurations name this environment variable, or secret of the database, as `api_key_name`.
+    /// Names that end in `_API_KEY` always are allowed. For others it is as with [`allow_host`](Self::allow_host): the
+    /// word of trusted owners is taken, unless some name is allowed here.
+    #[must_use]
+    pub fn allow_key(mut self, name: impl Into<String>) -> Self {
+        self.settings.allowed.allow_key(name.into());
         self
     }
 

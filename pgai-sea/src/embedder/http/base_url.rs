@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
@@ -40,16 +42,31 @@ impl BaseUrl {
         matches!(url.scheme(), "http" | "https").then_some(url)
     }
 
-    /// Removes the password from a server's message, as it stands in the URL and decoded.
+    /// Removes user and password from a server's message: as they stand in the URL, decoded, and as the header
+    /// `Authorization` has them. Of the query it removes what is called a key.
     pub(super) fn scrub(&self, text: String) -> String {
-        let url = self.url();
-        match url.as_ref().and_then(Url::password) {
-            Some(password) => {
-                let decoded = percent_decode_str(password).decode_utf8_lossy();
-                text.replace(password, "[password]").replace(&*decoded, "[password]")
-            }
-            None => text,
+        let Some(url) = self.url() else { return text };
+        if url.username().is_empty() && url.password().is_none() && url.query().is_none() {
+            return text;
         }
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let password = url.password().unwrap_or_default();
+        let basic = STANDARD.encode(format!("{}:{}", decoded(url.username()), decoded(password)));
+        let mut secrets = vec![
+            (basic, "[password]"),
+            (password.to_owned(), "[password]"),
+            (decoded(password), "[password]"),
+        ];
+        // a token in front of the host is a user without a password
+        if password.is_empty() {
+            secrets.extend([url.username().to_owned(), decoded(url.username())].map(|user| (user, "[user]")));
+        }
+        let of_query = url.query_pairs().filter(|(name, _)| is_secret(name));
+        secrets.extend(of_query.map(|(_, value)| (value.into_owned(), "[api key]")));
+        secrets
+            .into_iter()
+            .filter(|(secret, _)| !secret.is_empty())
+            .fold(text, |text, (secret, shown)| text.replace(&secret, shown))
     }
 
     pub(super) fn url(&self) -> Option<Url> {
@@ -72,6 +89,14 @@ impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
     }
+}
+
+/// Whether a parameter of this name carries a credential.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["key", "token", "secret", "sig", "password"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// `url` without the parts that may be secret.
@@ -133,5 +158,10 @@ mod tests {
         assert_eq!(BaseUrl::new("me:hunter2@host").to_string(), "[not a URL]");
         let base = BaseUrl::new("https://me:p%40ss@host");
         assert_eq!(base.scrub("p@ss, p%40ss".to_owned()), "[password], [password]");
+        // `me:p@ss`, as the server was sent it
+        assert_eq!(base.scrub("bad Basic bWU6cEBzcw==".to_owned()), "bad Basic [password]");
+        let base = BaseUrl::new("https://tok3n@host?api-version=1&api_key=k3y");
+        assert_eq!(base.scrub("tok3n 1 k3y".to_owned()), "[user] 1 [api key]");
+        assert_eq!(BaseUrl::new("https://host").scrub("Og==".to_owned()), "Og==");
     }
 }

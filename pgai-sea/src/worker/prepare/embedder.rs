@@ -8,6 +8,9 @@ use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder};
 use crate::worker::connection::Database;
 
+use super::allowed::Allowed;
+use super::owner::Owner;
+
 /// Embedders given in code, by provider and model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Embedders {
@@ -19,11 +22,18 @@ impl Embedders {
         self.given.insert((provider, model), embedder);
     }
 
-    pub(crate) async fn choose(&self, pool: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+    /// What the vectorizer's owner wrote into the configuration has to be [`Allowed`].
+    pub(crate) async fn choose(
+        &self,
+        pool: &Database,
+        config: &Embedding,
+        allowed: &Allowed,
+        owner: Option<&Owner>,
+    ) -> Result<Arc<dyn Embedder>, EmbedError> {
         let name = (config.provider().to_owned(), config.model().to_owned());
         match self.given.get(&name) {
             Some(embedder) => Ok(Arc::clone(embedder)),
-            None => configured::embedder(pool, config).await,
+            None => configured::embedder(pool, config, allowed, owner).await,
         }
     }
 }
@@ -40,25 +50,42 @@ mod configured {
     use crate::embedder::{EmbedError, Embedder, environment, from_config};
     use crate::worker::connection::{Database, On as _};
     use crate::worker::database_error::DatabaseError;
+    use crate::worker::prepare::allowed::{Allowed, without_server};
+    use crate::worker::prepare::owner::Owner;
 
     /// API keys are those of the environment, or else of the database.
-    pub(super) async fn embedder(pool: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+    pub(super) async fn embedder(
+        pool: &Database,
+        config: &Embedding,
+        allowed: &Allowed,
+        owner: Option<&Owner>,
+    ) -> Result<Arc<dyn Embedder>, EmbedError> {
+        allowed.check_key(config, owner)?;
         let revealed = match config.secret_name().filter(|name| environment(name).is_none()) {
             Some(name) => reveal(pool, name).await.map(|secret| (name, secret)),
             None => None,
         };
-        from_config(config, |name| match &revealed {
+        let variable = |name: &str| match &revealed {
             Some((known, secret)) if *known == name => Some(secret.clone()),
             _ => environment(name),
-        })
+        };
+        let embedder = from_config(config, variable)?;
+        if let Some(bare) = without_server(config) {
+            let own = || from_config(&bare, variable).ok()?.server();
+            allowed.check_host(embedder.server().as_ref(), own, owner)?;
+        }
+        Ok(embedder)
     }
 
-    /// The secret of that name, if the `ai` extension is there and this role may see the secret.
+    /// The secret of that name, if the `ai` extension is there and this role may see the secret. A function of that name
+    /// that others have put into the schema is not called: it would run with the worker's rights.
     async fn reveal(pool: &Database, name: &str) -> Option<String> {
         let revealed: Result<Option<String>, DatabaseError> = async {
-            let exists = "select exists (select from pg_catalog.pg_proc p \
+            let exists = "select count(*) > 0 and bool_and(r.rolsuper or p.proowner = n.nspowner) \
+                          from pg_catalog.pg_proc p \
                           join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
-                          where n.nspname = 'ai' and p.proname = 'reveal_secret')";
+                          join pg_catalog.pg_roles r on r.oid = p.proowner \
+                          where n.nspname = 'ai' and p.proname = 'reveal_secret'";
             if !query(exists).one_on(pool).await?.try_get::<bool, _>(0)? {
                 return Ok(None);
             }
@@ -85,9 +112,16 @@ mod configured {
     use crate::config::Embedding;
     use crate::embedder::{EmbedError, Embedder};
     use crate::worker::connection::Database;
+    use crate::worker::prepare::allowed::Allowed;
+    use crate::worker::prepare::owner::Owner;
 
     #[allow(clippy::unused_async, reason = "as with the feature")]
-    pub(super) async fn embedder(_: &Database, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+    pub(super) async fn embedder(
+        _: &Database,
+        config: &Embedding,
+        _: &Allowed,
+        _: Option<&Owner>,
+    ) -> Result<Arc<dyn Embedder>, EmbedError> {
         Err(not_built_in(config))
     }
 }

@@ -1,6 +1,12 @@
 //! Preparing a vectorizer: its configuration is understood, its privileges are checked, its statements are written.
 
+#[cfg_attr(
+    not(feature = "embedder"),
+    allow(dead_code, reason = "only what is configured is judged")
+)]
+pub(crate) mod allowed;
 pub(crate) mod embedder;
+mod owner;
 mod privileges;
 mod source_relation;
 
@@ -10,6 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::allowed::Allowed;
 use self::embedder::Embedders;
 use self::privileges::Privilege;
 use self::source_relation::{SourceColumn, SourceRelation, source_relation};
@@ -44,6 +51,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) concurrency: Option<usize>,
     pub(crate) retry_delay: Option<Duration>,
     pub(crate) budgets: Budgets,
+    pub(crate) allowed: Allowed,
 }
 
 /// A vectorizer that can be worked on.
@@ -73,6 +81,7 @@ pub(crate) async fn prepare(
     stop: watch::Receiver<bool>,
 ) -> Result<PreparedVectorizer, StopReason> {
     let config = &vectorizer.config;
+    let owner = owner::owner(pool, vectorizer.id).await?;
     let Some(relation) = source_relation(pool, vectorizer.id).await? else {
         let name = qualified(&vectorizer.source_schema, &vectorizer.source_table);
         return Err(unsupported(format!(
@@ -101,7 +110,7 @@ pub(crate) async fn prepare(
     };
     let configured = configured.and_then(|concurrency| usize::try_from(concurrency).ok());
     let embedder = embedders
-        .choose(pool, &config.embedding)
+        .choose(pool, &config.embedding, &settings.allowed, owner.as_ref())
         .await
         .map_err(|error| unsupported(error.to_string()))?;
     let concurrency = settings.concurrency.or(configured);

@@ -172,7 +172,7 @@ async fn what_a_role_may_not_see_is_not_guessed() {
         let id = vectorize(&test, "blog", "").await?;
         let role = test.role("guest").await?;
         test.execute(&format!(
-            "grant usage on schema ai to {role}; grant select on ai.vectorizer to {role}"
+            "grant usage on schema ai to {role}; grant select on ai.vectorizer, blog_embedding_store to {role}"
         ))
         .await?;
         let db = test.connect_as(&role).await?;

@@ -1,5 +1,6 @@
 //! The worker's promises.
 
+mod allowed;
 mod basics;
 mod beside;
 mod blame;

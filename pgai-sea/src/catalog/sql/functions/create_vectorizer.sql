@@ -113,7 +113,17 @@ begin
     end if;
     perform ai._vectorizer_check_functions_free(v);
 
-    insert into ai.vectorizer values (v.*);
+    -- The queue says whose the vectorizer is.
+    perform ai._vectorizer_create_queue_table(v.queue_schema, v.queue_table, source, grantees);
+    perform ai._vectorizer_give_queue(v, source);
+    perform ai._vectorizer_create_queue_failed_table(v.queue_schema, v.queue_failed_table, source, grantees);
+    perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', v.queue_schema, v.queue_failed_table));
+    begin
+        insert into ai.vectorizer values (v.*);
+    exception when unique_violation then
+        raise exception 'a vectorizer named % exists already', v.name
+            using errcode = 'duplicate_object', hint = 'It is somebody else''s. Pass another name.';
+    end;
     perform ai._vectorizer_grant('usage', 'schema ai', grantees);
     perform ai._vectorizer_grant('select', 'ai.vectorizer', grantees);
     -- The tables of workers' reports, if the creator may grant them.
@@ -121,16 +131,16 @@ begin
         perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
         perform ai._vectorizer_grant('select, insert, update'
             , 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage', grantees);
+        perform ai._vectorizer_grant('select, insert', 'ai.vectorizer_worker_role', grantees);
     end if;
     perform ai._vectorizer_grant('usage', format('schema %I', v.source_schema), grantees);
     perform ai._vectorizer_grant('select', source::text, grantees);
     if destination ->> 'implementation' = 'table' then
         perform ai._vectorizer_create_store(destination, source, dimensions, grantees);
+        perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
     else
         perform ai._vectorizer_create_column(destination, source, dimensions);
     end if;
-    perform ai._vectorizer_create_queue_table(v.queue_schema, v.queue_table, source, grantees);
-    perform ai._vectorizer_create_queue_failed_table(v.queue_schema, v.queue_failed_table, source, grantees);
     if destination ->> 'implementation' = 'table' then
         perform ai._vectorizer_create_view(v, source, grantees);
     end if;
@@ -138,6 +148,7 @@ begin
     perform ai._vectorizer_create_source_view(v, source, grantees);
     -- From here on writers wait for the end of this transaction, so no row is missed.
     perform ai._vectorizer_create_triggers(v, source);
+    perform ai._vectorizer_protect_store(v, source);
     if enqueue_existing then
         execute (
             select format('insert into %I.%I (%s) select %s from %s s', v.queue_schema, v.queue_table

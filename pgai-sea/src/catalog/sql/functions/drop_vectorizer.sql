@@ -22,24 +22,29 @@ begin
         execute format('lock table %s in access exclusive mode', source);
     end if;
     select * into v from ai.vectorizer where id = vectorizer_id for update;
-    if not found then -- any more
-        raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
+    if not found then -- any more, or to be locked
+        perform ai._vectorizer_refuse(vectorizer_id);
     end if;
     v.queue_schema := ai._vectorizer_queue_schema(v);
-    if drop_all and v.config #>> '{destination,implementation}' = 'table' then
+    if v.config #>> '{destination,implementation}' = 'table' then
         store := ai._vectorizer_store(v, source);
         view := ai._vectorizer_view(v, store);
     end if;
+    if exists (select from pg_policy p where p.polrelid = store and p.polname = 'vectorizer_workers') then
+        -- It knows the queue. Where the store stays, whoever sees a row still sees its chunks.
+        execute format('drop policy vectorizer_workers on %s', store);
+    end if;
+    -- While the queue says whose it is.
+    delete from ai.vectorizer where id = vectorizer_id;
     perform ai._vectorizer_drop_triggers(v);
     execute format('drop view if exists %I._vectorizer_src_%s', v.queue_schema, v.id);
     perform ai._vectorizer_drop_columns(v);
     execute format('drop table if exists %I.%I', v.queue_schema, v.queue_table);
     execute format('drop table if exists %I.%I', v.queue_schema, v.queue_failed_table);
-    delete from ai.vectorizer where id = vectorizer_id;
-    if view is not null then
+    if drop_all and view is not null then
         execute format('drop view %s', view);
     end if;
-    if store is not null then
+    if drop_all and store is not null then
         execute format('drop table %s', store);
     end if;
 end

@@ -18,8 +18,8 @@ begin
     execute format('grant all on schema ai to %I', to_user);
     foreach object in array array
     [ 'ai.vectorizer', 'ai._vectorizer_errors', 'ai.vectorizer_errors', 'ai.vectorizer_status'
-    , 'ai.vectorizer_worker_process', 'ai.vectorizer_worker_progress', 'ai.vectorizer_worker_usage', 'ai.pgai_lib_version'
-    , 'ai.pgai_sea_migration'
+    , 'ai.vectorizer_worker_process', 'ai.vectorizer_worker_role', 'ai.vectorizer_worker_progress', 'ai.vectorizer_worker_usage'
+    , 'ai.pgai_lib_version', 'ai.pgai_sea_migration'
     ] loop
         execute format('grant all on %s to %I', object, to_user);
     end loop;

@@ -62,8 +62,12 @@ create or replace function ai.vectorizer_queue_pending(vectorizer_id int, exact_
 returns int8 language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    queue text := (select format('%I.%I', v.queue_schema, v.queue_table) from ai.vectorizer v
-        where v.id = vectorizer_id and v.queue_schema is not null and v.queue_table is not null);
+    -- A view of that name would run its owner's code.
+    queue text := (select format('%I.%I', v.queue_schema, v.queue_table)
+        from ai.vectorizer v
+        join pg_namespace n on n.nspname = v.queue_schema
+        join pg_class c on c.relnamespace = n.oid and c.relname = v.queue_table and c.relkind = 'r'
+        where v.id = vectorizer_id);
     pending int8;
 begin
     if queue is null then

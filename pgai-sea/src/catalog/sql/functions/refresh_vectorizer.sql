@@ -101,6 +101,9 @@ begin
     end if;
     execute format('lock table %s in share row exclusive mode', source);
     select * into v from ai.vectorizer where id = vectorizer_id for no key update;
+    if not found then
+        perform ai._vectorizer_refuse(vectorizer_id);
+    end if;
     v.queue_schema := ai._vectorizer_queue_schema(v);
     hidden := to_regclass(format('%I._vectorizer_src_%s', v.queue_schema, v.id));
     if v.config #>> '{destination,implementation}' = 'table' then
@@ -193,6 +196,7 @@ begin
         perform ai._vectorizer_create_columns(v, source);
     end if;
     perform ai._vectorizer_create_triggers(v, source);
+    perform ai._vectorizer_protect_store(v, source);
     perform ai._vectorizer_queue_differences(v);
 end
 $func$;

@@ -13,10 +13,16 @@ returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     v ai.vectorizer := ai._vectorizer_follow(vectorizer_id);
+    store regclass;
     view regclass;
 begin
+    store := ai._vectorizer_store(v, ai._vectorizer_source(v));
+    if exists (select from pg_policy p where p.polrelid = store and p.polname = 'vectorizer_rows') then
+        -- It knows the source's columns. Until the refresh, none but the owner and workers see chunks.
+        execute format('drop policy vectorizer_rows on %s', store);
+    end if;
     -- Whatever others have made over the view is theirs to drop.
-    view := ai._vectorizer_view(v, ai._vectorizer_store(v, ai._vectorizer_source(v)));
+    view := ai._vectorizer_view(v, store);
     if view is not null then
         execute format('drop view %s', view);
     end if;

@@ -6,7 +6,7 @@ as $$
 begin
     update ai.vectorizer v set disabled = _vectorizer_set_disabled.disabled where v.id = vectorizer_id;
     if not found then
-        raise exception 'there is no vectorizer %', vectorizer_id using errcode = 'no_data_found';
+        perform ai._vectorizer_refuse(vectorizer_id);
     end if;
 end
 $$;
@@ -59,6 +59,9 @@ begin
     set config = u.config || jsonb_build_object('scheduling', scheduling, 'indexing', indexing)
     where u.id = vectorizer_id
     returning u.config into config;
+    if not found then
+        perform ai._vectorizer_refuse(vectorizer_id);
+    end if;
     return config;
 end
 $$;

@@ -1,6 +1,6 @@
--- One row per vectorizer: what it reads, where it writes and how much is left to do. pending_items is null for roles
+-- One row per vectorizer that the reader may know of: what it reads, where it writes and how much is left to do. pending_items is null for roles
 -- that may not read the queue.
-create or replace view ai.vectorizer_status as
+create or replace view ai.vectorizer_status with (security_barrier = true) as
 select v.id
      , v.name
      , format('%I.%I', v.source_schema, v.source_table) as source_table
@@ -11,8 +11,8 @@ select v.id
             then ai.vectorizer_queue_pending(v.id)
        end as pending_items
      , v.disabled
-from ai.vectorizer v
+from (select * from ai.vectorizer x where ai._vectorizer_is_readable(x) offset 0) v
 cross join jsonb_to_record(v.config -> 'destination') d
     ( implementation text, target_schema text, target_table text, view_schema text, view_name text, embedding_column text )
 left join pg_namespace n on n.nspname = v.queue_schema
-left join pg_class q on q.relnamespace = n.oid and q.relname = v.queue_table;
+left join pg_class q on q.relnamespace = n.oid and q.relname = v.queue_table and q.relkind = 'r';

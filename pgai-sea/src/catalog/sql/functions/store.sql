@@ -30,6 +30,45 @@ begin
 end
 $$;
 
+-- The policies of a store whose source has row-level security: a chunk is seen by whoever sees its row. Those who may take rows off the
+-- queue, which are workers, see and write all chunks. A store that has row-level security already is left to whoever has
+-- switched it on.
+--
+-- The condition is tried for each chunk that a search comes to, which an index on the source's key answers. OFFSET keeps PostgreSQL
+-- from reading all of the source for it.
+create or replace function ai._vectorizer_protect_store(v ai.vectorizer, source regclass)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    store regclass := case when v.config #>> '{destination,implementation}' = 'table' then ai._vectorizer_store(v, source) end;
+    same_key text;
+    may_work text := format('(select has_table_privilege(%L::regclass::oid, ''delete''))', format('%I.%I', v.queue_schema, v.queue_table));
+    is_ours bool := exists (select from pg_policy p where p.polrelid = store and p.polname = 'vectorizer_workers');
+begin
+    if store is null or exists (select from pg_policy p where p.polrelid = store and p.polname = 'vectorizer_rows')
+    or not is_ours and not (select c.relrowsecurity from pg_class c where c.oid = source) then
+        return;
+    elsif not is_ours and (select c.relrowsecurity from pg_class c where c.oid = store) then
+        raise notice 'the store % has row-level security of its own, which is left as it is', store;
+        return;
+    end if;
+    select string_agg(format('pgai_sea_source.%I %s %I.%I', c.attname, c.equals, t.relname, c.name), ' and ' order by c.attnum)
+    into same_key
+    from ai._vectorizer_columns(v) c
+    cross join pg_class t
+    where c.pknum is not null and t.oid = store;
+    execute format('create policy vectorizer_rows on %s for select using (exists (select from %s pgai_sea_source where %s offset 0))'
+        , store, source, same_key);
+    if is_ours then
+        return;
+    end if;
+    execute format('create policy vectorizer_workers on %1$s using (%2$s) with check (%2$s)', store, may_work);
+    execute format('alter table %s enable row level security', store);
+    raise notice 'row-level security of % holds for its embeddings: of %, others than workers see the chunks of rows that they see'
+        , source, store;
+end
+$$;
+
 -- The view joins the store to the source. Whoever reads it does so with their own rights, so that row-level security of the source holds.
 create or replace function ai._vectorizer_create_view(v ai.vectorizer, source regclass, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp

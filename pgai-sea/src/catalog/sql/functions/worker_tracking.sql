@@ -1,11 +1,17 @@
 -- Workers report that they run, and what became of their work.
 
 create or replace function ai._worker_start(version text, expected_heartbeat_interval interval)
-returns uuid language sql set search_path to pg_catalog, pg_temp
+returns uuid language plpgsql set search_path to pg_catalog, pg_temp
 as $$
-    insert into ai.vectorizer_worker_process (version, expected_heartbeat_interval)
-    values (version, expected_heartbeat_interval)
-    returning id
+#variable_conflict use_variable
+declare
+    worker_id uuid;
+begin
+    insert into ai.vectorizer_worker_role default values returning vectorizer_worker_role.id into worker_id;
+    insert into ai.vectorizer_worker_process (id, version, expected_heartbeat_interval)
+    values (worker_id, version, expected_heartbeat_interval);
+    return worker_id;
+end
 $$;
 
 create or replace function ai._worker_heartbeat
