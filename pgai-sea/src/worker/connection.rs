@@ -1,38 +1,71 @@
-//! The worker's connections. A connection that does not answer in time is given up.
+//! The worker's transactions. Every statement of the worker runs in one of them.
+//!
+//! Nothing outlives a transaction: no setting, no session lock, no named statement. So a pooler may give each
+//! transaction another session, and a session that another client had before says nothing about this one. A named
+//! statement would be another client's behind such a pooler, so the worker's statements have no name.
+//!
+//! A transaction begins with one message that sets whatever it depends on, whatever the defaults of server, database
+//! and role are: isolation, write access, the search path, timeouts, the role. The search path has nothing but
+//! `pg_catalog`, as in PostgreSQL's own subscriptions: nobody can put a function or an operator of their own in the
+//! way.
 //!
 //! A connection may fall silent without being closed: the server's machine is lost, a firewall forgets it. Whoever
 //! waits for an answer would then wait for ever. The statement may or may not have run, and the worker's protocol
 //! allows for both. A silent connection is closed and not given back to the pool, which would wait for it as well.
 
+mod scarcity;
+
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
+use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgQueryResult, PgRow};
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{Connection as _, PgPool, Postgres};
+use sea_orm::sqlx::{
+    AssertSqlSafe, Connection as _, Error, Execute as _, PgConnection, PgPool, Postgres, Row as _, query_with, raw_sql,
+};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
-use tracing::debug;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tracing::{debug, trace};
 
+pub(crate) use self::scarcity::Scarcity;
 use super::database_error::DatabaseError;
+use crate::sql::quote_identifier;
 
-/// An idle connection has to answer within this time.
+/// A connection that was idle has to answer within this time.
 const GREETING: Duration = Duration::from_secs(5);
+/// A statement that takes too long is cancelled by the server. If the server does not do it, the worker gives up so
+/// much later.
+const MARGIN: Duration = Duration::from_secs(1);
 /// A worker that was told to stop waits so long for the database ..
 const GRACE: Duration = Duration::from_secs(3);
-/// .. and then so long for each connection.
+/// .. and at least so long for each transaction ..
 const LAST_GRACE: Duration = Duration::from_secs(1);
+/// .. but for nothing any more after this time.
+const END: Duration = Duration::from_secs(7);
+/// While the pool opens a connection, another one may become free.
+const LOOK: Duration = Duration::from_millis(20);
+/// The first PostgreSQL that has `transaction_timeout`.
+const TRANSACTION_TIMEOUT: u32 = 170_000;
+
+/// The class of SQLSTATEs that say that there is no room for a connection.
+const NO_ROOM: &str = "53";
 
 /// When the worker was told to stop, if it was.
 pub(crate) type Stopping = watch::Receiver<Option<Instant>>;
 
-/// The connection pool, and how long the worker waits for answers.
+/// The connection pool, and how the worker's transactions begin and end.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     pool: PgPool,
     /// The longest time of a statement.
     patience: Duration,
     stopping: Stopping,
+    /// The role that transactions take; `None` for the connection's own.
+    role: Option<Arc<str>>,
+    scarcity: Arc<Scarcity>,
 }
 
 impl Database {
@@ -42,6 +75,18 @@ impl Database {
             pool,
             patience,
             stopping,
+            role: None,
+            scarcity: Arc::default(),
+        }
+    }
+
+    /// The same database, in which transactions have the rights of `role`.
+    #[must_use]
+    #[allow(dead_code, reason = "privileges are the next step")]
+    pub(crate) fn acting_as(&self, role: Option<&str>) -> Self {
+        Self {
+            role: role.map(Arc::from),
+            ..self.clone()
         }
     }
 
@@ -54,14 +99,48 @@ impl Database {
         self.patience
     }
 
-    /// A connection that answers. A caller that finds it silent later has to [close](silent) it.
-    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DatabaseError> {
-        while let Some(mut connection) = self.pool.try_acquire() {
-            match timeout(GREETING, connection.ping()).await {
-                Ok(Ok(())) => return Ok(connection),
-                Ok(Err(_)) => connection.close_on_drop(),
-                Err(_) => {
+    /// What is known about a lack of connections.
+    pub(crate) fn scarcity(&self) -> &Scarcity {
+        &self.scarcity
+    }
+
+    /// Begins a transaction that takes no longer than `patience`.
+    pub(crate) async fn begin(&self, patience: Duration) -> Result<Transaction, DatabaseError> {
+        let mut grace = pin!(self.grace(LAST_GRACE));
+        loop {
+            let (mut connection, was_idle) = tokio::select! {
+                acquired = self.acquire() => acquired?,
+                () = &mut grace => return Err(DatabaseError::Stopping),
+            };
+            let begin = self.opening(connection.server_version_num(), patience);
+            let within = if was_idle { GREETING } else { patience };
+            let begun = tokio::select! {
+                begun = timeout(within, raw_sql(AssertSqlSafe(begin)).execute(&mut *connection)) => begun,
+                () = &mut grace => {
                     connection.close_on_drop();
+                    return Err(DatabaseError::Stopping);
+                }
+            };
+            // a refused `begin` may leave an aborted transaction behind
+            let mut transaction = Transaction {
+                connection,
+                patience: within,
+                is_over: false,
+            };
+            match begun {
+                Ok(Ok(_)) => {
+                    transaction.patience = patience;
+                    return Ok(transaction);
+                }
+                Ok(Err(error)) => {
+                    let error = DatabaseError::from(error);
+                    if !was_idle || !error.ends_the_session() {
+                        return Err(error);
+                    }
+                }
+                Err(_) if !was_idle => return Err(transaction.silent()),
+                Err(_) => {
+                    transaction.silent();
                     // one silent connection is seldom the only one
                     while let Some(mut other) = self.pool.try_acquire() {
                         other.close_on_drop();
@@ -69,10 +148,122 @@ impl Database {
                 }
             }
         }
-        tokio::select! {
-            acquired = self.pool.acquire() => Ok(acquired?),
-            () = self.grace(LAST_GRACE) => Err(DatabaseError::Stopping),
+    }
+
+    /// A connection, and whether it was idle. An idle one may be dead.
+    async fn acquire(&self) -> Result<(PoolConnection<Postgres>, bool), DatabaseError> {
+        if let Some(connection) = self.pool.try_acquire() {
+            return Ok((connection, true));
         }
+        let mut acquiring = pin!(self.pool.acquire());
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut diagnosis = pin!(self.scarcity.diagnose(&self.pool));
+        loop {
+            tokio::select! {
+                acquired = &mut acquiring => return match acquired {
+                    Ok(connection) => Ok((connection, false)),
+                    Err(Error::PoolTimedOut) => Err(DatabaseError::NoConnection(self.scarcity.reason(&self.pool))),
+                    Err(error) => Err(error.into()),
+                },
+                // The pool does not look again while it opens a connection, which a full server refuses for long.
+                _ = look.tick() => if let Some(connection) = self.pool.try_acquire() {
+                    return Ok((connection, true));
+                },
+                never = &mut diagnosis => match never {},
+            }
+        }
+    }
+
+    /// The schemas in which the connections by themselves look for a name.
+    pub(crate) async fn search_path(&self) -> Result<Vec<String>, DatabaseError> {
+        let path = "select pg_catalog.current_schemas(false)::pg_catalog.text[]";
+        let (mut connection, _) = self.acquire().await?;
+        match self
+            .wait(self.patience, async {
+                Ok(raw_sql(path).fetch_one(&mut *connection).await?)
+            })
+            .await
+        {
+            Some(Ok(row)) => Ok(row.try_get(0)?),
+            failed => {
+                connection.close_on_drop();
+                Err(failed
+                    .and_then(Result::err)
+                    .unwrap_or(DatabaseError::NoAnswer(self.patience)))
+            }
+        }
+    }
+
+    /// A connection of its own without timeouts, for one statement that may take hours and cannot be in a transaction.
+    ///
+    /// The timeouts are asked for when it connects. A pooler may refuse that, and then they are what they are: to set
+    /// them afterwards would set them for the pooler's next client. Where the server has no room for one more
+    /// connection, the pool gives one away.
+    pub(crate) async fn own_connection(&self) -> Result<PgConnection, DatabaseError> {
+        let mut transaction = self.begin(self.patience).await?;
+        let version = transaction.connection().server_version_num().unwrap_or_default();
+        transaction.end(Ok(())).await?;
+        let since = [
+            (0, "statement_timeout"),
+            (0, "lock_timeout"),
+            (TRANSACTION_TIMEOUT, "transaction_timeout"),
+        ];
+        let timeouts = since.iter().filter(|(since, _)| *since <= version);
+        let options = self.pool.connect_options();
+        let patient = options
+            .as_ref()
+            .clone()
+            .options(timeouts.clone().map(|(_, setting)| (setting, 0)));
+        match self.connect(&patient).await {
+            Err(error) if error.has_state(&["08P01"]) => self.connect(&options).await,
+            Err(error) if error.has_state(&[NO_ROOM]) => {
+                let (mut connection, _) = self.acquire().await?;
+                connection.close_on_drop();
+                let set: String = timeouts.map(|(_, setting)| format!("set {setting} = 0; ")).collect();
+                raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
+                Ok(connection.detach())
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
+        let connected = timeout(self.patience, PgConnection::connect_with(options)).await;
+        Ok(connected.map_err(|_| DatabaseError::NoAnswer(self.patience))??)
+    }
+
+    /// The message that begins a transaction.
+    fn opening(&self, server: Option<u32>, patience: Duration) -> String {
+        let milliseconds = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+        // Read committed: each statement has to see what was committed before it. The timeouts: a large batch takes its
+        // time, and the locks of a worker that is gone are free soon.
+        let mut begin = format!(
+            "begin isolation level read committed, read write, not deferrable; \
+             set local search_path = pg_catalog, pg_temp; set local statement_timeout = {milliseconds}; \
+             set local lock_timeout = 0; set local idle_in_transaction_session_timeout = {milliseconds}"
+        );
+        if server.is_some_and(|server| server >= TRANSACTION_TIMEOUT) {
+            begin.push_str("; set local transaction_timeout = 0");
+        }
+        if let Some(role) = &self.role {
+            let _ = write!(begin, "; set local role {}", quote_identifier(role));
+        }
+        begin
+    }
+
+    /// The statement without a name. Tells, as a tracing event, that it comes.
+    fn unnamed<'q>(
+        &self,
+        mut statement: Query<'q, Postgres, PgArguments>,
+    ) -> Result<Query<'q, Postgres, PgArguments>, DatabaseError> {
+        let arguments = statement.take_arguments().map_err(Error::Encode)?;
+        let sql = statement.sql();
+        trace!(
+            database = self.pool.connect_options().get_database(),
+            sql = sql.as_str()
+        );
+        Ok(query_with(sql, arguments.unwrap_or_default()).persistent(false))
     }
 
     /// Ends when a worker that stops has waited long enough; `least` is the shortest wait.
@@ -81,18 +272,77 @@ impl Database {
         let mut stopping = self.stopping.clone();
         let since = stopping.wait_for(Option::is_some).await.ok().and_then(|since| *since);
         match since {
-            Some(since) => sleep_until((since + GRACE).max(began + least)).await,
+            Some(since) => sleep_until((since + GRACE).max(began + least).min(since + END)).await,
             // nobody can stop the worker any more
             None => std::future::pending().await,
         }
     }
+
+    /// Runs `work`, which is done in `transaction` and ends it, for as long as it may take.
+    pub(crate) async fn wait<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = Result<T, DatabaseError>>,
+    ) -> Option<Result<T, DatabaseError>> {
+        tokio::select! {
+            done = timeout(patience + MARGIN, work) => done.ok(),
+            () = self.grace(GRACE) => None,
+        }
+    }
 }
 
-/// Closes a connection that did not answer.
-pub(crate) fn silent(connection: &mut PoolConnection<Postgres>, patience: Duration) -> DatabaseError {
-    debug!("a connection does not answer and is closed");
-    connection.close_on_drop();
-    DatabaseError::NoAnswer(patience)
+/// A transaction. If it is dropped before it is over, its connection is closed.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    connection: PoolConnection<Postgres>,
+    patience: Duration,
+    is_over: bool,
+}
+
+impl Transaction {
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Commits if the work was done, and undoes it if not.
+    pub(crate) async fn end<T>(&mut self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        let end = if done.is_ok() { "commit" } else { "rollback" };
+        let ended = match &done {
+            // such a session is of no use to anybody
+            Err(error) if error.ends_the_session() => return done,
+            _ => raw_sql(end).execute(&mut *self.connection).await,
+        };
+        match (done, ended) {
+            (Ok(done), Ok(_)) => {
+                self.is_over = true;
+                Ok(done)
+            }
+            (Ok(_), Err(error)) => {
+                let error = DatabaseError::from(error);
+                // a refused commit has ended the transaction
+                self.is_over = error.refusal().is_some() && !error.ends_the_session();
+                Err(error)
+            }
+            (Err(error), ended) => {
+                self.is_over = ended.is_ok();
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection did not answer: it will be closed.
+    pub(crate) fn silent(&self) -> DatabaseError {
+        debug!("a connection does not answer and is closed");
+        DatabaseError::NoAnswer(self.patience)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 /// Runs a statement on any connection of the [`Database`], in a transaction of its own.
@@ -105,14 +355,15 @@ macro_rules! on {
 
         impl On for Query<'_, Postgres, PgArguments> {
             $(async fn $name(self, database: &Database) -> Result<$answer, DatabaseError> {
-                let mut connection = database.acquire().await?;
-                let answered = tokio::select! {
-                    answered = timeout(database.patience, self.$method(&mut *connection)) => answered.ok(),
-                    () = database.grace(GRACE) => None,
+                let mut transaction = database.begin(database.patience).await?;
+                let statement = database.unnamed(self)?;
+                let work = async {
+                    let answer = statement.$method(transaction.connection()).await;
+                    transaction.end(answer.map_err(DatabaseError::from)).await
                 };
-                match answered {
-                    Some(answered) => Ok(answered?),
-                    None => Err(silent(&mut connection, database.patience)),
+                match database.wait(database.patience, work).await {
+                    Some(answered) => answered,
+                    None => Err(transaction.silent()),
                 }
             })*
         }
@@ -124,4 +375,29 @@ on! {
     one_on, fetch_one, PgRow;
     any_on, fetch_optional, Option<PgRow>;
     execute_on, execute, PgQueryResult;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_begins_with_all_that_it_depends_on() {
+        let pool = PgPool::connect_lazy("postgres://nobody@localhost/nothing").unwrap();
+        let (_stop, stopping) = watch::channel(None);
+        let database = Database::new(pool, Duration::from_secs(60), stopping);
+        let patience = Duration::from_millis(1_500);
+        assert_eq!(
+            database.opening(Some(160_004), patience),
+            "begin isolation level read committed, read write, not deferrable; set local search_path = pg_catalog, \
+             pg_temp; set local statement_timeout = 1500; set local lock_timeout = 0; set local \
+             idle_in_transaction_session_timeout = 1500"
+        );
+        let owner = database.acting_as(Some("the \"owner\""));
+        let begin = owner.opening(Some(170_000), patience);
+        assert!(
+            begin.ends_with(r#"; set local transaction_timeout = 0; set local role "the ""owner""""#),
+            "{begin}"
+        );
+    }
 }

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use sea_orm::sqlx;
 
+/// SQLSTATEs that a session does not recover from: the connection broke, the server is read-only or aborted the
+/// transaction, the session was told to go, a prepared statement is not this session's.
+const LOST: [&str; 8] = ["08", "25006", "25P02", "25P03", "25P04", "57P", "26", "42P05"];
+
 /// Why a statement, or what the worker makes of its answer, failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
@@ -13,6 +17,12 @@ pub(crate) enum DatabaseError {
     /// The connection was silent for too long. The statement may or may not have run.
     #[error("the database has not answered within {} s", .0.as_secs_f64())]
     NoAnswer(Duration),
+    /// The pool gave no connection. Says why.
+    #[error("{0}")]
+    NoConnection(String),
+    /// Someone else holds a lock that is not waited for.
+    #[error("someone else has the table locked")]
+    Busy,
     /// The worker stops, and waits for a connection no longer.
     #[error("the worker stops, and the database gave it no connection in time")]
     Stopping,
@@ -36,6 +46,19 @@ impl DatabaseError {
         let Self::Statement(error) = self else { return false };
         let state = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         state.is_some_and(|state| classes.iter().any(|class| state.starts_with(class)))
+    }
+
+    /// Whether the session is of no use any more, even if it still answers. It may be on a server that became a
+    /// replica, or have been told to go.
+    pub(crate) fn ends_the_session(&self) -> bool {
+        match self {
+            Self::Statement(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
+            | Self::NoAnswer(_) => true,
+            _ => {
+                self.has_state(&LOST)
+                    || (self.has_state(&["0A000"]) && self.refusal().is_some_and(|words| words.contains("recovery")))
+            }
+        }
     }
 
     /// What the server said when it refused the statement. `None` if it did not.

@@ -27,11 +27,14 @@ impl From<DatabaseError> for StopReason {
             DatabaseError::Answer(_) | DatabaseError::Bug(_) | DatabaseError::Panicked(_) => {
                 Self::Refused(error.to_string())
             }
-            DatabaseError::NoAnswer(_) | DatabaseError::Stopping => Self::Database(error),
+            DatabaseError::NoAnswer(_)
+            | DatabaseError::NoConnection(_)
+            | DatabaseError::Busy
+            | DatabaseError::Stopping => Self::Database(error),
             DatabaseError::Statement(_) => match error.refusal() {
                 Some(refusal) if error.has_state(&CANCELLED) => Self::Cancelled(format!(
-                    "the database cancelled a statement ({refusal}): if `statement_timeout` did it, raise it for the \
-                     worker's role"
+                    "the database cancelled a statement ({refusal}): if it took too long, raise the worker's \
+                     `statement_timeout`"
                 )),
                 // the next attempt would be refused as well
                 Some(refusal) if !error.has_state(&UNAVAILABLE) && !error.has_state(&INTERNAL) => {

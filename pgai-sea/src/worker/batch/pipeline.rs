@@ -232,8 +232,14 @@ impl Pipeline {
             return;
         }
         let released: Result<(), DatabaseError> = async {
-            let mut connection = pool.acquire().await?;
-            self.queue.release(&mut connection, keys, stamp, Duration::ZERO).await
+            let mut transaction = pool.begin(pool.patience()).await?;
+            let work = async {
+                let connection = transaction.connection();
+                let released = self.queue.release(connection, keys, stamp, Duration::ZERO).await;
+                transaction.end(released).await
+            };
+            let released = pool.wait(pool.patience(), work).await;
+            released.unwrap_or_else(|| Err(transaction.silent()))
         }
         .await;
         if let Err(error) = released {

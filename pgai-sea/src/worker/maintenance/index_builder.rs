@@ -1,8 +1,8 @@
 //! Building the index over the embeddings.
 //!
-//! `CREATE INDEX CONCURRENTLY` holds up no writer. A build takes the advisory lock that pgai's own jobs take for it, in
-//! a session that ends with the build. So two workers never build the same index at the same time. An invalid index
-//! whose lock is free was left behind by a build that was killed.
+//! `CREATE INDEX CONCURRENTLY` holds up no writer. PostgreSQL runs one at a time on a table: the second of two workers
+//! waits for the first and then finds its name taken. No lock of the worker's own has to outlive a transaction. An
+//! invalid index on a table that nobody has locked as a build does was left behind by a build that was killed.
 
 use std::sync::Arc;
 
@@ -18,8 +18,11 @@ use crate::worker::database_error::DatabaseError;
 use crate::worker::queue::Queue;
 use crate::worker::queue::key_sql::{Sql, statement};
 
-/// The first key of the advisory lock; pgai's number. The second is the table's oid.
+/// The first key of the advisory lock under which pgai's own jobs build; pgai's number. The second is the table's oid.
 const LOCK: i32 = 1_982_010_642;
+
+/// The milliseconds for which dropping an invalid index waits for readers and writers of the table.
+const DROP_WAIT: u32 = 500;
 
 /// The conditions under which the index is built, as the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,59 +174,61 @@ impl IndexBuilder {
 
     /// Builds the index, unless someone else does. Returns whether it did.
     async fn build(&self, pool: &Database) -> Result<bool, DatabaseError> {
-        // a session of its own: a lock on a pool's connection would pass to whoever gets the connection next
-        let mut connection = pool.acquire().await?.detach();
-        let built = self.build_on(&mut connection).await;
+        let mut transaction = pool.begin(pool.patience()).await?;
+        let work = async {
+            let create = self.create(transaction.connection()).await;
+            transaction.end(create).await
+        };
+        let create = pool.wait(pool.patience(), work).await;
+        let create = match create.unwrap_or_else(|| Err(transaction.silent())) {
+            Ok(Some(create)) => create,
+            // someone builds, vacuums or reads
+            Ok(None) | Err(DatabaseError::Busy) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut connection = pool.own_connection().await?;
+        let built = raw_sql(AssertSqlSafe(create)).execute(&mut connection).await;
         connection.close().await.ok();
-        built
+        match built.map_err(DatabaseError::from) {
+            Ok(_) => Ok(true),
+            // someone else was faster
+            Err(error) if error.has_state(&["42P07"]) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
-    async fn build_on(&self, connection: &mut PgConnection) -> Result<bool, DatabaseError> {
-        // a build may take hours
-        raw_sql("set statement_timeout = 0; set lock_timeout = 0")
-            .execute(&mut *connection)
-            .await?;
-        let lock = "select pg_try_advisory_lock($1, to_regclass($2)::oid::int4)";
-        let locked = statement(&lock.into())
-            .bind(LOCK)
-            .bind(qualified(&self.schema, &self.table));
+    /// The statement that builds the index, once nothing is in its way. `None` if someone else builds.
+    async fn create(&self, connection: &mut PgConnection) -> Result<Option<String>, DatabaseError> {
+        let table = qualified(&self.schema, &self.table);
+        let lock = "select pg_try_advisory_xact_lock($1, to_regclass($2)::oid::int4)";
+        let locked = statement(&lock.into()).bind(LOCK).bind(table.clone());
         let is_locked: Option<bool> = locked.fetch_one(&mut *connection).await?.try_get(0)?;
-        if is_locked != Some(true)
-            || !statement(&self.wanted)
-                .fetch_one(&mut *connection)
-                .await?
-                .try_get::<bool, _>(0)?
-        {
-            return Ok(false);
+        let wanted = statement(&self.wanted).fetch_one(&mut *connection).await?;
+        if is_locked != Some(true) || !wanted.try_get::<bool, _>(0)? {
+            return Ok(None);
         }
-        match self.leftover(connection).await? {
-            Leftover::None => {}
-            Leftover::InUse => return Ok(false),
-            Leftover::Invalid => {
-                let drop = format!("drop index concurrently {}", self.qualified_name);
-                raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
+        let is_invalid = "select exists (select from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and not \
+                          i.indisvalid)";
+        let is_invalid = statement(&is_invalid.into()).bind(self.qualified_name.clone());
+        if is_invalid.fetch_one(&mut *connection).await?.try_get(0)? {
+            // A build holds this lock on the table, and so does a vacuum, which ends. Dropping the index takes the table
+            // from everybody for a moment, but waits for nobody.
+            let lock = format!("lock table {table} in share update exclusive mode nowait");
+            let drop = format!(
+                "set local lock_timeout = {DROP_WAIT}; drop index {}",
+                self.qualified_name
+            );
+            for statement in [lock, drop] {
+                let done = raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await;
+                match done.map_err(DatabaseError::from) {
+                    Ok(_) => {}
+                    Err(error) if error.has_state(&["55P03"]) => return Err(DatabaseError::Busy),
+                    Err(error) => return Err(error),
+                }
             }
         }
         let types = statement(&self.types).fetch_one(&mut *connection).await?;
-        let create = self.statement(types.try_get(0)?, types.try_get(1)?);
-        raw_sql(AssertSqlSafe(create)).execute(connection).await?;
-        Ok(true)
-    }
-
-    /// The invalid index of this name, if there is one.
-    async fn leftover(&self, connection: &mut PgConnection) -> Result<Leftover, DatabaseError> {
-        // Someone who builds by hand, without our lock, holds this lock on the table. So does a vacuum, which ends.
-        let sql = "select exists (select from pg_catalog.pg_locks l where l.locktype = 'relation' and l.relation = \
-                   i.indrelid \
-                       and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) \
-                       and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_backend_pid()) \
-                   from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and not i.indisvalid";
-        let found = statement(&sql.into()).bind(self.qualified_name.clone());
-        match found.fetch_optional(connection).await? {
-            None => Ok(Leftover::None),
-            Some(row) if row.try_get(0)? => Ok(Leftover::InUse),
-            Some(_) => Ok(Leftover::Invalid),
-        }
+        Ok(Some(self.statement(types.try_get(0)?, types.try_get(1)?)))
     }
 
     /// A column destination may have another of pgvector's types, with operator classes of its own.
@@ -245,16 +250,6 @@ impl IndexBuilder {
         };
         statement.to_sql()
     }
-}
-
-/// The index that a name is taken by.
-#[derive(Debug, PartialEq, Eq)]
-enum Leftover {
-    None,
-    /// An invalid index that someone seems to build.
-    InUse,
-    /// An invalid index that a killed build left behind.
-    Invalid,
 }
 
 fn hnsw_options(hnsw: &Hnsw) -> Vec<(&'static str, String)> {

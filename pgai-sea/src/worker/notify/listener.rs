@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
-use sea_orm::sqlx::{Error, PgPool, Row as _, query};
+use sea_orm::sqlx::{Error, PgPool, Row as _, query, raw_sql};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
@@ -19,15 +19,25 @@ use crate::worker::database_error::DatabaseError;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The time between two checks of the connection. A broken one looks like one on which nobody notifies.
 const CHECK: Duration = Duration::from_secs(20);
+/// Where notifications do not come through, or there is no room for one more connection, it is not tried again before
+/// this time.
+const DEAF: Duration = Duration::from_mins(10);
 /// The longest time of an answer.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Takes the lock that makes writers notify. If another worker has it exclusively, writers notify already. If writers
 /// have it shared, they may have looked for a subscription before.
-const SUBSCRIBE: &str = "select case when pg_try_advisory_lock($1, $2) then 'alone' \
-                         when not pg_try_advisory_lock_shared($1, $2) then 'beside' \
-                         when pg_advisory_unlock_shared($1, $2) then 'not yet' end";
-const UNSUBSCRIBE: &str = "select pg_advisory_unlock($1, $2)";
+const SUBSCRIBE: &str = "select case when pg_catalog.pg_try_advisory_lock($1, $2) then 'alone' \
+                         when not pg_catalog.pg_try_advisory_lock_shared($1, $2) then 'beside' \
+                         when pg_catalog.pg_advisory_unlock_shared($1, $2) then 'not yet' end";
+const UNSUBSCRIBE: &str = "select pg_catalog.pg_advisory_unlock($1, $2)";
+/// Whether the role may have so few connections that none should be taken for listening.
+const IS_TIGHT: &str = "select exists (select from pg_catalog.pg_roles r, pg_catalog.pg_database d \
+                        where r.rolname = session_user and d.datname = current_database() \
+                        and (r.rolconnlimit between 0 and 2 or d.datconnlimit between 0 and 2))";
+/// A session that listens is idle.
+const PATIENT: &str = "select pg_catalog.set_config(s.name, '0', false) from pg_catalog.pg_settings s \
+                       where s.name in ('idle_session_timeout', 'transaction_timeout')";
 
 /// What happens to the listener.
 #[derive(Debug)]
@@ -36,6 +46,8 @@ enum Happening {
     /// A notification with its payload.
     Notification(String),
     Check,
+    /// The server has no room for the pool's connections.
+    Crowded,
     Lost(DatabaseError),
 }
 
@@ -46,9 +58,8 @@ pub(super) struct Listener {
     own: PgPool,
     database: Database,
     requests: mpsc::UnboundedReceiver<Request>,
+    /// A connection on which notifications come through.
     connection: Option<PgListener>,
-    /// Whether notifications come through.
-    hears: bool,
     subscribers: HashMap<i32, Subscriber>,
     backoff: Backoff,
     connect_at: Instant,
@@ -69,7 +80,6 @@ impl Listener {
             database,
             requests,
             connection: None,
-            hears: false,
             subscribers: HashMap::new(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
             connect_at: Instant::now(),
@@ -89,12 +99,8 @@ impl Listener {
             };
             if let Err(error) = done {
                 debug!(%error, "cannot listen for notifications; runners poll for a while");
-                self.connection = None;
-                self.connect_at = Instant::now() + self.backoff.next(None);
-                // locks and notifications are lost
-                for (_, subscriber) in self.subscribers.drain() {
-                    subscriber.wake.notify_one();
-                }
+                let pause = self.backoff.next(None);
+                self.disconnect(pause).await;
             }
         }
         drop(self.connection);
@@ -114,6 +120,7 @@ impl Listener {
                 Err(error) => Happening::Lost(error.into()),
             }),
             () = sleep_until(self.check_at) => Some(Happening::Check),
+            () = self.database.scarcity().felt() => Some(Happening::Crowded),
         }
     }
 
@@ -139,23 +146,51 @@ impl Listener {
             Happening::Check => {
                 self.check_at = Instant::now() + CHECK;
                 if let Some(connection) = &mut self.connection {
-                    query("select").execute(connection).await?;
+                    raw_sql("select").execute(connection).await?;
                 }
+                Ok(())
+            }
+            Happening::Crowded => {
+                debug!("the server has no room for the pool's connections; runners poll, and the listener's is free");
+                self.disconnect(DEAF).await;
                 Ok(())
             }
             Happening::Lost(error) => Err(error),
         }
     }
 
+    /// Gives the connection up for a while. Its locks and notifications are lost with it.
+    async fn disconnect(&mut self, pause: Duration) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection);
+            // an orderly end, for which nobody waits long
+            timeout(PATIENCE, self.own.close()).await.ok();
+            self.own = own(&self.database);
+        }
+        self.connect_at = Instant::now() + pause;
+        for (_, subscriber) in self.subscribers.drain() {
+            subscriber.wake.notify_one();
+        }
+    }
+
     async fn connect(&mut self) -> Result<(), DatabaseError> {
+        if query(IS_TIGHT).one_on(&self.database).await?.try_get(0)? {
+            debug!("the role may have few connections, and none is taken for notifications; runners poll");
+            self.connect_at = Instant::now() + DEAF;
+            return Ok(());
+        }
         let mut connection = PgListener::connect_with(&self.own).await?;
         connection.eager_reconnect(false);
         connection.listen(CHANNEL).await?;
-        self.hears = hears(&mut connection, &self.database).await?;
-        if !self.hears {
+        let hears = hears(&mut connection, &self.database).await?;
+        let connection = self.connection.insert(connection);
+        if !hears {
             debug!("notifications do not come through, as behind some connection poolers; runners poll");
+            self.disconnect(DEAF).await;
+            return Ok(());
         }
-        self.connection = Some(connection);
+        // a session of its own: no pooler gives it to anybody else
+        query(PATIENT).execute(connection).await?;
         self.check_at = Instant::now() + CHECK;
         self.backoff.reset();
         Ok(())
@@ -164,7 +199,7 @@ impl Listener {
     async fn subscribe(&mut self, subscription: Subscription) -> Result<(), DatabaseError> {
         self.unsubscribe(subscription.vectorizer).await?;
         let subscribed = match &mut self.connection {
-            Some(connection) if self.hears => {
+            Some(connection) => {
                 let subscribe = query(SUBSCRIBE).bind(LOCK).bind(subscription.vectorizer);
                 match subscribe.fetch_one(connection).await?.try_get(0)? {
                     "alone" => Subscribed::Alone,
@@ -172,7 +207,6 @@ impl Listener {
                     _ => Subscribed::NotYet,
                 }
             }
-            Some(_) => Subscribed::Deaf(Duration::MAX),
             None => Subscribed::Deaf(self.connect_at.saturating_duration_since(Instant::now())),
         };
         if matches!(subscribed, Subscribed::Alone | Subscribed::Beside) {

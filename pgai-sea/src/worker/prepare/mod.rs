@@ -252,10 +252,11 @@ fn key_sql(columns: &Columns<'_>, key_order: &[String]) -> Result<KeySql, StopRe
         return Err(unsupported("it has no queue".into()));
     };
     let key = |name: &String| {
-        let sql_type = columns.key(name)?.sql_type.clone();
+        let column = columns.key(name)?;
         Ok(TypedKeyColumn {
             name: name.clone(),
-            sql_type,
+            sql_type: column.sql_type.clone(),
+            equals: column.equals.clone().unwrap_or_else(|| "=".to_owned()),
         })
     };
     Ok(KeySql {

@@ -33,6 +33,8 @@ pub(crate) struct SourceColumn {
     pub(crate) attnum: i16,
     /// Schema-qualified and quoted, to be cast to.
     pub(crate) sql_type: String,
+    /// The equality of the type, if it is not PostgreSQL's own: the search path does not lead to it.
+    pub(crate) equals: Option<String>,
     /// The name of the base type. A domain's base type is the type under it.
     pub(crate) base_type: String,
 }
@@ -80,6 +82,14 @@ with recursive bases as (
     from bases b join pg_catalog.pg_type t on t.oid = b.base where t.typtype = 'd'
 )
 select b.attname::text, b.attnum, b.nspname::text, b.typname::text, t.typname::text
+    , (select format('operator(%I.%s)', n.nspname, o.oprname)
+        from pg_catalog.pg_opclass c
+        join pg_catalog.pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+        join pg_catalog.pg_amop p on p.amopfamily = c.opcfamily and p.amopstrategy = 3
+            and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype
+        join pg_catalog.pg_operator o on o.oid = p.amopopr
+        join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+        where c.opcintype = t.oid and c.opcdefault and n.nspname <> 'pg_catalog')
 from bases b join pg_catalog.pg_type t on t.oid = b.base
 where t.typtype <> 'd'
 order by b.attnum";
@@ -96,6 +106,7 @@ pub(crate) async fn source_relation(pool: &Database, vectorizer: i32) -> Result<
             attnum: row.try_get(1)?,
             sql_type: qualified(row.try_get(2)?, row.try_get(3)?),
             base_type: row.try_get(4)?,
+            equals: row.try_get(5)?,
         })
     };
     Ok(Some(SourceRelation {

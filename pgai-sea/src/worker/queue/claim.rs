@@ -103,30 +103,37 @@ impl Queue {
 /// The statement that claims.
 pub(super) fn sql(key_sql: &KeySql) -> String {
     let queue = &key_sql.queue;
-    let columns = key_sql.columns("");
-    let values: Vec<String> = key_sql.keys.iter().map(|key| quote_identifier(&key.name)).collect();
-    let lock = key_sql.try_lock(&values);
-    let same = key_sql.same("q", "free");
-    let texts = key_sql.texts("leased");
-    let grouped = key_sql.columns("leased");
+    let named = key_sql.keys.iter().enumerate();
+    let named: Vec<String> = named
+        .map(|(i, key)| format!("q.{} as k{}", quote_identifier(&key.name), i + 1))
+        .collect();
+    let named = named.join(", ");
+    let lock = key_sql.try_lock(&key_sql.numbered("k"));
+    let keys = key_sql.numbered("k").join(", ");
+    let same = key_sql.keys.iter().zip(key_sql.numbered("f"));
+    let same: Vec<String> = same
+        .map(|(key, value)| format!("q.{} {} {value}", quote_identifier(&key.name), key.equals))
+        .collect();
+    let same = same.join(" and ");
+    // the text of the output functions, from which they can be read back
+    let texts = key_sql.numbered("l").into_iter().enumerate();
+    let texts: Vec<String> = texts.map(|(i, key)| format!("concat({key}) as t{i}")).collect();
+    let texts = texts.join(", ");
+    let grouped = key_sql.numbered("l").join(", ");
     let stamp = super::stamp(2);
-    // a key's column may be called anything
-    let numbered: Vec<String> = (1..=key_sql.keys.len()).map(|i| format!("k{i}")).collect();
-    let numbered = numbered.join(", ");
     format!(
-        "with due (place, {numbered}) as materialized (select q.ctid, {columns} from {queue} q where q.ctid > \
-         $3::text::tid and {DUE} \
+        "with due as materialized (select q.ctid as place, {named} from {queue} q where q.ctid > $3::text::tid and {DUE} \
              limit $1 for update skip locked), \
-         free as materialized (select {columns}, {lock} as locked from (select distinct {numbered} from due) k \
-         ({columns})), \
-         theirs as materialized (select q.ctid as at from {queue} q join free on {same} where free.locked and {DUE} \
-         for update of q skip locked), \
-         stamp as materialized (select {stamp} as at), \
-         leased as (update {queue} q set loading_retry_after = stamp.at from theirs, stamp where q.ctid = theirs.at \
-         returning q.*), \
-         claimed as (select {texts}, max(loading_retries) as attempts, max(loading_retry_after) as stamp from leased \
-         group by {grouped}), \
-         looked as (select count(*) as found, max(place)::text as last from due) \
+         free as materialized (select {keys}, {lock} as is_free from (select distinct {keys} from due k) k), \
+         theirs as materialized (select q.ctid as place from {queue} q join free f on {same} where f.is_free and {DUE} \
+             for update of q skip locked), \
+         stamp as materialized (select {stamp} as moment), \
+         leased as (update {queue} q set loading_retry_after = stamp.moment from theirs, stamp \
+             where q.ctid = theirs.place returning {named}, q.loading_retries as attempts, q.loading_retry_after as \
+             stamp), \
+         claimed as (select {texts}, max(l.attempts) as attempts, max(l.stamp) as stamp from leased l \
+             group by {grouped}), \
+         looked as (select count(*) as found, max(due.place)::text as last from due) \
          select claimed.*, looked.* from looked left join claimed on true"
     )
 }

@@ -16,7 +16,7 @@ use crate::worker::database_error::DatabaseError;
 /// A source row's key: each column's text, in the order of `source_pk`.
 pub(crate) type Key = Vec<String>;
 
-/// A statement made once per vectorizer, so that the driver prepares it once per connection.
+/// A statement made once per vectorizer.
 pub(crate) type Sql = Arc<str>;
 
 /// A column of the key, as the worker casts to it.
@@ -25,6 +25,8 @@ pub(crate) struct TypedKeyColumn {
     pub(crate) name: String,
     /// Schema-qualified and quoted.
     pub(crate) sql_type: String,
+    /// The type's equality, schema-qualified where it is not PostgreSQL's own.
+    pub(crate) equals: String,
 }
 
 /// The vectorizer's tables and key columns, and the SQL that is made of them.
@@ -54,7 +56,8 @@ impl KeySql {
     /// `t."id" = k.k1::"pg_catalog"."int4" and ..`
     pub(crate) fn matches(&self, alias: &str) -> String {
         let columns = self.keys.iter().zip(self.typed());
-        let columns = columns.map(|(key, value)| format!("{alias}.{} = {value}", quote_identifier(&key.name)));
+        let columns =
+            columns.map(|(key, value)| format!("{alias}.{} {} {value}", quote_identifier(&key.name), key.equals));
         columns.collect::<Vec<_>>().join(" and ")
     }
 
@@ -84,16 +87,15 @@ impl KeySql {
     pub(crate) fn same(&self, left: &str, right: &str) -> String {
         let columns = self.keys.iter().map(|key| {
             let column = quote_identifier(&key.name);
-            format!("{left}.{column} = {right}.{column}")
+            format!("{left}.{column} {} {right}.{column}", key.equals)
         });
         columns.collect::<Vec<_>>().join(" and ")
     }
 
-    /// The key columns in the text of their output functions, from which they can be read back.
-    pub(crate) fn texts(&self, alias: &str) -> String {
-        let columns = self.keys.iter().enumerate();
-        let columns = columns.map(|(i, key)| format!("concat({alias}.{}) as t{i}", quote_identifier(&key.name)));
-        columns.collect::<Vec<_>>().join(", ")
+    /// `alias.k1, ..`: the key columns where a statement gives them names of its own, because a key's column may be
+    /// called anything.
+    pub(crate) fn numbered(&self, alias: &str) -> Vec<String> {
+        (1..=self.keys.len()).map(|i| format!("{alias}.k{i}")).collect()
     }
 
     /// `pg_try_advisory_xact_lock(..)` on a key, the same lock that pgai's worker takes. `values` are the typed key
@@ -127,7 +129,8 @@ pub(crate) fn with_keys<'q>(sql: &Sql, columns: usize, keys: &[&Key]) -> Query<'
 
 /// The statement, all of whose identifiers were quoted when it was made.
 pub(crate) fn statement<'q>(sql: &Sql) -> Query<'q, Postgres, PgArguments> {
-    query(AssertSqlSafe(Arc::clone(sql)))
+    // without a name: see `connection`
+    query(AssertSqlSafe(Arc::clone(sql))).persistent(false)
 }
 
 /// The place (from 0) that SQL's `n` (from 1) stands for.

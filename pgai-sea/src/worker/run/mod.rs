@@ -32,10 +32,12 @@ use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
 /// How often the worker looks for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
 
-/// The schema in which a table is found along the search path.
+/// The schema in which a table is found along the search path that the connection had.
 const SCHEMA: &str = "
-select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.oid = to_regclass(quote_ident($1))";
+select n.nspname::text from unnest($2::text[]) with ordinality as path (schema, place)
+join pg_catalog.pg_namespace n on n.nspname = path.schema
+join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = $1
+order by path.place limit 1";
 
 /// The catalog's vectorizers, and those that were asked for. An entity that names no schema has that of the search
 /// path.
@@ -248,7 +250,9 @@ impl Worker {
                 ..
             } = wanted
             {
-                let found = statement(&SCHEMA.into()).bind(table.clone()).any_on(pool).await;
+                let path = pool.search_path().await.map_err(failed)?;
+                let found = statement(&SCHEMA.into()).bind(table.clone()).bind(path);
+                let found = found.any_on(pool).await;
                 let found = found.and_then(|row| Ok(row.map(|row| row.try_get(0)).transpose()?));
                 *schema = found.map_err(failed)?;
             }

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use tokio::time::timeout;
+use sea_orm::sqlx::PgConnection;
 use tracing::{Instrument, debug_span};
 
 use super::embedding_column::EmbeddingColumn;
@@ -13,7 +12,7 @@ use super::source::Source;
 use super::store::Store;
 use crate::worker::batch::chunk_change::ChunkChange;
 use crate::worker::batch::item::{Item, Outcome, Vectors};
-use crate::worker::connection::{Database, silent};
+use crate::worker::connection::Database;
 use crate::worker::counts::Counts;
 use crate::worker::database_error::DatabaseError;
 use crate::worker::protocol::Step;
@@ -120,11 +119,18 @@ impl Writer {
         let patience = pool.patience() + CHUNK * u32::try_from(chunks).unwrap_or(u32::MAX);
         let mut tries = 1;
         loop {
-            let mut connection = pool.acquire().await?;
-            let transaction = self.transact(&mut connection, items, stamp, vectors, patience);
-            let outcome = timeout(patience, transaction.instrument(span.clone())).await;
+            let mut transaction = pool.begin(patience).await?;
+            let work = async {
+                let outcome = self.transact(transaction.connection(), items, stamp, vectors).await;
+                transaction.end(outcome).await
+            };
+            let outcome = pool.wait(patience, work.instrument(span.clone())).await;
             // A silent connection may have committed. Then the keys are off the queue; otherwise their lease runs out.
-            match outcome.unwrap_or_else(|_| Err(silent(&mut connection, patience))) {
+            let outcome = outcome.unwrap_or_else(|| Err(transaction.silent()));
+            if outcome.is_ok() {
+                Step::Commit.done();
+            }
+            match outcome {
                 Err(error) if tries < TRIES && error.has_state(&["40", "55P03"]) => tries += 1,
                 result => return result,
             }
@@ -137,18 +143,7 @@ impl Writer {
         items: &[&Item],
         stamp: Stamp,
         vectors: Vectors<'_>,
-        patience: Duration,
     ) -> Result<BatchOutcome, DatabaseError> {
-        // Read committed whatever the database's default is: each statement has to see what was committed before it.
-        // The timeouts whatever the role's are: a large batch takes its time, and the locks of a worker that is gone
-        // are free soon.
-        let begin = format!(
-            "begin isolation level read committed; set local statement_timeout = {0}; \
-             set local idle_in_transaction_session_timeout = {0}",
-            i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)
-        );
-        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
-        let connection = &mut *transaction;
         let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
 
         let mut verdicts = self.verdicts(connection, items, &keys).await?;
@@ -215,8 +210,6 @@ impl Writer {
             .release(connection, &changed_keys, stamp, Duration::ZERO)
             .await?;
         self.queue.release(connection, &busy_keys, stamp, BUSY_DELAY).await?;
-        transaction.commit().await?;
-        Step::Commit.done();
         outcome.released = [changed, busy].concat();
         Ok(outcome)
     }

@@ -3,12 +3,16 @@
 //! An array of numbers would be twice as many bytes. PostgreSQL would read each number, cut out each vector and cast
 //! it, which takes longer than writing the rows.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use sea_orm::sqlx::encode::{Encode, IsNull};
 use sea_orm::sqlx::error::BoxDynError;
 use sea_orm::sqlx::postgres::types::Oid;
 use sea_orm::sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
 use sea_orm::sqlx::{Error, Postgres, Row as _, Type, query};
 
+use crate::sql::qualified;
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
 
@@ -16,27 +20,41 @@ use crate::worker::database_error::DatabaseError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoreVectorType {
     element: Oid,
-    array: Oid,
+    /// The array's name. The driver has to look up a type before it parses an unnamed statement, and it does for a type
+    /// that has a name: looked up afterwards, the statement would be lost.
+    array: &'static str,
 }
 
 impl StoreVectorType {
     /// The type of a store's column `embedding`. `None` if it is not `vector`.
     pub(crate) async fn of(pool: &Database, schema: &str, table: &str) -> Result<Option<Self>, DatabaseError> {
-        let sql = "select t.oid, t.typarray from pg_catalog.pg_attribute a \
+        let sql = "select t.oid, m.nspname::text from pg_catalog.pg_attribute a \
                    join pg_catalog.pg_class c on c.oid = a.attrelid \
                    join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                    join pg_catalog.pg_type t on t.oid = a.atttypid \
+                   join pg_catalog.pg_namespace m on m.oid = t.typnamespace \
                    where n.nspname = $1 and c.relname = $2 and a.attname = 'embedding' and t.typname = 'vector' and \
                    t.typtype = 'b'";
         let row = query(sql).bind(schema).bind(table).any_on(pool).await?;
         let of = row.map(|row| {
             Ok::<_, Error>(Self {
                 element: row.try_get(0)?,
-                array: row.try_get(1)?,
+                array: array_name(row.try_get(1)?),
             })
         });
         Ok(of.transpose()?)
     }
+}
+
+/// The name of the array type of the `vector` in that schema. A name is kept for ever, as the driver wants it; a process
+/// sees few schemas with pgvector.
+fn array_name(schema: &str) -> &'static str {
+    static NAMES: Mutex<Option<HashMap<String, &'static str>>> = Mutex::new(None);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = names.get_or_insert_default();
+    names
+        .entry(schema.to_owned())
+        .or_insert_with(|| format!("{}[]", qualified(schema, "vector")).leak())
 }
 
 /// Vectors of that type.
@@ -55,7 +73,7 @@ impl Type<Postgres> for VectorArray<'_> {
 
 impl Encode<'_, Postgres> for VectorArray<'_> {
     fn produces(&self) -> Option<PgTypeInfo> {
-        Some(PgTypeInfo::with_oid(self.of.array))
+        Some(PgTypeInfo::with_name(self.of.array))
     }
 
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
@@ -84,7 +102,7 @@ mod tests {
     fn an_array_is_in_postgres_and_pgvectors_binary_form() {
         let of = StoreVectorType {
             element: Oid(7),
-            array: Oid(8),
+            array: array_name("x\"y"),
         };
         let vectors = vec![[1.0_f32, -2.0].as_slice(), [0.5, 0.0].as_slice()];
         let mut buffer = PgArgumentBuffer::default();
@@ -99,6 +117,6 @@ mod tests {
             .concat()
         };
         assert_eq!(buffer[..], [header, vector([1.0, -2.0]), vector([0.5, 0.0])].concat());
-        assert_eq!(array.produces(), Some(PgTypeInfo::with_oid(Oid(8))));
+        assert_eq!(array.produces(), Some(PgTypeInfo::with_name(r#""x""y"."vector"[]"#)));
     }
 }

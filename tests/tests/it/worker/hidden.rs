@@ -115,7 +115,7 @@ async fn rows_that_are_hidden_later_keep_their_embeddings() {
         let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like 'row-level \
             security%'";
         soon(async || test.value::<i64>(recorded).await.unwrap() > 0).await;
-        statements(&test, ".", 5).await;
+        statements(&test, "", 5).await;
         assert_eq!(test.value::<String>(STORED).await?, "1 2 3");
 
         test.execute("alter table posts disable row level security").await?;

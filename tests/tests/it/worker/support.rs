@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -16,6 +16,12 @@ use pgai_sea_tests::providers::embedding_of;
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tracing::Level;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub(super) const DIMENSIONS: usize = 8;
 
@@ -134,6 +140,7 @@ impl Embedder for Gate {
 
 /// A worker that embeds with `gate`.
 pub(super) fn worker(test: &TestDatabase, gate: &Arc<Gate>) -> Worker {
+    LazyLock::force(&STATEMENTS);
     Worker::new(test.db.clone())
         .embedder("ollama", "gate", Arc::clone(gate) as Arc<dyn Embedder>)
         .poll_interval(Duration::from_millis(50))
@@ -149,6 +156,7 @@ pub(super) struct Running {
 
 /// Starts a worker.
 pub(super) fn start(worker: Worker) -> Running {
+    LazyLock::force(&STATEMENTS);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move { worker.run_until(stopped).await });
     Running { stop, task }
@@ -309,26 +317,71 @@ pub(super) async fn queued(test: &TestDatabase) -> i64 {
 }
 
 /// The look at the catalog for vectorizers.
-pub(super) const LOOK: &str = r#"from "?ai"?\."?vectorizer"?\M"#;
+pub(super) const LOOK: &str = r#"FROM "ai"."vectorizer""#;
 /// A claim.
 pub(super) const CLAIM: &str = "skip locked";
 
-/// Waits until the worker has executed so many more statements that match `pattern`: what it was going to do has
-/// happened.
+/// Waits until the worker has begun so many more statements with `pattern`, and so done what came before the last
+/// of them.
 pub(super) async fn statements(test: &TestDatabase, pattern: &str, more: usize) {
-    let sql = format!(
-        "select concat_ws(' ', pid, query_start) from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid() and query ~* '{pattern}' and query !~ \
-         'pg_stat_activity'"
+    let mut statements = STATEMENTS.subscribe();
+    let database = test.url.split('?').next().unwrap_or_default();
+    let database = database.rsplit('/').next().unwrap_or_default().to_owned();
+    let count = |statements: &Vec<(String, String)>| {
+        let of = statements
+            .iter()
+            .filter(|(of, sql)| *of == database && sql.contains(pattern));
+        of.count()
+    };
+    let before = count(&statements.borrow());
+    let waited = tokio::time::timeout(
+        Duration::from_mins(1),
+        statements.wait_for(|statements| count(statements) > before + more),
     );
-    let mut seen: BTreeSet<String> = test.values(&sql).await.unwrap().into_iter().collect();
-    let before = seen.len();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while seen.len() < before + more {
-        assert!(Instant::now() < deadline, "the worker no longer asks for {pattern}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        seen.extend(test.values::<String>(&sql).await.unwrap());
+    waited
+        .await
+        .unwrap_or_else(|_| panic!("the worker no longer asks for {pattern}"))
+        .unwrap();
+}
+
+/// The statements of all workers of this process, with their databases.
+static STATEMENTS: LazyLock<watch::Sender<Vec<(String, String)>>> = LazyLock::new(|| {
+    let layer = Statements.with_filter(Targets::new().with_target("pgai_sea::worker::connection", Level::TRACE));
+    tracing_subscriber::registry().with(layer).init();
+    watch::Sender::new(Vec::new())
+});
+
+/// Hears of a worker's statements.
+#[derive(Debug)]
+struct Statements;
+
+/// A statement of a worker.
+#[derive(Debug, Default)]
+struct Heard {
+    database: String,
+    sql: String,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut heard = Heard::default();
+        event.record(&mut heard);
+        if !heard.sql.is_empty() {
+            STATEMENTS.send_modify(|statements| statements.push((heard.database, heard.sql)));
+        }
     }
+}
+
+impl Visit for Heard {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "database" => value.clone_into(&mut self.database),
+            "sql" => value.clone_into(&mut self.sql),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }
 
 /// Waits until it is so, but not for ever.

@@ -1,4 +1,6 @@
-//! A role whose statements are cut short.
+//! Statements that take long, and a role whose statements are cut short.
+
+use std::time::Duration;
 
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{TestDatabase, on_both_catalogs};
@@ -53,7 +55,8 @@ async fn a_claim_that_is_cut_short_is_one_vectorizers_trouble() {
         let gate = Gate::new();
         let blocker = test.db.begin().await?;
         blocker.execute_unprepared("lock table ai._vectorizer_q_1").await?;
-        let report = hasty(&test, &gate).await?.run_once().await?;
+        let brief = worker(&test, &gate).statement_timeout(Duration::from_secs(1));
+        let report = brief.run_once().await?;
         let errors: Vec<_> = report.errors().collect();
         assert!(
             matches!(errors.as_slice(), [("tested", error)] if error.contains("statement_timeout")),
