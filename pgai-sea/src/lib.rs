@@ -19,9 +19,15 @@ pub mod guide;
 #[cfg(feature = "migration")]
 pub mod migration;
 pub mod pgvector;
+#[cfg(feature = "quality")]
+#[cfg_attr(docsrs, doc(cfg(feature = "quality")))]
+pub mod quality;
 pub mod rerank;
 pub mod search;
 pub mod sql;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 #[cfg(feature = "chunking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "chunking")))]
 pub mod text;

@@ -156,6 +156,12 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         explain(db, statement, self.plan.is_quantized()).await.searching::<E>()
     }
 
+    /// The number of hits of a full page.
+    #[cfg(feature = "quality")]
+    pub(crate) fn page_limit(&self) -> u64 {
+        self.plan.limit
+    }
+
     fn first(&self, query: &Expr) -> SearchStatement {
         let attempt = self.plan.attempts().first().copied().unwrap_or(Attempt::Exact);
         self.plan.statement::<E, F>(query, attempt)

@@ -50,7 +50,7 @@ impl From<VectorExpr> for SearchQuery<'_> {
 
 impl SearchQuery<'_> {
     pub(super) fn like(key: impl IntoValueTuple) -> Self {
-        Self::Like(key.into_value_tuple().into_iter().collect())
+        Self::Like(key_values(key))
     }
 
     /// The kind of query that the stored vectors are compared with.
@@ -165,8 +165,13 @@ async fn one_vector<E: EmbeddingTrait, C: ConnectionTrait>(
     Ok(vector.searching::<E>()?.flatten().map(|vector| vector.to_vec()))
 }
 
+/// The values of a key's columns.
+pub(super) fn key_values(key: impl IntoValueTuple) -> Vec<Value> {
+    key.into_value_tuple().into_iter().collect()
+}
+
 /// A condition that holds for the row with this key, and for its chunks.
-fn is_of<E: EmbeddingTrait>(key: &[Value]) -> Expr {
+pub(super) fn is_of<E: EmbeddingTrait>(key: &[Value]) -> Expr {
     let columns = E::key_columns().into_iter().zip(key);
     columns
         .map(|(column, value)| column.eq(value.clone()))

@@ -17,9 +17,11 @@ const ROOMS: &[&str] = &[
     "embedder",
     "rerank",
     "search",
+    "quality",
     "check",
     "migration",
     "worker",
+    "testing",
     "cli",
 ];
 

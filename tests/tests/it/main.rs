@@ -13,6 +13,7 @@ mod harness;
 mod house;
 mod migrate;
 mod pages;
+mod quality;
 mod readme;
 mod search;
 mod splitters;

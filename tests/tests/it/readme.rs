@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use migration::Migrator;
-use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
+use pgai_sea::Embedder;
+use pgai_sea::testing::FakeEmbedder;
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{TestResult, on_both_catalogs};
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 
-use crate::guide::testing::words;
 use crate::pages::Page;
 
 pub(crate) mod blog_post {
@@ -61,15 +60,9 @@ pub(crate) mod m0001_search {
     }
 }
 
-/// Stands in for OpenAI's model: the embedder of the guide's page on testing, which counts words.
-#[derive(Clone, Debug)]
-pub(crate) struct Model768;
-
-#[async_trait]
-impl Embedder for Model768 {
-    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
-        words::embed(texts, input_type).await
-    }
+/// Stands in for OpenAI's model.
+pub(crate) fn model768() -> FakeEmbedder {
+    FakeEmbedder::new(768)
 }
 
 /// Compiled only: it asks OpenAI. `migrate::outside` runs it, with a server that stands in.
@@ -143,11 +136,11 @@ async fn what_the_readme_says_works() {
 
         let worker = Worker::new(test.db.clone());
         worker
-            .embedder("openai", "text-embedding-3-small", Arc::new(Model768))
+            .embedder("openai", "text-embedding-3-small", Arc::new(model768()))
             .run_once()
             .await?;
 
-        queries(test.db.clone(), Model768).await?;
+        queries(test.db.clone(), model768()).await?;
         m0001_search::Migration.down(&SchemaManager::new(&test.db)).await?;
         let left: i64 = test
             .value("select count(*) from pg_class where relname like 'blog_posts_embedding%'")

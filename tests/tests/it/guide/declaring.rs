@@ -86,7 +86,7 @@ async fn check(db: DatabaseConnection) -> TestResult {
 async fn find_product(test: &TestDatabase, name: &str) -> Result<Option<String>, sea_orm::DbErr> {
     use pgai_sea::prelude::*;
 
-    let hit = product::Entity::search_text(&crate::readme::Model768, name)
+    let hit = product::Entity::search_text(&crate::readme::model768(), name)
         .one(&test.db)
         .await?;
     Ok(hit.map(|hit| hit.source.name))

@@ -6,7 +6,7 @@ use sea_orm::DatabaseConnection;
 use sea_orm_migration::SchemaManager;
 
 use crate::pages::Page;
-use crate::readme::Model768;
+use crate::readme::model768;
 
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/from_pgai.md"));
 
@@ -66,7 +66,7 @@ async fn query(db: DatabaseConnection) -> TestResult {
 
 /// pgai's extension needs a server with Python; a function of its name and arguments stands in for it.
 async fn stand_in(test: &TestDatabase) -> TestResult {
-    let vector = Model768.embed_query("b - search query").await?;
+    let vector = model768().embed_query("b - search query").await?;
     test.execute(&format!(
         "create function ai.openai_embed(model text, input_text text, dimensions int) returns vector
          language sql immutable as $$ select '{vector:?}'::vector $$"

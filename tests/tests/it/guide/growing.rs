@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use super::blog_post;
 use crate::pages::Page;
-use crate::readme::Model768;
+use crate::readme::model768;
 
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/growing.md"));
 
@@ -43,7 +43,7 @@ async fn several_workers_share_a_queue() {
              insert into events select i, 'text ' || i from generate_series(1, 100) i",
         )
         .await?;
-        let worker = || Worker::new(test.db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(Model768));
+        let worker = || Worker::new(test.db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(model768()));
         let (one, other) = (worker(), worker());
         let (one, other) = tokio::join!(one.run_once(), other.run_once());
         assert_eq!(one?.rows() + other?.rows(), 100);
@@ -79,7 +79,9 @@ async fn a_search_runs_where_nothing_can_be_written() {
         let replica = Database::connect(ConnectOptions::new(read_only).max_connections(2).to_owned()).await?;
         let refused = sea_orm::ConnectionTrait::execute_unprepared(&replica, "delete from blog_posts").await;
         assert!(refused.unwrap_err().to_string().contains("read-only transaction"));
-        let vector = Model768.embed_query("postgres indexes - How to index a column").await?;
+        let vector = model768()
+            .embed_query("postgres indexes - How to index a column")
+            .await?;
         on_replica(replica.clone(), vector).await?;
         replica.close().await?;
         Ok(())

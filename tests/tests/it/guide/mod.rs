@@ -8,7 +8,7 @@ mod migrating;
 mod production;
 mod searching;
 mod tenants;
-pub(crate) mod testing;
+mod testing;
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use pgai_sea::migration::prelude::*;
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::{TestDatabase, TestResult};
 
-use crate::readme::{Model768, m0001_search};
+use crate::readme::{m0001_search, model768};
 
 /// The pages' example: the entity that their hidden lines include.
 mod blog_post {
@@ -25,7 +25,7 @@ mod blog_post {
 
 /// The embeddings of what is queued for the example's model.
 async fn embed(test: &TestDatabase) -> TestResult {
-    let worker = Worker::new(test.db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(Model768));
+    let worker = Worker::new(test.db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(model768()));
     let report = worker.run_once().await?;
     let errors: Vec<_> = report.errors().collect();
     assert!(errors.is_empty(), "{errors:?}");

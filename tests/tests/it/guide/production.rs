@@ -10,7 +10,7 @@ use sea_orm::DatabaseConnection;
 use tokio::process::Command;
 
 use crate::pages::Page;
-use crate::readme::Model768;
+use crate::readme::model768;
 
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/production.md"));
 
@@ -123,7 +123,7 @@ async fn the_rights_of_the_page() {
             .await?;
 
         let db = test.connect_as(&role).await?;
-        let worker = Worker::new(db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(Model768));
+        let worker = Worker::new(db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(model768()));
         let report = worker.run_once().await?;
         assert_eq!((report.rows(), report.errors().count()), (2, 0), "{report:?}");
         let refused = sea_orm::ConnectionTrait::execute_unprepared(&db, "update articles set body = 'x'").await;

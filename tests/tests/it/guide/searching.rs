@@ -6,7 +6,7 @@ use sea_orm::DatabaseConnection;
 
 use super::blog_post;
 use crate::pages::Page;
-use crate::readme::Model768;
+use crate::readme::model768;
 
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/searching.md"));
 
@@ -173,11 +173,13 @@ async fn the_searches_of_the_page() {
         }
 
         let db = || test.db.clone();
-        let vector = Model768.embed_query("postgres indexes - How to index a column").await?;
-        by_text(db(), Model768).await?;
+        let vector = model768()
+            .embed_query("postgres indexes - How to index a column")
+            .await?;
+        by_text(db(), model768()).await?;
         pages(db(), vector.clone()).await?;
-        hybrid(db(), Model768).await?;
-        one_box(db(), Model768).await?;
+        hybrid(db(), model768()).await?;
+        one_box(db(), model768()).await?;
         plain(db(), vector.clone()).await?;
         explained(db(), vector).await
     })

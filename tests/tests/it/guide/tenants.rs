@@ -7,7 +7,7 @@ use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
 use sea_orm::DatabaseConnection;
 
 use crate::pages::Page;
-use crate::readme::Model768;
+use crate::readme::model768;
 
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/tenants.md"));
 
@@ -125,7 +125,7 @@ async fn the_policies_of_the_page_keep_tenants_apart() {
         .await?;
         let of_worker = test.connect_as(&worker).await?;
         let report = Worker::new(of_worker.clone())
-            .embedder("openai", "text-embedding-3-small", Arc::new(Model768))
+            .embedder("openai", "text-embedding-3-small", Arc::new(model768()))
             .run_once()
             .await?;
         assert_eq!((report.rows(), report.errors().count()), (2, 0), "{report:?}");

@@ -1,8 +1,11 @@
 //! The page on testing.
 
+use pgai_sea::embedder::InputType;
 use pgai_sea::migration::prelude::*;
-use pgai_sea_tests::{TestResult, on_both_catalogs};
+use pgai_sea::testing::{EmbedAllError, Failure, FakeEmbedder, embed_all};
+use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
 use sea_orm::DatabaseConnection;
+use serde_json::json;
 
 use super::blog_post;
 use crate::pages::Page;
@@ -11,60 +14,66 @@ use crate::readme::m0001_search;
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/testing.md"));
 
 #[rustfmt::skip] // laid out as on the page
-pub(crate) mod words {
-use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
+async fn first(db: DatabaseConnection) -> TestResult {
+    use pgai_sea::prelude::*;
+    use pgai_sea::testing::{FakeEmbedder, embed_all};
+    use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 
-/// Texts with the same words are near to each other.
-#[derive(Debug)]
-struct Words;
-
-#[async_trait::async_trait]
-impl Embedder for Words {
-    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
-        let vector = |text: &&str| {
-            let mut vector = vec![0.01; 768];
-            for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()) {
-                let place = word.bytes().fold(7_usize, |hash, byte| (hash * 31 + usize::from(byte)) % 768);
-                vector[place] += 1.0;
-            }
-            vector
-        };
-        Ok(Embeddings::new(texts.iter().map(vector).collect()))
+    // db: a database of the test's own, after Migrator::up
+    let embedder = FakeEmbedder::new(768);
+    for (title, content) in [("postgres", "A B-tree keeps keys in order"), ("bread", "Flour, water and salt")] {
+        let (title, content) = (Set(title.to_owned()), Set(content.to_owned()));
+        blog_post::ActiveModel { title, content, ..Default::default() }.insert(&db).await?;
     }
+    embed_all(&db, &embedder).await?;
+
+    let best = blog_post::Entity::search_text(&embedder, "flour and water").one(&db).await?;
+    assert_eq!(best.map(|hit| hit.source.title).as_deref(), Some("bread"));
+
+    Ok(())
 }
 
-    pub(crate) async fn embed(texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
-        Words.embed(texts, input_type).await
-    }
+async fn scripted(db: DatabaseConnection) -> TestResult {
+    use pgai_sea::prelude::*;
 
-    pub(super) async fn run(db: sea_orm::DatabaseConnection) -> super::TestResult {
-        use super::blog_post;
+    let embedder = FakeEmbedder::new(768);
 
-        use std::sync::Arc;
+    embedder.pin("something to eat").near("Flour, water and salt");
+    let best = blog_post::Entity::search_text(&embedder, "something to eat")
+        .one(&db)
+        .await?;
+    assert_eq!(best.map(|hit| hit.source.title).as_deref(), Some("bread"));
 
-        use pgai_sea::prelude::*;
-        use pgai_sea::worker::Worker;
-        use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+    let asked = embedder.requests(); // the texts of every request
+    assert_eq!(
+        asked.last().map(|request| request.texts.join(" ")).as_deref(),
+        Some("something to eat")
+    );
 
-        // db: a database of the test's own, after Migrator::up
-        for (title, content) in [("postgres", "A B-tree keeps keys in order"), ("bread", "Flour, water and salt")] {
-            let post = blog_post::ActiveModel {
-                title: Set(title.to_owned()),
-                content: Set(content.to_owned()),
-                ..Default::default()
-            };
-            post.insert(&db).await?;
-        }
+    use pgai_sea::testing::Failure;
 
-        let worker = Worker::new(db.clone()).embedder("openai", "text-embedding-3-small", Arc::new(Words));
-        let report = worker.run_once().await?;
-        assert_eq!((report.rows(), report.errors().count()), (2, 0));
+    embedder.fail_next(Failure::Timeout);
+    let answer = blog_post::Entity::search_text(&embedder, "flour").all(&db).await;
+    assert!(answer.is_err()); // what does your page say now?
 
-        let best = blog_post::Entity::search_text(&Words, "flour and water").one(&db).await?;
-        assert_eq!(best.map(|hit| hit.source.title).as_deref(), Some("bread"));
+    Ok(())
+}
 
-        Ok(())
-    }
+async fn recorded(db: DatabaseConnection, cassette: &std::path::Path) -> TestResult {
+    use pgai_sea::prelude::*;
+
+    use pgai_sea::embedder::OpenAi;
+    use pgai_sea::testing::Cassette;
+
+    let provider = || OpenAi::from_env("text-embedding-3-small", 768);
+    let embedder = Cassette::open(cassette, provider)?; // "tests/cassettes/search.jsonl"
+    embed_all(&db, &embedder).await?;
+    let best = blog_post::Entity::search_text(&embedder, "How do I bake bread?")
+        .one(&db)
+        .await?;
+
+    assert_eq!(best.map(|hit| hit.source.title).as_deref(), Some("bread"));
+    Ok(())
 }
 
 async fn wait(db: DatabaseConnection, id: i32) -> TestResult {
@@ -78,13 +87,59 @@ async fn wait(db: DatabaseConnection, id: i32) -> TestResult {
     Ok(())
 }
 
+#[test]
+fn hits_without_a_database() {
+    use pgai_sea::search::{Chunk, HitWithSource, Hits};
+
+    fn titles(hits: &Hits<HitWithSource<i32, blog_post::Model>>) -> Vec<&str> {
+        hits.iter().map(|hit| hit.source.title.as_str()).collect()
+    }
+
+    let bread = blog_post::Model {
+        id: 7,
+        title: "Bread".to_owned(),
+        content: "Flour, water and salt".to_owned(),
+    };
+    let chunk = Chunk::new(7, 0, "Flour, water and salt");
+    let hits: Hits<_> = vec![HitWithSource::new(chunk, bread, 0.12)].into();
+    assert_eq!(titles(&hits), ["Bread"]);
+}
+
+/// The page's table and vectorizer.
+async fn migrated(test: &TestDatabase) -> TestResult {
+    test.execute("create table blog_posts (id serial primary key, title text not null, content text not null)")
+        .await?;
+    m0001_search::Migration.up(&SchemaManager::new(&test.db)).await?;
+    Ok(())
+}
+
 #[tokio::test]
-async fn the_test_of_the_page() {
+async fn the_tests_of_the_page() {
     on_both_catalogs(async |test| {
-        test.execute("create table blog_posts (id serial primary key, title text not null, content text not null)")
-            .await?;
-        m0001_search::Migration.up(&SchemaManager::new(&test.db)).await?;
-        words::run(test.db.clone()).await?;
+        migrated(&test).await?;
+        first(test.db.clone()).await?;
+        scripted(test.db.clone()).await?;
+
+        // a recording, made with another embedder than the first ones
+        let folder = tempfile::tempdir()?;
+        let cassette = folder.path().join("search.jsonl");
+        let model = FakeEmbedder::new(768);
+        model.pin("How do I bake bread?").near("Flour, water and salt");
+        let chunks = [
+            "postgres - A B-tree keeps keys in order",
+            "bread - Flour, water and salt",
+        ];
+        let mut lines: Vec<_> = chunks
+            .map(|text| json!({"input_type": "document", "text": text, "vector": model.vector(text)}).to_string())
+            .into();
+        let text = "How do I bake bread?";
+        lines.push(json!({"input_type": "query", "text": text, "vector": model.vector(text)}).to_string());
+        std::fs::write(&cassette, lines.join("\n"))?;
+        test.execute(
+            "update blog_posts set content = content || '!'; update blog_posts set content = rtrim(content, '!')",
+        )
+        .await?;
+        recorded(test.db.clone(), &cassette).await?;
 
         test.execute("insert into blog_posts (id, title, content) values (42, 'late', 'text')")
             .await?;
@@ -95,6 +150,47 @@ async fn the_test_of_the_page() {
             .value("select count(*) from blog_posts_embedding_store where id = 42")
             .await?;
         assert_eq!(found, 1);
+        Ok(())
+    })
+    .await;
+}
+
+/// A refused row ends as a dead letter without pauses, and holds up no other. What a worker would wait with is an error.
+#[tokio::test]
+async fn embedding_all_says_what_was_left() {
+    on_both_catalogs(async |test| {
+        migrated(&test).await?;
+        let embedder = FakeEmbedder::new(4); // the vectorizer's 768 are its own matter
+        assert_eq!(embed_all(&test.db, &embedder).await?.rows(), 0);
+
+        test.execute(
+            "insert into blog_posts (title, content) values ('a', 'fine'), ('b', 'a secret'), ('c', 'fine too')",
+        )
+        .await?;
+        embedder.refuse("secret");
+        let report = embed_all(&test.db, &embedder).await?;
+        assert_eq!(
+            (report.rows(), report.counts().dead_letters, report.waiting()),
+            (2, 1, 0)
+        );
+        let lengths: i64 = test
+            .value("select count(*) from blog_posts_embedding_store where public.vector_dims(embedding) = 768")
+            .await?;
+        assert_eq!(lengths, 2);
+        assert!(
+            embedder
+                .requests()
+                .iter()
+                .all(|request| request.input_type == InputType::Document)
+        );
+
+        test.execute("insert into blog_posts (title, content) values ('d', 'more')")
+            .await?;
+        embedder.fail_next(Failure::Unauthorized);
+        let error = embed_all(&test.db, &embedder).await.unwrap_err();
+        assert!(matches!(error, EmbedAllError::Vectorizers(_)), "{error}");
+        assert!(error.to_string().contains("the key is wrong (401)"), "{error}");
+        assert_eq!(embed_all(&test.db, &embedder).await?.rows(), 1);
         Ok(())
     })
     .await;
