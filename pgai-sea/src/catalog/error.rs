@@ -81,6 +81,14 @@ pub enum CatalogError {
     /// There is no such vectorizer.
     #[error("there is no vectorizer {0}")]
     NotFound(String),
+    /// A key has other columns than the vectorizer's source.
+    #[error("a key of vectorizer {vectorizer:?} has the columns {}: give a value for each", .columns.join(", "))]
+    Key {
+        /// The vectorizer's name.
+        vectorizer: String,
+        /// The key's columns.
+        columns: Vec<String>,
+    },
     /// A row of `ai.vectorizer` is not understood.
     #[error("vectorizer {name:?} has a {column} that cannot be read: {source}")]
     Unreadable {

@@ -1,9 +1,10 @@
 //! Rows that a worker gave up, and their way back into the queue.
 
 use sea_orm::prelude::DateTimeWithTimeZone;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionSession, TransactionTrait, Value};
 use serde::Serialize;
 
+use super::wait::state::is_key;
 use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::sql::{qualified, quote_identifier, quote_literal};
 
@@ -143,6 +144,113 @@ pub async fn retry_failed<C: ConnectionTrait>(
     );
     let retried = db.execute_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     Ok(retried.rows_affected())
+}
+
+/// The last microseconds of a moment up to which a worker of this crate holds a row of the queue.
+pub(crate) const LEASE_MARK: u32 = 137;
+
+/// What a [`retry`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Retried {
+    /// Rows that were given up, and are queued again with all their attempts before them.
+    pub given_up: u64,
+    /// Rows that waited for their next attempt, which is due now.
+    pub waiting: u64,
+}
+
+/// Tries again, now, what has failed: rows that were given up and rows that wait for their next attempt. With `keys`
+/// only those rows; a key is as [`FailedRow::key`] has it. What workers hold at this moment is left to them.
+///
+/// ```no_run
+/// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
+/// use pgai_sea::catalog;
+///
+/// let failed = catalog::failed(&db, "posts", 1).await?;
+/// let keys: Vec<_> = failed.into_iter().map(|row| row.key).collect();
+/// let retried = catalog::retry(&db, "posts", &keys).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`CatalogError::NotFound`] where there is no such vectorizer, [`CatalogError::Key`] for a key with other columns;
+/// the database's, usually because the role may not write to the queue.
+pub async fn retry<C: ConnectionTrait + TransactionTrait>(
+    db: &C,
+    vectorizer: impl Into<VectorizerRef>,
+    keys: &[serde_json::Map<String, serde_json::Value>],
+) -> Result<Retried, CatalogError> {
+    let vectorizer = super::vectorizer(db, vectorizer).await?;
+    let (Some(schema), Some(queue)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
+        return Ok(Retried::default());
+    };
+    let queue = qualified(schema, queue);
+    let wanted: Vec<Vec<Value>> = if keys.is_empty() {
+        vec![Vec::new()]
+    } else {
+        keys.iter()
+            .map(|key| values(&vectorizer, key))
+            .collect::<Result<_, _>>()?
+    };
+    let transaction = db.begin().await?;
+    let is_it = if keys.is_empty() {
+        "true".to_owned()
+    } else {
+        is_key(&transaction, &vectorizer, &queue).await?
+    };
+    let columns = vectorizer
+        .source_pk
+        .iter()
+        .map(|column| quote_identifier(&column.attname));
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let again = table(&vectorizer).map(|failed| {
+        format!(
+            "WITH given_up AS (DELETE FROM {failed} WHERE {is_it} RETURNING {columns}) \
+             INSERT INTO {queue} ({columns}) SELECT DISTINCT {columns} FROM given_up"
+        )
+    });
+    // a row that a worker holds has never failed, or carries the mark of a lease
+    let now = format!(
+        "UPDATE {queue} SET loading_retry_after = NULL WHERE {is_it} AND loading_retries > 0 \
+         AND loading_retry_after > clock_timestamp() \
+         AND extract(microseconds FROM loading_retry_after)::bigint % 1000 <> {LEASE_MARK}"
+    );
+    let mut retried = Retried::default();
+    for key in wanted {
+        if let Some(again) = &again {
+            let again = Statement::from_sql_and_values(DbBackend::Postgres, again, key.clone());
+            retried.given_up += transaction.execute_raw(again).await?.rows_affected();
+        }
+        let now = Statement::from_sql_and_values(DbBackend::Postgres, &now, key);
+        retried.waiting += transaction.execute_raw(now).await?.rows_affected();
+    }
+    transaction.commit().await?;
+    Ok(retried)
+}
+
+/// The texts of a key's values, in the order of the key's columns.
+fn values(
+    vectorizer: &Vectorizer,
+    key: &serde_json::Map<String, serde_json::Value>,
+) -> Result<Vec<Value>, CatalogError> {
+    let columns = &vectorizer.source_pk;
+    let texts: Option<Vec<Value>> = columns
+        .iter()
+        .map(|column| {
+            Some(match key.get(&column.attname)? {
+                serde_json::Value::String(text) => text.as_str().into(),
+                other => other.to_string().into(),
+            })
+        })
+        .collect();
+    texts
+        .filter(|texts| texts.len() == key.len())
+        .ok_or_else(|| CatalogError::Key {
+            vectorizer: vectorizer.name.clone(),
+            columns: columns.iter().map(|column| column.attname.clone()).collect(),
+        })
 }
 
 fn table(vectorizer: &Vectorizer) -> Option<String> {

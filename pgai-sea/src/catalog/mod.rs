@@ -43,6 +43,7 @@
 mod apply;
 pub mod entities;
 mod error;
+mod errors;
 mod failed;
 mod install;
 #[cfg(feature = "migration")]
@@ -50,6 +51,7 @@ mod leftovers;
 #[cfg(test)]
 mod pinned;
 mod presence;
+pub(crate) mod schedule;
 mod schema;
 mod status;
 mod uninstall;
@@ -58,16 +60,24 @@ mod vectorizer;
 mod wait;
 
 pub use self::error::CatalogError;
-pub use self::failed::{FailedRow, failed, failed_count, retry_failed};
+pub use self::errors::{RecordedError, errors};
+pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_failed};
 pub use self::install::{Installed, install};
-pub use self::status::{Count, Coverage, VectorizerStatus, status};
+pub use self::schedule::{pause, resume};
+pub use self::status::{Count, Coverage, StatusError, VectorizerState, VectorizerStatus, status, statuses};
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
 pub use self::wait::{WaitError, wait_until_embedded};
 pub use crate::vectorizer::VectorizerRef;
 
+#[cfg(feature = "worker")]
+pub(crate) use self::failed::LEASE_MARK;
 #[cfg(feature = "migration")]
 pub(crate) use self::leftovers::drop_leftovers;
+#[cfg(all(test, feature = "cli"))]
+pub(crate) use self::status::an_example;
+#[cfg(feature = "worker")]
+pub(crate) use self::status::reports::{INDEX_FAILED, PROVIDER_FAILED};
 pub(crate) use self::vectorizer::has_catalog;
 #[cfg(feature = "migration")]
 pub(crate) use self::vectorizer::id;

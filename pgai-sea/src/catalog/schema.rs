@@ -38,6 +38,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("001_tables"),
     migration!("002_rights", after),
     migration!("003_owners", after),
+    migration!("004_waits", after),
 ];
 
 /// The version of the schema that this crate brings.

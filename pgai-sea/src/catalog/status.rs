@@ -1,22 +1,36 @@
-//! How far vectorizers are: what waits, what is done, how fast it goes. Large tables are not counted but estimated.
+//! How far vectorizers are: what waits, what is done, how fast it goes, and what keeps workers from it. Large tables are
+//! not counted but estimated.
 
+mod advice;
 mod counting;
+pub(crate) mod reports;
 mod sample;
+mod state;
 
 use std::time::Duration;
 
 use sea_orm::prelude::DateTimeWithTimeZone;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Statement, TransactionSession,
+    TransactionTrait, sqlx,
+};
 use serde::Serialize;
 
+pub use self::state::{StatusError, VectorizerState};
+
 use self::counting::{backlog, coverage, natural, queue};
-use self::sample::relation;
-use super::entities::vectorizer_worker_usage;
+use self::reports::{Reports, reports};
+use self::sample::{relation, why_unreadable};
+use super::entities::{vectorizer, vectorizer_worker_usage};
 use super::failed::count;
+use super::presence::scalar;
 use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::Destination;
 use crate::sql::{qualified, quote_identifier};
+
+/// A table that somebody has locked is not waited for, and a large one not read for ever.
+const LIMITS: &str = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '15s', true)";
 
 /// How far a vectorizer is. What cannot be known is `None`, not 0: a table that the role may not read, a figure that
 /// the catalog has no place for.
@@ -31,10 +45,24 @@ pub struct VectorizerStatus {
     pub source: String,
     /// The table of embeddings, or the column.
     pub embeddings: String,
+    /// What it does.
+    pub state: VectorizerState,
+    /// What keeps workers from it, if something does.
+    pub error: Option<StatusError>,
+    /// What to do about its state, if there is something to do.
+    pub advice: Option<String>,
+    /// When this was read, by the server's clock. Ages are the time from a moment here to this one.
+    pub read_at: DateTimeWithTimeZone,
     /// Whether workers pass it over.
     pub disabled: bool,
+    /// Workers, of all vectorizers, that have reported lately: within three times of what they say they do. `None` for
+    /// who may not read it.
+    pub workers: Option<i64>,
     /// Rows in the queue: a row that was edited twice may be there twice, and one that a worker is at still is.
     pub pending: Option<Count>,
+    /// Those of them that a worker may claim now, counted up to 10,000. The others are held by a worker, or have failed
+    /// and wait for their next attempt.
+    pub due: Option<u64>,
     /// When the oldest of them was written. If `pending` is no exact number, there may be an older one.
     pub oldest_pending: Option<DateTimeWithTimeZone>,
     /// Rows that were given up.
@@ -99,22 +127,150 @@ impl Coverage {
 /// # }
 /// ```
 ///
+/// A vectorizer that cannot be read is no error: [`state`](VectorizerStatus::state) says so. A table that is locked is
+/// not waited for longer than two seconds.
+///
 /// # Errors
 ///
 /// [`CatalogError::NotFound`] where there is no such vectorizer, and the database's.
-pub async fn status<C: ConnectionTrait>(
+pub async fn status<C: ConnectionTrait + TransactionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,
 ) -> Result<VectorizerStatus, CatalogError> {
-    Ok(status_of(db, &super::vectorizer(db, vectorizer).await?).await?)
+    one(db, super::vectorizer::row(db, &vectorizer.into()).await?).await
+}
+
+/// How far all vectorizers of a database are, by id, as [`status`] says it of one. Of those that cannot be read, the
+/// [`state`](VectorizerStatus::state) says so.
+///
+/// ```no_run
+/// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
+/// for status in pgai_sea::catalog::statuses(&db).await? {
+///     println!("{} is {}", status.name, status.state);
+///     if let Some(error) = &status.error {
+///         println!("  {}", error.message);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The database's.
+pub async fn statuses<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Vec<VectorizerStatus>, CatalogError> {
+    let rows = vectorizer::Entity::find()
+        .order_by_asc(vectorizer::Column::Id)
+        .all(db)
+        .await?;
+    let mut statuses = Vec::with_capacity(rows.len());
+    for row in rows {
+        statuses.push(one(db, row).await?);
+    }
+    Ok(statuses)
+}
+
+/// Reads in a transaction that changes nothing: what the server refuses in it is this vectorizer's trouble alone.
+async fn one<C: ConnectionTrait + TransactionTrait>(
+    db: &C,
+    row: vectorizer::Model,
+) -> Result<VectorizerStatus, CatalogError> {
+    let unread = Unread::of(&row);
+    let vectorizer = match Vectorizer::try_from(row) {
+        Ok(vectorizer) => vectorizer,
+        Err(error) => return Ok(unread.status(now(db).await?, error.to_string())),
+    };
+    let transaction = db.begin().await?;
+    let read = async {
+        transaction
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, LIMITS))
+            .await?;
+        status_of(&transaction, &vectorizer).await
+    };
+    let read = read.await;
+    // its settings go with it, also inside of a transaction of the caller's
+    transaction.rollback().await?;
+    match read {
+        Ok(status) => Ok(status),
+        Err(error) => match refusal(&error) {
+            Some(said) => Ok(unread.status(now(db).await?, said)),
+            None => Err(error.into()),
+        },
+    }
+}
+
+async fn now<C: ConnectionTrait>(db: &C) -> Result<DateTimeWithTimeZone, DbErr> {
+    scalar(db, "SELECT clock_timestamp()").await
+}
+
+/// What the server says against a statement; `None` if something else went wrong.
+fn refusal(error: &DbErr) -> Option<String> {
+    match error {
+        DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error)) => match &**error {
+            sqlx::Error::Database(refusal) => Some(refusal.message().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What is known of a vectorizer before anything of it is read.
+struct Unread {
+    id: i32,
+    name: String,
+    source: String,
+    disabled: bool,
+}
+
+impl Unread {
+    fn of(row: &vectorizer::Model) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            source: qualified(&row.source_schema, &row.source_table),
+            disabled: row.disabled,
+        }
+    }
+
+    fn status(self, read_at: DateTimeWithTimeZone, why: String) -> VectorizerStatus {
+        VectorizerStatus {
+            id: self.id,
+            name: self.name,
+            source: self.source,
+            embeddings: String::new(),
+            state: VectorizerState::Unreadable,
+            error: Some(StatusError::unreadable(why)),
+            advice: None,
+            read_at,
+            disabled: self.disabled,
+            workers: None,
+            pending: None,
+            due: None,
+            oldest_pending: None,
+            failed: None,
+            coverage: None,
+            rows_per_second: None,
+            time_left: None,
+            input_tokens: None,
+        }
+    }
 }
 
 async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<VectorizerStatus, DbErr> {
-    let (pending, oldest_pending) = match queue(db, vectorizer).await? {
-        Some(queue) => backlog(db, &queue).await?,
-        None => (None, None),
-    };
+    let read_at = now(db).await?;
+    let Reports {
+        workers,
+        is_working,
+        mut error,
+        is_recorded,
+    } = reports(db, vectorizer.id).await?;
     let (rows_per_second, input_tokens) = usage(db, vectorizer.id).await?;
+    let coverage = coverage(db, vectorizer).await?;
+    let queue = queue(db, vectorizer).await?;
+    let backlog = match &queue {
+        Some(queue) => Some(backlog(db, queue).await?),
+        None => None,
+    };
     let source = qualified(&vectorizer.source_schema, &vectorizer.source_table);
     let embeddings = match &vectorizer.config.destination {
         Destination::Table(table) => match (&table.target_schema, &table.target_table) {
@@ -124,22 +280,49 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         Destination::Column(column) => format!("{source}.{}", quote_identifier(&column.embedding_column)),
         Destination::Other(_) => String::new(),
     };
+    let pending = backlog.map(|backlog| backlog.pending);
     let is_pending = pending.is_some_and(|pending| pending.rows > 0);
+    // what was recorded once says nothing of a vectorizer with nothing to do
+    if is_recorded && !is_pending {
+        error = None;
+    }
     let rows_per_second = rows_per_second.filter(|_| is_pending);
-    Ok(VectorizerStatus {
+    let state = if let Some(why) = why_unreadable(db, vectorizer, queue.is_some(), coverage.is_some()).await? {
+        error = Some(StatusError::unreadable(why));
+        VectorizerState::Unreadable
+    } else if vectorizer.disabled {
+        VectorizerState::Paused
+    } else if let Some(error) = &error {
+        error.state(read_at)
+    } else if !is_pending {
+        VectorizerState::InSync
+    } else if is_working || rows_per_second.is_some() || backlog.is_some_and(|backlog| backlog.leased > 0) {
+        VectorizerState::Working
+    } else {
+        VectorizerState::Waiting
+    };
+    let mut status = VectorizerStatus {
         id: vectorizer.id,
         name: vectorizer.name.clone(),
         source,
         embeddings,
+        state,
+        error,
+        advice: None,
+        read_at,
         disabled: vectorizer.disabled,
+        workers,
         time_left: rows_per_second.zip(pending).and_then(time_left),
         pending,
-        oldest_pending,
+        due: backlog.map(|backlog| backlog.due),
+        oldest_pending: backlog.and_then(|backlog| backlog.oldest),
         failed: count(db, vectorizer).await?,
-        coverage: coverage(db, vectorizer).await?,
+        coverage,
         rows_per_second,
         input_tokens,
-    })
+    };
+    status.advice = advice::advice(&status, backlog.as_ref());
+    Ok(status)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -166,4 +349,28 @@ async fn usage<C: ConnectionTrait>(db: &C, vectorizer: i32) -> Result<(Option<f6
 #[expect(clippy::ref_option, reason = "serde's")]
 fn seconds<S: serde::Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(|time| time.as_secs()).serialize(serializer)
+}
+
+/// A vectorizer that fails, for tests of what shows it.
+#[cfg(all(test, feature = "cli"))]
+pub(crate) fn an_example(
+    read_at: DateTimeWithTimeZone,
+    oldest_pending: DateTimeWithTimeZone,
+    since: DateTimeWithTimeZone,
+) -> VectorizerStatus {
+    let unread = Unread {
+        id: 1,
+        name: "posts".to_owned(),
+        source: "public.posts".to_owned(),
+        disabled: false,
+    };
+    let mut status = unread.status(read_at, "401".to_owned());
+    status.state = VectorizerState::Failing;
+    status.pending = Some(Count { rows: 1, exact: true });
+    status.oldest_pending = Some(oldest_pending);
+    if let Some(error) = &mut status.error {
+        error.since = Some(since);
+        error.next_attempt = Some(read_at + Duration::from_secs(6));
+    }
+    status
 }

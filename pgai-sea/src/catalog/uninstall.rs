@@ -58,7 +58,8 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
     transaction
         .execute_unprepared(
             "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress,
-                 ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer",
+                 ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.pgai_lib_version,
+                 ai.pgai_sea_migration, ai.vectorizer",
         )
         .await?;
 

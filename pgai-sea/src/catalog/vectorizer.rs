@@ -106,13 +106,19 @@ pub async fn vectorizer<C: ConnectionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,
 ) -> Result<Vectorizer, CatalogError> {
-    let reference = vectorizer.into();
+    row(db, &vectorizer.into()).await?.try_into()
+}
+
+/// Its row, whatever that says.
+pub(super) async fn row<C: ConnectionTrait>(
+    db: &C,
+    reference: &VectorizerRef,
+) -> Result<vectorizer::Model, CatalogError> {
     vectorizer::Entity::find()
-        .filter(is(&reference))
+        .filter(is(reference))
         .one(db)
         .await?
-        .ok_or_else(|| CatalogError::NotFound(reference.to_string()))?
-        .try_into()
+        .ok_or_else(|| CatalogError::NotFound(reference.to_string()))
 }
 
 /// Its id alone, if there is one.

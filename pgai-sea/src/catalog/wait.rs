@@ -1,6 +1,6 @@
 //! Reading what one has written: waiting for a row's embeddings.
 
-mod state;
+pub(super) mod state;
 
 use std::time::{Duration, Instant};
 

@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::CliError;
 use super::address::address;
+use crate::catalog;
 
 /// pgai's worker reads the first; the second is what SeaORM's tools read.
 const VARIABLES: [&str; 2] = ["PGAI_VECTORIZER_WORKER_DB_URL", "DATABASE_URL"];
@@ -31,7 +32,17 @@ impl DatabaseArgs {
         connected.map_err(|cause| CliError::Connect { address, cause })
     }
 
-    /// The same; but where the database is not there now, the connections are made once it is.
+    /// Connects to a database that has the `ai` schema, once.
+    pub(super) async fn connect_installed(&self) -> Result<DatabaseConnection, CliError> {
+        let db = self.connect(1).await?;
+        if catalog::has_catalog(&db).await? {
+            Ok(db)
+        } else {
+            Err(CliError::NotInstalled)
+        }
+    }
+
+    /// As [`connect`](Self::connect), but where the database is not there now, the connections are made once it is.
     pub(super) async fn connect_in_time(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
         match self.connect(connections).await {
             Err(CliError::Connect { address, cause }) if is_away(&cause) => {

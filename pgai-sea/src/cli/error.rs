@@ -40,6 +40,20 @@ pub(super) enum CliError {
         /// The vectorizer's name and what went wrong, one line each.
         errors: Vec<String>,
     },
+    /// Vectorizers fail, or cannot be read.
+    #[error("{}: the lines above say why and what to do", vectorizers.join(", "))]
+    Failing {
+        /// `posts is failing`.
+        vectorizers: Vec<String>,
+    },
+    /// There is nothing to try again.
+    #[error("vectorizer {vectorizer}: no row with the key {key} has failed. `pgai-sea failed list` shows keys")]
+    NothingFailed {
+        /// The vectorizer's name.
+        vectorizer: String,
+        /// The key.
+        key: String,
+    },
     /// The model of `--local-model` cannot be used.
     #[error("--local-model {argument}: {problem}")]
     LocalModel {
@@ -47,6 +61,14 @@ pub(super) enum CliError {
         argument: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The pages of `--listen` cannot be served.
+    #[error("--listen {address}: {error}: name an address of this machine and a port that is free")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        error: std::io::Error,
     },
     /// A query failed.
     #[error("a query failed: {0}")]

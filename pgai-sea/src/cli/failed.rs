@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::database::DatabaseArgs;
+use super::status::{moment, one_line};
 use super::worker::reference;
 use crate::catalog::{self, FailedRow, Vectorizer};
 
@@ -77,10 +78,7 @@ impl Failed {
 
 impl Which {
     async fn vectorizers(&self) -> Result<(DatabaseConnection, Vec<Vectorizer>), CliError> {
-        let db = self.database.connect(1).await?;
-        if !catalog::has_catalog(&db).await? {
-            return Err(CliError::NotInstalled);
-        }
+        let db = self.database.connect_installed().await?;
         let mut vectorizers = Vec::new();
         for wanted in &self.vectorizers {
             vectorizers.push(catalog::vectorizer(&db, reference(wanted)).await?);
@@ -116,17 +114,21 @@ async fn list(db: &DatabaseConnection, vectorizers: &[Vectorizer], limit: u64, j
 
 /// `posts  id=7  embedding failed 2025-01-01 12:00:00 UTC: openai refuses the input ..`
 fn line(vectorizer: &str, row: &FailedRow) -> String {
-    let key = row.key.iter().map(|(name, value)| match value.as_str() {
-        Some(value) => format!("{name}={value}"),
-        None => format!("{name}={value}"),
-    });
     let reason = row.reason.as_deref().unwrap_or("no reason was recorded");
     format!(
         "{vectorizer}  {}  {} failed {}: {}",
-        key.collect::<Vec<_>>().join(" "),
+        key(&row.key),
         row.step,
-        row.failed_at.to_utc().format("%F %T UTC"),
-        // a line for each, whatever a provider says
-        reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        moment(row.failed_at),
+        one_line(reason),
     )
+}
+
+/// `id=7`, or `tenant=1 id=7`.
+pub(super) fn key(key: &serde_json::Map<String, serde_json::Value>) -> String {
+    let columns = key.iter().map(|(name, value)| match value.as_str() {
+        Some(value) => format!("{name}={value}"),
+        None => format!("{name}={value}"),
+    });
+    columns.collect::<Vec<_>>().join(" ")
 }

@@ -5,10 +5,14 @@ mod allowance;
 mod bar;
 mod database;
 mod error;
+mod errors;
 mod failed;
 mod install;
+mod listen;
 mod local_model;
 mod managed_tables;
+mod pause;
+mod retry;
 mod status;
 mod worker;
 
@@ -48,8 +52,16 @@ enum Command {
     Worker(worker::WorkerCommand),
     /// List the rows that were given up, or queue them again.
     Failed(failed::Failed),
-    /// Show the vectorizers: what is pending, and what failed.
+    /// Show the vectorizers: their state, what is queued, and what to do. Exits with 1 if one is failing or unreadable.
     Status(status::Status),
+    /// List the errors that workers have recorded, and what to do.
+    Errors(errors::Errors),
+    /// Make workers skip a vectorizer; changes are still queued.
+    Pause(pause::Pause),
+    /// Let workers serve a vectorizer again.
+    Resume(pause::Pause),
+    /// Try again now what has failed: rows that were given up, and rows that wait for their next attempt.
+    Retry(retry::Retry),
     /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
     ManagedTables(managed_tables::ManagedTables),
 }
@@ -61,6 +73,10 @@ impl Cli {
             Command::Worker(worker) => worker.run().await,
             Command::Failed(failed) => failed.run().await,
             Command::Status(status) => status.run().await,
+            Command::Errors(errors) => errors.run().await,
+            Command::Pause(pause) => pause.run().await,
+            Command::Resume(resume) => resume.resume().await,
+            Command::Retry(retry) => retry.run().await,
             Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }
     }

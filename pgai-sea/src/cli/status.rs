@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Args;
-use sea_orm::prelude::{DateTimeUtc, DateTimeWithTimeZone};
+use sea_orm::prelude::DateTimeWithTimeZone;
 
 use super::CliError;
 use super::database::DatabaseArgs;
@@ -20,15 +20,10 @@ pub(super) struct Status {
 }
 
 impl Status {
+    /// Fails if a vectorizer does.
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let db = self.database.connect(1).await?;
-        if !catalog::has_catalog(&db).await? {
-            return Err(CliError::NotInstalled);
-        }
-        let mut statuses = Vec::new();
-        for vectorizer in catalog::vectorizers(&db).await? {
-            statuses.push(catalog::status(&db, &vectorizer).await?);
-        }
+        let db = self.database.connect_installed().await?;
+        let statuses = catalog::statuses(&db).await?;
         let mut out = std::io::stdout().lock();
         if self.json {
             for status in &statuses {
@@ -38,17 +33,63 @@ impl Status {
         } else if statuses.is_empty() {
             writeln!(out, "no vectorizers: create one in a migration")?;
         } else {
-            let now = now();
-            let rows: Vec<_> = statuses.iter().map(|status| line(status, now)).collect();
+            let rows: Vec<_> = statuses.iter().map(line).collect();
             write!(out, "{}", table(&rows))?;
+            for remark in statuses.iter().filter_map(remark) {
+                write!(out, "\n{remark}")?;
+            }
         }
-        Ok(())
+        let failing = statuses.iter().filter(|status| status.state.needs_attention());
+        let failing: Vec<String> = failing
+            .map(|status| format!("{} is {}", status.name, status.state))
+            .collect();
+        if failing.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Failing { vectorizers: failing })
+        }
     }
 }
 
-/// The database's clock and this one may differ by a little, which does not matter to a person.
-fn now() -> DateTimeWithTimeZone {
-    DateTimeUtc::from(std::time::SystemTime::now()).into()
+/// Why a vectorizer is in its state, and what to do: a few lines under the table.
+fn remark(status: &VectorizerStatus) -> Option<String> {
+    if status.error.is_none() && status.advice.is_none() {
+        return None;
+    }
+    let mut remark = format!("{} is {}", status.name, status.state);
+    if let Some(error) = &status.error {
+        if let Some(since) = error.since {
+            remark += &format!(" since {}, {}", moment(since), age(since, status.read_at));
+        }
+        remark += &format!(": {}\n", one_line(&error.message));
+        if let Some(next) = error.next_attempt.filter(|next| *next > status.read_at) {
+            remark += &format!(
+                "  next attempt in {}\n",
+                time((next - status.read_at).to_std().unwrap_or_default())
+            );
+        }
+    } else {
+        remark.push('\n');
+    }
+    if let Some(advice) = &status.advice {
+        remark += &format!("  what to do: {advice}\n");
+    }
+    Some(remark)
+}
+
+/// `2026-01-31 12:00:00 UTC`.
+pub(super) fn moment(moment: DateTimeWithTimeZone) -> String {
+    moment.to_utc().format("%F %T UTC").to_string()
+}
+
+/// `for 5m`, by the server's clock.
+fn age(since: DateTimeWithTimeZone, now: DateTimeWithTimeZone) -> String {
+    format!("for {}", time((now - since).to_std().unwrap_or_default()))
+}
+
+/// Whatever a provider says.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 const HEADINGS: [&str; 11] = [
@@ -68,21 +109,15 @@ const HEADINGS: [&str; 11] = [
 const UNKNOWN: &str = "unknown";
 const NONE: &str = "-";
 
-fn line(status: &VectorizerStatus, now: DateTimeWithTimeZone) -> [String; HEADINGS.len()] {
+fn line(status: &VectorizerStatus) -> [String; HEADINGS.len()] {
     let pending = status.pending.map(|pending| pending.rows);
-    let state = match (status.disabled, pending) {
-        (true, _) => "disabled",
-        (false, Some(0)) => "in sync",
-        (false, Some(_)) => "pending",
-        (false, None) => UNKNOWN,
-    };
     // of a queue that is empty there is nothing to say
     let unless_empty = |text: Option<String>| match pending {
         Some(0) => NONE.to_owned(),
         _ => or_unknown(text),
     };
     let oldest = status.oldest_pending.map(|oldest| {
-        let age = time((now - oldest).to_std().unwrap_or_default());
+        let age = time((status.read_at - oldest).to_std().unwrap_or_default());
         match status.pending {
             Some(Count { exact: false, .. }) => format!("over {age}"),
             _ => age,
@@ -93,15 +128,13 @@ fn line(status: &VectorizerStatus, now: DateTimeWithTimeZone) -> [String; HEADIN
         status.name.clone(),
         status.source.clone(),
         or_unknown(status.coverage.map(coverage)),
-        status.pending.map_or_else(|| "no access".to_owned(), count),
+        or_unknown(status.pending.map(count)),
         unless_empty(oldest),
         unless_empty(status.rows_per_second.map(rate)),
         unless_empty(status.time_left.map(time)),
         or_unknown(status.input_tokens.map(|tokens| tokens.to_string())),
-        status
-            .failed
-            .map_or_else(|| "no access".to_owned(), |failed| failed.to_string()),
-        state.to_owned(),
+        or_unknown(status.failed.map(|failed| failed.to_string())),
+        status.state.to_string(),
     ]
 }
 
@@ -169,12 +202,12 @@ mod tests {
             "2s",
             UNKNOWN,
             "0",
-            "pending",
+            "working",
         ];
         assert_eq!(
             table(&[cells.map(str::to_owned)]),
             "ID  VECTORIZER  SOURCE        EMBEDDED   PENDING  OLDEST  ROWS/S  TIME LEFT  TOKENS   FAILED  STATE\n\
-             7   posts       public.posts  9/10, 90%  1        2m      0.5     2s         unknown  0       pending\n"
+             7   posts       public.posts  9/10, 90%  1        2m      0.5     2s         unknown  0       working\n"
         );
     }
 
@@ -191,5 +224,17 @@ mod tests {
         assert_eq!((rate(0.25), rate(1234.6)), ("0.2".to_owned(), "1235".to_owned()));
         assert_eq!(time(Duration::from_millis(400)), "0s");
         assert_eq!(time(Duration::from_secs(183_845)), "2days 3h");
+    }
+
+    /// Whatever this machine's clock says.
+    #[test]
+    fn ages_are_told_by_the_servers_clock() {
+        let read_at: DateTimeWithTimeZone = "2001-01-01T12:00:10Z".parse().unwrap();
+        let earlier = |seconds| read_at - Duration::from_secs(seconds);
+        let status: VectorizerStatus = catalog::an_example(read_at, earlier(70), earlier(4));
+        assert_eq!(line(&status)[5], "1m 10s");
+        let remark = remark(&status).unwrap();
+        assert!(remark.contains("since 2001-01-01 12:00:06 UTC, for 4s"), "{remark}");
+        assert!(remark.contains("next attempt in 6s"), "{remark}");
     }
 }

@@ -1,20 +1,25 @@
 //! `pgai-sea worker`.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use tracing::warn;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::CliError;
 use super::allowance::{Allowance, budgets};
 use super::bar::Bars;
 use super::database::DatabaseArgs;
+use super::listen::{Metrics, MetricsLayer, Pages};
 use super::local_model::{LocalModel, with_local_models};
 use crate::catalog::VectorizerRef;
-use crate::worker::{Event, Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
+use crate::worker::{Event, METRICS, Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
 
 /// As shells report a program that ctrl-c has ended.
 const STOPPED_AT_ONCE: i32 = 130;
@@ -98,6 +103,14 @@ pub(super) struct WorkerCommand {
     #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
     local_models: Vec<LocalModel>,
 
+    /// Serve /livez, /readyz and /metrics over HTTP at this address, for whoever watches: 127.0.0.1:9187
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "once")]
+    listen: Option<String>,
+
+    /// /livez says 503 when no row was done for so long although rows are due
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, requires = "listen")]
+    stalled_after: Duration,
+
     /// How much to log, on standard error; RUST_LOG says it in more detail
     #[arg(
         long,
@@ -121,8 +134,20 @@ fn names(text: &str) -> Result<Names, std::convert::Infallible> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
+/// An id or a name. A database's address in this place is refused, and not repeated.
+pub(super) fn name(text: &str) -> Result<String, &'static str> {
+    if text
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("a vectorizer's name has lower-case letters, digits and underscores; the database goes after -d")
+    }
+}
+
 /// A time with its unit, or as pgai's worker takes it too a number of seconds.
-fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+pub(super) fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     match text.trim().parse() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(text),
@@ -161,7 +186,12 @@ enum LogLevel {
 impl WorkerCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let bars = (self.once && !self.json && std::io::stderr().is_terminal()).then(Bars::new);
-        self.log(bars.as_ref());
+        let metrics = self.listen.as_ref().map(|_| Arc::new(Metrics::new()));
+        self.log(bars.as_ref(), metrics.clone());
+        let pages = match self.listen.as_deref().zip(metrics) {
+            Some((address, metrics)) => Some(Pages::serve(address, self.stalled_after, metrics).await?),
+            None => None,
+        };
         // a connection for each batch that is written, and some for claiming and tracking
         let db = if self.once || self.exit_on_error == Some(true) {
             self.database.connect(10).await?
@@ -197,6 +227,10 @@ impl WorkerCommand {
             });
         }
 
+        if let Some(pages) = &pages {
+            worker = pages.watch(worker);
+        }
+
         let report = if self.once {
             worker.run_once_until(told_to_stop()).await?
         } else {
@@ -218,7 +252,7 @@ impl WorkerCommand {
         Ok(())
     }
 
-    fn log(&self, bars: Option<&Bars>) {
+    fn log(&self, bars: Option<&Bars>, metrics: Option<Arc<Metrics>>) {
         // a line in the middle of a progress bar helps nobody: then only what went wrong
         let level = match (self.log_level, bars) {
             (LogLevel::Info, Some(_)) => LogLevel::Warn,
@@ -229,15 +263,20 @@ impl WorkerCommand {
             .map_or_else(String::new, |value| value.get_name().to_owned());
         let filter =
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,pgai_sea={level}")));
-        let logs = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr);
-        // a second subscriber in one process (a test) is no reason to stop
-        let _ = if self.json {
-            logs.json().try_init()
+        let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let logs = if self.json {
+            logs.json().with_filter(filter).boxed()
         } else {
-            logs.with_ansi(std::io::stderr().is_terminal()).try_init()
+            logs.with_ansi(std::io::stderr().is_terminal())
+                .with_filter(filter)
+                .boxed()
         };
+        let metrics = metrics.map(|metrics| {
+            let alone = Targets::new().with_target(METRICS, Level::TRACE);
+            MetricsLayer(metrics).with_filter(alone)
+        });
+        // a second subscriber in one process (a test) is no reason to stop
+        let _ = tracing_subscriber::registry().with(logs).with(metrics).try_init();
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Worker {
     pub(super) events: EventHook,
     pub(super) stops_on_error: bool,
     pub(super) statement_timeout: Duration,
+    /// How often it looks at its queues.
+    pub(super) observes: Option<Duration>,
 }
 
 impl Worker {
@@ -69,6 +71,7 @@ impl Worker {
             events: EventHook::default(),
             stops_on_error: false,
             statement_timeout: Duration::from_mins(1),
+            observes: None,
         }
     }
 
@@ -199,6 +202,17 @@ impl Worker {
     #[must_use]
     pub fn allow_key(mut self, name: impl Into<String>) -> Self {
         self.settings.allowed.allow_key(name.into());
+        self
+    }
+
+    /// How often [`run_until`](Self::run_until) looks at its queues, for the gauges of its
+    /// [metrics](super#telemetry) and for [`Event::Observed`]. By default it does not; at least every second.
+    ///
+    /// A look costs what [`catalog::statuses`](crate::catalog::statuses) costs, a few milliseconds for each vectorizer.
+    /// It takes one of the pool's connections meanwhile.
+    #[must_use]
+    pub fn observe_every(mut self, every: Duration) -> Self {
+        self.observes = Some(every.max(Duration::from_secs(1)));
         self
     }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::counts::Counts;
+use crate::catalog::VectorizerStatus;
 
 /// What [`Worker::on_event`](super::Worker::on_event) is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// How far a vectorizer is. Told a few times a second at most, and when its queue is empty.
@@ -23,6 +24,9 @@ pub enum Event {
         /// What is wrong.
         reason: String,
     },
+    /// How far the worker's vectorizers are, by id. Told as often as
+    /// [`Worker::observe_every`](super::Worker::observe_every) says.
+    Observed(Vec<VectorizerStatus>),
 }
 
 /// How far a vectorizer is in this run.

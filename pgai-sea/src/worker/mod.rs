@@ -32,6 +32,7 @@
 //! | [`retry_delay`](Worker::retry_delay) | 15 s | the wait after a row's first failed attempt |
 //! | [`statement_timeout`](Worker::statement_timeout) | 1 min | how long a statement may take |
 //! | [`stop_on_error`](Worker::stop_on_error) | no | ends with the first error instead of waiting |
+//! | [`observe_every`](Worker::observe_every) | never | how often the worker looks at its queues, for gauges and [`Event::Observed`] |
 //! | [`on_event`](Worker::on_event) | none | hears of progress, batches, dead letters and waiting vectorizers |
 //!
 //! # What fails
@@ -68,7 +69,13 @@
 //! `gen_ai.usage.input_tokens`, `server.address`, `error.type`. Metrics are events of the target `pgai_sea::metrics`
 //! and the level TRACE. The `MetricsLayer` of the crate tracing-opentelemetry collects them:
 //! `gen_ai.client.operation.duration` (seconds), `gen_ai.client.token.usage`, and the counters `pgai_sea.rows`,
-//! `pgai_sea.chunks`, `pgai_sea.rows_deferred` and `pgai_sea.dead_letters`.
+//! `pgai_sea.chunks`, `pgai_sea.rows_deferred` and `pgai_sea.dead_letters`. With
+//! [`observe_every`](Worker::observe_every) there are gauges too: `pgai_sea.queue.rows`, `pgai_sea.queue.due_rows`,
+//! `pgai_sea.queue.oldest_age` (seconds, by the server's clock), `pgai_sea.rows_given_up`, `pgai_sea.source.rows`,
+//! `pgai_sea.source.embedded_rows`, and `pgai_sea.vectorizer.state`, which is 1 for the state that
+//! `pgai_sea.vectorizer.state.name` says and 0 for the others.
+//!
+//! `pgai-sea worker --listen` shows the same numbers as Prometheus text.
 //!
 //! ```text
 //! tracing_subscriber::registry()
@@ -102,6 +109,8 @@ pub use self::builder::Worker;
 pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
 pub use self::counts::Counts;
 pub use self::embed::Budget;
+#[cfg(feature = "cli")]
+pub(crate) use self::embed::telemetry::METRICS;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, Event, NewDeadLetter, Progress};
 pub use self::report::{Report, VectorizerReport};

@@ -20,27 +20,51 @@ pub(super) async fn queue<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
     }
 }
 
-/// How much waits, and since when.
-pub(super) async fn backlog<C: ConnectionTrait>(
-    db: &C,
-    queue: &Relation,
-) -> Result<(Option<Count>, Option<DateTimeWithTimeZone>), DbErr> {
+/// What a queue holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backlog {
+    pub(super) pending: Count,
+    pub(super) oldest: Option<DateTimeWithTimeZone>,
+    /// Of the first rows, those that a worker may claim now ..
+    pub(super) due: u64,
+    /// .. those that a worker has claimed ..
+    pub(super) leased: u64,
+    /// .. and when the first of the others, which have failed, is tried again.
+    pub(super) next_attempt: Option<DateTimeWithTimeZone>,
+}
+
+/// How much waits, since when, and for what.
+pub(super) async fn backlog<C: ConnectionTrait>(db: &C, queue: &Relation) -> Result<Backlog, DbErr> {
     let sql = format!(
-        "SELECT count(*), min(queued_at) FROM (SELECT queued_at FROM {} LIMIT $1) q",
+        "SELECT count(*), min(queued_at), count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due AND loading_retries = 0),
+                min(loading_retry_after) FILTER (WHERE NOT due AND loading_retries > 0)
+         FROM (SELECT queued_at, loading_retries, loading_retry_after,
+                      coalesce(loading_retry_after < clock_timestamp(), true) AS due FROM {} LIMIT $1) q",
         queue.name
     );
     let row = one(db, sql, [(COUNTED + 1).into()]).await?;
-    let (rows, oldest): (i64, _) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-    let rows = natural(rows);
-    if rows <= COUNTED {
-        return Ok((Some(Count { rows, exact: true }), oldest));
+    let count = |index| Ok::<u64, DbErr>(natural(row.try_get_by_index(index)?));
+    let mut backlog = Backlog {
+        pending: Count {
+            rows: count(0)?,
+            exact: true,
+        },
+        oldest: row.try_get_by_index(1)?,
+        due: count(2)?,
+        leased: count(3)?,
+        next_attempt: row.try_get_by_index(4)?,
+    };
+    if backlog.pending.rows > COUNTED {
+        let (part, share) = queue.part();
+        let sql = format!("SELECT count(*), least(min(queued_at), $1) FROM {part} q");
+        let row = one(db, sql, [Value::from(backlog.oldest)]).await?;
+        backlog.pending = Count {
+            rows: scaled(natural(row.try_get_by_index(0)?), share).max(backlog.pending.rows),
+            exact: false,
+        };
+        backlog.oldest = row.try_get_by_index(1)?;
     }
-    let (part, share) = queue.part();
-    let sql = format!("SELECT count(*), least(min(queued_at), $1) FROM {part} q");
-    let row = one(db, sql, [Value::from(oldest)]).await?;
-    let (found, oldest): (i64, _) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-    let rows = scaled(natural(found), share).max(rows);
-    Ok((Some(Count { rows, exact: false }), oldest))
+    Ok(backlog)
 }
 
 /// Rows that have a text, and those with embeddings; `None` where the source is not as the configuration says, or may

@@ -2,7 +2,9 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
-use crate::sql::qualified;
+use crate::catalog::Vectorizer;
+use crate::catalog::presence::scalar;
+use crate::sql::{qualified, quote_identifier};
 
 /// So many pages of a table are looked into.
 const PAGES: i64 = 300;
@@ -62,6 +64,52 @@ async fn find<C: ConnectionTrait>(
         oid: row.try_get_by_index(2)?,
         pages: row.try_get_by_index(3)?,
     }))
+}
+
+/// Whether there is something of this name, whoever may read it.
+const EXISTS: &str = "
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2)";
+
+/// Why a vectorizer's queue cannot be read, or its source is not there; `None` if all is well.
+pub(super) async fn why_unreadable<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: &Vectorizer,
+    has_queue: bool,
+    has_source: bool,
+) -> Result<Option<String>, DbErr> {
+    let Vectorizer { name, .. } = vectorizer;
+    if !has_queue {
+        let (Some(schema), Some(table)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
+            return Ok(Some(format!(
+                "it has no queue: drop vectorizer {name} and create it anew"
+            )));
+        };
+        let queue = qualified(schema, table);
+        if !exists(db, schema, table).await? {
+            return Ok(Some(format!(
+                "its queue {queue} is gone: drop vectorizer {name} and create it anew"
+            )));
+        }
+        let role: String = scalar(db, "SELECT current_user::text").await?;
+        let (schema, role) = (quote_identifier(schema), quote_identifier(&role));
+        return Ok(Some(format!(
+            "its queue {queue} is no table, or this role may not read it: run `GRANT USAGE ON SCHEMA {schema} TO {role}; \
+             GRANT SELECT ON {queue} TO {role}`"
+        )));
+    }
+    let (schema, table) = (&vectorizer.source_schema, &vectorizer.source_table);
+    if !has_source && source(db, vectorizer.id).await?.is_none() && !exists(db, schema, table).await? {
+        let table = qualified(schema, table);
+        return Ok(Some(format!("its source {table} is gone: drop vectorizer {name}")));
+    }
+    Ok(None)
+}
+
+async fn exists<C: ConnectionTrait>(db: &C, schema: &str, table: &str) -> Result<bool, DbErr> {
+    let asked = Statement::from_sql_and_values(DbBackend::Postgres, EXISTS, [schema.into(), table.into()]);
+    let row = db.query_one_raw(asked).await?;
+    row.map_or(Ok(false), |row| row.try_get_by_index(0))
 }
 
 impl Relation {

@@ -50,7 +50,26 @@ pub(super) async fn statement<C: ConnectionTrait>(
         return Ok(None);
     };
     let queue = qualified(schema, queue);
-    let columns = Statement::from_sql_and_values(DbBackend::Postgres, COLUMNS, [queue.as_str().into()]);
+    let is_it = is_key(db, vectorizer, &queue).await?;
+    let failed = vectorizer.queue_failed_table.as_ref().map_or_else(
+        || "NULL::text".to_owned(),
+        |failed| {
+            let failed = qualified(schema, failed);
+            format!("(SELECT max(failure_step) FROM {failed} WHERE {is_it})")
+        },
+    );
+    let sql = format!("SELECT (SELECT max(loading_retries) FROM {queue} WHERE {is_it}), {failed}");
+    Ok(Some(Statement::from_sql_and_values(DbBackend::Postgres, sql, key)))
+}
+
+/// The condition on a key's columns in queue and dead letters, with the values $1, $2 and so on in the order of
+/// `source_pk`.
+pub(in crate::catalog) async fn is_key<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: &Vectorizer,
+    queue: &str,
+) -> Result<String, DbErr> {
+    let columns = Statement::from_sql_and_values(DbBackend::Postgres, COLUMNS, [queue.into()]);
     let columns = Column::find_by_statement(columns).all(db).await?;
     let columns: HashMap<_, _> = columns
         .into_iter()
@@ -62,16 +81,7 @@ pub(super) async fn statement<C: ConnectionTrait>(
             .get(&key.attname)
             .map_or_else(|| format!("{name} = ${i}"), |column| column.equals(&name, i))
     });
-    let is_it = is_it.collect::<Vec<_>>().join(" AND ");
-    let failed = vectorizer.queue_failed_table.as_ref().map_or_else(
-        || "NULL::text".to_owned(),
-        |failed| {
-            let failed = qualified(schema, failed);
-            format!("(SELECT max(failure_step) FROM {failed} WHERE {is_it})")
-        },
-    );
-    let sql = format!("SELECT (SELECT max(loading_retries) FROM {queue} WHERE {is_it}), {failed}");
-    Ok(Some(Statement::from_sql_and_values(DbBackend::Postgres, sql, key)))
+    Ok(is_it.collect::<Vec<_>>().join(" AND "))
 }
 
 impl Column {

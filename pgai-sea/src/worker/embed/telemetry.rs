@@ -7,15 +7,17 @@
 
 use std::time::Duration;
 
+use sea_orm::prelude::DateTimeWithTimeZone;
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span};
 
+use crate::catalog::{Count, VectorizerState, VectorizerStatus};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, ServerAddress};
 use crate::pgvector::Dimensions;
 
 /// The target of all metrics.
-const METRICS: &str = "pgai_sea::metrics";
+pub(crate) const METRICS: &str = "pgai_sea::metrics";
 
 /// The provider and model of a vectorizer, in the conventions' words.
 #[derive(Clone, Debug)]
@@ -122,6 +124,52 @@ pub(crate) fn count(vectorizer: &str, rows: u64, chunks: u64, deferred: u64, dea
         monotonic_counter.pgai_sea.dead_letters = dead_letters,
         pgai_sea.vectorizer = vectorizer,
     });
+}
+
+/// Gauges of a vectorizer.
+pub(crate) fn observed(status: &VectorizerStatus) {
+    let rows = |count: Option<Count>| count.map(|count| count.rows);
+    let age = |since: DateTimeWithTimeZone| (status.read_at - since).to_std().unwrap_or_default().as_secs_f64();
+    // of an empty queue the oldest row is no age old
+    let oldest_age = status.oldest_pending.map_or(0.0, age);
+    gauges(
+        &status.name,
+        [
+            rows(status.pending),
+            status.due,
+            status.failed.and_then(|failed| u64::try_from(failed).ok()),
+            rows(status.coverage.map(|coverage| coverage.rows)),
+            rows(status.coverage.map(|coverage| coverage.embedded)),
+        ],
+        oldest_age,
+        Some(status.state),
+    );
+}
+
+/// The vectorizer is gone: nothing of it waits, and it has no state.
+pub(crate) fn gone(vectorizer: &str) {
+    gauges(vectorizer, [Some(0); 5], 0.0, None);
+}
+
+/// What is not known is not said.
+fn gauges(vectorizer: &str, rows: [Option<u64>; 5], oldest_age: f64, state: Option<VectorizerState>) {
+    let [pending, due, given_up, source, embedded] = rows;
+    event!(target: METRICS, Level::TRACE, {
+        gauge.pgai_sea.queue.rows = pending,
+        gauge.pgai_sea.queue.due_rows = due,
+        gauge.pgai_sea.queue.oldest_age = oldest_age,
+        gauge.pgai_sea.rows_given_up = given_up,
+        gauge.pgai_sea.source.rows = source,
+        gauge.pgai_sea.source.embedded_rows = embedded,
+        pgai_sea.vectorizer = vectorizer,
+    });
+    for one in VectorizerState::ALL {
+        event!(target: METRICS, Level::TRACE, {
+            gauge.pgai_sea.vectorizer.state = u64::from(state == Some(one)),
+            pgai_sea.vectorizer.state.name = one.to_string(),
+            pgai_sea.vectorizer = vectorizer,
+        });
+    }
 }
 
 /// The conventions' `error.type`: the HTTP status, or the kind of failure.

@@ -22,6 +22,7 @@ pub(crate) use self::claim::{Claim, ClaimedKey};
 pub(crate) use self::cursor::Cursor;
 
 use self::key_sql::{Key, KeySql, Sql, place, with_keys};
+use crate::catalog::LEASE_MARK;
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
 
@@ -32,7 +33,7 @@ pub(crate) type Stamp = DateTimeUtc;
 const DUE: &str = "(q.loading_retry_after is null or q.loading_retry_after < now())";
 
 /// The microseconds after the last whole millisecond that make a moment a stamp.
-const MARK: u32 = 137;
+const MARK: u32 = LEASE_MARK;
 
 /// The statements on one queue.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::runner::PROVIDER_FAILED;
+use crate::catalog::PROVIDER_FAILED;
 
 /// The same error is recorded again after this time.
 const AGAIN: Duration = Duration::from_mins(10);

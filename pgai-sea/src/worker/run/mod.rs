@@ -1,6 +1,7 @@
 //! Running: a supervisor starts a runner for each vectorizer, once or until it is told to stop.
 
 mod error_deduplication;
+mod observer;
 mod reporting;
 mod runner;
 mod tracking;
@@ -16,6 +17,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::observer::Observer;
 use self::runner::{Mode, Runner, Shared};
 use self::tracking::Tracking;
 use super::backoff::Backoff;
@@ -150,6 +152,16 @@ impl Worker {
         let (notifications, listener) = Notifications::new(&shared.pool);
         shared.notifications = notifications;
         background.spawn(listener);
+        if let Some(every) = self.observes {
+            let (db, only, events) = (self.db.clone(), self.only.clone(), self.events.clone());
+            let observer = Observer {
+                db,
+                only,
+                events,
+                every,
+            };
+            background.spawn(observer.observe());
+        }
         let mut runners = Runners::default();
         let mut unknown = None;
         let (failed, mut failures) = mpsc::unbounded_channel();

@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::error_deduplication::Recorded;
 use super::tracking::Tracking;
+use crate::catalog::INDEX_FAILED;
 use crate::worker::batch::Batch;
 use crate::worker::connection::Database;
 use crate::worker::counts::Counts;
@@ -43,6 +44,8 @@ pub(super) struct Reporter {
     counted: Option<Counted>,
     /// Since when there is work without a pause.
     busy: Option<Instant>,
+    /// Whether the catalog says that the vectorizer waits. An earlier worker may have said so.
+    waits: Option<bool>,
 }
 
 /// A queue when it was counted.
@@ -73,6 +76,7 @@ impl Reporter {
             reported: None,
             counted: None,
             busy: None,
+            waits: None,
         }
     }
 
@@ -124,7 +128,7 @@ impl Reporter {
                 // searches are slower without it, and nothing else is wrong
                 warn!(vectorizer = self.report.name, %error, "the index over the embeddings cannot be built");
                 let message = format!("the index over the embeddings cannot be built: {error}");
-                self.record("index cannot be built", &message).await;
+                self.record(INDEX_FAILED, &message).await;
                 self.report.error(message);
             }
         }
@@ -138,6 +142,20 @@ impl Reporter {
             vectorizer: vectorizer.clone(),
             reason: reason.to_owned(),
         });
+    }
+
+    /// Records that the vectorizer waits, for how long, and whether someone has to change something.
+    pub(super) async fn waits(&mut self, message: &str, needs_change: bool, wait: Option<Duration>) {
+        self.waits = Some(true);
+        self.tracking.waits(self.report.id, message, needs_change, wait).await;
+    }
+
+    /// Records that it waits no longer.
+    pub(super) async fn works(&mut self) {
+        if self.waits != Some(false) {
+            self.waits = Some(false);
+            self.tracking.works(self.report.id).await;
+        }
     }
 
     /// Tells a worker that stops on errors; returns whether it is one.

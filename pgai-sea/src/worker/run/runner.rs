@@ -11,7 +11,7 @@ use tracing::{debug, info};
 
 use super::reporting::Reporter;
 use super::tracking::Tracking;
-use crate::catalog::Vectorizer;
+use crate::catalog::{PROVIDER_FAILED, Vectorizer};
 use crate::worker::backoff::Backoff;
 use crate::worker::batch::Batch;
 use crate::worker::batch::stop_reason::StopReason;
@@ -35,9 +35,6 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CHANCES: u32 = 5;
 /// How often a single run looks whether other workers have finished.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-
-/// How a provider's failure is recorded in the catalog.
-pub(super) const PROVIDER_FAILED: &str = "embedding provider failed";
 
 /// Whether a runner ends with the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +190,7 @@ impl Runner {
                     return Ok(());
                 }
                 prepared.pipeline.forget(&pool).await?;
+                self.reporter.works().await;
                 self.maintain(prepared, true).await;
                 if self.idle(prepared, &mut waiter).await? {
                     return Ok(());
@@ -212,6 +210,7 @@ impl Runner {
                         self.reporter.batch(&batch, &prepared.pipeline.writer.dead_letters);
                         if batch.stop_reason.is_none() {
                             self.backoff.reset();
+                            self.reporter.works().await;
                         }
                         stop_reason = batch.stop_reason.or(stop_reason);
                     }
@@ -297,25 +296,41 @@ impl Runner {
             return Next::End;
         }
         self.reporter.waiting(&message);
-        if self.reporter.stops_the_worker(&message) {
+        // what was cancelled may work the next time, as may a provider
+        let needs_change = may_be_withdrawn;
+        let is_of_database = matches!(reason, StopReason::Database(_));
+        let next = self.next(reason, &message).await;
+        // nothing can be recorded without a database
+        if !is_of_database {
+            let wait = match &next {
+                Next::Wait(wait) => Some(*wait),
+                Next::End | Next::Fail(_) => None,
+            };
+            self.reporter.waits(&message, needs_change, wait).await;
+        }
+        next
+    }
+
+    /// What to do after a stop, which is recorded.
+    async fn next(&mut self, reason: StopReason, message: &str) -> Next {
+        if self.reporter.stops_the_worker(message) {
             return Next::End;
         }
         let is_once = self.is_once();
         let gives_up = is_once && self.backoff.failures() + 1 >= CHANCES;
         match reason {
             StopReason::Database(error) if is_once => return Next::Fail(error.into()),
-            // nothing can be recorded without a database
             StopReason::Database(_) => return Next::Wait(self.backoff.next(None)),
             StopReason::Provider { retry_after, .. } if !gives_up => {
-                self.reporter.record(PROVIDER_FAILED, &message).await;
+                self.reporter.record(PROVIDER_FAILED, message).await;
                 return Next::Wait(self.backoff.next(retry_after));
             }
-            StopReason::Provider { .. } => self.reporter.record(PROVIDER_FAILED, &message).await,
+            StopReason::Provider { .. } => self.reporter.record(PROVIDER_FAILED, message).await,
             StopReason::Configuration(_) | StopReason::Refused(_) | StopReason::Cancelled(_) => {
-                self.reporter.record("vectorizer cannot be worked on", &message).await;
+                self.reporter.record("vectorizer cannot be worked on", message).await;
             }
         }
-        self.reporter.report.error(message);
+        self.reporter.report.error(message.to_owned());
         if is_once {
             Next::End
         } else {

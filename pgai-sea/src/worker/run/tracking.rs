@@ -34,6 +34,8 @@ enum Entry {
         id: Uuid,
         /// Whether the catalog keeps speed and tokens.
         keeps_usage: bool,
+        /// Whether it keeps what vectorizers wait for.
+        keeps_waits: bool,
     },
 }
 
@@ -69,7 +71,8 @@ impl Tracking {
         let entry = match started {
             Ok(id) => Entry::Made {
                 id,
-                keeps_usage: keeps_usage(&self.pool).await.unwrap_or(false),
+                keeps_usage: may(&self.pool, "ai.vectorizer_worker_usage", "insert, update").await,
+                keeps_waits: may(&self.pool, "ai.vectorizer_worker_wait", "insert, update, delete").await,
             },
             Err(error) => {
                 debug!(%error, "the worker is not tracked in the catalog");
@@ -149,6 +152,35 @@ impl Tracking {
         self.progress(vectorizer, 0, Some(message)).await;
     }
 
+    /// A vectorizer waits. `None`: nobody tries again by itself.
+    pub(crate) async fn waits(&self, vectorizer: i32, message: &str, needs_change: bool, wait: Option<Duration>) {
+        let Entry::Made {
+            id, keeps_waits: true, ..
+        } = self.entry()
+        else {
+            return;
+        };
+        let waits = query("select ai._worker_waits($1, $2, $3, $4, $5)")
+            .bind(id)
+            .bind(vectorizer)
+            .bind(wait.map(|wait| wait.as_secs_f64()))
+            .bind(needs_change)
+            .bind(message.replace('\0', ""));
+        if let Err(error) = waits.execute_on(&self.pool).await {
+            debug!(%error, vectorizer, "what the vectorizer waits for could not be written");
+        }
+    }
+
+    /// A vectorizer waits no longer.
+    pub(crate) async fn works(&self, vectorizer: i32) {
+        if let Entry::Made { keeps_waits: true, .. } = self.entry() {
+            let works = query("select ai._worker_works($1)").bind(vectorizer);
+            if let Err(error) = works.execute_on(&self.pool).await {
+                debug!(%error, vectorizer, "that the vectorizer works could not be written");
+            }
+        }
+    }
+
     async fn progress(&self, vectorizer: i32, rows: i32, message: Option<&str>) {
         let Entry::Made { id, .. } = self.entry() else { return };
         let progress = query("select ai._worker_progress($1, $2, $3, $4)")
@@ -165,9 +197,15 @@ impl Tracking {
     }
 }
 
-/// Whether there is a usage table that this role may write. This crate's catalog has one.
-async fn keeps_usage(pool: &Database) -> Result<bool, DatabaseError> {
-    let sql =
-        "select coalesce(has_table_privilege(to_regclass('ai.vectorizer_worker_usage'), 'insert, update'), false)";
-    Ok(query(sql).one_on(pool).await?.try_get(0)?)
+/// Whether there is such a table, which pgai's catalog has not, and this role may write it.
+async fn may(pool: &Database, table: &str, privileges: &str) -> bool {
+    // each of them: a list of privileges asks for any
+    let sql = "select bool_and(coalesce(has_table_privilege(to_regclass($1), p), false))
+               from unnest(string_to_array($2, ', ')) p";
+    let may: Result<bool, DatabaseError> = async {
+        let asked = query(sql).bind(table.to_owned()).bind(privileges.to_owned());
+        Ok(asked.one_on(pool).await?.try_get(0)?)
+    }
+    .await;
+    may.unwrap_or(false)
 }

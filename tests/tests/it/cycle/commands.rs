@@ -133,6 +133,8 @@ async fn no_password_is_printed() {
                 .unwrap(),
             // the option is forgotten, or its name is mistaken
             pgai_sea().args(["status", address]).output().await.unwrap(),
+            pgai_sea().args(["errors", address]).output().await.unwrap(),
+            pgai_sea().args(["pause", address]).output().await.unwrap(),
             pgai_sea()
                 .args(["status", &format!("--db={address}")])
                 .output()
@@ -144,7 +146,10 @@ async fn no_password_is_printed() {
             assert!(!output.status.success(), "{said}");
             assert!(!said.contains("s3cret"), "{said}");
             assert!(
-                said.contains("connect") || said.contains("address") || said.contains("argument"),
+                said.contains("connect")
+                    || said.contains("address")
+                    || said.contains("argument")
+                    || said.contains("invalid value"),
                 "{said}"
             );
         }

@@ -4,6 +4,8 @@ mod blog;
 mod commands;
 mod follow;
 mod killed;
+mod listen;
 mod migrations;
+mod operating;
 mod python_worker;
 mod worker_command;

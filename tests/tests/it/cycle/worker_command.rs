@@ -425,7 +425,7 @@ async fn status_is_a_table_or_json() {
         assert!(one.contains("3/3, 100%") && one.ends_with("in sync"), "{table}");
         let other = line("other").expect(&table);
         assert!(
-            other.contains("0/3, 0%") && other.ends_with("pending") && other.contains("unknown"),
+            other.contains("0/3, 0%") && other.ends_with("waiting") && other.contains("unknown"),
             "{table}"
         );
         let json: Vec<serde_json::Value> = run(&["--json"])
