@@ -174,8 +174,8 @@ async fn a_worker_without_progress_is_not_live() {
         assert_eq!(watched.get("/livez").await.unwrap().0, 200, "it has nothing to do");
         provider.always(Fault::ServerError);
         test.execute("insert into posts values (1, 'text')").await?;
-        let body = watched.until("/livez", |status, _| status == 503).await;
-        assert!(body.contains("posts is waiting") && body.contains("500"), "{body}");
+        let is_stuck = |status, body: &str| status == 503 && body.contains("posts is waiting") && body.contains("500");
+        watched.until("/livez", is_stuck).await;
         assert_eq!(watched.get("/readyz").await.unwrap().0, 200);
         // what is paused is no work
         test.execute("update ai.vectorizer set disabled = true").await?;
