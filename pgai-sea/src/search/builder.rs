@@ -100,7 +100,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         }
         let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
         let (rows, missing) = nearest::<E, F, _>(&self.plan, &query, db).await?;
-        let hits: Result<Hits<_>, _> = rows.iter().map(|row| F::read(row, self.plan.vectors)).collect();
+        let hits: Result<Hits<_>, _> = rows.iter().map(|row| self.plan.read::<E, F>(row)).collect();
         Ok(hits.searching::<E>()?.with_missing(missing))
     }
 

@@ -5,6 +5,7 @@ use sea_orm::{DbErr, Iden, QueryResult, TryGetableMany};
 use serde::Serialize;
 
 use super::error::SearchError;
+use super::neighbours::Neighbour;
 use crate::entity::EmbeddingTrait;
 
 /// Prefixes of the selected columns: the chunk's, the source's, a partial model's.
@@ -146,6 +147,9 @@ pub struct Chunk<Key> {
     pub chunk: String,
     /// The vector. `None` unless [`with_vectors`](super::Search::with_vectors) asked for it.
     pub embedding: Option<PgVector>,
+    /// The chunks around it in the text of the row, in their order. Empty unless
+    /// [`with_neighbours`](super::Search::with_neighbours) asked for them.
+    pub neighbours: Vec<Neighbour>,
 }
 
 impl<Key> Chunk<Key> {
@@ -157,6 +161,7 @@ impl<Key> Chunk<Key> {
             chunk_seq,
             chunk: chunk.into(),
             embedding: None,
+            neighbours: Vec::new(),
         }
     }
 }
@@ -178,6 +183,7 @@ impl<Key: TryGetableMany> Chunk<Key> {
             } else {
                 None
             },
+            neighbours: Vec::new(),
         })
     }
 }

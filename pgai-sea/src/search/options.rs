@@ -4,6 +4,7 @@ use sea_orm::sea_query::{IntoCondition, IntoIden, NullOrdering, Order, TableRef}
 use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
+use super::neighbours::Neighbourhood;
 use super::plan::{Direction, Join};
 use super::projection::{Chunks, Projection};
 use super::quantized::Quantized;
@@ -125,6 +126,14 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
 }
 
 impl<E: EmbeddingTrait + Searched<Projection = Chunks>, F: Projection<E>> Search<'_, E, F> {
+    /// Returns the chunks around each hit too, as [`Chunk::neighbours`](super::Chunk::neighbours): up to `before` that
+    /// stand before it in the text of its row, and up to `after` that follow. They come with the search's own
+    /// statement. [`Hits::passages`](super::Hits::passages) joins them to one text. A partial model has none.
+    pub fn with_neighbours(mut self, before: u16, after: u16) -> Self {
+        self.plan.neighbours = Some(Neighbourhood { before, after });
+        self
+    }
+
     /// One hit for each source row, with its best chunk: ten hits are ten rows.
     pub fn best_per_source(mut self) -> Self {
         self.plan.best_per_source = true;

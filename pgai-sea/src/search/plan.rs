@@ -4,6 +4,7 @@ use sea_orm::sea_query::{Condition, Expr, NullOrdering, Order, OrderedStatement,
 use sea_orm::{JoinType, RelationDef};
 
 use super::error::SearchError;
+use super::neighbours::Neighbourhood;
 use super::quantized::Quantized;
 use super::scan::Scan;
 use crate::pgvector::Metric;
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     pub(super) limit: u64,
     pub(super) offset: u64,
     pub(super) vectors: bool,
+    pub(super) neighbours: Option<Neighbourhood>,
     pub(super) best_per_source: bool,
     pub(super) scan: Scan,
     pub(super) quantized: Option<Quantized>,
@@ -100,6 +102,7 @@ impl Default for Plan {
             limit: DEFAULT_LIMIT,
             offset: 0,
             vectors: false,
+            neighbours: None,
             best_per_source: false,
             ranking: ForRanking::default(),
             scan: Scan::default(),

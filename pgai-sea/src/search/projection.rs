@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use super::hit::{CHUNK, Chunk, Hit, HitWithSource, PARTIAL, PartialHit, RowHit, SOURCE, distance};
+use super::neighbours::Neighbour;
 use crate::entity::{EmbeddingTrait, SourceKey};
 
 /// A row of the source: what [`with_source`](super::Search::with_source) adds to a hit.
@@ -45,6 +46,10 @@ pub trait Projection<E: EntityTrait>: sealed::Sealed {
 
     #[doc(hidden)]
     fn read(row: &QueryResult, vectors: bool) -> Result<Self::Hit, DbErr>;
+
+    /// Gives the hit the chunks around it.
+    #[doc(hidden)]
+    fn surround(_: &mut Self::Hit, _: Vec<Neighbour>) {}
 }
 
 mod sealed {
@@ -85,6 +90,10 @@ impl<E: EmbeddingTrait> Projection<E> for Chunks {
             embedding: Chunk::read::<E>(row, vectors)?,
         })
     }
+
+    fn surround(hit: &mut Self::Hit, neighbours: Vec<Neighbour>) {
+        hit.embedding.neighbours = neighbours;
+    }
 }
 
 impl<E: EmbeddingTrait> Projection<E> for WithSource {
@@ -105,6 +114,10 @@ impl<E: EmbeddingTrait> Projection<E> for WithSource {
             embedding: Chunk::read::<E>(row, vectors)?,
             source: FromQueryResult::from_query_result(row, SOURCE)?,
         })
+    }
+
+    fn surround(hit: &mut Self::Hit, neighbours: Vec<Neighbour>) {
+        hit.embedding.neighbours = neighbours;
     }
 }
 

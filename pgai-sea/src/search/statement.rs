@@ -10,6 +10,7 @@ use sea_orm::sea_query::{
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::hit::{COSINE, DISTANCE, VECTOR};
+use super::neighbours::Neighbourhood;
 use super::plan::{Attempt, Join, Plan};
 use super::projection::Projection;
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
@@ -47,6 +48,9 @@ pub(super) fn key(i: usize) -> String {
 
 pub(super) const SEQ: &str = "k_seq";
 
+/// The rows of [`best`].
+const BEST: &str = "best";
+
 /// The largest number that PostgreSQL counts to. A larger one cannot be bound.
 const MAX_ROWS: u64 = i64::MAX.unsigned_abs();
 
@@ -72,13 +76,13 @@ impl Plan {
         query: &Expr,
         attempt: Attempt,
     ) -> SearchStatement {
-        let page = |hits, keyed: bool| {
+        let page = |hits, from, keyed: bool| {
             let keys = if keyed { E::key_columns().len() } else { 0 };
-            self.page(hits, keys, E::identity().len())
+            self.page::<E>(hits, from, keys, E::identity().len())
         };
         let Attempt::Scan { window, insists } = attempt else {
             let all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
-            return SearchStatement::Plain(page(all, true));
+            return SearchStatement::Plain(page(all, None, true));
         };
 
         let mut nearest = Query::select();
@@ -92,6 +96,7 @@ impl Plan {
         let settings = self.scan.settings(window, self.is_filtered() || insists);
         let mut conditions = self.conditions::<E>();
         if settings.is_empty() && !self.is_reordered() {
+            self.around::<E>(&mut nearest, None);
             first(&mut nearest, conditions, by, self.limit, self.offset);
             return SearchStatement::Plain(nearest);
         }
@@ -103,13 +108,14 @@ impl Plan {
         hits.column((HITS, Asterisk));
         if settings.is_empty() {
             hits.from_subquery(nearest, HITS);
-            return SearchStatement::Plain(page(hits, self.is_reordered()));
+            return SearchStatement::Plain(page(hits, Some(HITS), self.is_reordered()));
         }
         hits.from(HITS).and_where(restored());
         if self.is_deduplicated() {
             hits.expr_as(rows_of(HITS), SCANNED);
         }
-        SearchStatement::Scanning(with(scanning(nearest, &settings), page(hits, self.is_reordered())))
+        let page = page(hits, Some(HITS), self.is_reordered());
+        SearchStatement::Scanning(with(scanning(nearest, &settings), page))
     }
 
     /// Counts the rows that can be hits, up to `limit`.
@@ -188,6 +194,15 @@ impl Plan {
         hits
     }
 
+    /// Reads a hit from a row of the page.
+    pub(super) fn read<E: EmbeddingTrait, F: Projection<E>>(&self, row: &QueryResult) -> Result<F::Hit, DbErr> {
+        let mut hit = F::read(row, self.vectors)?;
+        if self.neighbours.is_some() {
+            F::surround(&mut hit, Neighbourhood::read(row)?);
+        }
+        Ok(hit)
+    }
+
     fn columns<E: EmbeddingTrait, F: Projection<E>>(
         &self,
         hits: &mut SelectStatement,
@@ -263,9 +278,17 @@ impl Plan {
     }
 
     /// The page of `hits`, ordered by the distance, then as the caller wants, then by `keys` key columns. If several
-    /// rows may be one hit, `identities` columns tell which are.
-    fn page(&self, mut hits: SelectStatement, keys: usize, identities: usize) -> SelectStatement {
+    /// rows may be one hit, `identities` columns tell which are. `from` is the name under which `hits` has its columns,
+    /// if they are not those of the tables.
+    fn page<E: EmbeddingTrait>(
+        &self,
+        mut hits: SelectStatement,
+        from: Option<&'static str>,
+        keys: usize,
+        identities: usize,
+    ) -> SelectStatement {
         if keys == 0 || !self.is_deduplicated() {
+            self.around::<E>(&mut hits, from);
             hits.order_by(DISTANCE, Order::Asc);
             self.tied(&mut hits);
             for i in 0..keys {
@@ -282,6 +305,7 @@ impl Plan {
             (0..identities).map(identity).collect()
         };
         let mut best = best(hits, &names, DISTANCE, Order::Asc, self);
+        self.around::<E>(&mut best, Some(BEST));
         best.order_by(DISTANCE, Order::Asc);
         self.tied(&mut best);
         for i in 0..keys {
@@ -291,6 +315,13 @@ impl Plan {
             best.order_by(SEQ, Order::Asc);
         }
         self.cut(&mut best)
+    }
+
+    /// Adds the chunks around each hit, if they were asked for.
+    pub(super) fn around<E: EmbeddingTrait>(&self, hits: &mut SelectStatement, from: Option<&'static str>) {
+        if let Some(neighbours) = self.neighbours {
+            neighbours.select::<E>(hits, from);
+        }
     }
 
     fn tied(&self, select: &mut SelectStatement) {
@@ -360,7 +391,7 @@ pub(super) fn best(
     rows.order_by(by, order);
     plan.tied(&mut rows);
     rows.order_by(SEQ, Order::Asc);
-    Query::select().column(Asterisk).from_subquery(rows, "best").take()
+    Query::select().column(Asterisk).from_subquery(rows, BEST).take()
 }
 
 /// The same distance as a sum, which no index serves.

@@ -45,7 +45,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         let mut hits = Vec::with_capacity(rows.len());
         let mut candidates = Vec::new();
         for (row, rank) in rows.iter().zip(1..) {
-            let hit = F::read(row, plan.vectors).searching::<E>()?;
+            let hit = plan.read::<E, F>(row).searching::<E>()?;
             hits.push(match text {
                 Some(_) => Ranked::read(row, hit).searching::<E>()?,
                 None => Ranked::nearest(self.fusion.nearest(rank), rank, hit),

@@ -78,6 +78,7 @@ pub(super) fn fused<E: EmbeddingTrait, F: Projection<E>>(
         .cte(cte(FUSED, columns.fused(plan, asked)));
 
     let mut page = plan.hits::<E, F>(query, Expr::col((FUSED, outward(DISTANCE))), false);
+    plan.around::<E>(&mut page, None);
     let ids = E::identity().into_iter().enumerate();
     page.inner_join(
         FUSED,

@@ -12,6 +12,7 @@ mod items;
 mod library;
 mod like;
 mod measured;
+mod neighbours;
 mod notes;
 mod pages;
 mod partial;
