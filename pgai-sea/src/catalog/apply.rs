@@ -5,19 +5,17 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 use super::CatalogError;
 use super::presence::{scalar, sql};
 use super::schema::{FUNCTIONS, LOCK, MIGRATIONS, TRIGGERS, VERSION};
+use super::search_path;
 use crate::sql::quote_identifier;
 
 /// Brings a schema of version `from` to this one, or an empty schema, which is of version 0.
 pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), CatalogError> {
-    let search_path: String = scalar(db, "SELECT current_setting('search_path')").await?;
-    // One function returns pgvector's type. Everything else is written with its schema.
     let vector: String = scalar(
         db,
         "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = \
             'vector'",
     )
     .await?;
-    set_search_path(db, &format!("pg_catalog, {}, pg_temp", quote_identifier(&vector))).await?;
 
     let brought: Vec<String> = scalar(
         db,
@@ -38,8 +36,15 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
         db.execute_unprepared(migration.tables).await?;
     }
     let replaced: Vec<&str> = brought.iter().map(|f| name_of(f)).collect();
-    for (_, functions) in FUNCTIONS {
+    for (file, functions) in FUNCTIONS {
+        // its functions return pgvector's type; everything else is written with its schema
+        if *file == RETURNS_VECTOR {
+            search_path::set(db, &format!("pg_catalog, {}, pg_temp", quote_identifier(&vector))).await?;
+        }
         db.execute_unprepared(&create_unless(functions, &replaced)).await?;
+        if *file == RETURNS_VECTOR {
+            search_path::pin_again(db).await?;
+        }
     }
     let made: Vec<String> = functions(db)
         .await?
@@ -69,7 +74,7 @@ pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), C
         [VERSION.into(), made.into()],
     ))
     .await?;
-    set_search_path(db, &search_path).await
+    Ok(())
 }
 
 /// Refuses functions of others that are called as ours. To replace one would leave it to its owner, who could change
@@ -126,6 +131,9 @@ async fn drop_stale<C: ConnectionTrait>(db: &C, stale: Vec<String>) -> Result<()
     Ok(())
 }
 
+/// The file of functions that return pgvector's type.
+const RETURNS_VECTOR: &str = "embed";
+
 const CREATE: &str = "create or replace function ai.";
 
 /// What the functions that this version brings are called.
@@ -158,16 +166,6 @@ fn first_name(text: &str) -> &str {
 /// `chunking_none` of `ai.chunking_none()`.
 fn name_of(function: &str) -> &str {
     first_name(function.strip_prefix("ai.").unwrap_or(function))
-}
-
-async fn set_search_path<C: ConnectionTrait>(db: &C, search_path: &str) -> Result<(), CatalogError> {
-    db.execute_raw(Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT set_config('search_path', $1, true)",
-        [search_path.into()],
-    ))
-    .await?;
-    Ok(())
 }
 
 /// A function in the schema.

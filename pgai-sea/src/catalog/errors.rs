@@ -43,7 +43,7 @@ const ERRORS: &str = "
 SELECT v.name::text AS name, e.recorded, e.message, e.details
 FROM ai.vectorizer_errors e JOIN ai.vectorizer v ON v.id = e.id
 WHERE ($1::int IS NULL OR e.id = $1::int)
-AND ($2::float8 IS NULL OR e.recorded > clock_timestamp() - make_interval(secs => $2::float8))
+AND ($2::float8 IS NULL OR e.recorded > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2::float8))
 ORDER BY e.recorded DESC LIMIT $3";
 
 /// What workers have recorded, the latest first, at most `limit`: of one vectorizer or of all, and of the time `since`,

@@ -4,9 +4,11 @@ use sea_orm::prelude::DateTimeWithTimeZone;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionSession, TransactionTrait, Value};
 use serde::Serialize;
 
+use super::own_table::own_table;
+use super::status::relation;
 use super::wait::state::is_key;
 use super::{CatalogError, Vectorizer, VectorizerRef};
-use crate::sql::{qualified, quote_identifier, quote_literal};
+use crate::sql::{quote_identifier, quote_literal};
 
 /// How many of a vectorizer's rows were given up. `None` where the role may not read them, or an older pgai keeps none.
 ///
@@ -24,20 +26,10 @@ pub(super) async fn count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
     let (Some(schema), Some(table)) = (&vectorizer.queue_schema, &vectorizer.queue_failed_table) else {
         return Ok(None);
     };
-    let table = qualified(schema, table);
-    let readable = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT has_schema_privilege($1, 'usage') AND has_table_privilege(to_regclass($2), 'select')",
-        [schema.as_str().into(), table.as_str().into()],
-    );
-    let readable: Option<bool> = match db.query_one_raw(readable).await? {
-        Some(row) => row.try_get_by_index(0)?,
-        None => None,
-    };
-    if readable != Some(true) {
+    let Some(table) = relation(db, schema, table).await? else {
         return Ok(None);
-    }
-    let count = Statement::from_string(DbBackend::Postgres, format!("SELECT count(*) FROM {table}"));
+    };
+    let count = Statement::from_string(DbBackend::Postgres, format!("SELECT count(*) FROM {}", table.name));
     db.query_one_raw(count)
         .await?
         .map(|row| row.try_get_by_index(0))
@@ -70,24 +62,25 @@ pub async fn failed<C: ConnectionTrait>(
     limit: u64,
 ) -> Result<Vec<FailedRow>, CatalogError> {
     let vectorizer = super::vectorizer(db, vectorizer).await?;
-    let Some(table) = table(&vectorizer) else {
+    let Some(table) = table(db, &vectorizer).await? else {
         return Ok(Vec::new());
     };
     let key = vectorizer.source_pk.iter().map(|column| {
         // `concat` gives the text of the output function, as the worker records it
         format!(
-            "{}, concat(f.{})",
+            "{}::text, pg_catalog.concat(f.{})",
             quote_literal(&column.attname),
             quote_identifier(&column.attname)
         )
     });
-    let key = format!("jsonb_build_object({})", key.collect::<Vec<_>>().join(", "));
+    let key = format!("pg_catalog.jsonb_build_object({})", key.collect::<Vec<_>>().join(", "));
     let sql = format!(
         "SELECT f.key, f.created_at, f.failure_step, r.reason
          FROM (SELECT {key} AS key, f.created_at, f.failure_step FROM {table} f ORDER BY f.created_at DESC LIMIT $2) f
-         LEFT JOIN (SELECT DISTINCT ON (details -> 'key') details -> 'key' AS key, details ->> 'error_reason' AS reason
-             FROM ai.vectorizer_errors WHERE id = $1 AND details ? 'key' ORDER BY details -> 'key', recorded DESC) r \
-             ON r.key = f.key
+         LEFT JOIN (SELECT DISTINCT ON (details -> 'key'::text) details -> 'key'::text AS key,
+                details ->> 'error_reason'::text AS reason
+             FROM ai.vectorizer_errors WHERE id = $1 AND details ? 'key'::text
+             ORDER BY details -> 'key'::text, recorded DESC) r ON r.key = f.key
          ORDER BY f.created_at DESC, f.key"
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -127,9 +120,11 @@ pub async fn retry_failed<C: ConnectionTrait>(
     vectorizer: impl Into<VectorizerRef>,
 ) -> Result<u64, CatalogError> {
     let vectorizer = super::vectorizer(db, vectorizer).await?;
-    let (Some(failed), Some(schema), Some(queue)) =
-        (table(&vectorizer), &vectorizer.queue_schema, &vectorizer.queue_table)
-    else {
+    let (Some(failed), Some(schema), Some(queue)) = (
+        table(db, &vectorizer).await?,
+        &vectorizer.queue_schema,
+        &vectorizer.queue_table,
+    ) else {
         return Ok(0);
     };
     let columns = vectorizer
@@ -140,7 +135,7 @@ pub async fn retry_failed<C: ConnectionTrait>(
     let sql = format!(
         "WITH given_up AS (DELETE FROM {failed} RETURNING {columns}) \
          INSERT INTO {} ({columns}) SELECT DISTINCT {columns} FROM given_up",
-        qualified(schema, queue)
+        own_table(db, schema, queue).await?
     );
     let retried = db.execute_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     Ok(retried.rows_affected())
@@ -186,7 +181,7 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
     let (Some(schema), Some(queue)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
         return Ok(Retried::default());
     };
-    let queue = qualified(schema, queue);
+    let queue = own_table(db, schema, queue).await?;
     let wanted: Vec<Vec<Value>> = if keys.is_empty() {
         vec![Vec::new()]
     } else {
@@ -205,7 +200,7 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
         .iter()
         .map(|column| quote_identifier(&column.attname));
     let columns = columns.collect::<Vec<_>>().join(", ");
-    let again = table(&vectorizer).map(|failed| {
+    let again = table(&transaction, &vectorizer).await?.map(|failed| {
         format!(
             "WITH given_up AS (DELETE FROM {failed} WHERE {is_it} RETURNING {columns}) \
              INSERT INTO {queue} ({columns}) SELECT DISTINCT {columns} FROM given_up"
@@ -214,8 +209,8 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
     // a row that a worker holds has never failed, or carries the mark of a lease
     let now = format!(
         "UPDATE {queue} SET loading_retry_after = NULL WHERE {is_it} AND loading_retries > 0 \
-         AND loading_retry_after > clock_timestamp() \
-         AND extract(microseconds FROM loading_retry_after)::bigint % 1000 <> {LEASE_MARK}"
+         AND loading_retry_after > pg_catalog.clock_timestamp() \
+         AND extract(microseconds FROM loading_retry_after)::bigint % 1000::bigint <> {LEASE_MARK}"
     );
     let mut retried = Retried::default();
     for key in wanted {
@@ -253,10 +248,9 @@ fn values(
         })
 }
 
-fn table(vectorizer: &Vectorizer) -> Option<String> {
-    let (schema, table) = (
-        vectorizer.queue_schema.as_ref()?,
-        vectorizer.queue_failed_table.as_ref()?,
-    );
-    Some(qualified(schema, table))
+async fn table<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<String>, DbErr> {
+    match (&vectorizer.queue_schema, &vectorizer.queue_failed_table) {
+        (Some(schema), Some(table)) => own_table(db, schema, table).await.map(Some),
+        _ => Ok(None),
+    }
 }

@@ -6,9 +6,11 @@ use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 
 use super::CatalogError;
 use super::apply::apply;
-use super::presence::{Presence, lock, presence, scalar, sql};
+use super::presence::{Presence, check_backend, lock, presence, scalar, sql};
 use super::schema::VERSION;
+use super::search_path;
 use super::upgrade::upgrade;
+use crate::sql::quote_identifier;
 
 /// What [`install`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ impl fmt::Display for Installed {
 /// unchanged then.
 pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Installed, CatalogError> {
     let transaction = db.begin().await?;
+    check_backend(&transaction)?;
+    let path = search_path::pin(&transaction).await?;
     lock(&transaction).await?;
     let installed = match presence(&transaction).await? {
         Presence::Pgai(version) => Installed::PgaiPresent { version },
@@ -80,12 +84,13 @@ pub async fn install<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<In
         Presence::Absent { schema } => {
             check_privilege(&transaction, schema).await?;
             check_free(&transaction).await?;
-            create_vector(&transaction).await?;
+            create_vector(&transaction, path.schema.as_deref()).await?;
             create_schema(&transaction, schema).await?;
             apply(&transaction, 0).await?;
             Installed::Installed { version: VERSION }
         }
     };
+    path.restore(&transaction).await?;
     transaction.commit().await?;
     Ok(installed)
 }
@@ -173,11 +178,12 @@ async fn check_free<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
     }
 }
 
-async fn create_vector<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
+async fn create_vector<C: ConnectionTrait>(db: &C, schema: Option<&str>) -> Result<(), CatalogError> {
     if scalar(db, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')").await? {
         return Ok(());
     }
-    db.execute_unprepared("CREATE EXTENSION vector")
+    let schema = quote_identifier(schema.unwrap_or("public"));
+    db.execute_unprepared(&format!("CREATE EXTENSION vector SCHEMA {schema}"))
         .await
         .map_err(CatalogError::NoVector)?;
     Ok(())

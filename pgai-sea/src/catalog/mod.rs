@@ -48,11 +48,13 @@ mod failed;
 mod install;
 #[cfg(feature = "migration")]
 mod leftovers;
+mod own_table;
 #[cfg(test)]
 mod pinned;
 mod presence;
 pub(crate) mod schedule;
 mod schema;
+mod search_path;
 mod status;
 mod uninstall;
 mod upgrade;
@@ -74,6 +76,8 @@ pub use crate::vectorizer::VectorizerRef;
 pub(crate) use self::failed::LEASE_MARK;
 #[cfg(feature = "migration")]
 pub(crate) use self::leftovers::drop_leftovers;
+#[cfg(feature = "migration")]
+pub(crate) use self::presence::hidden_pgvector;
 #[cfg(all(test, feature = "cli"))]
 pub(crate) use self::status::an_example;
 #[cfg(feature = "worker")]

@@ -26,15 +26,18 @@ struct Found {
     unreadable: Option<String>,
 }
 
+/// Refuses other databases.
+pub(super) fn check_backend<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
+    match db.get_database_backend() {
+        DbBackend::Postgres => Ok(()),
+        DbBackend::MySql => Err(CatalogError::NotPostgres("MySQL")),
+        DbBackend::Sqlite => Err(CatalogError::NotPostgres("SQLite")),
+        _ => Err(CatalogError::NotPostgres("another database")),
+    }
+}
+
 /// Waits until no other session installs or removes the schema. The lock is held until the transaction ends.
 pub(super) async fn lock<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
-    if db.get_database_backend() != DbBackend::Postgres {
-        return Err(CatalogError::NotPostgres(match db.get_database_backend() {
-            DbBackend::MySql => "MySQL",
-            DbBackend::Sqlite => "SQLite",
-            _ => "another database",
-        }));
-    }
     db.execute_raw(sql(
         "SELECT pg_advisory_xact_lock(hashtextextended('pgai-sea: schema ai', 0))",
     ))
@@ -85,6 +88,18 @@ pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, Cat
         Some(extension) if !found.vectorizers => Err(CatalogError::NoVectorizers { extension }),
         Some(version) => Ok(Presence::Pgai(version)),
     }
+}
+
+/// The schema of pgvector, if the search path does not lead to it.
+#[cfg(feature = "migration")]
+pub(crate) async fn hidden_pgvector<C: ConnectionTrait>(db: &C) -> Result<Option<String>, DbErr> {
+    let row = db
+        .query_one_raw(sql("SELECT n.nspname::text FROM pg_catalog.pg_extension e
+             JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+             JOIN pg_catalog.pg_type t ON t.typnamespace = n.oid AND t.typname = 'vector'
+             WHERE e.extname = 'vector' AND NOT pg_catalog.pg_type_is_visible(t.oid)"))
+        .await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
 }
 
 /// Whether this crate can call the SQL of this version of pgai.

@@ -21,7 +21,8 @@ pub use self::state::{StatusError, VectorizerState};
 
 use self::counting::{backlog, coverage, natural, queue};
 use self::reports::{Reports, reports};
-use self::sample::{relation, why_unreadable};
+pub(super) use self::sample::relation;
+use self::sample::why_unreadable;
 use super::entities::{vectorizer, vectorizer_worker_usage};
 use super::failed::count;
 use super::presence::scalar;
@@ -29,8 +30,11 @@ use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::Destination;
 use crate::sql::{qualified, quote_identifier};
 
-/// A table that somebody has locked is not waited for, and a large one not read for ever.
-const LIMITS: &str = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '15s', true)";
+/// A table that somebody has locked is not waited for, and a large one not read for ever. Nobody's functions and operators
+/// are found but PostgreSQL's own.
+const LIMITS: &str = "SELECT pg_catalog.set_config('lock_timeout', '2s', true),
+    pg_catalog.set_config('statement_timeout', '15s', true),
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
 
 /// How far a vectorizer is. What cannot be known is `None`, not 0: a table that the role may not read, a figure that
 /// the catalog has no place for.

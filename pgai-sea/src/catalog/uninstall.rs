@@ -3,7 +3,8 @@
 use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 
 use super::CatalogError;
-use super::presence::{Presence, lock, presence, scalar};
+use super::presence::{Presence, check_backend, lock, presence, scalar};
+use super::search_path;
 
 /// Removes what [`install`](super::install) installed.
 ///
@@ -15,6 +16,8 @@ use super::presence::{Presence, lock, presence, scalar};
 /// database's own error when something of the user's depends on what would go.
 pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<(), CatalogError> {
     let transaction = db.begin().await?;
+    check_backend(&transaction)?;
+    let path = search_path::pin(&transaction).await?;
     lock(&transaction).await?;
     if !matches!(presence(&transaction).await?, Presence::Ours(_)) {
         return Err(CatalogError::NotOurs);
@@ -70,6 +73,7 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
     if scalar(&transaction, ours).await? {
         transaction.execute_unprepared("DROP SCHEMA ai").await?;
     }
+    path.restore(&transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -147,7 +147,8 @@ fn is(reference: &VectorizerRef) -> Expr {
 /// Whether the database has a table of vectorizers at all.
 pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
     // not to_regclass: that takes a right on the schema
-    let exists = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    let exists =
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = 'ai' AND c.relname = 'vectorizer')";
     super::presence::scalar(db, exists).await
 }

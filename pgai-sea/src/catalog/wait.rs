@@ -163,6 +163,6 @@ pub async fn wait_until_embedded<C: ConnectionTrait>(
 /// In the server: whoever waits may run on any async runtime.
 async fn sleep<C: ConnectionTrait>(db: &C, pause: Duration) -> Result<(), DbErr> {
     let seconds = pause.as_secs_f64().into();
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_sleep($1)", [seconds]);
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_catalog.pg_sleep($1)", [seconds]);
     db.query_one_raw(statement).await.map(drop)
 }

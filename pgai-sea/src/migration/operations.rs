@@ -139,11 +139,15 @@ impl VectorizerManagerExt for SchemaManager<'_> {
     }
 
     async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr> {
-        let sql = create.to_sql().map_err(|error| invalid(&error))?;
+        create.to_sql().map_err(|error| invalid(&error))?;
         let db = self.get_connection();
         if create.is_concurrent() {
             check_no_transaction(db)?;
         }
+        let pgvector = catalog::hidden_pgvector(db).await?;
+        let sql = create
+            .to_sql_with(pgvector.as_deref())
+            .map_err(|error| invalid(&error))?;
         db.execute_unprepared(&sql).await?;
         if create.may_exist() {
             check_valid(db, create.regclass()).await?;

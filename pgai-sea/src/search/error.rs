@@ -127,6 +127,17 @@ pub enum SearchError {
     /// The query text could not be embedded.
     #[error("embedding the query text failed: {0}")]
     Embed(#[from] EmbedError),
+    /// The connection's `search_path` does not lead to pgvector.
+    #[error(
+        "searching {table} failed: the search_path of this connection does not lead to pgvector. Add the schema of \
+         pgvector to it, for example `alter role app set search_path = app, extensions`, and connect again ({source})"
+    )]
+    NoPgvector {
+        /// The table that is searched.
+        table: String,
+        /// The database's error.
+        source: DbErr,
+    },
     /// The database failed or refused the search.
     #[error("searching {table} failed: {source}")]
     Db {
@@ -141,7 +152,7 @@ pub enum SearchError {
 impl From<SearchError> for DbErr {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Db { source, .. } => source,
+            SearchError::Db { source, .. } | SearchError::NoPgvector { source, .. } => source,
             error => Self::Custom(error.to_string()),
         }
     }

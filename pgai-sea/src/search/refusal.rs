@@ -18,9 +18,13 @@ pub(super) trait Searching<T> {
 
 impl<T> Searching<T> for Result<T, DbErr> {
     fn searching<E: EmbeddingTrait>(self) -> Result<T, SearchError> {
-        self.map_err(|source| SearchError::Db {
-            table: table_of::<E>(),
-            source,
+        self.map_err(|source| {
+            let table = table_of::<E>();
+            if is_of_search_path(&source) {
+                SearchError::NoPgvector { table, source }
+            } else {
+                SearchError::Db { table, source }
+            }
         })
     }
 
@@ -43,6 +47,39 @@ impl<T> Searching<T> for Result<T, DbErr> {
 /// Whether the query is a vector, which was checked before the search, and not an expression.
 pub(super) fn is_checked(query: &Expr) -> bool {
     matches!(query, Expr::Value(Value::Vector(Some(_))))
+}
+
+/// Whether a type, an operator or a function of pgvector was not found.
+fn is_of_search_path(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    match &**error {
+        // the driver looks for the type of a vector that it sends
+        sea_orm::sqlx::Error::TypeNotFound { type_name } => is_pgvectors(type_name),
+        sea_orm::sqlx::Error::Encode(error) => is_pgvectors(&error.to_string()),
+        sea_orm::sqlx::Error::Database(error) => {
+            matches!(error.code().as_deref(), Some("42704" | "42883")) && is_pgvectors(error.message())
+        }
+        _ => false,
+    }
+}
+
+fn is_pgvectors(text: &str) -> bool {
+    [
+        "vector",
+        "halfvec",
+        "sparsevec",
+        "binary_quantize",
+        "<=>",
+        "<->",
+        "<#>",
+        "<+>",
+        "<~>",
+        "<%>",
+    ]
+    .iter()
+    .any(|name| text.contains(name))
 }
 
 /// pgvector's errors of this kind: `data_exception`.

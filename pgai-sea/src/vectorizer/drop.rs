@@ -21,7 +21,7 @@ use crate::sql::quote_literal;
 /// assert_eq!(
 ///     DropVectorizer::target_table("blog_posts_embedding_store").to_sql()?,
 ///     "SELECT ai.drop_vectorizer(vectorizer_id => v.id) FROM ai.vectorizer v \
-///      WHERE v.config -> 'destination' ->> 'target_table' = 'blog_posts_embedding_store'"
+///      WHERE v.config -> 'destination'::text ->> 'target_table'::text = 'blog_posts_embedding_store'"
 /// );
 /// # Ok(())
 /// # }
@@ -108,7 +108,7 @@ impl DropVectorizer {
     /// Which vectorizers it would drop: name and target schema of each.
     #[cfg(feature = "migration")]
     pub(crate) fn candidates(&self) -> Result<Statement, ConfigError> {
-        self.bound(|_| "SELECT v.name::text, v.config -> 'destination' ->> 'target_schema'".to_owned())
+        self.bound(|_| "SELECT v.name::text, v.config -> 'destination'::text ->> 'target_schema'::text".to_owned())
     }
 
     /// What is dropped, as it stands after "vectorizer".
@@ -171,12 +171,12 @@ impl DropVectorizer {
             Target::Ref(vectorizer) => vectorizer.condition("v", &mut place),
             Target::Table(table) => {
                 let table = place(Value::String(Some(table.clone())));
-                format!("v.config -> 'destination' ->> 'target_table' = {table}")
+                format!("v.config -> 'destination'::text ->> 'target_table'::text = {table}")
             }
         };
         let mut sql = format!("{select} FROM ai.vectorizer v WHERE {condition}");
         if let Some(schema) = &self.target_schema {
-            sql.push_str(" AND v.config -> 'destination' ->> 'target_schema' = ");
+            sql.push_str(" AND v.config -> 'destination'::text ->> 'target_schema'::text = ");
             sql.push_str(&place(Value::String(Some(schema.clone()))));
         }
         sql

@@ -74,11 +74,11 @@ impl VectorizerRef {
                 );
                 match column {
                     None => format!(
-                        "{row}.config -> 'destination' ->> 'target_table' = {table} \
-                         AND {row}.config -> 'destination' ->> 'target_schema' = {schema}"
+                        "{row}.config -> 'destination'::text ->> 'target_table'::text = {table} \
+                         AND {row}.config -> 'destination'::text ->> 'target_schema'::text = {schema}"
                     ),
                     Some(column) => format!(
-                        "{row}.config -> 'destination' ->> 'embedding_column' = {} \
+                        "{row}.config -> 'destination'::text ->> 'embedding_column'::text = {} \
                          AND {row}.source_table = {table} AND {row}.source_schema = {schema}",
                         text(column)
                     ),
@@ -171,14 +171,14 @@ mod tests {
         assert_eq!(
             call(destination(Some("app"), None)).to_sql(),
             "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
-             WHERE v.config -> 'destination' ->> 'target_table' = 'it''s' \
-             AND v.config -> 'destination' ->> 'target_schema' = 'app'), text => 't')"
+             WHERE v.config -> 'destination'::text ->> 'target_table'::text = 'it''s' \
+             AND v.config -> 'destination'::text ->> 'target_schema'::text = 'app'), text => 't')"
         );
         let (sql, values) = call(destination(None, Some("vector"))).bind();
         assert_eq!(
             sql,
             "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
-             WHERE v.config -> 'destination' ->> 'embedding_column' = $2 \
+             WHERE v.config -> 'destination'::text ->> 'embedding_column'::text = $2 \
              AND v.source_table = $1 AND v.source_schema = (SELECT n.nspname FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident($1))::pg_catalog.oid)), \
              text => $3)"

@@ -56,6 +56,20 @@ const NO_ROOM: &str = "53";
 /// When the worker was told to stop, if it was.
 pub(crate) type Stopping = watch::Receiver<Option<Instant>>;
 
+/// A role that transactions take, and the one that the connections have by themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Acting {
+    role: Arc<str>,
+    own: Arc<str>,
+}
+
+impl Acting {
+    pub(crate) fn new(role: &str, own: &str) -> Self {
+        let (role, own) = (role.into(), own.into());
+        Self { role, own }
+    }
+}
+
 /// The connection pool, and how the worker's transactions begin and end.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
@@ -64,7 +78,7 @@ pub(crate) struct Database {
     patience: Duration,
     stopping: Stopping,
     /// The role that transactions take; `None` for the connection's own.
-    role: Option<Arc<str>>,
+    acting: Option<Acting>,
     scarcity: Arc<Scarcity>,
 }
 
@@ -75,19 +89,38 @@ impl Database {
             pool,
             patience,
             stopping,
-            role: None,
+            acting: None,
             scarcity: Arc::default(),
         }
     }
 
-    /// The same database, in which transactions have the rights of `role`.
+    /// The same database, in which transactions have the rights of the role that is taken.
     #[must_use]
-    #[allow(dead_code, reason = "privileges are the next step")]
-    pub(crate) fn acting_as(&self, role: Option<&str>) -> Self {
-        Self {
-            role: role.map(Arc::from),
-            ..self.clone()
+    pub(crate) fn acting_as(&self, acting: Option<Acting>) -> Self {
+        Self { acting, ..self.clone() }
+    }
+
+    /// Gives the rest of a transaction the connection's own rights, until [`take_role`](Self::take_role). What runs at
+    /// the commit has to have the other role's again.
+    pub(crate) async fn leave_role(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+        self.set_role(connection, |acting| &acting.own).await
+    }
+
+    /// Takes the role again.
+    pub(crate) async fn take_role(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+        self.set_role(connection, |acting| &acting.role).await
+    }
+
+    async fn set_role(
+        &self,
+        connection: &mut PgConnection,
+        role: impl FnOnce(&Acting) -> &Arc<str>,
+    ) -> Result<(), DatabaseError> {
+        if let Some(acting) = &self.acting {
+            let set = format!("set local role {}", quote_identifier(role(acting)));
+            raw_sql(AssertSqlSafe(set)).execute(connection).await?;
         }
+        Ok(())
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -246,8 +279,8 @@ impl Database {
         if server.is_some_and(|server| server >= TRANSACTION_TIMEOUT) {
             begin.push_str("; set local transaction_timeout = 0");
         }
-        if let Some(role) = &self.role {
-            let _ = write!(begin, "; set local role {}", quote_identifier(role));
+        if let Some(acting) = &self.acting {
+            let _ = write!(begin, "; set local role {}", quote_identifier(&acting.role));
         }
         begin
     }
@@ -393,7 +426,7 @@ mod tests {
              pg_temp; set local statement_timeout = 1500; set local lock_timeout = 0; set local \
              idle_in_transaction_session_timeout = 1500"
         );
-        let owner = database.acting_as(Some("the \"owner\""));
+        let owner = database.acting_as(Some(Acting::new("the \"owner\"", "worker")));
         let begin = owner.opening(Some(170_000), patience);
         assert!(
             begin.ends_with(r#"; set local transaction_timeout = 0; set local role "the ""owner""""#),

@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 use super::sample::{Relation, relation, source};
 use super::{Count, Coverage};
 use crate::catalog::Vectorizer;
+use crate::catalog::wait::state::same_key;
 use crate::config::{Destination, Loading};
 use crate::sql::quote_identifier;
 
@@ -88,8 +89,7 @@ pub(super) async fn coverage<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer
             let Some(store) = relation(db, schema, table).await? else {
                 return Ok(None);
             };
-            let same = key().map(|column| format!("e.{0} = s.{0}", quote_identifier(column)));
-            let same = same.collect::<Vec<_>>().join(" AND ");
+            let same = same_key(db, vectorizer, "e", "s").await?;
             format!("EXISTS (SELECT FROM {} e WHERE {same})", store.name)
         }
         Destination::Column(column) => {

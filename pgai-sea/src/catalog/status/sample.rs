@@ -11,9 +11,9 @@ const PAGES: i64 = 300;
 
 /// A table that the role may read.
 #[derive(Debug)]
-pub(super) struct Relation {
+pub(in crate::catalog) struct Relation {
     /// Quoted.
-    pub(super) name: String,
+    pub(in crate::catalog) name: String,
     oid: i64,
     /// With those of its partitions or children.
     pages: i64,
@@ -26,12 +26,18 @@ SELECT n.nspname::text, c.relname::text, c.oid::bigint,
             SELECT c.oid AS relation
             UNION
             SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.relation)
-        SELECT coalesce(sum(pg_relation_size(relation)), 0)::bigint / current_setting('block_size')::bigint FROM tree)
+        SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(relation::regclass)), 0)::bigint
+            / pg_catalog.current_setting('block_size')::bigint FROM tree)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'usage') AND has_table_privilege(c.oid, 'select')";
+WHERE c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'usage')
+    AND pg_catalog.has_table_privilege(c.oid, 'select')";
 
 /// The table of this name; `None` if there is none, or it may not be read.
-pub(super) async fn relation<C: ConnectionTrait>(db: &C, schema: &str, table: &str) -> Result<Option<Relation>, DbErr> {
+pub(in crate::catalog) async fn relation<C: ConnectionTrait>(
+    db: &C,
+    schema: &str,
+    table: &str,
+) -> Result<Option<Relation>, DbErr> {
     let sql = format!("{FOUND} AND n.nspname = $1 AND c.relname = $2");
     find(db, sql, [schema.into(), table.into()]).await
 }

@@ -8,7 +8,7 @@ use super::statement::IndexStatement;
 use crate::config::ConfigError;
 use crate::pgvector::expr::Quantization;
 use crate::pgvector::metric::Metric;
-use crate::sql::{quote_identifier, table_name};
+use crate::sql::{qualified, quote_identifier, table_name};
 
 /// Creates an index on vectors. Options that are not set are not written, so pgvector's defaults hold.
 ///
@@ -326,7 +326,22 @@ impl CreateVectorIndex {
     ///
     /// An option that pgvector would refuse. The error names the setter.
     pub fn to_sql(&self) -> Result<String, ConfigError> {
+        self.to_sql_with(None)
+    }
+
+    /// The statement for a connection whose search path does not lead to pgvector's schema, if that is named.
+    pub(crate) fn to_sql_with(&self, pgvector: Option<&str>) -> Result<String, ConfigError> {
         let (schema, table) = self.check()?;
+        if let (Some(pgvector), Some(_)) = (pgvector, self.quantization) {
+            return Err(ConfigError::new(
+                "quantized",
+                format!(
+                    "a quantized index names types of pgvector, which is in the schema {pgvector:?}: add that schema to \
+                     the search_path of this connection"
+                ),
+            ));
+        }
+        let opclass = self.operator_class();
         let options = [
             ("m", self.m),
             ("ef_construction", self.ef_construction),
@@ -338,7 +353,7 @@ impl CreateVectorIndex {
             table,
             method: self.method.name(),
             indexed: self.indexed(),
-            opclass: Some(self.operator_class()),
+            opclass: Some(pgvector.map_or_else(|| opclass.clone(), |schema| qualified(schema, &opclass))),
             options: options
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value?.to_string())))

@@ -135,6 +135,7 @@ mod tests {
         Owner {
             name: "app".to_owned(),
             is_trusted,
+            acting: None,
         }
     }
 

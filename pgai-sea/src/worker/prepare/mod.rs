@@ -57,6 +57,8 @@ pub(crate) struct WorkerSettings {
 /// A vectorizer that can be worked on.
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedVectorizer {
+    /// The database, with the rights that the vectorizer's tables are touched with.
+    pub(crate) database: Database,
     pub(crate) queue: Arc<Queue>,
     pub(crate) pipeline: Arc<Pipeline>,
     /// How orphans are found, where the catalog leaves some.
@@ -82,6 +84,7 @@ pub(crate) async fn prepare(
 ) -> Result<PreparedVectorizer, StopReason> {
     let config = &vectorizer.config;
     let owner = owner::owner(pool, vectorizer.id).await?;
+    let database = pool.acting_as(owner.as_ref().and_then(|owner| owner.acting.clone()));
     let Some(relation) = source_relation(pool, vectorizer.id).await? else {
         let name = qualified(&vectorizer.source_schema, &vectorizer.source_table);
         return Err(unsupported(format!(
@@ -98,8 +101,17 @@ pub(crate) async fn prepare(
         .map(|name| columns.template_type(name))
         .collect::<Result<_, _>>()?;
     let key_sql = key_sql(&columns, key_order)?;
-    privileges::check(pool, &privileges(&columns, &key_sql)).await?;
-    row_security::check(pool, &key_sql.source).await?;
+    let (mut wanted, errors) = (
+        privileges(&columns, &key_sql),
+        Privilege::on("ai", "_vectorizer_errors", "insert"),
+    );
+    if owner.as_ref().is_some_and(|owner| owner.acting.is_some()) {
+        privileges::check(pool, &[errors]).await?;
+    } else {
+        wanted.push(errors);
+    }
+    privileges::check(&database, &wanted).await?;
+    row_security::check(&database, &key_sql.source).await?;
     let destination = destination(pool, &config.destination, &key_sql).await?;
     let updates = matches!(destination, Destination::Column(_));
     let loaded_type = &columns.loaded(&loaded.column_name)?.base_type;
@@ -150,6 +162,7 @@ pub(crate) async fn prepare(
         has_written: AtomicBool::new(false),
     };
     Ok(PreparedVectorizer {
+        database,
         pipeline: Arc::new(pipeline),
         orphans: orphans(&columns, &key_sql),
         index: index(vectorizer, &queue),
@@ -271,11 +284,11 @@ fn key_sql(columns: &Columns<'_>, key_order: &[String]) -> Result<KeySql, StopRe
     })
 }
 
-/// The privileges that the worker needs on the vectorizer's tables.
+/// The privileges that are needed on the vectorizer's tables.
 fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     let Columns { vectorizer, relation } = columns;
     let source = |privilege| Privilege::on(&relation.schema, &relation.name, privilege);
-    let mut privileges = vec![source("select"), Privilege::on("ai", "_vectorizer_errors", "insert")];
+    let mut privileges = vec![source("select")];
     match &vectorizer.config.destination {
         DestinationConfig::Column(column) => privileges.push(source("update").of(&column.embedding_column)),
         DestinationConfig::Table(DestinationTable {

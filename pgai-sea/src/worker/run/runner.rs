@@ -152,6 +152,7 @@ impl Runner {
 
     /// Works until the queue is empty or the runner is stopped.
     async fn work(&mut self, prepared: &PreparedVectorizer) -> Result<(), StopReason> {
+        let database = &prepared.database;
         let pool = self.shared.pool.clone();
         // One more than are embedded at once: it is claimed and read, or written, meanwhile.
         let most = prepared.concurrency + 1;
@@ -165,11 +166,14 @@ impl Runner {
             while stop_reason.is_none() && batches.len() < most && !self.is_stopped() {
                 let queue = &prepared.queue;
                 let rows = prepared.batch_size.into();
-                match queue.claim(&pool, rows, self.shared.settings.lease, &mut cursor).await {
+                match queue
+                    .claim(database, rows, self.shared.settings.lease, &mut cursor)
+                    .await
+                {
                     Ok(Some(claim)) => {
                         waiter.found_work();
                         self.reporter.is_busy();
-                        batches.spawn(prepared.pipeline.clone().run(pool.clone(), claim));
+                        batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
                     }
                     Ok(None) => {
                         is_exhausted = true;
@@ -186,10 +190,10 @@ impl Runner {
                 }
                 if self.is_stopped() {
                     self.reporter.report.is_unfinished =
-                        self.is_once() && !matches!(prepared.queue.pending(&pool, 1).await, Ok(0));
+                        self.is_once() && !matches!(prepared.queue.pending(database, 1).await, Ok(0));
                     return Ok(());
                 }
-                prepared.pipeline.forget(&pool).await?;
+                prepared.pipeline.forget(database).await?;
                 self.reporter.works().await;
                 self.maintain(prepared, true).await;
                 if self.idle(prepared, &mut waiter).await? {
@@ -233,7 +237,7 @@ impl Runner {
             }
             return Ok(false);
         }
-        let stats = prepared.queue.stats(&self.shared.pool).await?;
+        let stats = prepared.queue.stats(&prepared.database).await?;
         self.reporter.report.waiting = stats.deferred;
         if stats.locked + stats.leased == 0 {
             let mut stop = self.stop.clone();
@@ -256,12 +260,12 @@ impl Runner {
     async fn end(&mut self, prepared: &PreparedVectorizer) -> bool {
         if let Some(orphans) = prepared.orphans.as_ref().filter(|_| !self.has_searched_orphans) {
             self.has_searched_orphans = true;
-            if orphans.search_once(&self.shared.pool).await {
+            if orphans.search_once(&prepared.database).await {
                 return false;
             }
         }
         if let Some(index) = &prepared.index {
-            let looked = self.index.finish(&self.shared.pool, index).await;
+            let looked = self.index.finish(&prepared.database, index).await;
             self.reporter.index(looked).await;
         }
         true
@@ -274,11 +278,11 @@ impl Runner {
                 return;
             }
         } else if let Some(orphans) = &prepared.orphans {
-            self.orphans.tend(&self.shared.pool, orphans);
+            self.orphans.tend(&prepared.database, orphans);
         }
         if let Some(index) = &prepared.index {
             let written = self.reporter.report.counts.chunks_written;
-            if let Some(looked) = self.index.tend(&self.shared.pool, index, is_idle, written) {
+            if let Some(looked) = self.index.tend(&prepared.database, index, is_idle, written) {
                 self.reporter.index(looked).await;
             }
         }

@@ -121,7 +121,9 @@ impl Writer {
         loop {
             let mut transaction = pool.begin(patience).await?;
             let work = async {
-                let outcome = self.transact(transaction.connection(), items, stamp, vectors).await;
+                let outcome = self
+                    .transact(pool, transaction.connection(), items, stamp, vectors)
+                    .await;
                 transaction.end(outcome).await
             };
             let outcome = pool.wait(patience, work.instrument(span.clone())).await;
@@ -139,6 +141,7 @@ impl Writer {
 
     async fn transact(
         &self,
+        pool: &Database,
         connection: &mut PgConnection,
         items: &[&Item],
         stamp: Stamp,
@@ -201,9 +204,14 @@ impl Writer {
         let (dead, deferred) = (failed_keys(items, &outcome.dead), failed_keys(items, &deferred));
         self.dead_letters.unbury(connection, &done).await?;
         self.dead_letters.bury(connection, &dead).await?;
-        self.dead_letters
-            .record(connection, deferred.into_iter().chain(dead))
-            .await?;
+        if !deferred.is_empty() || !dead.is_empty() {
+            // the catalog's table is the worker's to write, and not the owner's
+            pool.leave_role(connection).await?;
+            self.dead_letters
+                .record(connection, deferred.into_iter().chain(dead))
+                .await?;
+            pool.take_role(connection).await?;
+        }
 
         let (changed_keys, busy_keys) = (at(&changed, &keys), at(&busy, &keys));
         self.queue

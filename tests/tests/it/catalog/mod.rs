@@ -11,6 +11,7 @@ mod keys;
 mod lifecycle;
 mod migrations;
 mod names;
+mod overloads;
 mod owners;
 mod planted;
 mod privileges;

@@ -181,6 +181,12 @@ async fn what_is_no_table_of_the_owner_is_not_touched() {
             ] {
                 test.execute(sql).await.ok(); // it may say that there is no such table
             }
+            pgai_sea::catalog::failed_count(&test.db, id).await.ok();
+            pgai_sea::catalog::failed(&test.db, id, 1).await.ok();
+            pgai_sea::catalog::retry_failed(&test.db, id).await.ok();
+            pgai_sea::catalog::wait_until_embedded(&test.db, id, 1, std::time::Duration::ZERO)
+                .await
+                .ok();
             assert_eq!(
                 test.values::<String>("select as_role from ran").await?,
                 [""; 0],

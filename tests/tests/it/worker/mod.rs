@@ -16,6 +16,7 @@ mod large;
 mod orphans;
 mod overtaken;
 mod own_embedder;
+mod owner_code;
 mod poison;
 mod providers;
 mod queue;
