@@ -37,7 +37,7 @@ pub(super) async fn of_today<C: ConnectionTrait>(db: &C) -> Result<HashMap<i32, 
          FROM ai.vectorizer v CROSS JOIN LATERAL ai._vectorizer_columns(v) k
          JOIN pg_catalog.pg_namespace n ON n.nspname = v.queue_schema
          JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = v.trigger_name
-         JOIN pg_catalog.pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0
+         JOIN pg_catalog.pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0::oid
          JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
          JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace",
     ))

@@ -79,6 +79,26 @@ impl Embedding {
     }
 }
 
+/// A URL as `Debug` shows it: without user and password.
+struct ShownUrl<'u>(Option<&'u str>);
+
+impl std::fmt::Debug for ShownUrl<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map(without_user).fmt(f)
+    }
+}
+
+fn without_user(url: &str) -> String {
+    let (scheme, rest) = url
+        .split_once("://")
+        .map_or(("", url), |(scheme, rest)| (&url[..scheme.len() + 3], rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}[hidden]{}", &rest[at..]),
+        None => url.to_owned(),
+    }
+}
+
 fn check_model(model: &str, dimensions: i32) -> Result<(), ConfigError> {
     check_text("model", model)?;
     if model.is_empty() {
@@ -115,5 +135,27 @@ fn check_value(setter: &str, json: &serde_json::Value) -> Result<(), ConfigError
             check_value(setter, value)
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_of_an_address_is_shown() {
+        let url = "http://me:hunter2@h:1/v1?a=@b";
+        for config in [
+            Embedding::from(Embedding::openai("m", 3).base_url(url)),
+            Embedding::from(Embedding::ollama("m", 3).base_url(url)),
+        ] {
+            let shown = format!("{config:?}");
+            assert!(
+                shown.contains("http://[hidden]@h:1/v1?a=@b") && !shown.contains("hunter2"),
+                "{shown}"
+            );
+        }
+        assert_eq!(without_user("me:hunter2@gpu"), "[hidden]@gpu");
+        assert_eq!(without_user("http://h/v1"), "http://h/v1");
     }
 }

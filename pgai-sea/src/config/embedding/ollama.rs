@@ -1,8 +1,10 @@
 //! Ollama: `ai.embedding_ollama`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Embedding, Tag, check_json, check_model, check_texts};
+use super::{Embedding, ShownUrl, Tag, check_json, check_model, check_texts};
 use crate::config::{ConfigError, Other};
 use crate::sql::Call;
 
@@ -32,7 +34,7 @@ impl Embedding {
 }
 
 /// Ollama. See [`Embedding::ollama`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmbeddingOllama {
     #[serde(default)]
@@ -53,6 +55,19 @@ pub struct EmbeddingOllama {
     /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
+}
+
+impl fmt::Debug for EmbeddingOllama {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddingOllama")
+            .field("model", &self.model)
+            .field("dimensions", &self.dimensions)
+            .field("base_url", &ShownUrl(self.base_url.as_deref()))
+            .field("options", &self.options)
+            .field("keep_alive", &self.keep_alive)
+            .field("other", &self.other)
+            .finish()
+    }
 }
 
 impl EmbeddingOllama {

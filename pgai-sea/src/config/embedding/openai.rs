@@ -1,8 +1,10 @@
 //! OpenAI: `ai.embedding_openai`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Embedding, Tag, check_model, check_texts};
+use super::{Embedding, ShownUrl, Tag, check_model, check_texts};
 use crate::config::{ConfigError, Other};
 use crate::sql::Call;
 
@@ -37,7 +39,7 @@ impl Embedding {
 }
 
 /// OpenAI. See [`Embedding::openai`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmbeddingOpenAi {
     #[serde(default)]
@@ -58,6 +60,19 @@ pub struct EmbeddingOpenAi {
     /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
+}
+
+impl fmt::Debug for EmbeddingOpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddingOpenAi")
+            .field("model", &self.model)
+            .field("dimensions", &self.dimensions)
+            .field("chat_user", &self.chat_user)
+            .field("api_key_name", &self.api_key_name)
+            .field("base_url", &ShownUrl(self.base_url.as_deref()))
+            .field("other", &self.other)
+            .finish()
+    }
 }
 
 impl EmbeddingOpenAi {

@@ -30,6 +30,8 @@ with named as (
         , '_vectorizer_src_' || v.id::text as view, c.relowner as catalog_owner
         , (select s.relowner from pg_class s join pg_namespace n on n.oid = s.relnamespace
             where n.nspname = v.source_schema and s.relname = v.source_table) as source_owner
+        , exists (select from pg_class s join pg_namespace n on n.oid = s.relnamespace where n.nspname = v.source_schema
+            and s.relname = v.source_table and s.relrowsecurity) as is_hidden_from_some
         , c.relrowsecurity or not exists (
             select from aclexplode(c.relacl) x left join pg_roles r on r.oid = x.grantee
             where x.privilege_type in ('INSERT', 'UPDATE') and x.grantee <> c.relowner and r.rolsuper is not true
@@ -63,6 +65,10 @@ select name, is_guarded and owner = any (trusted), worker, beneath, may_act, (
     join pg_class c on c.relnamespace = n.oid and c.relname = o.name
     where c.relkind <> o.kind or c.relowner <> owner and c.relowner <> all (trusted)
     limit 1
+), (
+    select format('%I.%I', n.nspname, t.relname)
+    from pg_class t join pg_namespace n on n.oid = t.relnamespace
+    where n.nspname = target_schema and t.relname = target_table and not t.relrowsecurity and is_hidden_from_some
 )
 from named cross join owners";
 
@@ -89,6 +95,14 @@ pub(crate) async fn owner(pool: &Database, vectorizer: i32) -> Result<Option<Own
             "the worker's role {worker} is a superuser, and the vectorizer's tables are of {beneath}: code of {beneath} (domains, \
              triggers, constraints) runs where the worker touches them, and may take back the rights of {worker}. Run \
              the worker as a role that the vectorizer is granted to, or as {name}"
+        );
+    }
+    let exposed: Option<String> = found.try_get(6)?;
+    if let Some(store) = exposed {
+        warn!(
+            vectorizer,
+            "the source has row-level security and its embeddings in {store} have none: whoever may read them sees the \
+             chunks of all rows. Run `select ai.refresh_vectorizer({vectorizer})`; on pgai's catalog, create policies"
         );
     }
     let may_act: Option<bool> = found.try_get(4)?;

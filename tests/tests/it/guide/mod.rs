@@ -4,6 +4,7 @@ mod declaring;
 mod first_search;
 mod from_pgai;
 mod growing;
+mod hosted;
 mod migrating;
 mod production;
 mod searching;

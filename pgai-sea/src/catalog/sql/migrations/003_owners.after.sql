@@ -16,9 +16,12 @@ declare
     worker text;
 begin
     for worker in
-        select distinct case x.grantee when 0 then 'public' else x.grantee::regrole::text end
-        from pg_class c cross join aclexplode(c.relacl) x
+        select case x.grantee when 0 then 'public' else x.grantee::regrole::text end
+        from pg_class c
+        cross join aclexplode(c.relacl) with ordinality x (grantor, grantee, privilege_type, is_grantable, place)
         where c.oid = 'ai.vectorizer_worker_process'::regclass and x.privilege_type = 'INSERT' and x.grantee <> c.relowner
+        group by x.grantee
+        order by min(x.place)
     loop
         execute format('grant select, insert on ai.vectorizer_worker_role to %s', worker);
     end loop;
