@@ -11,15 +11,13 @@ use super::BLOG;
 use super::releases;
 use super::upgrade::VERSION;
 
-/// Plants, as a role that may create in `public` and nothing else, an operator of each name for each pair of these types
+/// Plants an operator of each name for each pair of these types
 /// that PostgreSQL has none for, and a function of each name for arguments that PostgreSQL has none for. Whoever calls
 /// one is counted, also if that is undone, and fails.
-async fn plant(test: &TestDatabase) -> Result<String, DbErr> {
-    let planter = test.role("planter").await?;
-    test.execute(&format!(
+async fn plant(test: &TestDatabase) -> Result<(), DbErr> {
+    test.execute(
         r#"create sequence public.calls; grant usage on sequence public.calls to public;
-        grant create on schema public to {planter};
-        begin; set local role {planter}; set local search_path = pg_catalog, pg_temp;
+        begin; set local search_path = pg_catalog, pg_temp;
         create function public.planted(what text) returns text language plpgsql as
             $$ begin perform nextval('public.calls'); raise exception 'planted: % as %', what, current_user; end $$;
         do $do$
@@ -64,10 +62,9 @@ async fn plant(test: &TestDatabase) -> Result<String, DbErr> {
             end loop;
         end
         $do$;
-        commit"#
-    ))
-    .await?;
-    Ok(planter)
+        commit"#,
+    )
+    .await
 }
 
 fn create() -> CreateVectorizer {
@@ -113,7 +110,7 @@ async fn assert_none_was_called(test: &TestDatabase) -> TestResult {
 #[tokio::test]
 async fn nothing_planted_is_called_by_whoever_installs_migrates_and_looks() {
     on_catalog(Catalog::Bare, async |test| {
-        let planter = plant(&test).await?;
+        plant(&test).await?;
         let manager = SchemaManager::new(&test.db);
         assert_eq!(manager.install_pgai().await?, Installed::Installed { version: VERSION });
         test.execute(BLOG).await?;
@@ -134,13 +131,11 @@ async fn nothing_planted_is_called_by_whoever_installs_migrates_and_looks() {
             .drop_vectorizer(DropVectorizer::target_table("blog_embedding_store").drop_all(true))
             .await?;
         manager.create_vectorizer(create()).await?;
-        test.execute("drop table blog cascade").await?;
+        test.execute("drop table blog, blog_embedding_store cascade").await?;
         manager.install_pgai().await?; // drops what is left over
-        test.execute("drop table blog_embedding_store").await?;
         catalog::uninstall(&test.db).await?;
         assert_none_was_called(&test).await?;
 
-        test.drop_role(&planter).await?;
         Ok(())
     })
     .await;
@@ -155,7 +150,7 @@ async fn nor_by_an_upgrade() {
         test.execute(BLOG).await?;
         manager.create_vectorizer(create()).await?;
         test.execute("insert into blog values (1, 't', 'c')").await?;
-        let planter = plant(&test).await?;
+        plant(&test).await?;
         assert_eq!(
             manager.install_pgai().await?,
             Installed::Upgraded { from: 1, to: VERSION }
@@ -163,7 +158,6 @@ async fn nor_by_an_upgrade() {
         test.execute("select * from ai.vectorizer_status").await?;
         look_after(&test).await?;
         assert_none_was_called(&test).await?;
-        test.drop_role(&planter).await?;
         Ok(())
     })
     .await;
@@ -176,11 +170,10 @@ async fn nor_on_pgai_s_catalog() {
         test.execute(BLOG).await?;
         manager.create_vectorizer(create()).await?;
         test.execute("insert into blog values (1, 't', 'c')").await?;
-        let planter = plant(&test).await?;
+        plant(&test).await?;
         manager.install_pgai().await?;
         look_after(&test).await?;
         assert_none_was_called(&test).await?;
-        test.drop_role(&planter).await?;
         Ok(())
     })
     .await;

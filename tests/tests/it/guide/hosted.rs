@@ -24,7 +24,7 @@ mod note {
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        pub tenant: String,
+        pub account: String,
         #[vectorizer(dimensions = 768)]
         pub body: String,
     }
@@ -115,9 +115,9 @@ async fn each_role_does_its_job_and_none_of_the_others() {
         manager.install_pgai().await?;
         migrator
             .execute_unprepared(&names.in_sql(
-                "create table notes (id int primary key, tenant text not null, body text not null);
+                "create table notes (id int primary key, account text not null, body text not null);
                  alter table notes enable row level security;
-                 create policy own_rows on notes using (tenant = current_user);
+                 create policy own_rows on notes using (account = current_user);
                  create policy all_rows on notes to writer, searcher using (true) with check (true)",
             ))
             .await?;

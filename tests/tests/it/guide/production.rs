@@ -112,9 +112,7 @@ async fn the_commands_of_the_page() {
 async fn the_rights_of_the_page() {
     on_catalog(Catalog::Ours, async |test| {
         let role = test.role("embedder").await?;
-        let [sql] = &PAGE.blocks("sql")[..] else {
-            panic!("a page with one block of SQL")
-        };
+        let sql = PAGE.block("sql", "create table articles");
         // roles are the server's, and other tests' too
         let (create, rest) = sql.split_once(";\n").expect("statements");
         assert_eq!(create, "create role embedder");
