@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use pgai_sea::search::Chunk;
 use serde::Serialize;
 
 use crate::article;
@@ -20,18 +21,13 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
-    /// The passage that `chunk` was made of: the vectorizer puts the title on a line above it. None if the body was
-    /// edited since, and has no such passage any more.
-    pub(crate) fn of(chunk: &str, article: &article::Model) -> Option<Self> {
-        let below = chunk.strip_prefix(&article.title);
-        let text = below.and_then(|rest| rest.strip_prefix('\n'));
-        // the title may have been edited since
-        let text = text.or_else(|| chunk.split_once('\n').map(|(_title, text)| text))?;
-        let start = article.body.find(text)?;
-        let bytes = start..start + text.len();
+    /// The passage that `chunk` was made of: the vectorizer puts the title above it. None if the body was edited since,
+    /// and has no such passage any more.
+    pub(crate) fn of(chunk: &Chunk<i32>, article: &article::Model) -> Option<Self> {
+        let bytes = chunk.place_in(&article.body)?;
         let characters = |end: usize| article.body[..end].chars().count();
         Some(Self {
-            text: text.to_owned(),
+            text: article.body[bytes.clone()].to_owned(),
             start: characters(bytes.start),
             end: characters(bytes.end),
             bytes,
@@ -51,10 +47,14 @@ mod tests {
         }
     }
 
+    fn passage(chunk: &str, article: &article::Model) -> Option<Passage> {
+        Passage::of(&Chunk::new(article.id, 0, chunk), article)
+    }
+
     #[test]
     fn it_is_found_in_characters_and_in_bytes() {
         let article = article("Übung", "Größe zählt. Länge auch.");
-        let passage = Passage::of("Übung\nLänge auch.", &article).unwrap();
+        let passage = passage("Übung\nLänge auch.", &article).unwrap();
         assert_eq!((passage.start, passage.end), (13, 24));
         assert_eq!(&article.body[passage.bytes], "Länge auch.");
     }
@@ -65,13 +65,13 @@ mod tests {
             article("Title", "Another text."),
             article("Another title", "Another text."),
         ] {
-            assert_eq!(Passage::of("Title\nThe text before.", &article), None);
+            assert_eq!(passage("Title\nThe text before.", &article), None);
         }
     }
 
     #[test]
     fn under_another_title_it_is_still_there() {
-        let passage = Passage::of("Old\nThe text.", &article("New", "Here. The text.")).unwrap();
+        let passage = passage("Old\nThe text.", &article("New", "Here. The text.")).unwrap();
         assert_eq!((passage.start, passage.end), (6, 15));
     }
 }

@@ -96,7 +96,7 @@ pub(crate) async fn answer(app: &App, params: Params) -> Result<Answer, Problem>
         hits.extend(found.into_iter().map(|found| Hit {
             distance: found.distance,
             similarity: 1.0 - found.distance,
-            passage: Passage::of(&found.embedding.chunk, &found.source),
+            passage: Passage::of(&found.embedding, &found.source),
             article: found.source,
         }));
     }

@@ -8,6 +8,7 @@
 //! | [`production`] | run the worker, watch it, give it its rights |
 //! | [`searching`] | filters, pages, hybrid search, one box over several tables |
 //! | [`testing`] | test your application |
+//! | [`quality`] | know whether searches find what they should |
 //! | [`tenants`] | several customers in one database |
 //! | [`growing`] | several workers, read replicas, partitions |
 //! | [`from_pgai`] | come from pgai and SQLAlchemy |
@@ -31,6 +32,9 @@ pub mod migrating {}
 
 #[doc = include_str!("production.md")]
 pub mod production {}
+
+#[doc = include_str!("quality.md")]
+pub mod quality {}
 
 #[doc = include_str!("searching.md")]
 pub mod searching {}

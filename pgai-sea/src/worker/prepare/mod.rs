@@ -29,7 +29,7 @@ use super::maintenance::orphans::Orphans;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn};
-use super::write::{Destination, EmbeddingColumn, Retries, Source, Store, StoreVectorType, Writer, row_security};
+use super::write::{Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::config::{
     Destination as DestinationConfig, DestinationTable, Embedding, Loading, LoadingColumn, Parsing, Processing,
@@ -112,7 +112,7 @@ pub(crate) async fn prepare(
     }
     privileges::check(&database, &wanted).await?;
     row_security::check(&database, &key_sql.source).await?;
-    let destination = destination(pool, &config.destination, &key_sql).await?;
+    let destination = destination(&config.destination, &key_sql)?;
     let updates = matches!(destination, Destination::Column(_));
     let loaded_type = &columns.loaded(&loaded.column_name)?.base_type;
     let source = Source::new(&key_sql, (&loaded.column_name, loaded_type), &template_columns, updates);
@@ -324,14 +324,10 @@ fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     privileges
 }
 
-async fn destination(pool: &Database, config: &DestinationConfig, key_sql: &KeySql) -> Result<Destination, StopReason> {
+fn destination(config: &DestinationConfig, key_sql: &KeySql) -> Result<Destination, StopReason> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => {
-                let vector_type = StoreVectorType::of(pool, schema, table).await?;
-                let store = Store::new(key_sql, &qualified(schema, table), vector_type);
-                Ok(Destination::Table(store))
-            }
+            (Some(schema), Some(table)) => Ok(Destination::Table(Store::new(key_sql, &qualified(schema, table)))),
             _ => Err(unsupported("its destination names no table".into())),
         },
         DestinationConfig::Column(column) => Ok(Destination::Column(EmbeddingColumn::new(

@@ -5,10 +5,8 @@ mod embedding_column;
 pub(crate) mod row_security;
 mod source;
 mod store;
-mod vector_array;
 
 pub(crate) use self::commit::{BatchOutcome, Destination, Retries, Writer};
 pub(crate) use self::embedding_column::EmbeddingColumn;
 pub(crate) use self::source::{RowsWithin, Source};
 pub(crate) use self::store::Store;
-pub(crate) use self::vector_array::StoreVectorType;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::{PgConnection, Row as _};
 
-use super::vector_array::{StoreVectorType, VectorArray};
 use crate::worker::batch::chunk_change::{ChunkChange, NewChunk, StoredChunk};
 use crate::worker::batch::item::Vectors;
 use crate::worker::connection::{Database, On as _};
@@ -24,12 +23,10 @@ pub(crate) struct Store {
     places: Sql,
     remove: Sql,
     insert: Sql,
-    /// The type in which `insert` takes the vectors. If it is `None`, it takes numbers, one vector after the other.
-    vector_type: Option<StoreVectorType>,
 }
 
 impl Store {
-    pub(crate) fn new(key_sql: &KeySql, store: &str, vector_type: Option<StoreVectorType>) -> Self {
+    pub(crate) fn new(key_sql: &KeySql, store: &str) -> Self {
         let (given, matches) = (key_sql.given(), key_sql.matches("s"));
         let columns = key_sql.columns("");
         let n = key_sql.keys.len();
@@ -39,10 +36,10 @@ impl Store {
             .map(|(i, key)| format!("(${i}::text[])[r.n]::{}", key.sql_type));
         let keys = keys.collect::<Vec<_>>().join(", ");
         let (seqs, texts, places, vectors, length) = (n + 2, n + 3, n + 4, n + 5, n + 6);
-        let vector = match vector_type {
-            Some(_) => format!("(${vectors})[r.place + 1]"),
-            None => format!("(${vectors}::real[])[r.place * ${length}::int + 1 : (r.place + 1) * ${length}::int]"),
-        };
+        // All vectors are one array of numbers. An array of pgvector's type would be a half of the bytes, but the driver
+        // would look up that type within the worker's search path, and remember on the connection the name
+        // `public.vector`. The application shares the connection, and could read no vector on it any more.
+        let vector = format!("(${vectors}::real[])[r.place * ${length}::int + 1 : (r.place + 1) * ${length}::int]");
         let insert = format!(
             "insert into {store} ({columns}, chunk_seq, chunk, embedding) \
              select {keys}, r.seq, r.chunk, {vector} \
@@ -72,7 +69,6 @@ impl Store {
             )
             .into(),
             insert: insert.into(),
-            vector_type,
         }
     }
 
@@ -180,20 +176,16 @@ impl Store {
             seqs.push(chunk.seq);
             chunks.push(text);
         }
-        let insert = with_keys(&self.insert, self.columns, keys)
+        let length = distinct.first().map_or(0, |vector| vector.len());
+        with_keys(&self.insert, self.columns, keys)
             .bind(numbers)
             .bind(seqs)
             .bind(chunks)
-            .bind(places);
-        let insert = if let Some(of) = self.vector_type {
-            insert.bind(VectorArray { of, vectors: distinct })
-        } else {
-            let length = distinct.first().map_or(0, |vector| vector.len());
-            insert
-                .bind(distinct.concat())
-                .bind(i32::try_from(length).unwrap_or(i32::MAX))
-        };
-        insert.execute(connection).await?;
+            .bind(places)
+            .bind(distinct.concat())
+            .bind(i32::try_from(length).unwrap_or(i32::MAX))
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod growing;
 mod hosted;
 mod migrating;
 mod production;
+mod quality;
 mod searching;
 mod tenants;
 mod testing;

@@ -31,6 +31,38 @@ mod product {
 
 #[allow(clippy::print_stdout, reason = "as on the page")]
 #[rustfmt::skip] // laid out as on the page
+async fn shown(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
+    use blog_post::content_embeddings;
+    use pgai_sea::prelude::*;
+    use pgai_sea::search::{PromptContext, snippet};
+
+    let question = "How do I index a column?";
+    let hits = content_embeddings::Entity::search_text(&embedder, question)
+        .with_neighbours(1, 1) // the chunk before and the chunk after
+        .with_source()
+        .all(&db)
+        .await?;
+    for hit in &hits {
+        let snippet = snippet(&hit.embedding.chunk, question, 200); // at most 200 characters
+        println!("{}: {}", hit.source.title, snippet.to_html());
+        let place = hit.embedding.place_in(&hit.source.content); // bytes, without what the template added
+        println!("{place:?}");
+    }
+
+    // for a language model: numbered passages, at most 3,000 tokens
+    let context = PromptContext::new(3_000).write(&hits, |hit| hit.source.title.clone());
+    let prompt = format!("Answer from these passages, and cite their numbers.\n\n{context}\nQuestion: {question}");
+
+    let first = &hits[0];
+    assert_eq!(first.embedding.place_in(&first.source.content), Some(0..first.source.content.len()));
+    let html = snippet(&first.embedding.chunk, question, 200).to_html();
+    assert_eq!(html, "postgres <mark>indexes</mark> - <mark>How</mark> to <mark>index</mark> <mark>a</mark> <mark>column</mark>");
+    assert!(prompt.contains("[1] postgres indexes\npostgres indexes - How to index a column\n"), "{prompt}");
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "as on the page")]
+#[rustfmt::skip] // laid out as on the page
 async fn by_text(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
     use blog_post::content_embeddings;
     use pgai_sea::prelude::*;
@@ -179,6 +211,7 @@ async fn the_searches_of_the_page() {
         by_text(db(), model768()).await?;
         pages(db(), vector.clone()).await?;
         hybrid(db(), model768()).await?;
+        shown(db(), model768()).await?;
         one_box(db(), model768()).await?;
         plain(db(), vector.clone()).await?;
         explained(db(), vector).await

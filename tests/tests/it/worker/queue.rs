@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use pgai_sea::config::Processing;
+use pgai_sea::migration::prelude::*;
+use pgai_sea::prelude::*;
+use pgai_sea::testing::{FakeEmbedder, embed_all};
 use pgai_sea_tests::on_both_catalogs;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, TransactionTrait};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, EntityTrait, TransactionTrait};
+
+use crate::readme::blog_post::{self, content_embeddings};
+use crate::readme::m0001_search;
 
 use super::support::{Gate, assert_in_sync, posts, queued, run, soon, start, worker};
 
@@ -90,6 +97,43 @@ async fn one_connection_is_enough() {
         soon(async || queued(&test).await == 0).await;
         running.stop().await;
         assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// What the driver remembers of a connection, as the names of types, is the same for whoever has it next.
+#[tokio::test]
+async fn an_application_reads_vectors_on_the_connection_that_the_worker_had() {
+    on_both_catalogs(async |test| {
+        test.execute("create table blog_posts (id serial primary key, title text not null, content text not null)")
+            .await?;
+        m0001_search::Migration.up(&SchemaManager::new(&test.db)).await?;
+        test.execute("insert into blog_posts (title, content) values ('a', 'flour'), ('b', 'water')")
+            .await?;
+        let options = ConnectOptions::new(test.url.clone())
+            .max_connections(1)
+            .sqlx_logging(false)
+            .to_owned();
+        let db = Database::connect(options).await?;
+        let embedder = FakeEmbedder::new(768);
+        assert_eq!(embed_all(&db, &embedder).await?.rows(), 2);
+
+        let stored = content_embeddings::Entity::find().all(&db).await?;
+        assert_eq!(stored[0].embedding.as_slice().len(), 768);
+        let hits = content_embeddings::Entity::search(embedder.vector("flour")).with_vectors();
+        assert!(hits.all(&db).await?.iter().all(|hit| hit.embedding.embedding.is_some()));
+        assert_eq!(content_embeddings::Entity::search_like(1).all(&db).await?.len(), 1);
+        // and the worker on the connection that the application had
+        blog_post::ActiveModel {
+            title: Set("c".to_owned()),
+            content: Set("salt".to_owned()),
+            ..Default::default()
+        }
+        .insert(&db)
+        .await?;
+        assert_eq!(embed_all(&db, &embedder).await?.rows(), 1);
+        assert_eq!(content_embeddings::Entity::find().all(&db).await?.len(), 3);
         Ok(())
     })
     .await;
