@@ -30,7 +30,7 @@ mod template;
 
 pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
-pub use self::own_server::{OwnServer, on_own_server, on_own_servers};
+pub use self::own_server::{OwnServer, measure_on_own_server, on_own_server, on_own_servers};
 pub use self::random::{Random, rounds, seed};
 pub use self::run::{TestResult, measure_on, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;

@@ -24,6 +24,7 @@ use crate::{Catalog, TestDatabase, TestResult};
 pub struct OwnServer {
     dir: TempDir,
     postgres: Mutex<Option<Postgres>>,
+    standby: Mutex<Option<Postgres>>,
     /// The server's port, while it may be reached.
     target: watch::Sender<Option<u16>>,
     /// How often connections fell silent.
@@ -45,6 +46,15 @@ pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &O
     let server = OwnServer::new().await;
     let test = server.database("own", catalog).await;
     if let Err(error) = in_time(body(test, &server).boxed_local()).await {
+        panic!("failed on {catalog}: {error}");
+    }
+}
+
+/// The same for a benchmark, which has no limit of time.
+pub async fn measure_on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
+    let server = OwnServer::new().await;
+    let test = server.database("own", catalog).await;
+    if let Err(error) = body(test, &server).await {
         panic!("failed on {catalog}: {error}");
     }
 }
@@ -71,6 +81,7 @@ impl OwnServer {
         let server = Self {
             dir,
             postgres: Mutex::new(None),
+            standby: Mutex::new(None),
             target,
             silenced,
             port,
@@ -96,6 +107,57 @@ impl OwnServer {
         self.cut();
         let postgres = self.postgres.lock().await.take();
         spawn_blocking(|| drop(postgres)).await.expect("no panic");
+    }
+
+    /// Ends the server as a crash does: it has to recover when it is started again.
+    pub async fn crash(&self) {
+        let file = self.dir.path().join("data/data/postmaster.pid");
+        let file = std::fs::read_to_string(file).expect("a running server");
+        let pid = file.lines().next().expect("its number").to_owned();
+        let killed = tokio::process::Command::new("kill")
+            .args(["-QUIT", &pid])
+            .status()
+            .await;
+        assert!(killed.expect("a program kill").success());
+        self.stop().await;
+    }
+
+    /// Starts a standby that follows the server.
+    pub async fn add_standby(&self) {
+        let dir = self.dir.path().join("standby");
+        let primary = self.postgres.lock().await.take().expect("a running server");
+        let made = spawn_blocking(move || {
+            let standby = primary.standby(dir);
+            (primary, standby)
+        });
+        let (primary, standby) = made.await.expect("no panic");
+        *self.postgres.lock().await = Some(primary);
+        *self.standby.lock().await = Some(standby.expect("a standby"));
+    }
+
+    /// Ends the server, whose standby has all that was committed, for good.
+    pub async fn lose_primary(&self) {
+        self.stop().await;
+    }
+
+    /// Lets connections through to the standby, promoted or not.
+    pub async fn switch(&self) {
+        let standby = self.standby.lock().await.take().expect("a standby");
+        let port = port_of(standby.url());
+        *self.postgres.lock().await = Some(standby);
+        self.target.send_replace(Some(port));
+    }
+
+    /// Makes the standby the primary, before or after the [`switch`](Self::switch).
+    pub async fn promote(&self) {
+        let url = match (&*self.standby.lock().await, &*self.postgres.lock().await) {
+            (Some(standby), _) | (None, Some(standby)) => standby.url().to_owned(),
+            (None, None) => panic!("no standby"),
+        };
+        let db = TestDatabase::connect(url).await.expect("a connection");
+        let promote = sea_orm::ConnectionTrait::execute_unprepared(&db, "select pg_promote()").await;
+        promote.expect("a promotion");
+        db.close().await.expect("no error");
     }
 
     /// Breaks all connections while the server runs on, and lets no new ones through until [`mend`](Self::mend).

@@ -132,7 +132,7 @@ async fn drop_stale<C: ConnectionTrait>(db: &C, stale: Vec<String>) -> Result<()
 }
 
 /// The file of functions that return pgvector's type.
-const RETURNS_VECTOR: &str = "embed";
+pub(super) const RETURNS_VECTOR: &str = "embed";
 
 const CREATE: &str = "create or replace function ai.";
 
@@ -146,7 +146,7 @@ fn own_names() -> impl Iterator<Item = &'static str> {
 
 /// Replaces the functions of these names, and no others: what someone makes by another's name at this moment is an
 /// error then.
-fn create_unless(sql: &str, replaced: &[&str]) -> String {
+pub(super) fn create_unless(sql: &str, replaced: &[&str]) -> String {
     let mut parts = sql.split(CREATE);
     let mut statements = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -164,7 +164,7 @@ fn first_name(text: &str) -> &str {
 }
 
 /// `chunking_none` of `ai.chunking_none()`.
-fn name_of(function: &str) -> &str {
+pub(super) fn name_of(function: &str) -> &str {
     first_name(function.strip_prefix("ai.").unwrap_or(function))
 }
 

@@ -89,6 +89,9 @@ pub enum CatalogError {
         /// The key's columns.
         columns: Vec<String>,
     },
+    /// What an application declares is not understood.
+    #[error("the declarations cannot be read: {0}. Write the file anew, with `pgai_sea::check::declared_json`")]
+    Declarations(#[source] serde_json::Error),
     /// A row of `ai.vectorizer` is not understood.
     #[error("vectorizer {name:?} has a {column} that cannot be read: {source}")]
     Unreadable {

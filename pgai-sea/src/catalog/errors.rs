@@ -96,8 +96,8 @@ impl From<Row> for RecordedError {
                 }
                 PROVIDER_FAILED => "Nothing, unless it lasts: the worker tries again by itself.",
                 INDEX_FAILED => {
-                    "Rows are embedded, and searches are slow. Change what the reason speaks of: the worker then builds \
-                     the index."
+                    "Rows are embedded, and searches are slow. Change what the reason speaks of: the worker then \
+                     builds the index."
                 }
                 _ => "Change what the reason speaks of: the worker then goes on by itself.",
             },

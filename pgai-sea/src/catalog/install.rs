@@ -189,23 +189,25 @@ async fn create_vector<C: ConnectionTrait>(db: &C, schema: Option<&str>) -> Resu
     Ok(())
 }
 
+/// The table that makes the schema ours.
+pub(super) const REGISTER: &str = "create table ai.pgai_sea_migration
+( version int primary key
+, applied_at timestamptz not null default now()
+, functions text[] not null
+)";
+
+/// Marks the schema as ours to drop.
+pub(super) const COMMENT: &str = "comment on schema ai is 'vectorizers, installed by pgai-sea'";
+
 /// The schema, and in it the table that makes it ours.
 async fn create_schema<C: ConnectionTrait>(db: &C, schema: bool) -> Result<(), CatalogError> {
     if !schema {
         db.execute_unprepared("CREATE SCHEMA ai").await?;
     }
-    db.execute_unprepared(
-        "CREATE TABLE ai.pgai_sea_migration
-         ( version int PRIMARY KEY
-         , applied_at timestamptz NOT NULL DEFAULT now()
-         , functions text[] NOT NULL
-         );",
-    )
-    .await?;
+    db.execute_unprepared(REGISTER).await?;
     // The comment marks the schema as ours to drop. One that was there before stays.
     if !schema {
-        db.execute_unprepared("COMMENT ON SCHEMA ai IS 'vectorizers, installed by pgai-sea'")
-            .await?;
+        db.execute_unprepared(COMMENT).await?;
     }
     Ok(())
 }

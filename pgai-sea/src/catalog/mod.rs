@@ -54,11 +54,14 @@ mod pinned;
 mod presence;
 pub(crate) mod schedule;
 mod schema;
+#[cfg(feature = "cli")]
+pub(crate) mod script;
 mod search_path;
 mod status;
 mod uninstall;
 mod upgrade;
 mod vectorizer;
+mod verify;
 mod wait;
 
 pub use self::error::CatalogError;
@@ -69,6 +72,7 @@ pub use self::schedule::{pause, resume};
 pub use self::status::{Count, Coverage, StatusError, VectorizerState, VectorizerStatus, status, statuses};
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
+pub use self::verify::{Damage, verify};
 pub use self::wait::{WaitError, wait_until_embedded};
 pub use crate::vectorizer::VectorizerRef;
 

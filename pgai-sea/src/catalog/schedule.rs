@@ -9,8 +9,8 @@ use crate::sql::Call;
 pub(crate) const PAUSE: &str = "disable_vectorizer_schedule";
 pub(crate) const RESUME: &str = "enable_vectorizer_schedule";
 
-/// Makes workers skip a vectorizer until it is [resumed](resume). Changes are still queued, and searches go on. A worker
-/// sees it within five seconds, and finishes the batches in hand.
+/// Makes workers skip a vectorizer until it is [resumed](resume). Changes are still queued, and searches go on.
+/// A worker sees it within five seconds, and finishes the batches in hand.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! How far vectorizers are: what waits, what is done, how fast it goes, and what keeps workers from it. Large tables are
-//! not counted but estimated.
+//! How far vectorizers are: what waits, what is done, how fast it goes, and what keeps workers from it. Large tables
+//! are not counted but estimated.
 
 mod advice;
 mod counting;

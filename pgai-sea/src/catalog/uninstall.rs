@@ -34,46 +34,44 @@ pub async fn uninstall<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<
         return Err(CatalogError::InUse { vectorizers });
     }
 
-    // They go at once, as they use one another.
-    let functions: Option<String> = scalar(
-        &transaction,
-        "SELECT string_agg(DISTINCT to_regprocedure(f)::text, ', ')
-         FROM (SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1) m CROSS JOIN \
-         unnest(m.functions) f",
-    )
-    .await?;
-    // They use the functions.
-    let policies: Option<String> = scalar(
-        &transaction,
-        "SELECT string_agg(format('DROP POLICY %I ON %s', p.polname, p.polrelid::regclass), '; ')
-         FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'ai'::regnamespace",
-    )
-    .await?;
-    transaction.execute_unprepared(&policies.unwrap_or_default()).await?;
-    transaction
-        .execute_unprepared("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors")
-        .await?;
-    if let Some(functions) = functions {
-        transaction
-            .execute_unprepared(&format!("DROP FUNCTION {functions}"))
-            .await?;
-    }
-    transaction
-        .execute_unprepared(
-            "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress,
-                 ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.pgai_lib_version,
-                 ai.pgai_sea_migration, ai.vectorizer",
-        )
-        .await?;
-
-    let ours = "SELECT obj_description('ai'::regnamespace, 'pg_namespace') IS NOT DISTINCT FROM \
-                'vectorizers, installed by pgai-sea'
-         AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
-             AND refobjid = 'ai'::regnamespace)";
-    if scalar(&transaction, ours).await? {
-        transaction.execute_unprepared("DROP SCHEMA ai").await?;
+    for statement in statements(&transaction).await? {
+        transaction.execute_unprepared(&statement).await?;
     }
     path.restore(&transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
+
+/// What removes the schema, once there are no vectorizers.
+pub(super) async fn statements<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, CatalogError> {
+    // they use the functions
+    let policies = "SELECT coalesce(array_agg(format('DROP POLICY %I ON %s', p.polname, p.polrelid::regclass)), '{}')
+         FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'ai'::regnamespace
+         AND (c.relname IN ('vectorizer', '_vectorizer_errors') OR c.relname ^@ 'vectorizer_worker_')";
+    let mut statements: Vec<String> = scalar(db, policies).await?;
+    statements.push("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors".to_owned());
+    // they go at once, as they use one another
+    let functions = "SELECT string_agg(DISTINCT to_regprocedure(f)::text, ', ')
+         FROM (SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1) m CROSS JOIN \
+         unnest(m.functions) f";
+    if let Some(functions) = scalar::<C, Option<String>>(db, functions).await? {
+        statements.push(format!("DROP FUNCTION {functions}"));
+    }
+    statements.push(TABLES.to_owned());
+    statements.push(SCHEMA.to_owned());
+    Ok(statements)
+}
+
+const TABLES: &str = "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress, \
+     ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.pgai_lib_version, \
+     ai.pgai_sea_migration, ai.vectorizer";
+
+/// The schema goes if it was made by an install and nothing of others is in it.
+const SCHEMA: &str = "DO $$ BEGIN
+    IF obj_description('ai'::regnamespace, 'pg_namespace') IS NOT DISTINCT FROM 'vectorizers, installed by pgai-sea'
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
+           AND refobjid = 'ai'::regnamespace)
+    THEN
+        DROP SCHEMA ai;
+    END IF;
+END $$";

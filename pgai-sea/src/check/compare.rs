@@ -13,6 +13,8 @@ use crate::entity::{Declaration, DeclaredDestination};
 /// A declaration, with what only the database knows of it.
 pub(super) struct Declared {
     pub(super) declaration: &'static Declaration,
+    /// Whether it names provider and model.
+    pub(super) gives_embedding: bool,
     /// See [`place`].
     pub(super) schema: Option<String>,
     pub(super) options: Options,
@@ -87,18 +89,17 @@ pub(super) fn all(declared: &[Declared], vectorizers: &[Present], scope: Scope) 
     }
     let mut findings = Vec::new();
     for (one, partner) in declared.iter().zip(&partners) {
-        let declaration = one.declaration;
         match partner {
-            None => findings.push(Finding::about(declaration, None, Problem::Missing)),
+            None => findings.push(Finding::about(one, None, Problem::Missing)),
             Some(present) => findings.extend(
                 differences(one, present)
                     .into_iter()
-                    .map(|problem| Finding::about(declaration, Some(&present.vectorizer), problem)),
+                    .map(|problem| Finding::about(one, Some(&present.vectorizer), problem)),
             ),
         }
         if let Some(error) = &one.refused {
             let vectorizer = partner.map(|present| &present.vectorizer);
-            findings.push(Finding::about(declaration, vectorizer, Problem::Refused(error.clone())));
+            findings.push(Finding::about(one, vectorizer, Problem::Refused(error.clone())));
         }
     }
     let may_be_extra = |present: &Present| {

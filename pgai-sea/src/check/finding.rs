@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::compare::Declared;
 use crate::catalog::Vectorizer;
 use crate::config::{ConfigError, Destination};
 use crate::entity::Declaration;
@@ -67,6 +68,8 @@ pub struct Finding {
     pub problem: Problem,
     /// Whether the vectorizer that is there writes into a column of its source. Only the application drops that.
     pub(super) writes_column: bool,
+    /// Whether the declaration names provider and model.
+    pub(super) gives_embedding: bool,
 }
 
 /// What is wrong.
@@ -148,15 +151,17 @@ impl Finding {
     pub(super) fn not_installed() -> Self {
         Self {
             declaration: None,
+            gives_embedding: false,
             vectorizer: None,
             problem: Problem::NotInstalled,
             writes_column: false,
         }
     }
 
-    pub(super) fn about(declaration: &'static Declaration, vectorizer: Option<&Vectorizer>, problem: Problem) -> Self {
+    pub(super) fn about(declared: &Declared, vectorizer: Option<&Vectorizer>, problem: Problem) -> Self {
         Self {
-            declaration: Some(declaration),
+            declaration: Some(declared.declaration),
+            gives_embedding: declared.gives_embedding,
             vectorizer: vectorizer.map(|vectorizer| vectorizer.name.clone()),
             problem,
             writes_column: vectorizer.is_some_and(writes_column),
@@ -166,6 +171,7 @@ impl Finding {
     pub(super) fn extra(vectorizer: &Vectorizer, source: String) -> Self {
         Self {
             declaration: None,
+            gives_embedding: false,
             vectorizer: Some(vectorizer.name.clone()),
             problem: Problem::Extra { source },
             writes_column: writes_column(vectorizer),

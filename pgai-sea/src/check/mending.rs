@@ -67,10 +67,7 @@ impl Finding {
         let Some(declaration) = self.declaration else {
             return String::new();
         };
-        let embedding = match (declaration.vectorizer)().get_embedding() {
-            Some(_) => "",
-            None => ".embedding(..)",
-        };
+        let embedding = if self.gives_embedding { "" } else { ".embedding(..)" };
         format!(
             "manager.create_vectorizer({}::Entity::vectorizer(){embedding}).await?;",
             declaration.module

@@ -13,6 +13,9 @@
 //! # }
 //! ```
 //!
+//! To check a database without compiling the application, in a pipeline say, let the application write what it declares
+//! to a file ([`declared_json`]), and run `pgai-sea check vectorizers.json -d $DATABASE_URL`.
+//!
 //! The check compares the source table, the loaded column, the destination, the view and the dimensions. It compares
 //! `embedding`, `chunking`, `formatting` and `indexing` where the attribute has them, with the database's defaults for
 //! what such an option leaves out. What the attribute does not have may be anything.
@@ -21,6 +24,7 @@
 //! finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
 
 mod compare;
+mod file;
 mod finding;
 mod mending;
 mod options;
@@ -28,10 +32,12 @@ mod renames;
 
 use sea_orm::ConnectionTrait;
 
+pub use self::file::{check_declared, declared_json};
 pub use self::finding::{Aspect, Finding, Findings, Problem};
 
 use crate::catalog::{self, CatalogError};
 use crate::entity::{Declaration, declarations};
+use crate::vectorizer::CreateVectorizer;
 
 /// Compares what the program's entities declare with the vectorizers of a database, both ways. Changes nothing.
 ///
@@ -41,7 +47,8 @@ use crate::entity::{Declaration, declarations};
 ///
 /// The database's, and [`CatalogError::Unreadable`] for a vectorizer that this version does not understand.
 pub async fn check<C: ConnectionTrait>(db: &C) -> Result<Findings, CatalogError> {
-    findings(db, &declarations(), Scope::Database).await
+    let given = declarations().into_iter().map(Given::from).collect();
+    findings(db, given, Scope::Database).await
 }
 
 /// As [`check`], only for the entities in `module`, a path as `module_path!()` gives it. Vectorizers of other tables
@@ -55,8 +62,8 @@ pub async fn check_module<C: ConnectionTrait>(db: &C, module: &str) -> Result<Fi
         let rest = declaration.module.strip_prefix(module);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    let declarations: Vec<_> = declarations().into_iter().filter(inside).collect();
-    findings(db, &declarations, Scope::DeclaredTables).await
+    let given = declarations().into_iter().filter(inside).map(Given::from).collect();
+    findings(db, given, Scope::DeclaredTables).await
 }
 
 /// Whose undeclared vectorizers are findings.
@@ -66,11 +73,22 @@ enum Scope {
     DeclaredTables,
 }
 
-async fn findings<C: ConnectionTrait>(
-    db: &C,
-    declarations: &[&'static Declaration],
-    scope: Scope,
-) -> Result<Findings, CatalogError> {
+/// A declaration, and what it builds.
+struct Given {
+    declaration: &'static Declaration,
+    create: CreateVectorizer,
+}
+
+impl From<&'static Declaration> for Given {
+    fn from(declaration: &'static Declaration) -> Self {
+        Self {
+            declaration,
+            create: (declaration.vectorizer)(),
+        }
+    }
+}
+
+async fn findings<C: ConnectionTrait>(db: &C, given: Vec<Given>, scope: Scope) -> Result<Findings, CatalogError> {
     let mut found = Vec::new();
     let mut vectorizers = Vec::new();
     if catalog::has_catalog(db).await? {
@@ -80,15 +98,15 @@ async fn findings<C: ConnectionTrait>(
             today: names.remove(&vectorizer.id),
             vectorizer,
         }));
-    } else if !declarations.is_empty() {
+    } else if !given.is_empty() {
         found.push(Finding::not_installed());
     }
     let mut declared = Vec::new();
-    for declaration in declarations {
-        let create = (declaration.vectorizer)();
+    for Given { declaration, create } in given {
         let refused = create.check_given().err();
         declared.push(compare::Declared {
             declaration,
+            gives_embedding: create.get_embedding().is_some(),
             schema: compare::place(db, declaration).await?,
             // what the builder refuses, the database's functions may not take either
             options: if vectorizers.is_empty() || refused.is_some() {

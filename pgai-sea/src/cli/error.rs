@@ -46,6 +46,17 @@ pub(super) enum CliError {
         /// `posts is failing`.
         vectorizers: Vec<String>,
     },
+    /// A check found something.
+    #[error("{0} found: the lines above say what, and how to mend it")]
+    Found(usize),
+    /// A file cannot be read.
+    #[error("{file} cannot be read: {error}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// There is nothing to try again.
     #[error("vectorizer {vectorizer}: no row with the key {key} has failed. `pgai-sea failed list` shows keys")]
     NothingFailed {

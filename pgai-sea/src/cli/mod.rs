@@ -3,6 +3,7 @@
 mod address;
 mod allowance;
 mod bar;
+mod check;
 mod database;
 mod error;
 mod errors;
@@ -14,6 +15,7 @@ mod managed_tables;
 mod pause;
 mod retry;
 mod status;
+mod uninstall;
 mod worker;
 
 use std::process::ExitCode;
@@ -48,6 +50,11 @@ struct Cli {
 enum Command {
     /// Install the `ai` schema, or bring an older one up to date; pgai's own is left as it is.
     Install(install::Install),
+    /// Remove the `ai` schema. Refuses while vectorizers exist, unless told to drop them.
+    Uninstall(uninstall::Uninstall),
+    /// Look for what is broken in the database, and compare it with what an application declares. Exits with 1 if it
+    /// finds something.
+    Check(check::Check),
     /// Embed what is queued, and keep on.
     Worker(worker::WorkerCommand),
     /// List the rows that were given up, or queue them again.
@@ -70,6 +77,8 @@ impl Cli {
     async fn run(self) -> Result<(), CliError> {
         match self.command {
             Command::Install(install) => install.run().await,
+            Command::Uninstall(uninstall) => uninstall.run().await,
+            Command::Check(check) => check.run().await,
             Command::Worker(worker) => worker.run().await,
             Command::Failed(failed) => failed.run().await,
             Command::Status(status) => status.run().await,

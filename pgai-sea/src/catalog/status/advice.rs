@@ -14,9 +14,9 @@ pub(super) fn advice(status: &VectorizerStatus, backlog: Option<&Backlog>) -> Op
         "The worker then goes on by itself."
     };
     match status.state {
-        VectorizerState::InSync | VectorizerState::Working => None,
+        // what cannot be read says it in its error
+        VectorizerState::InSync | VectorizerState::Working | VectorizerState::Unreadable => None,
         VectorizerState::Paused => Some(format!("`pgai-sea resume {name}` lets workers serve it again.")),
-        VectorizerState::Unreadable => None, // the error says it
         VectorizerState::Failing => Some(format!(
             "Change what the error speaks of. {again} `pgai-sea errors {name}` lists earlier errors."
         )),

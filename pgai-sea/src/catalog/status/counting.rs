@@ -37,7 +37,8 @@ pub(super) struct Backlog {
 /// How much waits, since when, and for what.
 pub(super) async fn backlog<C: ConnectionTrait>(db: &C, queue: &Relation) -> Result<Backlog, DbErr> {
     let sql = format!(
-        "SELECT count(*), min(queued_at), count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due AND loading_retries = 0),
+        "SELECT count(*), min(queued_at), count(*) FILTER (WHERE due),
+                count(*) FILTER (WHERE NOT due AND loading_retries = 0),
                 min(loading_retry_after) FILTER (WHERE NOT due AND loading_retries > 0)
          FROM (SELECT queued_at, loading_retries, loading_retry_after,
                       coalesce(loading_retry_after < clock_timestamp(), true) AS due FROM {} LIMIT $1) q",

@@ -100,8 +100,8 @@ pub(super) async fn why_unreadable<C: ConnectionTrait>(
         let role: String = scalar(db, "SELECT current_user::text").await?;
         let (schema, role) = (quote_identifier(schema), quote_identifier(&role));
         return Ok(Some(format!(
-            "its queue {queue} is no table, or this role may not read it: run `GRANT USAGE ON SCHEMA {schema} TO {role}; \
-             GRANT SELECT ON {queue} TO {role}`"
+            "its queue {queue} is no table, or this role may not read it: run `GRANT USAGE ON SCHEMA {schema} TO \
+             {role}; GRANT SELECT ON {queue} TO {role}`"
         )));
     }
     let (schema, table) = (&vectorizer.source_schema, &vectorizer.source_table);

@@ -58,6 +58,29 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// A copy of `primary`, which runs at `port`, in `dir`. A server on it follows the primary until it is promoted.
+    pub(crate) fn standby(installation: &Installation, dir: &Path, primary: &Self, port: u16) -> Result<Self> {
+        let cluster = Self::owned(installation, dir.to_owned(), true)?;
+        if !cluster.data().is_dir() {
+            let password = primary.password()?;
+            let mut copy = installation.command(&installation.program("pg_basebackup"), &cluster.dir);
+            copy.args([
+                "--host=127.0.0.1",
+                "--username=postgres",
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+            ])
+            .arg(format!("--port={port}"))
+            .arg(option("--pgdata=", &cluster.data()))
+            .env("PGPASSWORD", &password);
+            installation.run("pg_basebackup", &mut copy)?;
+            let file = cluster.dir.join(PASSWORD);
+            fs::write(&file, password).map_err(Error::io("write", &file))?;
+            installation.account.own(&file)?;
+        }
+        Ok(cluster)
+    }
+
     /// PostgreSQL's data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.join(DATA)

@@ -137,6 +137,20 @@ impl Postgres {
         Self::started(&installation, || Cluster::kept(&installation, dir.as_ref()))
     }
 
+    /// A standby of this server, which has to have been started with [`with_data_dir`](Self::with_data_dir), in a new
+    /// directory. It follows until it is promoted: `select pg_promote()`.
+    ///
+    /// # Errors
+    ///
+    /// That this server was not started here ([`Error::NotStarted`](crate::Error::NotStarted)), and those of
+    /// [`with_data_dir`](Self::with_data_dir).
+    pub fn standby(&self, dir: impl AsRef<Path>) -> Result<Self> {
+        let primary = self.server.as_ref().ok_or(crate::Error::NotStarted)?;
+        let installation = Installation::fetched(self.version)?;
+        let cluster = || Cluster::standby(&installation, dir.as_ref(), primary.cluster(), primary.port);
+        Self::started(&installation, cluster)
+    }
+
     /// The address of the maintenance database, as the superuser (with `DATABASE_URL`, exactly that).
     pub fn url(&self) -> &str {
         self.url.as_str()

@@ -66,6 +66,11 @@ impl Server {
         })
     }
 
+    /// What it runs on.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// The superuser's password.
     pub(crate) fn password(&self) -> Result<String> {
         self.cluster.password()
@@ -139,7 +144,10 @@ impl Server {
         };
         let mut lines = file.lines().map(str::trim);
         let ours = lines.nth(3).is_some_and(|port| port == self.port.to_string());
-        ours && lines.nth(3).is_some_and(|status| status == "ready")
+        // a standby says so by this name
+        ours && lines
+            .nth(3)
+            .is_some_and(|status| ["ready", "standby"].contains(&status))
     }
 
     fn log(&self) -> String {

@@ -9,12 +9,16 @@
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
 //! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
+//!
+//! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
+//! goes wrong.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
 mod claims;
 mod clients;
 mod local;
+mod soak;
 mod table;
 mod waking;
 mod writes;
@@ -38,12 +42,18 @@ struct Plan {
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
-    if let Some(subject) = arguments.next_if(|argument| ["waking", "local"].contains(&argument.as_str())) {
+    if arguments.peek().is_some_and(|argument| argument == "worker") {
+        // the soak's workers are this program again
+        pgai_sea::__main().await;
+        return;
+    }
+    if let Some(subject) = arguments.next_if(|argument| ["waking", "local", "soak"].contains(&argument.as_str())) {
         let rounds = arguments
             .next()
             .map_or(5, |rounds| rounds.parse().expect("a number of rounds"));
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
+            "soak" => soak::soak(rounds as u64).await,
             _ => local::local(rounds).await,
         };
     }

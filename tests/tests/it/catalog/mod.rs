@@ -18,14 +18,14 @@ mod privileges;
 mod reading;
 mod refusals;
 mod release;
-mod releases;
+pub(crate) mod releases;
 mod renames;
 mod replicas;
 mod status;
 mod tenants;
 mod tracking;
 mod triggers;
-mod upgrade;
+pub(crate) mod upgrade;
 mod waiting;
 mod waits;
 

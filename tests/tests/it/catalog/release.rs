@@ -180,3 +180,26 @@ async fn others_refresh_and_release_for_the_owner() {
     })
     .await;
 }
+
+/// Only the view over the table of embeddings has all columns, as pgai's has. Without one, what the vectorizer does not read
+/// is free.
+#[tokio::test]
+async fn a_column_that_is_not_read_is_free_where_there_is_no_view() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        vectorize(
+            &test,
+            "blog",
+            ", destination => ai.destination_column('vector'), chunking => ai.chunking_none()",
+        )
+        .await?;
+        test.execute("alter table blog alter column views type bigint").await?;
+        let error = test
+            .execute("alter table blog alter column content type varchar(9)")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("cannot alter type"), "{error}");
+        Ok(())
+    })
+    .await;
+}

@@ -77,7 +77,7 @@ async fn without_vectorizers_an_upgrade_is_a_fresh_install() {
 }
 
 /// Foreign keys' own triggers are named by numbers.
-pub(super) fn same(upgraded: &Snapshot, fresh: &Snapshot) {
+pub(crate) fn same(upgraded: &Snapshot, fresh: &Snapshot) {
     let named = |line: &str| !line.contains("\"RI_ConstraintTrigger_");
     assert_eq!(upgraded.added_since(fresh).only(named).to_string(), "");
     assert_eq!(fresh.added_since(upgraded).only(named).to_string(), "");

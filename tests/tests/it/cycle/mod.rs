@@ -8,4 +8,5 @@ mod listen;
 mod migrations;
 mod operating;
 mod python_worker;
+mod schema_commands;
 mod worker_command;

@@ -363,20 +363,32 @@ async fn a_row_is_tried_again_by_its_key() {
                 select 'a, b', 'x', i, 'embedding' from generate_series(1, 3) i;
              insert into ai._vectorizer_q_failed_2 (word, failure_step) values ('{\"a\": 1}', 'embedding');
              insert into ai._vectorizer_q_2 (word, loading_retries, loading_retry_after)
-                select w, 2, date_trunc('milliseconds', now()) + interval '1 hour' from unnest(array['later', 'latest']) w;
+                select w, 2, date_trunc('milliseconds', now()) + interval '1 hour' from
+                unnest(array['later', 'latest']) w;
              insert into ai._vectorizer_q_2 (word, loading_retries, loading_retry_after)
                 values ('held', 1, date_trunc('milliseconds', now()) + interval '1 hour 137 microseconds')",
         )
         .await?;
         let keys = async |sql: &str| test.values::<String>(sql).await;
-        let output = said(&test, &["retry", "parts", "--key", r#"{"kind": "a, b", "code": "x", "id": 2}"#]).await;
+        let output = said(
+            &test,
+            &["retry", "parts", "--key", r#"{"kind": "a, b", "code": "x", "id": 2}"#],
+        )
+        .await;
         assert!(output.starts_with("parts: 1 rows that were given up"), "{output}");
-        assert_eq!(keys("select concat(kind, code, id) from ai._vectorizer_q_1").await?, ["a, bx    2"]);
+        assert_eq!(
+            keys("select concat(kind, code, id) from ai._vectorizer_q_1").await?,
+            ["a, bx    2"]
+        );
         // as `failed list` prints it
         let listed = said(&test, &["failed", "list", "-i", "parts", "--json", "--limit", "1"]).await;
         let listed: Value = serde_json::from_str(listed.trim())?;
         said(&test, &["retry", "parts", "--key", &listed["key"].to_string()]).await;
-        assert_eq!(test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1").await?, 1);
+        assert_eq!(
+            test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1")
+                .await?,
+            1
+        );
         // a text that looks like a key of several columns
         said(&test, &["retry", "words", "--key", "later", "--key", r#"{"a": 1}"#]).await;
         let due = "select word from ai._vectorizer_q_2 where loading_retry_after is null order by 1";
@@ -386,13 +398,20 @@ async fn a_row_is_tried_again_by_its_key() {
         assert!(!output.status.success() && complaint.contains("unknown"), "{complaint}");
         let output = run(&test, &["retry", "parts", "--key", "7"]).await;
         let complaint = String::from_utf8(output.stderr)?;
-        assert!(!output.status.success() && complaint.contains("kind, code, id"), "{complaint}");
+        assert!(
+            !output.status.success() && complaint.contains("kind, code, id"),
+            "{complaint}"
+        );
         // all that has failed, and nothing that a worker holds
         let output = said(&test, &["retry", "words"]).await;
         assert!(output.contains("1 that waited"), "{output}");
         assert_eq!(keys(due).await?, ["later", "latest", r#"{"a": 1}"#]);
         said(&test, &["retry", "parts"]).await;
-        assert_eq!(test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1").await?, 0);
+        assert_eq!(
+            test.value::<i64>("select count(*) from ai._vectorizer_q_failed_1")
+                .await?,
+            0
+        );
         Ok(())
     })
     .await;

@@ -259,3 +259,17 @@ async fn from_a_table_to_a_column_and_back() {
     })
     .await;
 }
+
+/// The file says what the entities say.
+#[tokio::test]
+async fn a_file_of_declarations_is_checked_as_the_entities_are() {
+    on_both_catalogs(async |test| {
+        let declared = pgai_sea::check::declared_json();
+        let of_file = pgai_sea::check::check_declared(&test.db, &declared).await?;
+        let of_entities = pgai_sea::check(&test.db).await?;
+        assert!(!of_entities.is_empty());
+        assert_eq!(of_file.to_string(), of_entities.to_string());
+        Ok(())
+    })
+    .await;
+}

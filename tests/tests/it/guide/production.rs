@@ -2,11 +2,14 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::Provider;
 use pgai_sea_tests::{Catalog, TestResult, on_catalog};
 use sea_orm::DatabaseConnection;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
 use crate::pages::Page;
@@ -33,21 +36,20 @@ async fn run(db: DatabaseConnection, shutdown: impl Future<Output = ()>) -> Test
     Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "as on the page")]
+#[allow(clippy::print_stderr, reason = "as on the page")]
 async fn watch(db: DatabaseConnection) -> TestResult {
     use pgai_sea::catalog;
 
-    for vectorizer in catalog::vectorizers(&db).await? {
-        let status = catalog::status(&db, &vectorizer).await?;
-        println!(
-            "{}: waiting since {:?}, {:?} given up",
-            status.name, status.oldest_pending, status.failed
-        );
+    for status in catalog::statuses(&db).await? {
+        if status.state.needs_attention() {
+            let reason = status.error.map(|error| error.message).unwrap_or_default();
+            eprintln!("{} is {}: {reason}", status.name, status.state);
+        }
     }
 
-    for vectorizer in catalog::vectorizers(&db).await? {
-        let status = catalog::status(&db, &vectorizer).await?;
+    for status in catalog::statuses(&db).await? {
         assert_eq!((status.oldest_pending, status.failed), (None, Some(0)), "{status:?}");
+        assert_eq!(status.state, catalog::VectorizerState::InSync);
     }
     Ok(())
 }
@@ -85,20 +87,57 @@ async fn the_worker_of_the_page() {
     .await;
 }
 
+fn pgai_sea(arguments: &[String]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
+    command
+        .args(arguments)
+        .env("OPENAI_API_KEY", "of nobody")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// A worker that listens, on a port that is free here, until it is ready.
+async fn runs_on(arguments: &[String], listen: usize) -> TestResult {
+    let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+    let mut arguments = arguments.to_vec();
+    arguments[listen + 1] = format!("127.0.0.1:{port}");
+    let mut worker = pgai_sea(&arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    loop {
+        assert!(worker.try_wait()?.is_none(), "{arguments:?} ended");
+        let mut answer = String::new();
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await {
+            stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
+            stream.read_to_string(&mut answer).await?;
+        }
+        if answer.contains(" 200 ") {
+            worker.kill().await?;
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn the_commands_of_the_page() {
     on_catalog(Catalog::Bare, async |test| {
         super::posts(&test).await?;
+        test.execute("update ai.vectorizer set name = 'blog'").await?; // as on the page
         let commands = PAGE.commands(&test.url);
-        assert_eq!(commands.len(), 4, "{commands:?}");
+        assert_eq!(commands.len(), 9, "{commands:?}");
         for mut arguments in commands {
-            if arguments[0] == "worker" {
-                arguments.push("--once".to_owned()); // the page says that it would run on otherwise
+            // the page says that it would run on otherwise
+            if let Some(listen) = arguments.iter().position(|argument| argument == "--listen") {
+                runs_on(&arguments, listen).await?;
+                continue;
+            } else if arguments[0] == "worker" {
+                arguments.push("--once".to_owned());
             }
-            let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
             // nothing is left to embed
-            command.args(&arguments).env("OPENAI_API_KEY", "of nobody");
-            let output = command.stdin(Stdio::null()).output().await?;
+            let output = pgai_sea(&arguments).output().await?;
             let errors = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{arguments:?}: {errors}");
         }

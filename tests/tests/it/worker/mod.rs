@@ -8,6 +8,7 @@ mod budget;
 mod configured;
 mod events;
 mod failed;
+mod failover;
 mod hidden;
 mod indexing;
 mod interleaving;

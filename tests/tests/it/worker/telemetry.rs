@@ -51,6 +51,18 @@ fn points(exporter: &InMemoryMetricExporter) -> BTreeMap<String, Vec<(Attributes
                         .map(|point| (attributes(point.attributes()), point.value() as f64)),
                 );
             }
+            AggregatedMetrics::F64(MetricData::Gauge(data)) => {
+                points.extend(
+                    data.data_points()
+                        .map(|point| (attributes(point.attributes()), point.value())),
+                );
+            }
+            AggregatedMetrics::U64(MetricData::Gauge(data)) => {
+                points.extend(
+                    data.data_points()
+                        .map(|point| (attributes(point.attributes()), point.value() as f64)),
+                );
+            }
             other => panic!("{}: {other:?}", metric.name()),
         }
     }
@@ -160,3 +172,62 @@ async fn requests_have_the_names_of_the_semantic_conventions() {
 
 /// What the provider counts in the three texts.
 const TOKENS: u64 = 6;
+
+/// The gauges of a vectorizer, as OpenTelemetry collects them.
+#[tokio::test]
+async fn queues_are_gauges() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(&format!(
+            "create table posts (id int primary key, body text);
+             insert into posts select i, 'text ' || i from generate_series(1, 3) i;
+             select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('model', {DIMENSIONS}));
+             select ai.disable_vectorizer_schedule(1)"
+        ))
+        .await?;
+        let exporter = InMemoryMetricExporter::default();
+        let meter = SdkMeterProvider::builder()
+            .with_reader(PeriodicReader::builder(exporter.clone()).build())
+            .build();
+        let subscriber = tracing_subscriber::registry().with(MetricsLayer::new(meter.clone()));
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+        let guard = tracing::subscriber::set_default(subscriber);
+        let (looked, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        Worker::new(test.db.clone())
+            .observe_every(std::time::Duration::from_secs(1))
+            .on_event(move |event| {
+                if let pgai_sea::worker::Event::Observed(statuses) = event {
+                    looked.send(statuses.len()).ok();
+                }
+            })
+            .run_until(heard.recv())
+            .await?;
+        drop(guard);
+        meter.force_flush()?;
+        let points = points(&exporter);
+        let value = |name: &str, more: &[(&str, &str)]| {
+            let is_it = |attributes: &Attributes| {
+                let mut wanted = more.iter().chain(&[("pgai_sea.vectorizer", "tested")]);
+                wanted.all(|(name, value)| attributes.get(*name).is_some_and(|its| its == value))
+            };
+            points[name]
+                .iter()
+                .find(|(attributes, _)| is_it(attributes))
+                .map(|(_, value)| *value)
+        };
+        assert_eq!(value("pgai_sea.queue.rows", &[]), Some(3.0), "{points:?}");
+        assert_eq!(value("pgai_sea.queue.due_rows", &[]), Some(3.0));
+        assert!(value("pgai_sea.queue.oldest_age", &[]) > Some(0.0));
+        assert_eq!(value("pgai_sea.rows_given_up", &[]), Some(0.0));
+        assert_eq!(value("pgai_sea.source.rows", &[]), Some(3.0));
+        assert_eq!(value("pgai_sea.source.embedded_rows", &[]), Some(0.0));
+        let state = |name| value("pgai_sea.vectorizer.state", &[("pgai_sea.vectorizer.state.name", name)]);
+        assert_eq!(
+            (state("paused"), state("in sync")),
+            (Some(1.0), Some(0.0)),
+            "{points:?}"
+        );
+        Ok(())
+    })
+    .await;
+}
