@@ -25,7 +25,8 @@ pub(crate) async fn drop_leftovers<C: ConnectionTrait>(db: &C, source: Option<St
              CROSS JOIN LATERAL (
                  SELECT EXISTS (
                      SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                     WHERE c.oid = pg_catalog.to_regclass($1)::oid AND n.nspname = v.source_schema AND c.relname = v.source_table
+                     WHERE c.oid = pg_catalog.to_regclass($1)::oid AND n.nspname = v.source_schema AND c.relname =
+                         v.source_table
                  ) AND pg_catalog.to_regprocedure('ai._vectorizer_drop_leftovers(name,name)') IS NULL AS made_again
              ) s
              WHERE NOT EXISTS (

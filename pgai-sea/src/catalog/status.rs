@@ -30,8 +30,8 @@ use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::Destination;
 use crate::sql::{qualified, quote_identifier};
 
-/// A table that somebody has locked is not waited for, and a large one not read for ever. Nobody's functions and operators
-/// are found but PostgreSQL's own.
+/// A table that somebody has locked is not waited for, and a large one not read for ever. Nobody's functions and
+/// operators are found but PostgreSQL's own.
 const LIMITS: &str = "SELECT pg_catalog.set_config('lock_timeout', '2s', true),
     pg_catalog.set_config('statement_timeout', '15s', true),
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";

@@ -180,7 +180,8 @@ mod tests {
             "ai.f(vectorizer_id => (SELECT v.id FROM ai.vectorizer v \
              WHERE v.config -> 'destination'::text ->> 'embedding_column'::text = $2 \
              AND v.source_table = $1 AND v.source_schema = (SELECT n.nspname FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident($1))::pg_catalog.oid)), \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = \
+             pg_catalog.to_regclass(pg_catalog.quote_ident($1))::pg_catalog.oid)), \
              text => $3)"
         );
         assert_eq!(values.len(), 3);

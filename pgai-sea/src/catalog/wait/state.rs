@@ -28,7 +28,8 @@ JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
 LEFT JOIN LATERAL (
     SELECT n.nspname, o.oprname
     FROM pg_catalog.pg_index i
-    CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::int2[]), pg_catalog.unnest(i.indclass::oid[])) AS k (attnum, opclass)
+    CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::int2[]), pg_catalog.unnest(i.indclass::oid[])) AS k
+        (attnum, opclass)
     JOIN pg_catalog.pg_opclass c ON c.oid = k.opclass
     JOIN pg_catalog.pg_am am ON am.oid = c.opcmethod AND am.amname = 'btree'
     JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily

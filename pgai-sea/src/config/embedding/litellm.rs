@@ -1,8 +1,10 @@
 //! The providers that LiteLLM reaches: `ai.embedding_litellm`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Embedding, Tag, check_json, check_model, check_texts};
+use super::{Embedding, Tag, check_json, check_model, check_texts, without_user};
 use crate::config::{ConfigError, Other};
 use crate::sql::Call;
 
@@ -32,7 +34,7 @@ impl Embedding {
 }
 
 /// A provider that LiteLLM reaches. See [`Embedding::litellm`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmbeddingLiteLlm {
     #[serde(default)]
@@ -50,6 +52,26 @@ pub struct EmbeddingLiteLlm {
     /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
+}
+
+impl fmt::Debug for EmbeddingLiteLlm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut extra_options = self.extra_options.clone();
+        for name in ["api_base", "base_url"] {
+            if let Some(serde_json::Value::String(url)) =
+                extra_options.as_mut().and_then(|options| options.get_mut(name))
+            {
+                *url = without_user(url);
+            }
+        }
+        f.debug_struct("EmbeddingLiteLlm")
+            .field("model", &self.model)
+            .field("dimensions", &self.dimensions)
+            .field("api_key_name", &self.api_key_name)
+            .field("extra_options", &extra_options)
+            .field("other", &self.other)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EmbeddingLiteLlm {

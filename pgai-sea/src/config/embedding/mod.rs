@@ -148,6 +148,9 @@ mod tests {
         for config in [
             Embedding::from(Embedding::openai("m", 3).base_url(url)),
             Embedding::from(Embedding::ollama("m", 3).base_url(url)),
+            Embedding::litellm("azure/m", 3)
+                .extra_options(serde_json::json!({"api_base": url}))
+                .into(),
         ] {
             let shown = format!("{config:?}");
             assert!(

@@ -66,7 +66,7 @@ impl fmt::Debug for EmbeddingOllama {
             .field("options", &self.options)
             .field("keep_alive", &self.keep_alive)
             .field("other", &self.other)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

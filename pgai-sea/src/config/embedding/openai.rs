@@ -71,7 +71,7 @@ impl fmt::Debug for EmbeddingOpenAi {
             .field("api_key_name", &self.api_key_name)
             .field("base_url", &ShownUrl(self.base_url.as_deref()))
             .field("other", &self.other)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -336,7 +336,8 @@ impl CreateVectorIndex {
             return Err(ConfigError::new(
                 "quantized",
                 format!(
-                    "a quantized index names types of pgvector, which is in the schema {pgvector:?}: add that schema to \
+                    "a quantized index names types of pgvector, which is in the schema {pgvector:?}: add that schema \
+                    to \
                      the search_path of this connection"
                 ),
             ));

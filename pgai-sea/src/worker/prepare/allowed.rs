@@ -44,7 +44,8 @@ impl Allowed {
         }
         Err(refused(format!(
             "its api_key_name is `{name}`, and {}, whose value the worker would send to the server: names that end in \
-             `{KEY}` are allowed, another one with `Worker::allow_key(\"{name}\")` or `pgai-sea worker --allow-key {name}`",
+             `{KEY}` are allowed, another one with `Worker::allow_key(\"{name}\")` or `pgai-sea worker --allow-key \
+             {name}`",
             distrust(owner)
         )))
     }

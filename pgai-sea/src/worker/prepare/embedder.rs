@@ -77,7 +77,8 @@ mod configured {
         Ok(embedder)
     }
 
-    /// The secret of that name, if the `ai` extension is there and this role may see the secret. A function of that name
+    /// The secret of that name, if the `ai` extension is there and this role may see the secret. A function of that
+    /// name
     /// that others have put into the schema is not called: it would run with the worker's rights.
     async fn reveal(pool: &Database, name: &str) -> Option<String> {
         let revealed: Result<Option<String>, DatabaseError> = async {

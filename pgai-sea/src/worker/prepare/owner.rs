@@ -43,11 +43,13 @@ with named as (
     where v.id = $1 and c.oid = 'ai.vectorizer'::regclass
 ), owners as (
     select q.relowner as owner, r.rolname::text as name, w.rolname::text as worker
-        , array(select t.oid from pg_roles t where t.rolsuper or t.oid = w.oid or t.oid = named.catalog_owner) as trusted
+        , array(select t.oid from pg_roles t where t.rolsuper or t.oid = w.oid or t.oid = named.catalog_owner) as
+            trusted
         , (select s.rolname::text from pg_roles s where w.rolsuper and not s.rolsuper and s.oid <> catalog_owner
             and s.oid in (q.relowner, source_owner) limit 1) as beneath
         , not r.rolsuper and r.oid <> w.oid
-            and (select bool_and(pg_has_role(u, r.oid, case when current_setting('server_version_num')::int >= 160000 then 'set'
+            and (select bool_and(pg_has_role(u, r.oid, case when current_setting('server_version_num')::int >=
+                160000 then 'set'
                 else 'member' end)) from (values (current_user), (session_user)) u (u))
             and (select bool_and(has_schema_privilege(r.oid, s.oid, 'usage')) from pg_namespace s
                 where s.nspname in (queue_schema, target_schema)) as may_act
@@ -92,7 +94,8 @@ pub(crate) async fn owner(pool: &Database, vectorizer: i32) -> Result<Option<Own
     if let Some(beneath) = beneath {
         warn!(
             vectorizer,
-            "the worker's role {worker} is a superuser, and the vectorizer's tables are of {beneath}: code of {beneath} (domains, \
+            "the worker's role {worker} is a superuser, and the vectorizer's tables are of {beneath}: code of \
+            {beneath} (domains, \
              triggers, constraints) runs where the worker touches them, and may take back the rights of {worker}. Run \
              the worker as a role that the vectorizer is granted to, or as {name}"
         );

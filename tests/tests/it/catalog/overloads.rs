@@ -1,4 +1,5 @@
-//! Functions and operators that someone has put into a schema of the search path, each a better match for some call than
+//! Functions and operators that someone has put into a schema of the search path, each a better match for some call
+//! than
 //! PostgreSQL's own.
 
 use pgai_sea::catalog::{self, Installed};
@@ -22,41 +23,53 @@ async fn plant(test: &TestDatabase) -> Result<(), DbErr> {
             $$ begin perform nextval('public.calls'); raise exception 'planted: % as %', what, current_user; end $$;
         do $do$
         declare
-            types text[] := array['int2', 'int4', 'int8', 'oid', 'regclass', 'regproc', 'regprocedure', 'regtype', 'regrole'
-                , 'regnamespace', 'text', 'name', 'varchar', 'bpchar', '"char"', 'bool', 'timestamptz', 'interval', 'float8'
+            types text[] := array['int2', 'int4', 'int8', 'oid', 'regclass', 'regproc', 'regprocedure', 'regtype',
+                'regrole'
+                , 'regnamespace', 'text', 'name', 'varchar', 'bpchar', '"char"', 'bool', 'timestamptz', 'interval',
+                    'float8'
                 , 'jsonb', 'uuid', 'xid', 'tid', 'text[]', 'name[]', 'int4[]', 'oid[]'];
-            names text[] := array['has_table_privilege', 'has_schema_privilege', 'has_column_privilege', 'has_database_privilege'
-                , 'has_any_column_privilege', 'pg_has_role', 'format', 'concat', 'concat_ws', 'quote_ident', 'quote_literal'
-                , 'unnest', 'array_agg', 'string_agg', 'jsonb_agg', 'jsonb_build_object', 'jsonb_to_record', 'count', 'sum', 'min'
+            names text[] := array['has_table_privilege', 'has_schema_privilege', 'has_column_privilege',
+                'has_database_privilege'
+                , 'has_any_column_privilege', 'pg_has_role', 'format', 'concat', 'concat_ws', 'quote_ident',
+                    'quote_literal'
+                , 'unnest', 'array_agg', 'string_agg', 'jsonb_agg', 'jsonb_build_object', 'jsonb_to_record',
+                    'count', 'sum', 'min'
                 , 'max', 'bool_and', 'bool_or', 'to_regclass', 'to_regprocedure', 'to_regnamespace', 'current_setting'
                 , 'set_config', 'pg_sleep', 'pg_relation_size', 'octet_length', 'length', 'pg_column_size', 'hashtext'
                 , 'hashtextextended', 'pg_advisory_xact_lock', 'pg_try_advisory_xact_lock', 'pg_notify', 'date_trunc'
                 , 'make_interval', 'pg_get_userbyid', 'aclexplode', 'pg_get_expr', 'obj_description', 'array_remove'
-                , 'array_length', 'row_security_active', 'to_jsonb', 'regexp_replace', 'lower', 'encode', 'convert_to', 'btrim'
-                , 'pg_identify_object', 'format_type', 'array_position', 'cardinality', 'jsonb_array_elements', 'starts_with'];
+                , 'array_length', 'row_security_active', 'to_jsonb', 'regexp_replace', 'lower', 'encode',
+                    'convert_to', 'btrim'
+                , 'pg_identify_object', 'format_type', 'array_position', 'cardinality', 'jsonb_array_elements',
+                    'starts_with'];
             a text; b text; o text; n text; i int := 0; signature text;
         begin
             foreach a in array types loop
                 foreach b in array types loop
                     i := i + 1;
                     execute format($f$create function public.planted_%s(a %s, b %s) returns bool language plpgsql as
-                        $b$begin perform public.planted(%L); return null; end$b$$f$, i, a, b, format('operator of %s and %s', a, b));
-                    foreach o in array array['=', '<>', '<', '>', '<=', '>=', '||', '+', '-', '->', '->>', '#>>', '?', '~'] loop
+                        $b$begin perform public.planted(%L); return null; end$b$$f$, i, a, b,
+                            format('operator of %s and %s', a, b));
+                    foreach o in array array['=', '<>', '<', '>', '<=', '>=', '||', '+', '-', '->', '->>', '#>>',
+                        '?', '~'] loop
                         continue when exists (select from pg_operator p where p.oprname = o and p.oprleft = a::regtype
                             and p.oprright = b::regtype and p.oprnamespace = 'pg_catalog'::regnamespace);
-                        execute format('create operator public.%s (leftarg = %s, rightarg = %s, function = public.planted_%s)', o, a, b, i);
+                        execute format('create operator public.%s (leftarg = %s, rightarg = %s
+                            , function = public.planted_%s)', o, a, b, i);
                     end loop;
                 end loop;
             end loop;
             foreach n in array names loop
                 foreach a in array types loop
-                    foreach signature in array array['%s', '%s, text', '%s, name', '%s, int4', '%s, bool', 'text, %s', 'name, %s'
+                    foreach signature in array array['%s', '%s, text', '%s, name', '%s, int4', '%s, bool',
+                        'text, %s', 'name, %s'
                         , 'text, name, %s', 'name, %s, text', 'text, %s, %1$s', '%s, text, text'] loop
                         signature := format(signature, a);
                         continue when to_regprocedure(format('pg_catalog.%I(%s)', n, signature)) is not null
                             or to_regprocedure(format('public.%I(%s)', n, signature)) is not null;
                         execute format($f$create function public.%I(%s) returns text language plpgsql as
-                            $b$begin return public.planted(%L); end$b$$f$, n, signature, format('%s(%s)', n, signature));
+                            $b$begin return public.planted(%L); end$b$$f$, n, signature, format('%s(%s)', n,
+                                signature));
                     end loop;
                 end loop;
             end loop;

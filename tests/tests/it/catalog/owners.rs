@@ -41,24 +41,34 @@ async fn nothing_in_the_schema_tells_of_the_vectorizers_of_others() {
         let (victim, id) = owner(&test, "victim").await?;
         let (reader, own) = owner(&test, "reader").await?;
         test.execute(&format!(
-            "insert into ai._vectorizer_errors (id, message, details) values ({id}, '{SECRET}', '{{\"e\": \"{SECRET}\"}}');
+            "insert into ai._vectorizer_errors (id, message, details) values ({id}, '{SECRET}',
+                '{{\"e\": \"{SECRET}\"}}');
              select ai._worker_heartbeat(w, 0, 1, '{SECRET}'), ai._worker_progress(w, {id}, 0, '{SECRET}'),
                  ai._worker_usage({id}, 1, 1, 1)
              from ai._worker_start('{SECRET}', '1 minute') w;
              grant select on all tables in schema ai to {reader};
-             revoke select on ai._vectorizer_q_{id}, ai._vectorizer_q_failed_{id}, ai._vectorizer_src_{id} from {reader}"
+             revoke select on ai._vectorizer_q_{id}, ai._vectorizer_q_failed_{id}, ai._vectorizer_src_{id} from
+                 {reader}"
         ))
         .await?;
         let db = test.connect_as(&reader).await?;
         let relations: Vec<String> = test
             .values(&format!(
-                "select oid::regclass::text from pg_class where relnamespace = 'ai'::regnamespace and relkind in ('r', 'v')
+                "select oid::regclass::text from pg_class where relnamespace = 'ai'::regnamespace and relkind in
+                    ('r', 'v')
                  and has_table_privilege('{reader}', oid, 'select')"
             ))
             .await?;
         assert!(relations.len() > 8, "{relations:?}");
         for relation in relations {
-            let rows: String = one(&db, &format!("select coalesce(string_agg(t::text, ''), '') from {relation} t")).await?;
+            let rows: String = one(
+                &db,
+                &format!(
+                    "select coalesce(string_agg(t::text, ''), '') from {relation}
+                t"
+                ),
+            )
+            .await?;
             let rows = rows.replace(&format!("u:{SECRET}@reader"), "");
             assert!(!rows.contains(SECRET) && !rows.contains(&victim), "{relation}: {rows}");
         }
@@ -70,7 +80,8 @@ async fn nothing_in_the_schema_tells_of_the_vectorizers_of_others() {
             format!("select ai._worker_usage({id}, 1, 1, 1)"),
         ] {
             test.execute(&format!(
-                "grant insert, update on ai._vectorizer_errors, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage \
+                "grant insert, update on ai._vectorizer_errors, ai.vectorizer_worker_progress,
+                    ai.vectorizer_worker_usage \
                  to {reader}"
             ))
             .await?;
@@ -83,7 +94,10 @@ async fn nothing_in_the_schema_tells_of_the_vectorizers_of_others() {
             .await?;
         let admin = test.connect_as(&reader).await?;
         for table in ["vectorizer", "vectorizer_status"] {
-            assert_eq!(one::<i64>(&admin, &format!("select count(*) from ai.{table}")).await?, 2);
+            assert_eq!(
+                one::<i64>(&admin, &format!("select count(*) from ai.{table}")).await?,
+                2
+            );
         }
         let reported = "select last_error_message from ai.vectorizer_worker_process";
         assert_eq!(one::<String>(&admin, reported).await?, SECRET);
@@ -136,7 +150,8 @@ async fn a_row_is_changed_by_its_owner_alone_and_names_what_is_the_owner_s() {
         // of others, there is nothing to change
         for change in [
             "update ai.vectorizer set config = jsonb_set(config, '{embedding,base_url}', '\"https://attacker\"')",
-            "update ai.vectorizer set config = jsonb_set(config, '{embedding,api_key_name}', '\"AWS_SECRET_ACCESS_KEY\"')",
+            "update ai.vectorizer set config = jsonb_set(config, '{embedding,api_key_name}',
+                '\"AWS_SECRET_ACCESS_KEY\"')",
             "update ai.vectorizer set disabled = true",
             "delete from ai.vectorizer",
         ] {
@@ -151,11 +166,15 @@ async fn a_row_is_changed_by_its_owner_alone_and_names_what_is_the_owner_s() {
             format!("select ai.drop_vectorizer({id})"),
         ] {
             let refused = db.execute_unprepared(&change).await.unwrap_err().to_string();
-            assert!(refused.contains(&format!("there is no vectorizer {id}")), "{change}: {refused}");
+            assert!(
+                refused.contains(&format!("there is no vectorizer {id}")),
+                "{change}: {refused}"
+            );
         }
         // a row of one's own does not lead to what is somebody else's, or to code
         db.execute_unprepared(&format!(
-            "create view {attacker}.code as select id, queued_at, loading_retries, loading_retry_after from ai._vectorizer_q_{own}"
+            "create view {attacker}.code as select id, queued_at, loading_retries, loading_retry_after from
+                ai._vectorizer_q_{own}"
         ))
         .await?;
         for set in [
@@ -172,15 +191,22 @@ async fn a_row_is_changed_by_its_owner_alone_and_names_what_is_the_owner_s() {
             let refused = db.execute_unprepared(&change).await.unwrap_err().to_string();
             assert!(refused.contains("row-level security"), "{set}: {refused}");
         }
-        let copy = "insert into ai.vectorizer select 99, source_schema, source_table, source_pk, trigger_name, queue_schema, \
+        let copy = "insert into ai.vectorizer select 99, source_schema, source_table, source_pk, trigger_name,
+            queue_schema, \
              '_vectorizer_q_{id}', config, false, queue_failed_table, 'copy' from ai.vectorizer";
-        let refused = db.execute_unprepared(&copy.replace("{id}", &id.to_string())).await.unwrap_err();
+        let refused = db
+            .execute_unprepared(&copy.replace("{id}", &id.to_string()))
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("row-level security"), "{refused}");
         assert_eq!(test.value::<Vec<String>>(rows).await?, before);
 
         // what is one's own may be changed, renamed and dropped
         for change in [
-            format!("update ai.vectorizer set config = jsonb_set(config, '{{embedding,model}}', '\"n\"') where id = {own}"),
+            format!(
+                "update ai.vectorizer set config = jsonb_set(config, '{{embedding,model}}', '\"n\"') where id =
+                {own}"
+            ),
             format!("select ai.disable_vectorizer_schedule({own}), ai.set_scheduling({own})"),
             format!("alter table {attacker}.blog rename to renamed; select ai.refresh_vectorizer({own})"),
             format!("drop view {attacker}.code; select ai.release_vectorizer({own})"),
@@ -188,15 +214,25 @@ async fn a_row_is_changed_by_its_owner_alone_and_names_what_is_the_owner_s() {
         ] {
             db.execute_unprepared(&change).await?;
         }
-        assert_eq!(test.value::<Vec<i32>>("select array_agg(id) from ai.vectorizer").await?, [id]);
+        assert_eq!(
+            test.value::<Vec<i32>>("select array_agg(id) from ai.vectorizer")
+                .await?,
+            [id]
+        );
         db.close().await?;
 
         // a grantee sees a vectorizer that is not its own, and is told so
-        test.execute(&format!("grant select on {victim}.blog_embedding_store to {attacker}")).await?;
+        test.execute(&format!("grant select on {victim}.blog_embedding_store to {attacker}"))
+            .await?;
         let db = test.connect_as(&attacker).await?;
         let disable = format!("select ai.disable_vectorizer_schedule({id})");
         let refused = db.execute_unprepared(&disable).await.unwrap_err().to_string();
-        assert!(refused.contains(&format!("only the owner of vectorizer {victim}_blog_embedding_store may")), "{refused}");
+        assert!(
+            refused.contains(&format!(
+                "only the owner of vectorizer {victim}_blog_embedding_store may"
+            )),
+            "{refused}"
+        );
         db.close().await?;
         // of a name that is somebody else's nothing more is said
         test.drop_role(&attacker).await?;

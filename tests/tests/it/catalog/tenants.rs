@@ -22,7 +22,8 @@ async fn chunks(db: &DatabaseConnection, relation: &str) -> Result<Vec<String>, 
 async fn source(test: &TestDatabase, tenant: &str) -> Result<(), DbErr> {
     test.execute(&format!(
         "create table docs (part int, id text collate \"C\", tenant text, content text, primary key (id, part));
-         insert into docs values (1, 'a', '{tenant}', 'ours'), (2, 'a', 'another', 'theirs'), (1, 'b', '{tenant}', 'ours too');
+         insert into docs values (1, 'a', '{tenant}', 'ours'), (2, 'a', 'another', 'theirs'), (1, 'b', '{tenant}',
+             'ours too');
          create policy own on docs using (tenant = current_user);
          grant select on docs to {tenant}"
     ))
@@ -46,8 +47,10 @@ async fn a_tenant_sees_chunks_of_its_own_rows_in_store_and_view() {
         source(&test, &tenant).await?;
         test.execute("alter table docs enable row level security").await?;
         create(&test, &format!(", grant_to => ai.grant_to('{worker}')")).await?;
-        test.execute(&format!("grant select on docs_embedding_store, docs_embedding to {tenant}"))
-            .await?;
+        test.execute(&format!(
+            "grant select on docs_embedding_store, docs_embedding to {tenant}"
+        ))
+        .await?;
         let (of_tenant, of_worker) = (test.connect_as(&tenant).await?, test.connect_as(&worker).await?);
         for relation in ["docs_embedding_store", "docs_embedding"] {
             assert_eq!(chunks(&of_tenant, relation).await?, ["ours", "ours too"], "{relation}");
@@ -57,15 +60,18 @@ async fn a_tenant_sees_chunks_of_its_own_rows_in_store_and_view() {
         of_worker
             .execute_unprepared(
                 "delete from docs_embedding_store where chunk = 'theirs';
-                 insert into docs_embedding_store (part, id, chunk_seq, chunk, embedding) values (2, 'a', 0, 'new', '[1,2,3]')",
+                 insert into docs_embedding_store (part, id, chunk_seq, chunk, embedding) values (2, 'a', 0, 'new',
+                     '[1,2,3]')",
             )
             .await?;
         assert_eq!(chunks(&of_tenant, "docs_embedding_store").await?.len(), 2);
         let written = "update docs_embedding_store set chunk = 'x'";
         assert!(of_tenant.execute_unprepared(written).await.is_err());
         // the triggers of a writer who sees few rows reach all chunks
-        test.execute(&format!("update docs set tenant = '{tenant}' where part = 2; delete from docs where id = 'b'"))
-            .await?;
+        test.execute(&format!(
+            "update docs set tenant = '{tenant}' where part = 2; delete from docs where id = 'b'"
+        ))
+        .await?;
         assert_eq!(chunks(&of_tenant, "docs_embedding").await?, ["new", "ours"]);
 
         // renamed, released and refreshed; then dropped, and the store kept
@@ -101,8 +107,10 @@ async fn a_store_follows_its_source() {
             }
             source(&test, &tenant).await?;
             create(&test, "").await?;
-            test.execute(&format!("grant select on docs_embedding_store, docs_embedding to {tenant}"))
-                .await?;
+            test.execute(&format!(
+                "grant select on docs_embedding_store, docs_embedding to {tenant}"
+            ))
+            .await?;
             let db = test.connect_as(&tenant).await?;
             assert_eq!(chunks(&db, "docs_embedding_store").await?.len(), 3);
             test.execute("alter table docs enable row level security").await?;
@@ -116,8 +124,10 @@ async fn a_store_follows_its_source() {
             }
             // what somebody made of it by hand stays
             test.execute(
-                "drop policy vectorizer_rows on docs_embedding_store; drop policy vectorizer_workers on docs_embedding_store;
-                 create policy by_hand on docs_embedding_store using (chunk = 'theirs'); select ai.refresh_vectorizer('docs')",
+                "drop policy vectorizer_rows on docs_embedding_store; drop policy vectorizer_workers on
+                    docs_embedding_store;
+                 create policy by_hand on docs_embedding_store using (chunk = 'theirs'); select
+                     ai.refresh_vectorizer('docs')",
             )
             .await?;
             assert_eq!(chunks(&db, "docs_embedding_store").await?, ["theirs"]);

@@ -1,4 +1,5 @@
-//! The roles of a hosted PostgreSQL, as the page on production has them: none is a superuser, and each does its own job.
+//! The roles of a hosted PostgreSQL, as the page on production has them: none is a superuser, and each does its own
+//! job.
 
 use std::sync::Arc;
 
@@ -99,10 +100,13 @@ async fn each_role_does_its_job_and_none_of_the_others() {
         ))
         .await?;
         let db = names.log_in(&test, "admin").await?;
-        db.execute_unprepared(&names.in_sql(&PAGE.block("sql", "create role migrator"))).await?;
-        db.execute_unprepared(&names.in_sql("create role tenant login; grant usage on schema public to tenant")).await?;
+        db.execute_unprepared(&names.in_sql(&PAGE.block("sql", "create role migrator")))
+            .await?;
+        db.execute_unprepared(&names.in_sql("create role tenant login; grant usage on schema public to tenant"))
+            .await?;
         for role in ROLES {
-            db.execute_unprepared(&format!("alter role {} password 'secret'", names.of(role))).await?;
+            db.execute_unprepared(&format!("alter role {} password 'secret'", names.of(role)))
+                .await?;
         }
         for role in ["searcher", "tenant"] {
             let path = format!("alter role {} set search_path = public, extensions", names.of(role));
@@ -129,7 +133,9 @@ async fn each_role_does_its_job_and_none_of_the_others() {
                     .grant_to([names.of("embedder")]),
             )
             .await?;
-        migrator.execute_unprepared(&names.in_sql(&PAGE.block("sql", "on notes to writer"))).await?;
+        migrator
+            .execute_unprepared(&names.in_sql(&PAGE.block("sql", "on notes to writer")))
+            .await?;
         migrator
             .execute_unprepared(&names.in_sql("grant select on notes, notes_embedding_store to tenant"))
             .await?;
@@ -140,7 +146,8 @@ async fn each_role_does_its_job_and_none_of_the_others() {
         let writer = names.log_in(&test, "writer").await?;
         writer
             .execute_unprepared(&names.in_sql(
-                "insert into notes values (1, 'tenant', 'ours'), (2, 'another', 'theirs'), (3, 'tenant', 'gone'), (4, 'x', 'y');
+                "insert into notes values (1, 'tenant', 'ours'), (2, 'another', 'theirs'), (3, 'tenant', 'gone'),
+                    (4, 'x', 'y');
                  update notes set body = 'changed' where id = 2; delete from notes where id = 4",
             ))
             .await?;
@@ -194,17 +201,32 @@ async fn each_role_does_its_job_and_none_of_the_others() {
         .await;
         // without pgvector's schema on the path, the error says what to do
         searcher.close().await?;
-        test.execute(&format!("alter role {} set search_path = public", names.of("searcher"))).await?;
+        test.execute(&format!("alter role {} set search_path = public", names.of("searcher")))
+            .await?;
         let searcher = names.log_in(&test, "searcher").await?;
         let error = search().all(&searcher).await.unwrap_err().to_string();
         assert!(error.contains("search_path") && error.contains("extensions"), "{error}");
-        assert!(matches!(search().all(&searcher).await, Err(SearchError::NoPgvector { .. })));
+        assert!(matches!(
+            search().all(&searcher).await,
+            Err(SearchError::NoPgvector { .. })
+        ));
 
         let tenant = names.log_in(&test, "tenant").await?;
         assert_eq!(bodies(search().all(&tenant).await?), ["ours"]);
-        refused(&tenant, &["delete from notes", "select * from ai.vectorizer", "select * from notes_embedding"]).await;
+        refused(
+            &tenant,
+            &[
+                "delete from notes",
+                "select * from ai.vectorizer",
+                "select * from notes_embedding",
+            ],
+        )
+        .await;
 
-        let superusers = format!("select count(*) from pg_roles where rolsuper and rolname like '%{}'", names.suffix);
+        let superusers = format!(
+            "select count(*) from pg_roles where rolsuper and rolname like '%{}'",
+            names.suffix
+        );
         assert_eq!(test.value::<i64>(&superusers).await?, 0);
         manager
             .drop_vectorizer(DropVectorizer::target_table("notes_embedding_store").drop_all(true))
@@ -212,7 +234,8 @@ async fn each_role_does_its_job_and_none_of_the_others() {
         for db in [migrator, writer, embedder, searcher, tenant] {
             db.close().await?;
         }
-        test.execute(&format!("alter database \"{}\" owner to current_user", names.database)).await?;
+        test.execute(&format!("alter database \"{}\" owner to current_user", names.database))
+            .await?;
         for role in ROLES.iter().chain(&["admin"]) {
             test.drop_role(&names.of(role)).await?;
         }

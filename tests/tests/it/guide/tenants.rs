@@ -50,7 +50,8 @@ async fn search(db: DatabaseConnection, query_vector: Vec<f32>, tenant: &str) ->
 /// Rows of a tenant, and many more of another.
 async fn documents(test: &TestDatabase, tenant: &str, more: &str) -> TestResult {
     test.execute(&format!(
-        "insert into tenant_documents values (1, '{tenant}', 'ours'), (2, 'other', 'theirs'), (3, '{tenant}', 'ours too');
+        "insert into tenant_documents values (1, '{tenant}', 'ours'), (2, 'other', 'theirs'), (3, '{tenant}',
+            'ours too');
          select ai.create_vectorizer('tenant_documents', name => 'documents', loading => ai.loading_column('body'),
             embedding => ai.embedding_openai('text-embedding-3-small', 768){more})"
     ))
