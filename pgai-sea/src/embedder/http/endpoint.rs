@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::{Response, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::advice::advice;
 use super::base_url::{BaseUrl, remove_user, shown};
 use super::client::client;
 use super::message::{line, short};
@@ -182,7 +183,25 @@ impl Endpoint {
         })
     }
 
+    /// The server at `path` has been silent for too long. Says what it was doing.
+    pub(crate) fn silent(&self, path: &str, said: String) -> EmbedError {
+        EmbedError::Unreachable {
+            provider: self.provider,
+            url: self
+                .base_url
+                .join(path)
+                .map(|url| shown(url).into())
+                .unwrap_or_default(),
+            source: said.into(),
+        }
+    }
+
+    /// The server gave no response. Trouble that only another setting mends is the configuration's.
     pub(crate) fn unreachable(&self, url: Url, error: reqwest::Error) -> EmbedError {
+        if let Some(advice) = advice(&error) {
+            let url = shown(url);
+            return self.configuration(format!("{url} cannot be asked: {advice}"));
+        }
         EmbedError::Unreachable {
             provider: self.provider,
             url: shown(url).into(),

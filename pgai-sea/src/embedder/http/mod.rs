@@ -1,5 +1,6 @@
 //! HTTP for all providers: one client, keys that are never shown, and what a response's status means.
 
+mod advice;
 mod base_url;
 mod client;
 mod endpoint;

@@ -52,6 +52,16 @@ impl Rejection {
         let provider = api.provider;
         let message = api.shortened(&self.message);
         match self.status.as_u16() {
+            // llama.cpp, Ollama and others answer 500 to a text that they will never embed
+            status @ (500 | 501) if is_about_the_text(&self.message) => EmbedError::Refused {
+                provider,
+                status,
+                message,
+            },
+            400 if speaks_tls(&self.message) => api.configuration(format!(
+                "{} wants https: write `https://` in the base URL ({message})",
+                api.base_url
+            )),
             status @ (408 | 409 | 424 | 425 | 429 | 500..) => EmbedError::Unavailable {
                 provider,
                 status,
@@ -98,6 +108,35 @@ impl Rejection {
             Some("model_not_found" | "unknown_model" | "unsupported_model")
         )
     }
+}
+
+/// Whether a server that failed says that a text is too long, or that it makes no numbers of it.
+fn is_about_the_text(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let known = [
+        "too large to process",
+        "physical batch size",
+        "context length",
+        "context size",
+        "context window",
+        "maximum context",
+        "maximum length",
+        "sequence length",
+        "input length",
+        "input is too l",
+        "input too l",
+        "text is too l",
+        "text too l",
+        "prompt is too l",
+        "unsupported value: nan",
+    ];
+    known.iter().any(|known| message.contains(known))
+}
+
+/// Whether a web server says that it was asked without TLS.
+fn speaks_tls(message: &str) -> bool {
+    let message = message.to_lowercase();
+    message.contains("http request") && message.contains("https")
 }
 
 /// How long Hugging Face says that it will be loading the model.

@@ -12,7 +12,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     }
     let value = text("retry-after")?;
     if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        return (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
@@ -36,7 +36,9 @@ mod tests {
         assert_eq!(wait(&[]), None);
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[("retry-after", "-1")]), None);
+        assert_eq!(wait(&[("retry-after", "NaN")]), None);
         assert_eq!(wait(&[("retry-after", "20")]), Some(Duration::from_secs(20)));
+        assert_eq!(wait(&[("retry-after", "1e400")]), Some(Duration::MAX));
         assert_eq!(
             wait(&[("retry-after", "1"), ("retry-after-ms", "250")]),
             Some(Duration::from_millis(250))

@@ -15,6 +15,8 @@ use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits, ServerAd
 const PROVIDER: &str = "ollama";
 /// The most bytes of the message of a pull that failed.
 const MOST_OF_A_MESSAGE: usize = 1 << 20;
+/// The longest silence of a pull. Ollama reports several times a second, but not while it checks what it has.
+const MOST_SILENCE: Duration = Duration::from_mins(2);
 /// The most bytes of one line of a pull's progress.
 const MOST_OF_A_LINE: usize = 1 << 20;
 
@@ -94,7 +96,8 @@ impl Ollama {
         self
     }
 
-    /// How long one request may take, loading the model included. By default ten minutes. A pull may take any time.
+    /// How long one request may take, loading the model included. By default ten minutes. A pull may take any time, but
+    /// not be silent for longer than this or two minutes.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.api.timeout = timeout;
@@ -116,9 +119,9 @@ impl Ollama {
     async fn pull(&self) -> Result<(), EmbedError> {
         let request = PullRequest { model: &self.model };
         tracing::info!(model = self.model, "Ollama does not have the model and pulls it");
-        let mut response = self.api.send("api/pull", &request, None).await?;
+        let mut response = self.heard(self.api.send("api/pull", &request, None)).await?;
         if !response.status().is_success() {
-            let response = self.api.read(response, MOST_OF_A_MESSAGE).await?;
+            let response = self.heard(self.api.read(response, MOST_OF_A_MESSAGE)).await?;
             return match Rejection::of(&response) {
                 Some(rejection) => Err(rejection.into_error(&self.api)),
                 None => Ok(()),
@@ -128,10 +131,13 @@ impl Ollama {
         let mut unread = Vec::new();
         let mut succeeded = false;
         loop {
-            let chunk = response
-                .chunk()
-                .await
-                .map_err(|error| self.api.unreachable(url.clone(), error))?;
+            let chunk = async {
+                response
+                    .chunk()
+                    .await
+                    .map_err(|error| self.api.unreachable(url.clone(), error))
+            };
+            let chunk = self.heard(chunk).await?;
             let ended = chunk.is_none();
             // one JSON object a line; the last one may not be complete yet
             unread.extend_from_slice(chunk.as_deref().unwrap_or(b"\n"));
@@ -155,6 +161,19 @@ impl Ollama {
             .answer(format!("the pull of the model `{}` ended without success", self.model)))
     }
 
+    /// What is heard of a pull before it has been silent for too long.
+    async fn heard<T>(&self, next: impl Future<Output = Result<T, EmbedError>>) -> Result<T, EmbedError> {
+        let silence = self.api.timeout.min(MOST_SILENCE);
+        tokio::time::timeout(silence, next).await.unwrap_or_else(|_| {
+            let said = format!(
+                "it has said nothing for {} s while it pulls the model `{}`",
+                silence.as_secs_f64(),
+                self.model
+            );
+            Err(self.api.silent("api/pull", said))
+        })
+    }
+
     /// Reads one line of a pull's progress. True if it says that the model is there.
     fn progress(&self, line: &[u8]) -> Result<bool, EmbedError> {
         let Ok(progress) = serde_json::from_slice::<PullProgress>(line) else {
@@ -169,26 +188,6 @@ impl Ollama {
         }
         tracing::debug!(model = self.model, status = progress.status, "pulling");
         Ok(progress.status == "success")
-    }
-
-    /// The error of a rejection. Ollama answers 500 to some texts that it will never embed.
-    fn error(&self, rejection: Rejection) -> EmbedError {
-        let message = &rejection.message;
-        let about_the_text = [
-            "unsupported value: NaN",
-            "exceeds the context length",
-            "exceeds maximum context length",
-        ]
-        .iter()
-        .any(|known| message.contains(known));
-        if rejection.status.is_server_error() && about_the_text {
-            return EmbedError::Refused {
-                provider: PROVIDER,
-                status: rejection.status.as_u16(),
-                message: self.api.shortened(&rejection.message),
-            };
-        }
-        rejection.into_error(&self.api)
     }
 }
 
@@ -241,7 +240,7 @@ impl Embedder for Ollama {
             response = self.request(texts).await?;
         }
         if let Some(rejection) = Rejection::of(&response) {
-            return Err(self.error(rejection));
+            return Err(rejection.into_error(&self.api));
         }
         let response: EmbedResponse = self.api.parse(&response)?;
         let (texts, vectors) = (texts.len(), response.embeddings);

@@ -1,6 +1,8 @@
 //! `POST {base}/embeddings`, the API that OpenAI defined and many other servers offer.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,12 @@ pub(crate) struct OpenAiApi {
     pub(crate) dimensions: usize,
     /// Further fields of each request.
     pub(crate) fields: Fields,
+    /// Whether the server refuses to be told the length of the vectors. Clones share what it told.
+    refuses_length: Arc<AtomicBool>,
 }
+
+/// The fields that say how long vectors should be.
+const LENGTH: [&str; 2] = ["dimensions", "output_dimension"];
 
 impl OpenAiApi {
     pub(crate) fn new(api: Endpoint, model: impl Into<String>, dimensions: usize) -> Self {
@@ -29,15 +36,46 @@ impl OpenAiApi {
             model: model.into(),
             dimensions,
             fields: Fields::default(),
+            refuses_length: Arc::default(),
         }
     }
 
     /// Embeds `texts` with a request that has these further `fields`.
+    ///
+    /// A server whose model has one length may refuse to be told which. Then it is asked without, now and later, and the
+    /// vectors have to have the right length by themselves.
     pub(crate) async fn embed(
         &self,
-        texts: &[impl AsRef<str> + Serialize],
+        texts: &[impl AsRef<str> + Serialize + Sync],
         fields: &Fields,
     ) -> Result<Embeddings, EmbedError> {
+        let mut shorter = fields.clone();
+        if shorter.take(&LENGTH).is_none() {
+            return self.ask(texts, fields).await;
+        }
+        if self.refuses_length.load(Ordering::Relaxed) {
+            return self.ask(texts, &shorter).await;
+        }
+        let refused = match self.ask(texts, fields).await {
+            Err(error) if is_about_length(&error) => error,
+            result => return result,
+        };
+        match self.ask(texts, &shorter).await {
+            Ok(embeddings) => {
+                tracing::info!(
+                    model = self.model,
+                    "the server is not told how long vectors should be: {refused}"
+                );
+                self.refuses_length.store(true, Ordering::Relaxed);
+                Ok(embeddings)
+            }
+            // its vectors have another length
+            Err(EmbedError::Answer { .. }) => Err(refused),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, texts: &[impl AsRef<str> + Serialize], fields: &Fields) -> Result<Embeddings, EmbedError> {
         let request = EmbeddingsRequest {
             model: &self.model,
             input: texts,
@@ -57,6 +95,16 @@ impl OpenAiApi {
             input_tokens: response.usage.and_then(|usage| usage.get("total_tokens")?.as_u64()),
         })
     }
+}
+
+/// Whether a refusal speaks of the length of the vectors: vLLM's of `matryoshka representation`, others' of a field that
+/// they do not know.
+fn is_about_length(error: &EmbedError) -> bool {
+    let (EmbedError::Refused { message, .. } | EmbedError::Configuration { message, .. }) = error else {
+        return false;
+    };
+    let message = message.to_lowercase();
+    message.contains("dimension") || message.contains("matryoshka")
 }
 
 #[derive(Serialize)]

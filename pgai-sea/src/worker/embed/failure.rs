@@ -1,5 +1,6 @@
 //! What a request without vectors means.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::embedder::EmbedError;
@@ -7,6 +8,9 @@ use crate::worker::batch::stop_reason::StopReason;
 
 /// The longest wait that a provider can ask for. After it, the provider is asked again.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// A wait that is long enough for people to wonder.
+const WORTH_SAYING: Duration = Duration::from_secs(10);
 
 /// Why a request returned no vectors.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(super) enum RequestFailure {
         retry_after: Option<Duration>,
         /// Whether there were too many requests or tokens.
         is_rate: bool,
+        /// Whether it was an answer, as of a server that is there.
+        has_answered: bool,
     },
     /// No text is at fault.
     Stop(StopReason),
@@ -30,7 +36,15 @@ pub(super) enum RequestFailure {
 
 impl From<EmbedError> for RequestFailure {
     fn from(error: EmbedError) -> Self {
-        let message = error.to_string();
+        let mut message = error.to_string();
+        if let Some(asked) = error.retry_after().filter(|asked| *asked >= WORTH_SAYING) {
+            let waits = asked.min(LONGEST_WAIT).as_secs();
+            let _ = write!(
+                message,
+                " (it asks to wait for {} s; the worker waits for {waits} s)",
+                asked.as_secs()
+            );
+        }
         match error {
             EmbedError::Refused { .. } => Self::Refused(message),
             EmbedError::Answer { .. } | EmbedError::Failed { .. } => Self::Unusable(message),
@@ -38,6 +52,7 @@ impl From<EmbedError> for RequestFailure {
                 message,
                 retry_after: error.retry_after().map(|wait| wait.min(LONGEST_WAIT)),
                 is_rate: matches!(error, EmbedError::Unavailable { status: 429, .. }),
+                has_answered: matches!(error, EmbedError::Unavailable { status: 500, .. }),
             },
             _ => Self::Stop(StopReason::Configuration(message)),
         }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument, info};
 
 use super::budget::Meter;
@@ -14,6 +15,7 @@ use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, InputType};
 use crate::pgvector::{Dimensions, check_vector};
 use crate::worker::batch::stop_reason::StopReason;
+use crate::worker::connection::Stopping;
 use crate::worker::panics::caught;
 
 /// An [`Embedder`] for one vectorizer.
@@ -32,8 +34,23 @@ pub(crate) struct Provider {
     silence: Mutex<Option<(Instant, String)>>,
     /// Turns true, or is dropped, when nobody should wait for the budget any more.
     stop: watch::Receiver<bool>,
+    /// When the worker was told to stop, if it can be told.
+    stopping: Option<Stopping>,
     /// Whether a vector of the right length was ever seen.
     has_worked: AtomicBool,
+}
+
+/// A request in hand is waited for so long when the worker stops.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// Ends when the worker was told to stop so long ago that it waits for no provider any more.
+async fn stopped(stopping: Option<Stopping>) {
+    if let Some(mut stopping) = stopping
+        && let Ok(Some(since)) = stopping.wait_for(Option::is_some).await.map(|since| *since)
+    {
+        return sleep_until(since + GRACE).await;
+    }
+    std::future::pending().await
 }
 
 /// What requests took.
@@ -66,8 +83,16 @@ impl Provider {
             budget,
             silence: Mutex::default(),
             stop,
+            stopping: None,
             has_worked: AtomicBool::new(false),
         }
+    }
+
+    /// Waits for no request for long once the worker was told to stop.
+    #[must_use]
+    pub(crate) fn until(mut self, stopping: Stopping) -> Self {
+        self.stopping = Some(stopping);
+        self
     }
 
     pub(super) fn embedder(&self) -> &dyn Embedder {
@@ -105,7 +130,10 @@ impl Provider {
                 })
             })
         };
-        let result = request.instrument(span.clone()).await;
+        let result = tokio::select! {
+            result = request.instrument(span.clone()) => result,
+            () = stopped(self.stopping.clone()) => return Err(RequestFailure::Stopping),
+        };
         let tokens = result.as_ref().ok().and_then(|embeddings| embeddings.input_tokens);
         let error = result.as_ref().err().map(error_type);
         self.telemetry.ended(&span, started.elapsed(), tokens, error.as_deref());

@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::batching::divide;
 use super::failure::RequestFailure;
@@ -29,6 +30,8 @@ const DOWN_AFTER_SUCCESS: u32 = 3;
 pub(crate) struct Requests {
     provider: Provider,
     size: RequestSize,
+    /// The most texts of a request that the provider has been seen to take, once it refused more.
+    most: AtomicUsize,
     quarantine: Quarantine,
 }
 
@@ -53,6 +56,7 @@ impl Requests {
         Self {
             provider,
             size: RequestSize::default(),
+            most: AtomicUsize::new(usize::MAX),
             quarantine: Quarantine::default(),
         }
     }
@@ -76,6 +80,10 @@ struct BatchRequests<'r> {
     pending: VecDeque<Range<usize>>,
     /// The number of texts in the longest of them.
     longest: usize,
+    /// Requests of several texts that were refused.
+    refused: Vec<Range<usize>>,
+    /// The largest request that succeeded after one was refused.
+    taken: usize,
     /// Whether the provider has embedded a text.
     has_answered: bool,
     has_probed: bool,
@@ -108,6 +116,8 @@ impl<'r> BatchRequests<'r> {
             missing,
             longest: pending.iter().map(Range::len).max().unwrap_or_default(),
             pending,
+            refused: Vec::new(),
+            taken: 0,
             has_answered: false,
             has_probed: false,
             failed: Vec::new(),
@@ -146,7 +156,8 @@ impl<'r> BatchRequests<'r> {
     fn next(&mut self) -> Option<(Range<usize>, usize)> {
         let range = self.pending.pop_front()?;
         let divisor = self.requests.size.divisor();
-        let end = range.end.min(range.start + (self.longest / divisor).max(1));
+        let most = self.requests.most.load(Ordering::Relaxed);
+        let end = range.end.min(range.start + (self.longest / divisor).clamp(1, most));
         if end < range.end {
             self.pending.push_front(end..range.end);
         }
@@ -164,7 +175,8 @@ impl<'r> BatchRequests<'r> {
             Ok(vectors) => {
                 self.failures = 0;
                 self.requests.size.succeeded(divisor);
-                self.take(range, vectors);
+                self.take(range.clone(), vectors);
+                self.learn(&range);
             }
             Err(RequestFailure::Refused(_) | RequestFailure::Unusable(_)) if range.len() > 1 => {
                 self.failures = 0;
@@ -173,6 +185,7 @@ impl<'r> BatchRequests<'r> {
                     texts = range.len(),
                     "the request was refused: splitting it to find the text"
                 );
+                self.refused.push(range.clone());
                 self.pending.push_front(middle..range.end);
                 self.pending.push_front(range.start..middle);
             }
@@ -189,6 +202,7 @@ impl<'r> BatchRequests<'r> {
                 message,
                 retry_after,
                 is_rate,
+                has_answered,
             }) => {
                 if range.len() > 1 || !self.has_answered {
                     let size = &self.requests.size;
@@ -198,7 +212,7 @@ impl<'r> BatchRequests<'r> {
                     self.stop_reason = Some(StopReason::Provider { message, retry_after });
                     return false;
                 }
-                return self.seems_down(range, message);
+                return self.seems_down(range, message, has_answered).await;
             }
             Err(RequestFailure::Stop(reason)) => {
                 self.stop_reason = Some(reason);
@@ -207,6 +221,29 @@ impl<'r> BatchRequests<'r> {
             Err(RequestFailure::Stopping) => return false,
         }
         true
+    }
+
+    /// A request succeeded. If all texts of one that was refused are embedded by now, no text was the reason, but their
+    /// number: larger requests are not made again.
+    fn learn(&mut self, range: &Range<usize>) {
+        if self.refused.is_empty() {
+            return;
+        }
+        self.taken = self.taken.max(range.len());
+        let (missing, vectors) = (&self.missing, &self.vectors);
+        let is_embedded = |refused: &Range<usize>| missing[refused.clone()].iter().all(|&text| vectors[text].is_some());
+        let Some(place) = self.refused.iter().position(is_embedded) else {
+            return;
+        };
+        let refused = self.refused.swap_remove(place);
+        let most = self.taken.clamp(1, refused.len() - 1);
+        if self.requests.most.fetch_min(most, Ordering::Relaxed) > most {
+            info!(
+                texts = most,
+                refused = refused.len(),
+                "the provider refuses larger requests of texts that it embeds: they are not made again"
+            );
+        }
     }
 
     /// Takes the vectors of a request.
@@ -231,14 +268,18 @@ impl<'r> BatchRequests<'r> {
 
     /// The provider seems to be down. Returns whether to go on. If it embeds other texts, one of this request may be
     /// the reason: that one is looked for after the rest of the batch.
-    fn seems_down(&mut self, range: Range<usize>, message: String) -> bool {
+    async fn seems_down(&mut self, range: Range<usize>, message: String, has_answered: bool) -> bool {
         self.failures += 1;
         let is_alone = range.len() == 1;
-        let is_down = match (self.has_answered, is_alone) {
+        let mut is_down = match (self.has_answered, is_alone) {
             (true, _) => self.failures >= DOWN_AFTER_SUCCESS,
             (false, true) => self.failures >= DOWN,
             (false, false) => true,
         };
+        // A server that answers may break on texts of which there are many. It is down if it breaks on any.
+        if is_down && has_answered && self.probe().await.is_ok() {
+            (is_down, self.has_answered, self.failures) = (false, true, 0);
+        }
         if is_alone {
             self.failed_alone.push((self.missing[range.start], message));
         } else if is_down {

@@ -218,12 +218,7 @@ async fn only_texts_that_nobody_vouches_for_cost_a_request_more() {
 async fn one_text_that_breaks_the_provider_holds_up_no_other() {
     let (picky, requests, _running) = picky();
     let texts = ["a", "b", "crash", "c"];
-    // a request that fails may find it down
-    for _ in 0..3 {
-        let embedded = ask(&requests, &texts).await;
-        assert!(embedded.texts == 0 && is_provider(&embedded), "{embedded:?}");
-    }
-    assert_eq!(picky.asked(), [texts; 3]);
+    // it embeds the harmless text, so it is not down
     let embedded = ask(&requests, &texts).await;
     assert!(is_provider(&embedded), "{embedded:?}");
     assert_eq!((embedded.texts, refused(&embedded).len()), (3, 0));
