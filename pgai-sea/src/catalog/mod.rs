@@ -51,6 +51,7 @@ mod leftovers;
 mod own_table;
 #[cfg(test)]
 mod pinned;
+pub(crate) mod pooler;
 mod presence;
 pub(crate) mod schedule;
 mod schema;

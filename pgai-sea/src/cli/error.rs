@@ -82,7 +82,7 @@ pub(super) enum CliError {
         error: std::io::Error,
     },
     /// A query failed.
-    #[error("a query failed: {0}")]
+    #[error("a query failed: {0}{advice}", advice = crate::catalog::pooler::advice(.0))]
     Db(#[from] DbErr),
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]

@@ -21,6 +21,8 @@ use super::local_model::{LocalModel, with_local_models};
 use crate::catalog::VectorizerRef;
 use crate::worker::{Event, METRICS, Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
 
+/// A process that was told to stop ends within this time.
+const MOST_OF_STOPPING: Duration = Duration::from_millis(9_500);
 /// As shells report a program that ctrl-c has ended.
 const STOPPED_AT_ONCE: i32 = 130;
 
@@ -331,6 +333,12 @@ fn left(report: &Report) -> Vec<String> {
 /// Ends when the process is told to stop; the second time it ends at once.
 async fn told_to_stop() {
     signal().await;
+    // A provider, the database and a model in this process all have less time. Whatever it is, the process ends.
+    std::thread::spawn(|| {
+        std::thread::sleep(MOST_OF_STOPPING);
+        warn!("it does not stop by itself: ends now, what is in hand is another worker's when its lease has run out");
+        std::process::exit(STOPPED_AT_ONCE);
+    });
     tokio::spawn(async {
         signal().await;
         warn!("stopped a second time: ends at once, what is in hand is another worker's when its lease has run out");

@@ -22,6 +22,7 @@
 //! A query written with SeaORM alone can use the distances of [`VectorExprTrait`](crate::pgvector::VectorExprTrait).
 
 pub mod ai;
+mod asking;
 mod builder;
 mod error;
 mod explain;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
+use super::asking::query_one;
 use super::error::SearchError;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
@@ -111,7 +112,7 @@ pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionT
     limit: Option<u64>,
     db: &C,
 ) -> Result<u64, SearchError> {
-    let row = db.query_one(&plan.count::<E, F>(query, limit)).await;
+    let row = query_one(db, &plan.count::<E, F>(query, limit)).await;
     let matching: Result<i64, _> = row
         .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
         .and_then(|row| row.try_get("", "matching"));
@@ -127,7 +128,7 @@ pub(super) async fn comparable<E: EmbeddingTrait, F: Projection<E>, C: Connectio
     if is_checked(query) {
         return Ok(()); // checked before the search
     }
-    let row = db.query_one(&plan.probe::<E, F>(query)).await.searching::<E>()?;
+    let row = query_one(db, &plan.probe::<E, F>(query)).await.searching::<E>()?;
     let Some(row) = row else { return Ok(()) };
     let [rows, present, comparable] = PROBE.map(|name| row.try_get::<bool>("", name).searching::<E>());
     match (rows?, present?, comparable?) {

@@ -7,6 +7,7 @@ use sea_orm::prelude::PgVector;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, SelectStatement, Value};
 use sea_orm::{ColumnTrait, ConnectionTrait};
 
+use super::asking::query_one;
 use super::error::{SearchError, table_of};
 use super::plan::Operand;
 use super::refusal::Searching as _;
@@ -160,7 +161,7 @@ async fn one_vector<E: EmbeddingTrait, C: ConnectionTrait>(
     name: &str,
     db: &C,
 ) -> Result<Option<Vec<f32>>, SearchError> {
-    let row = db.query_one(select).await.searching::<E>()?;
+    let row = query_one(db, select).await.searching::<E>()?;
     let vector = row.map(|row| row.try_get::<Option<PgVector>>("", name)).transpose();
     Ok(vector.searching::<E>()?.flatten().map(|vector| vector.to_vec()))
 }

@@ -9,6 +9,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
+use super::asking::query_all;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::neighbours::Neighbourhood;
 use super::plan::{Attempt, Join, Plan};
@@ -27,8 +28,8 @@ impl SearchStatement {
     /// Sends SeaORM's own statement types, so that a connection with access control can check them.
     pub(super) async fn query_all<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<QueryResult>, DbErr> {
         match self {
-            Self::Plain(select) => db.query_all(select).await,
-            Self::Scanning(query) => db.query_all(query).await,
+            Self::Plain(select) => query_all(db, select).await,
+            Self::Scanning(query) => query_all(db, query).await,
         }
     }
 

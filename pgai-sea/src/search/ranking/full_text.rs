@@ -24,6 +24,16 @@ enum Parser {
     AnyWord,
 }
 
+/// The most bytes of a text that is searched. A `tsvector` holds a megabyte, and words of which each is another one take
+/// up to twice the bytes of their text.
+const MOST_BYTES: i32 = 524_287;
+
+/// Whether a text has no more words than a `tsvector` can hold. PostgreSQL looks at the length first, as it is cheaper
+/// than the words.
+fn fits(text: Expr) -> Expr {
+    Expr::from(Func::cust("octet_length").arg(text)).lte(MOST_BYTES)
+}
+
 /// A full-text search of PostgreSQL, the other half of a [hybrid search](super::super::Search::hybrid).
 ///
 /// ```no_run
@@ -32,7 +42,8 @@ enum Parser {
 /// let text = FullText::any("how do I index a column?");
 /// ```
 ///
-/// It searches the text of the chunks. An index makes it fast:
+/// It searches the text of the chunks. A text of more than half a megabyte has no words, because PostgreSQL cannot hold
+/// them. An index makes it fast:
 /// `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english', chunk))`. An entity whose vector is a
 /// column of its own has no chunks. [`on`](Self::on) and [`on_text`](Self::on_text) say where its text is.
 #[derive(Clone, Debug)]
@@ -136,10 +147,19 @@ impl FullText {
             (Document::Chunks, Some(chunk)) => self.to_tsvector(chunk.into_expr()).into(),
             (Document::Chunks, None) => return Err(SearchError::NoText { table: table_of::<E>() }),
         };
+        // PostgreSQL refuses a text with too many words, and with it the whole search. Such a text has none.
+        let fits = match (&self.document, E::chunk_column()) {
+            (Document::Text(text), _) => Some(fits(text.clone())),
+            (Document::Chunks, Some(chunk)) => Some(fits(chunk.into_expr())),
+            (Document::Vector(_) | Document::Chunks, _) => None,
+        };
         let query = self.to_tsquery();
         let score = Func::cust("ts_rank_cd").args([document.clone(), query.clone(), self.normalization.into()]);
         Ok(Matching {
-            matches: document.binary(BinOper::Custom("@@"), query),
+            matches: match fits {
+                Some(fits) => fits.and(document.binary(BinOper::Custom("@@"), query)),
+                None => document.binary(BinOper::Custom("@@"), query),
+            },
             score: Expr::from(score).cast_as("float8"),
         })
     }

@@ -10,6 +10,7 @@ use super::full_text::{FullText, Matching};
 use super::ranked::Ranked;
 use super::statement::{Window, fused};
 use crate::entity::EmbeddingTrait;
+use crate::search::asking::query_all;
 use crate::search::error::SearchError;
 use crate::search::explain::{Explanation, explain};
 use crate::search::hits::Hits;
@@ -182,7 +183,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
                 continue;
             }
             let statement = fused::<E, F>(plan, text, query, &window, attempt);
-            rows = db.query_all(&statement).await.comparing::<E>(query)?;
+            rows = query_all(db, &statement).await.comparing::<E>(query)?;
             let status = rows.first();
             let status = status.ok_or_else(|| DbErr::RecordNotFound("the hybrid search returned no row".to_owned()));
             let status = status.searching::<E>()?;

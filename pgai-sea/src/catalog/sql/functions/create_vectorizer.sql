@@ -39,6 +39,7 @@ begin
     if not found then
         raise exception 'only the owner of % or a superuser may create a vectorizer on it', source;
     end if;
+    perform ai._vectorizer_check_supported(source);
     -- Beyond read committed, rows that are committed between the snapshot and the triggers would neither be queued nor
     -- fire a trigger. A table of this very transaction is safe. The row of a system column is as old as its table.
     if enqueue_existing and current_setting('transaction_isolation') in ('repeatable read', 'serializable')

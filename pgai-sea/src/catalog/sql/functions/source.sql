@@ -82,6 +82,51 @@ begin
 end
 $$;
 
+-- Refuses a source on which a vectorizer would be made and could not work.
+create or replace function ai._vectorizer_check_supported(source regclass)
+returns void language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    t pg_class := (select c from pg_class c where c.oid = source);
+    part regclass;
+    found bool;
+    citus record;
+begin
+    if t.relpersistence = 't' then
+        raise exception '% is a temporary table, which no worker sees', source
+            using errcode = 'wrong_object_type', hint = 'Create the vectorizer on an ordinary table.';
+    end if;
+    with recursive parts as (
+        select source::oid as oid
+        union
+        select i.inhrelid from pg_inherits i join parts p on p.oid = i.inhparent
+    )
+    select c.oid into part from parts p join pg_class c on c.oid = p.oid where c.relkind = 'f' limit 1;
+    if part is not null then
+        raise exception 'rows of %, a foreign table, cannot be locked, so no embedding can be written', part
+            using errcode = 'wrong_object_type', hint = 'Create the vectorizer where the rows are.';
+    end if;
+    -- Citus makes a table for each shard: triggers run there, where queue and catalog are not, and every later write
+    -- would fail. Its catalogs are looked for by name, as they are there only with Citus.
+    for citus in
+        select c.oid::regclass as catalog, a.attname as col
+            , case a.attname when 'schemaid' then t.relnamespace else source::oid end as wanted
+        from pg_class c
+        join pg_roles r on r.oid = c.relowner and r.rolsuper
+        join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
+        where c.relkind = 'r' and (c.relname, a.attname) in (('pg_dist_partition', 'logicalrelid'), ('pg_dist_schema', 'schemaid'))
+    loop
+        execute format('select exists (select from %s d where d.%I::oid = $1)', citus.catalog, citus.col)
+            into found using citus.wanted;
+        if found then
+            raise exception '% is distributed by Citus, where a vectorizer cannot work: every later write to it would fail', source
+                using errcode = 'feature_not_supported'
+                    , hint = 'Create the vectorizer on a table that is local to the coordinator (undistribute_table).';
+        end if;
+    end loop;
+end
+$$;
+
 -- Whether rows can come and go under another table's name, where statement triggers of this table do not see them. This
 -- is so for a partitioned table, a partition, and a table that inherits. A table that others inherit from is different:
 -- its statement triggers see what a statement that names it does to its children too, and its row triggers do not.
