@@ -132,6 +132,11 @@ impl Database {
         self.patience
     }
 
+    /// When the worker was told to stop.
+    pub(crate) fn stopping(&self) -> Stopping {
+        self.stopping.clone()
+    }
+
     /// What is known about a lack of connections.
     pub(crate) fn scarcity(&self) -> &Scarcity {
         &self.scarcity

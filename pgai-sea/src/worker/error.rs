@@ -28,11 +28,26 @@ pub enum WorkerError {
         message: String,
     },
     /// The catalog cannot be read.
-    #[error("the vectorizers cannot be read, is the schema `ai` installed? {0}")]
+    #[error("the vectorizers cannot be read{why}: {0}", why = missing(.0))]
     Catalog(#[from] CatalogError),
     /// The database cannot be reached, or went away.
     #[error("the worker lost the database: {0}")]
     Database(DbErr),
+}
+
+/// A question, if the database says that it knows no such table or schema.
+fn missing(error: &CatalogError) -> &'static str {
+    let CatalogError::Db(DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return "";
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    if code.is_some_and(|code| ["42P01", "3F000"].contains(&&*code)) {
+        ", is the schema `ai` installed?"
+    } else {
+        ""
+    }
 }
 
 impl From<DatabaseError> for WorkerError {

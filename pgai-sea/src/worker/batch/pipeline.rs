@@ -31,6 +31,8 @@ pub(crate) struct Pipeline {
     /// Vectors of texts whose rows went back to the queue. Without them a busy row would be paid for twice.
     pub(crate) vector_cache: VectorCache,
     pub(crate) writer: Writer,
+    /// Whether source rows were ever locked.
+    pub(crate) has_locked: AtomicBool,
     /// Whether a chunk was ever written. If so, an error of the database may be a row's fault.
     pub(crate) has_written: AtomicBool,
 }
@@ -89,6 +91,12 @@ impl Pipeline {
 
     async fn embed(self: &Arc<Self>, pool: &Database, claim: Claim) -> Result<(Drafts, Embedded), StopReason> {
         let loaded = load(pool, &self.writer, self.has_written(), claim.keys).await?;
+        if !self.has_locked.load(Ordering::Relaxed) {
+            // rows that cannot be locked cannot be written: better known before anything is paid for
+            let keys: Vec<&Key> = loaded.rows.iter().map(|(claimed, ..)| &claimed.key).collect();
+            self.writer.check_lock(pool, &keys).await?;
+            self.has_locked.store(true, Ordering::Relaxed);
+        }
         let pipeline = Arc::clone(self);
         let drafts = tokio::task::spawn_blocking(move || pipeline.drafter.draft(loaded, &pipeline.writer.destination))
             .await

@@ -4,7 +4,8 @@
 //! waits for the first and then finds its name taken. No lock of the worker's own has to outlive a transaction. An
 //! invalid index on a table that nobody has locked as a build does was left behind by a build that was killed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
 use tokio::time::Instant;
@@ -21,6 +22,13 @@ use crate::worker::queue::key_sql::{Sql, statement};
 /// The first key of the advisory lock under which pgai's own jobs build; pgai's number. The second is the table's oid.
 const LOCK: i32 = 1_982_010_642;
 
+/// An empty queue is waited for so long at most ..
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// .. and only so long if the store has so many times the rows of the queue.
+const LITTLE_WAIT: Duration = Duration::from_secs(20);
+const LITTLE: i64 = 20;
+/// The most rows of a queue that are counted.
+const MOST_PENDING: i64 = 100_000;
 /// The milliseconds for which dropping an invalid index waits for readers and writers of the table.
 const DROP_WAIT: u32 = 500;
 
@@ -29,7 +37,7 @@ const DROP_WAIT: u32 = 500;
 pub(crate) struct BuildWhen {
     /// The store has so many rows.
     pub(crate) min_rows: i64,
-    /// The queue is empty.
+    /// The queue is empty, or was waited for long enough.
     pub(crate) queue_is_empty: bool,
 }
 
@@ -65,6 +73,15 @@ pub(crate) struct IndexBuilder {
     options: Vec<(&'static str, String)>,
     /// The operator class that the configuration names, one for the type `vector`.
     opclass: Option<String>,
+    waits: Mutex<Waits>,
+}
+
+/// Since when there are rows enough, and the queue is not empty.
+#[derive(Debug, Default)]
+struct Waits {
+    since: Option<Instant>,
+    /// Since when there is little in the queue.
+    little_since: Option<Instant>,
 }
 
 /// Where a vectorizer's embeddings are.
@@ -143,6 +160,7 @@ impl IndexBuilder {
             method,
             options,
             opclass,
+            waits: Mutex::default(),
         })
     }
 
@@ -152,7 +170,9 @@ impl IndexBuilder {
         if !statement(&self.wanted).one_on(pool).await?.try_get(0)? {
             return Ok(IndexState::Settled);
         }
-        if (self.when.queue_is_empty && self.queue.is_busy(pool).await?) || !self.has_rows(pool).await? {
+        if !self.has_rows(pool, self.when.min_rows).await?
+            || (self.when.queue_is_empty && self.queue.is_busy(pool).await? && !self.has_waited(pool).await?)
+        {
             return Ok(IndexState::NotYet);
         }
         let started = Instant::now();
@@ -166,9 +186,23 @@ impl IndexBuilder {
         Ok(IndexState::Built)
     }
 
-    /// Whether the store has rows enough.
-    async fn has_rows(&self, pool: &Database) -> Result<bool, DatabaseError> {
-        let enough = statement(&self.enough).bind(self.when.min_rows);
+    /// Whether an empty queue was waited for long enough. Where rows arrive all the time, the queue is never empty. But
+    /// what is left of a backfill becomes little beside what is there.
+    async fn has_waited(&self, pool: &Database) -> Result<bool, DatabaseError> {
+        let pending = self.queue.pending(pool, MOST_PENDING).await?;
+        let pending = i64::try_from(pending).unwrap_or(MOST_PENDING);
+        let is_little = pending < MOST_PENDING && self.has_rows(pool, pending.saturating_mul(LITTLE)).await?;
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let since = *waits.since.get_or_insert(now);
+        let little_since = is_little.then(|| waits.little_since.unwrap_or(now));
+        waits.little_since = little_since;
+        Ok(now - since >= LONGEST_WAIT || little_since.is_some_and(|since| now - since >= LITTLE_WAIT))
+    }
+
+    /// Whether the store has so many rows.
+    async fn has_rows(&self, pool: &Database, rows: i64) -> Result<bool, DatabaseError> {
+        let enough = statement(&self.enough).bind(rows);
         Ok(enough.one_on(pool).await?.try_get(0)?)
     }
 

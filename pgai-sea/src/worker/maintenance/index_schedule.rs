@@ -44,7 +44,6 @@ impl IndexSchedule {
         &mut self,
         pool: &Database,
         index: &Arc<IndexBuilder>,
-        is_idle: bool,
         written: u64,
     ) -> Option<Result<IndexState, DatabaseError>> {
         if let Some(ended) = self.task.try_join_next() {
@@ -59,7 +58,7 @@ impl IndexSchedule {
             self.next = self.next.min(now + WHILE_WRITING);
             self.written = written;
         }
-        if self.task.is_empty() && now >= self.next && (is_idle || !index.when.queue_is_empty) {
+        if self.task.is_empty() && now >= self.next {
             self.written = written;
             let (pool, index) = (pool.clone(), Arc::clone(index));
             self.task.spawn(async move { index.build_if_due(&pool).await });

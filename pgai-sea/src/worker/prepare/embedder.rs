@@ -1,9 +1,10 @@
 //! Which [`Embedder`] serves a vectorizer: the one given in code for its provider and model, or else the one that its
 //! configuration names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::catalog::Vectorizer;
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder};
 use crate::worker::connection::Database;
@@ -20,6 +21,28 @@ pub(crate) struct Embedders {
 impl Embedders {
     pub(crate) fn insert(&mut self, provider: String, model: String, embedder: Arc<dyn Embedder>) {
         self.given.insert((provider, model), embedder);
+    }
+
+    /// Embedders that no vectorizer asks for, in words. There usually is a slip in the name.
+    pub(crate) fn unmatched(&self, vectorizers: &[Vectorizer]) -> Vec<String> {
+        let asked = |vectorizer: &Vectorizer| {
+            let embedding = &vectorizer.config.embedding;
+            (embedding.provider().to_owned(), embedding.model().to_owned())
+        };
+        let asked: BTreeSet<(String, String)> = vectorizers.iter().map(asked).collect();
+        let shown: Vec<String> = asked
+            .iter()
+            .map(|(provider, model)| format!("`{provider}`, `{model}`"))
+            .collect();
+        let mut unmatched: Vec<_> = self.given.keys().filter(|name| !asked.contains(*name)).collect();
+        unmatched.sort();
+        let said = unmatched.into_iter().map(|(provider, model)| {
+            format!(
+                "the embedder for `{provider}`, `{model}` serves no vectorizer: they name {}",
+                shown.join("; ")
+            )
+        });
+        said.collect()
     }
 
     /// What the vectorizer's owner wrote into the configuration has to be [`Allowed`].

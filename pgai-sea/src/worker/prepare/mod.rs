@@ -134,7 +134,8 @@ pub(crate) async fn prepare(
         dimensions(&config.embedding)?,
         concurrency,
         (settings.budgets.meter(&config.embedding), stop),
-    );
+    )
+    .until(pool.stopping());
     let queue = Arc::new(Queue::new(&key_sql));
     let writer = Writer {
         vectorizer: vectorizer.name.clone(),
@@ -159,6 +160,7 @@ pub(crate) async fn prepare(
         requests: Requests::new(provider),
         vector_cache: VectorCache::new(concurrency + 1),
         writer,
+        has_locked: AtomicBool::new(false),
         has_written: AtomicBool::new(false),
     };
     Ok(PreparedVectorizer {

@@ -87,6 +87,7 @@ impl Worker {
             _ = &mut stop => return Ok(report),
         };
         self.check_names(&models)?;
+        self.warn_of_unmatched(&models);
         for model in served(models) {
             match understand(&model) {
                 Ok((vectorizer, key_order)) => {
@@ -184,6 +185,9 @@ impl Worker {
                     {
                         failure = Some(error);
                         break;
+                    }
+                    if unknown.is_none() {
+                        self.warn_of_unmatched(&models);
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
                     runners.follow(served(models), &shared);
@@ -287,6 +291,17 @@ impl Worker {
             if !known.contains(&unknown) {
                 warn!("there is no vectorizer {unknown}; the worker serves it as soon as there is");
                 known.push(unknown);
+            }
+        }
+    }
+
+    /// Warns of embedders given in code that serve no vectorizer.
+    fn warn_of_unmatched(&self, present: &Present) {
+        let vectorizers = present.models.iter().cloned().map(Vectorizer::try_from);
+        let vectorizers: Vec<Vectorizer> = vectorizers.filter_map(Result::ok).collect();
+        if !vectorizers.is_empty() {
+            for unmatched in self.embedders.unmatched(&vectorizers) {
+                warn!("{unmatched}");
             }
         }
     }

@@ -282,7 +282,7 @@ impl Runner {
         }
         if let Some(index) = &prepared.index {
             let written = self.reporter.report.counts.chunks_written;
-            if let Some(looked) = self.index.tend(&prepared.database, index, is_idle, written) {
+            if let Some(looked) = self.index.tend(&prepared.database, index, written) {
                 self.reporter.index(looked).await;
             }
         }

@@ -12,6 +12,7 @@ use super::source::Source;
 use super::store::Store;
 use crate::worker::batch::chunk_change::ChunkChange;
 use crate::worker::batch::item::{Item, Outcome, Vectors};
+use crate::worker::batch::stop_reason::StopReason;
 use crate::worker::connection::Database;
 use crate::worker::counts::Counts;
 use crate::worker::database_error::DatabaseError;
@@ -136,6 +137,30 @@ impl Writer {
                 Err(error) if tries < TRIES && error.has_state(&["40", "55P03"]) => tries += 1,
                 result => return result,
             }
+        }
+    }
+
+    /// Locks rows as a write does, and lets them go.
+    ///
+    /// # Errors
+    ///
+    /// Says that they cannot be locked, if it is not the database that cannot do anything now.
+    pub(crate) async fn check_lock(&self, pool: &Database, keys: &[&Key]) -> Result<(), StopReason> {
+        let mut transaction = pool.begin(pool.patience()).await?;
+        let work = async {
+            let locked = self.source.lock(transaction.connection(), keys).await;
+            transaction.end(locked).await
+        };
+        let locked = pool.wait(pool.patience(), work).await;
+        match locked.unwrap_or_else(|| Err(transaction.silent())) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match StopReason::from(error) {
+                StopReason::Refused(reason) => StopReason::Configuration(format!(
+                    "rows of {} cannot be locked, and without a lock no embedding can be written: {reason}",
+                    self.source.name()
+                )),
+                reason => reason,
+            }),
         }
     }
 

@@ -97,6 +97,11 @@ impl Source {
         }
     }
 
+    /// Its quoted name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The rows of `keys`, in their order; `None` where there is none.
     pub(crate) async fn read(
         &self,
