@@ -21,6 +21,8 @@ mod catalog;
 pub mod corpus;
 mod database;
 mod own_server;
+#[cfg(unix)]
+mod pooler;
 pub mod providers;
 mod random;
 mod run;
@@ -31,6 +33,8 @@ mod template;
 pub use self::catalog::Catalog;
 pub use self::database::TestDatabase;
 pub use self::own_server::{OwnServer, measure_on_own_server, on_own_server, on_own_servers};
+#[cfg(unix)]
+pub use self::pooler::Pooler;
 pub use self::random::{Random, rounds, seed};
 pub use self::run::{TestResult, measure_on, on_both_catalogs, on_catalog, on_version};
 pub use self::server::server;

@@ -136,7 +136,8 @@ async fn vectorizers_in_use_become_as_new_ones_and_miss_nothing() {
             for key in 1..5 {
                 insert(&test, key, false).await?;
             }
-            worker(&test).run_once().await?;
+            let report = worker(&test).run_once().await?;
+            assert_eq!(report.errors().collect::<Vec<_>>(), []);
             assert_eq!(test.value::<i64>("select count(*) from blog_embedding_store").await?, 4);
             rename_and_release(&test).await?;
             // what waits and what was given up

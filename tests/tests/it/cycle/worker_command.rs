@@ -229,6 +229,31 @@ async fn sigterm_ends_it_after_the_batches_in_hand() {
     .await;
 }
 
+/// Whatever a provider does. What was in hand is free for any worker.
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_ends_it_within_ten_seconds() {
+    on_both_catalogs(async |test| -> TestResult {
+        let provider = tables(&test).await?;
+        provider.hold();
+        let mut running = worker(&test, &[]).spawn()?;
+        provider.wait_for_requests(2).await;
+        let told = std::time::Instant::now();
+        terminate(&mut running).await?;
+        let output = ended(running).await;
+        assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+        assert!(output.status.success(), "{output:?}");
+        provider.release();
+        let free = "select count(*) from ai._vectorizer_q_1 where loading_retry_after is null and loading_retries = 0";
+        assert_eq!(test.value::<i64>(free).await?, 3);
+        let next = worker(&test, &["--once"]).output().await?;
+        assert!(next.status.success(), "{next:?}");
+        assert_eq!(embedded(&test).await?, (3, 3));
+        Ok(())
+    })
+    .await;
+}
+
 /// What is in hand then is another worker's once its lease has run out.
 #[cfg(unix)]
 #[tokio::test]

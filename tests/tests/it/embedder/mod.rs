@@ -2,6 +2,7 @@
 //! sentence-transformers computed.
 
 mod answers;
+mod hostile;
 mod litellm;
 mod local;
 mod ollama;

@@ -253,3 +253,27 @@ async fn an_index_serves_any_word() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_text_with_more_words_than_fit_hides_no_other() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        test.execute(
+            "alter table labels drop column words;
+             insert into labels (id, text, embedding)
+             select 7, string_agg(substr(md5(i::text), 1, 7), ' '), '[1,0,0]' from generate_series(1, 190000) i;
+             insert into labels (id, text, embedding)
+             select 8, string_agg(md5(i::text), '-'), '[1,0,0]' from generate_series(1, 40000) i",
+        )
+        .await?;
+        let text = FullText::websearch("lighthouse").on_text(label::Column::Text);
+        let hits = label::Entity::search([1.0, 0.0, 0.0])
+            .limit(3)
+            .hybrid(text)
+            .all(&test.db)
+            .await?;
+        assert!(hits.iter().any(|hit| hit.text_rank.is_some()), "{hits:?}");
+        Ok(())
+    })
+    .await;
+}

@@ -269,3 +269,30 @@ async fn rows_that_wait_for_another_attempt_do_not_hold_it_up() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_queue_that_is_never_empty_is_not_waited_for_without_end() {
+    on_catalog(Catalog::Ours, async |test| -> TestResult {
+        indexed(&test, "ai.indexing_hnsw(min_rows => 200)").await?;
+        insert(&test, 1, 2_000).await?;
+        let gate = Gate::new();
+        let running = super::support::start(worker(&test, &gate));
+        soon(async || super::support::queued(&test).await == 0).await;
+        // an edit every few milliseconds
+        let writer = test.clone();
+        let writing = tokio::spawn(async move {
+            for edit in 0.. {
+                let id = edit % 2_000 + 1;
+                writer
+                    .execute(&format!("update posts set body = 'edit {edit}' where id = {id}"))
+                    .await
+                    .ok();
+            }
+        });
+        soon(async || !test.values::<String>(INDEXES).await.unwrap().is_empty()).await;
+        writing.abort();
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
