@@ -8,6 +8,7 @@ extern crate self as pgai_sea;
 #[path = "private.rs"]
 pub mod __private;
 pub mod catalog;
+pub mod change;
 pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
@@ -42,10 +43,10 @@ pub use self::cli::main as __main;
 pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
-pub use self::embedder::Embedder;
+pub use self::embedder::{Embedder, Embedders};
 pub use self::entity::{EmbeddingTrait, managed_tables};
 pub use self::search::ai;
-pub use self::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
+pub use self::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 

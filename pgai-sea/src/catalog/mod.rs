@@ -45,6 +45,7 @@ pub mod entities;
 mod error;
 mod errors;
 mod failed;
+pub(crate) mod identity;
 mod install;
 #[cfg(feature = "migration")]
 mod leftovers;
@@ -68,6 +69,7 @@ mod wait;
 pub use self::error::CatalogError;
 pub use self::errors::{RecordedError, errors};
 pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_failed};
+pub use self::identity::StoreState;
 pub use self::install::{Installed, install};
 pub use self::schedule::{pause, resume};
 pub use self::status::{Count, Coverage, StatusError, VectorizerState, VectorizerStatus, status, statuses};

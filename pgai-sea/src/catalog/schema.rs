@@ -39,6 +39,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("002_rights", after),
     migration!("003_owners", after),
     migration!("004_waits", after),
+    migration!("005_generations", after),
 ];
 
 /// The version of the schema that this crate brings.
@@ -76,10 +77,15 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "store",
     "columns",
     "triggers",
+    "identity",
     "drop_vectorizer",
     "create_vectorizer",
     "refresh_vectorizer",
     "release_vectorizer",
+    "change/copy",
+    "change/change_vectorizer",
+    "change/cut_over",
+    "change/finish",
     "in_use",
     "schedule",
     "privileges",

@@ -25,6 +25,7 @@ pub(super) use self::sample::relation;
 use self::sample::why_unreadable;
 use super::entities::{vectorizer, vectorizer_worker_usage};
 use super::failed::count;
+use super::identity::StoreState;
 use super::presence::scalar;
 use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::Destination;
@@ -62,6 +63,8 @@ pub struct VectorizerStatus {
     /// Workers, of all vectorizers, that have reported lately: within three times of what they say they do. `None` for
     /// who may not read it.
     pub workers: Option<i64>,
+    /// Whether the vectors in the store are those of the configuration.
+    pub store: StoreState,
     /// Rows in the queue: a row that was edited twice may be there twice, and one that a worker is at still is.
     pub pending: Option<Count>,
     /// Those of them that a worker may claim now, counted up to 10,000. The others are held by a worker, or have failed
@@ -247,6 +250,7 @@ impl Unread {
             advice: None,
             read_at,
             disabled: self.disabled,
+            store: StoreState::Unknown,
             workers: None,
             pending: None,
             due: None,
@@ -291,6 +295,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         error = None;
     }
     let rows_per_second = rows_per_second.filter(|_| is_pending);
+    let store = super::identity::state(db, vectorizer).await?;
     let state = if let Some(why) = why_unreadable(db, vectorizer, queue.is_some(), coverage.is_some()).await? {
         error = Some(StatusError::unreadable(why));
         VectorizerState::Unreadable
@@ -298,7 +303,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         VectorizerState::Paused
     } else if let Some(error) = &error {
         error.state(read_at)
-    } else if !is_pending {
+    } else if !is_pending && store != StoreState::Edited {
         VectorizerState::InSync
     } else if is_working || rows_per_second.is_some() || backlog.is_some_and(|backlog| backlog.leased > 0) {
         VectorizerState::Working
@@ -316,6 +321,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         read_at,
         disabled: vectorizer.disabled,
         workers,
+        store,
         time_left: rows_per_second.zip(pending).and_then(time_left),
         pending,
         due: backlog.map(|backlog| backlog.due),

@@ -63,7 +63,7 @@ pub(super) async fn statements<C: ConnectionTrait>(db: &C) -> Result<Vec<String>
 }
 
 const TABLES: &str = "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress, \
-     ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.pgai_lib_version, \
+     ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.vectorizer_generation, ai.pgai_lib_version, \
      ai.pgai_sea_migration, ai.vectorizer";
 
 /// The schema goes if it was made by an install and nothing of others is in it.

@@ -8,7 +8,7 @@ use sea_orm::prelude::DateTimeWithTimeZone;
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use crate::catalog::{self, Count, Coverage, VectorizerStatus};
+use crate::catalog::{self, Count, Coverage, StoreState, VectorizerStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct Status {
@@ -134,7 +134,10 @@ fn line(status: &VectorizerStatus) -> [String; HEADINGS.len()] {
         unless_empty(status.time_left.map(time)),
         or_unknown(status.input_tokens.map(|tokens| tokens.to_string())),
         or_unknown(status.failed.map(|failed| failed.to_string())),
-        status.state.to_string(),
+        match status.store {
+            StoreState::Edited | StoreState::EmbeddingAnew(_) => format!("{}, embedding anew", status.state),
+            _ => status.state.to_string(),
+        },
     ]
 }
 

@@ -49,6 +49,7 @@
 //! requests, hides keys and tells by the status whose fault a refusal is. `from_config` maps the catalog's
 //! configuration to the provider.
 
+mod embedders;
 #[cfg(feature = "embedder")]
 mod environment;
 mod error;
@@ -68,6 +69,8 @@ mod request;
 #[cfg(feature = "embedder")]
 mod voyageai;
 
+pub(crate) use self::embedders::Answering;
+pub use self::embedders::Embedders;
 pub use self::error::EmbedError;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]

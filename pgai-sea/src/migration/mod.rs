@@ -35,7 +35,7 @@ use sea_orm::DbErr;
 use crate::catalog::{Installed, VectorizerRef};
 use crate::config::{Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
-use crate::vectorizer::{CreateVectorizer, DropVectorizer};
+use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer};
 
 /// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their
 /// options.
@@ -48,7 +48,7 @@ pub mod prelude {
     };
     pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, Metric, VectorType};
-    pub use crate::vectorizer::{CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
+    pub use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 }
 
 /// Vectorizer operations of a [`SchemaManager`](sea_orm_migration::SchemaManager).
@@ -96,6 +96,66 @@ pub trait VectorizerManagerExt {
     /// [`DbErr::Migration`] where there is none, unless the builder says [`if_exists`](DropVectorizer::if_exists), and
     /// where several have the target table's name. None is dropped then.
     async fn drop_vectorizer(&self, drop: DropVectorizer) -> Result<(), DbErr>;
+
+    /// Changes a vectorizer in use: in place where every vector stays as it is, otherwise by a second generation beside
+    /// the first, which a worker fills; see [`change`](crate::change). Returns the id of the new generation, or of the
+    /// vectorizer itself.
+    ///
+    /// ```
+    /// # use pgai_sea::migration::prelude::*;
+    /// # async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    /// manager
+    ///     .change_vectorizer(
+    ///         ChangeVectorizer::new("public_blog_posts_embedding_store")
+    ///             .embedding(Embedding::openai("text-embedding-3-large", 1024)),
+    ///     )
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where there is none and for what the builder refuses; the database's error for what the
+    /// database does.
+    async fn change_vectorizer(&self, change: ChangeVectorizer) -> Result<i32, DbErr>;
+
+    /// Lets the new generation of a vectorizer answer: see [`change::cut_over`](crate::change::cut_over). It is fine if
+    /// it answers already.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where nothing is being changed, and while the new generation is not ready.
+    async fn cut_over<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
+
+    /// Lets the generation before answer again.
+    ///
+    /// # Errors
+    ///
+    /// The database's where there is none any more.
+    async fn roll_back<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
+
+    /// Drops the generation before.
+    ///
+    /// # Errors
+    ///
+    /// The database's where the new one does not answer yet.
+    async fn finish_change<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
+
+    /// Gives a change up: drops the new generation.
+    ///
+    /// # Errors
+    ///
+    /// The database's where the new one answers.
+    async fn abort_change<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
 
     /// Lets workers serve a vectorizer again.
     ///

@@ -5,10 +5,11 @@ use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 
 use super::VectorizerManagerExt;
 use crate::catalog::{self, Installed, VectorizerRef};
+use crate::change;
 use crate::config::{ConfigError, Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::sql::Call;
-use crate::vectorizer::{CreateVectorizer, DropVectorizer};
+use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer};
 
 #[async_trait::async_trait]
 impl VectorizerManagerExt for SchemaManager<'_> {
@@ -73,6 +74,42 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         }
         transaction.query_all_raw(statement).await?;
         transaction.commit().await
+    }
+
+    async fn change_vectorizer(&self, change: ChangeVectorizer) -> Result<i32, DbErr> {
+        Ok(change::start(self.get_connection(), &change).await?)
+    }
+
+    async fn cut_over<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        change::cut_over(self.get_connection(), vectorizer.into()).await?;
+        Ok(())
+    }
+
+    async fn roll_back<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        change::roll_back(self.get_connection(), vectorizer.into()).await?;
+        Ok(())
+    }
+
+    async fn finish_change<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        change::finish(self.get_connection(), vectorizer.into()).await?;
+        Ok(())
+    }
+
+    async fn abort_change<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        change::abort(self.get_connection(), vectorizer.into()).await?;
+        Ok(())
     }
 
     async fn refresh_vectorizer<V>(&self, vectorizer: V) -> Result<(), DbErr>

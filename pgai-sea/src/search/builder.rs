@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
 
 use super::error::SearchError;
 use super::explain::{Explanation, explain};
+use super::generation::Routing;
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
 use super::plan::{Attempt, Plan};
@@ -98,8 +99,18 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         if self.plan.limit == 0 {
             return Ok(Hits::default());
         }
-        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
-        let (rows, missing) = nearest::<E, F, _>(&self.plan, &query, db).await?;
+        let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
+        let (rows, missing) = loop {
+            let plan = routing.plan(&self.plan);
+            let query = self.query.resolve::<E, _>(&plan, db).await?;
+            let found = nearest::<E, F, _>(&plan, &query, db).await;
+            if !routing
+                .again::<E, _, _>(&found, |(rows, _)| rows.is_empty(), db)
+                .await?
+            {
+                break found?;
+            }
+        };
         let hits: Result<Hits<_>, _> = rows.iter().map(|row| self.plan.read::<E, F>(row)).collect();
         Ok(hits.searching::<E>()?.with_missing(missing))
     }
@@ -121,12 +132,23 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// As [`all`](Self::all).
     pub async fn count<C: ConnectionTrait>(self, db: &C) -> Result<u64, SearchError> {
         self.plan.check()?;
-        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
-        let matching = matching::<E, F, _>(&self.plan, &query, None, db).await?;
-        if matching == 0 {
-            comparable::<E, F, _>(&self.plan, &query, db).await?;
+        let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
+        loop {
+            let plan = routing.plan(&self.plan);
+            let query = self.query.resolve::<E, _>(&plan, db).await?;
+            let matching = matching::<E, F, _>(&plan, &query, None, db).await;
+            if routing
+                .again::<E, _, _>(&matching, |matching| *matching == 0, db)
+                .await?
+            {
+                continue;
+            }
+            let matching = matching?;
+            if matching == 0 {
+                comparable::<E, F, _>(&plan, &query, db).await?;
+            }
+            return Ok(matching);
         }
-        Ok(matching)
     }
 
     /// The statement that the search sends first, with the query vector bound. Its rows are not cut at the maximal
@@ -139,7 +161,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// search runs, and is refused.
     pub fn statement(&self) -> Result<Statement, SearchError> {
         self.plan.check()?;
-        Ok(self.first(&self.query.operand::<E>(self.plan.metric)?).build())
+        let query = self.query.operand::<E>(self.plan.metric)?;
+        Ok(Self::first(&self.plan, &query).build())
     }
 
     /// Returns PostgreSQL's plan of the statement that is sent first: whether an index on vectors serves it. Nothing is
@@ -151,8 +174,10 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// refuses `EXPLAIN`.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         self.plan.check()?;
-        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
-        let statement = self.first(&query).build();
+        let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
+        let plan = routing.plan(&self.plan);
+        let query = self.query.resolve::<E, _>(&plan, db).await?;
+        let statement = Self::first(&plan, &query).build();
         explain(db, statement, self.plan.is_quantized()).await.searching::<E>()
     }
 
@@ -162,8 +187,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         self.plan.limit
     }
 
-    fn first(&self, query: &Expr) -> SearchStatement {
-        let attempt = self.plan.attempts().first().copied().unwrap_or(Attempt::Exact);
-        self.plan.statement::<E, F>(query, attempt)
+    fn first(plan: &Plan, query: &Expr) -> SearchStatement {
+        let attempt = plan.attempts().first().copied().unwrap_or(Attempt::Exact);
+        plan.statement::<E, F>(query, attempt)
     }
 }

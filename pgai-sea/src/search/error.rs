@@ -2,6 +2,7 @@
 
 use sea_orm::{DbErr, EntityName};
 
+use crate::catalog::CatalogError;
 use crate::embedder::EmbedError;
 use crate::pgvector::Metric;
 use crate::rerank::RerankError;
@@ -37,6 +38,21 @@ pub enum SearchError {
         /// The length of the query vector, which the entity declares.
         query: usize,
     },
+    /// The query's vector is of another model than the stored vectors.
+    #[error(
+        "the query vector was made by {model:?}, and {table} has vectors of {stored:?}: embed the query with that model"
+    )]
+    WrongModel {
+        /// The table that is searched.
+        table: String,
+        /// The model of the query.
+        model: String,
+        /// The model of the stored vectors.
+        stored: String,
+    },
+    /// The catalog does not say which model answers: the role may not read it, or it has no such vectorizer.
+    #[error("the vectorizer's model is not known: {0}")]
+    Catalog(#[from] CatalogError),
     /// The query vector has NaN or an infinite number.
     #[error("the query vector has {value} at position {position}: every number has to be finite")]
     NotFinite {

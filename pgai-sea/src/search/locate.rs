@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait};
 
 use super::builder::Search;
 use super::error::SearchError;
+use super::generation::Routing;
 use super::page::{matching, nearest};
 use super::plan::Plan;
 use super::projection::{Distances, Projection};
@@ -87,7 +88,9 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
         if !is_embedded::<E, C>(&key, db).await? {
             return Ok(Location::NotEmbedded);
         }
-        let query = self.query.resolve::<E, _>(self.plan.metric, db).await?;
+        let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
+        let own = routing.plan(&self.plan);
+        let query = self.query.resolve::<E, _>(&own, db).await?;
         // the row alone
         let alone = |plan: &Plan| Plan {
             filter: plan.filter.clone().add(is_of::<E>(&key)),
@@ -98,31 +101,31 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
             offset: 0,
             ..plan.clone()
         };
-        let Some(distance) = first_distance::<E, C>(&alone(&self.plan), &query, db).await? else {
+        let Some(distance) = first_distance::<E, C>(&alone(&own), &query, db).await? else {
             let unfiltered = Plan {
                 filter: Condition::all(),
                 joins: Vec::new(),
-                ..self.plan.clone()
+                ..own.clone()
             };
             let unfiltered = first_distance::<E, C>(&alone(&unfiltered), &query, db).await?;
             return Ok(unfiltered.map_or(Location::Incomparable, |_| Location::Filtered));
         };
-        if !self.plan.keeps(distance) {
+        if !own.keeps(distance) {
             return Ok(Location::TooFar { distance });
         }
         let nearer = Plan {
             max_distance: Some(distance),
             exact: true,
-            ..self.plan.clone()
+            ..own.clone()
         };
         let rank = matching::<E, F, _>(&nearer, &query, None, db).await?.max(1);
-        if rank > self.plan.reach() {
+        if rank > own.reach() {
             return Ok(Location::BeyondPage { rank, distance });
         }
         let pages = Plan {
             offset: 0,
-            limit: self.plan.reach(),
-            ..self.plan.clone()
+            limit: own.reach(),
+            ..own.clone()
         };
         let (rows, _) = nearest::<E, Distances, _>(&pages, &query, db).await?;
         for row in &rows {

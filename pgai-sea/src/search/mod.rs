@@ -11,7 +11,8 @@
 //! | to | use |
 //! |---|---|
 //! | search by a vector, or by a text that the database embeds ([`ai`]) | [`search`](SearchTrait::search) |
-//! | search by a text that an [`Embedder`](crate::embedder::Embedder) embeds | [`search_text`](SearchTrait::search_text) |
+//! | search by a text, with the catalog's model ([`Embedders`](crate::Embedders)) or your own | [`search_text`](SearchTrait::search_text) |
+//! | say which model made a vector | [`model`](Search::model) |
 //! | find rows like another row | [`search_like`](SearchTrait::search_like) |
 //! | filter, join, page, set a maximal distance | [`Search`] |
 //! | return some columns only | [`into_partial_model`](Search::into_partial_model) |
@@ -26,6 +27,7 @@ mod asking;
 mod builder;
 mod error;
 mod explain;
+mod generation;
 mod hit;
 mod hits;
 mod locate;
@@ -55,6 +57,7 @@ pub use self::neighbours::Neighbour;
 pub use self::passage::{ChunkHit, Passage, PromptContext, WrittenContext};
 pub use self::projection::{Chunks, Partial, Projection, SourceModel, SourceRows, WithSource};
 pub use self::quantized::Quantized;
+pub use self::query::QueryEmbedder;
 pub use self::ranking::{FullText, Ranked, Ranking};
 pub use self::recall::{Recall, RecallAt, RecallReport};
 pub use self::scan::IterativeScan;

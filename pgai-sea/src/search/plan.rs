@@ -4,6 +4,7 @@ use sea_orm::sea_query::{Condition, Expr, NullOrdering, Order, OrderedStatement,
 use sea_orm::{JoinType, RelationDef};
 
 use super::error::SearchError;
+use super::generation::Asked;
 use super::neighbours::Neighbourhood;
 use super::quantized::Quantized;
 use super::scan::Scan;
@@ -36,6 +37,9 @@ pub(super) struct Plan {
     pub(super) exact: bool,
     pub(super) operand: Operand,
     pub(super) ranking: ForRanking,
+    /// The model that made the query's vector, if the search says so.
+    pub(super) model: Option<String>,
+    pub(super) asked: Asked,
 }
 
 /// A joined table, under its name in the relation.
@@ -109,6 +113,8 @@ impl Default for Plan {
             quantized: None,
             exact: false,
             operand: Operand::default(),
+            model: None,
+            asked: Asked::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The query of a search: a vector, an expression, a text or a row.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::prelude::PgVector;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, SelectStatement, Value};
@@ -9,9 +10,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait};
 
 use super::asking::query_one;
 use super::error::{SearchError, table_of};
-use super::plan::Operand;
+use super::plan::{Operand, Plan};
 use super::refusal::Searching as _;
-use crate::embedder::Embedder;
+use crate::embedder::{Answering, Embedder, Embedders};
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::{Metric, VectorExpr, VectorFault, check_vector};
 
@@ -82,11 +83,15 @@ impl SearchQuery<'_> {
     /// The operand of the distance. Embeds the text, evaluates the call, or reads the row's vector.
     pub(super) async fn resolve<E: EmbeddingTrait, C: ConnectionTrait>(
         &self,
-        metric: Metric,
+        plan: &Plan,
         db: &C,
     ) -> Result<Expr, SearchError> {
+        let metric = plan.metric;
         match self {
-            Self::Text(text) => checked::<E>(text.embed().await?, metric),
+            Self::Text(text) => {
+                let vector = text.embed(plan.asked.answering.as_ref()).await?;
+                checked_of::<E>(vector, plan.asked.dimensions.unwrap_or(E::DIMENSIONS), metric)
+            }
             Self::Call(call) => {
                 let query = Query::select().expr_as(call.clone().cast_as("vector"), "query").take();
                 let query = one_vector::<E, _>(&query, "query", db).await?;
@@ -120,6 +125,17 @@ impl SearchQuery<'_> {
         }
     }
 
+    /// What embeds the text, if that is the catalog's to say.
+    pub(super) fn embedders(&self) -> Option<&Embedders> {
+        match self {
+            Self::Text(text) => match text.embedder.0 {
+                Choice::Catalog(embedders) => Some(embedders),
+                Choice::Own(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Leaves out the row that others are compared with.
     pub(super) fn except<E: EmbeddingTrait>(&self) -> Option<Expr> {
         match self {
@@ -129,29 +145,75 @@ impl SearchQuery<'_> {
     }
 }
 
-/// A query text. All clones of a search share its vector, so that it is embedded once.
+/// What embeds the text of a search: an [`Embedder`] of one's own, or the catalog's model through [`Embedders`].
+#[derive(Clone, Copy, Debug)]
+pub struct QueryEmbedder<'a>(Choice<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Choice<'a> {
+    Own(&'a dyn Embedder),
+    Catalog(&'a Embedders),
+}
+
+impl<'a> From<&'a Embedders> for QueryEmbedder<'a> {
+    fn from(embedders: &'a Embedders) -> Self {
+        Self(Choice::Catalog(embedders))
+    }
+}
+
+impl<'a> From<&'a dyn Embedder> for QueryEmbedder<'a> {
+    fn from(embedder: &'a dyn Embedder) -> Self {
+        Self(Choice::Own(embedder))
+    }
+}
+
+impl<'a, E: Embedder> From<&'a E> for QueryEmbedder<'a> {
+    fn from(embedder: &'a E) -> Self {
+        Self(Choice::Own(embedder))
+    }
+}
+
+/// A query text. All clones of a search share its vectors, so that it is embedded once for each model.
 #[derive(Clone)]
 pub(super) struct Text<'a> {
-    embedder: &'a dyn Embedder,
+    embedder: QueryEmbedder<'a>,
     text: String,
-    vector: Arc<OnceLock<Vec<f32>>>,
+    /// By the model's configuration.
+    vectors: Arc<Mutex<HashMap<String, Vec<f32>>>>,
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(embedder: &'a dyn Embedder, text: String) -> Self {
+    pub(super) fn new(embedder: QueryEmbedder<'a>, text: String) -> Self {
         Self {
             embedder,
             text,
-            vector: Arc::default(),
+            vectors: Arc::default(),
         }
     }
 
-    async fn embed(&self) -> Result<Vec<f32>, SearchError> {
-        if let Some(vector) = self.vector.get() {
-            return Ok(vector.clone());
+    /// `answering` is the generation that is asked, for a text that the catalog's model embeds.
+    async fn embed(&self, answering: Option<&Answering>) -> Result<Vec<f32>, SearchError> {
+        let made;
+        let (model, embedder) = match (self.embedder.0, answering) {
+            (Choice::Own(embedder), _) => (String::new(), embedder),
+            (Choice::Catalog(embedders), Some(answering)) => {
+                made = embedders.of_config(&answering.embedding)?;
+                (answering.embedding.to_sql(), &*made)
+            }
+            (Choice::Catalog(_), None) => return Err(SearchError::NoVectorYet),
+        };
+        let known = self
+            .vectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&model)
+            .cloned();
+        if let Some(vector) = known {
+            return Ok(vector);
         }
-        let vector = self.embedder.embed_query(&self.text).await?;
-        Ok(self.vector.get_or_init(|| vector).clone())
+        let vector = embedder.embed_query(&self.text).await?;
+        let mut vectors = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(vectors.entry(model).or_insert(vector).clone())
     }
 }
 
@@ -190,7 +252,11 @@ fn once(expr: Expr) -> Expr {
 }
 
 fn checked<E: EmbeddingTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
-    check_vector(&vector, E::DIMENSIONS).map_err(|fault| match fault {
+    checked_of::<E>(vector, E::DIMENSIONS, metric)
+}
+
+fn checked_of<E: EmbeddingTrait>(vector: Vec<f32>, dimensions: usize, metric: Metric) -> Result<Expr, SearchError> {
+    check_vector(&vector, dimensions).map_err(|fault| match fault {
         VectorFault::Length { expected, actual } => SearchError::Dimensions {
             table: table_of::<E>(),
             expected,

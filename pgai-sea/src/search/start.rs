@@ -4,9 +4,8 @@ use sea_orm::EntityTrait;
 
 use super::builder::Search;
 use super::projection::Projection;
-use super::query::{SearchQuery, Text};
+use super::query::{QueryEmbedder, SearchQuery, Text};
 use super::recall::Recall;
-use crate::embedder::Embedder;
 use crate::entity::{EmbeddingTrait, SourceKey};
 use crate::pgvector::IntoVector;
 
@@ -47,9 +46,14 @@ pub trait SearchTrait: Searched {
         start::<Self>(query.into_vector().into())
     }
 
-    /// Searches by text. `embedder` embeds it when the search runs, and has to be the vectorizer's model.
-    fn search_text(embedder: &dyn Embedder, text: impl Into<String>) -> Search<'_, Self::Embeddings, Self::Projection> {
-        start::<Self>(SearchQuery::Text(Text::new(embedder, text.into())))
+    /// Searches by text. `embedder` embeds it when the search runs. It is an [`Embedder`](crate::Embedder), which has to
+    /// be the vectorizer's model, or the application's [`Embedders`](crate::Embedders): these take the model that the
+    /// catalog names, and follow when it is changed.
+    fn search_text<'a>(
+        embedder: impl Into<QueryEmbedder<'a>>,
+        text: impl Into<String>,
+    ) -> Search<'a, Self::Embeddings, Self::Projection> {
+        start::<Self>(SearchQuery::Text(Text::new(embedder.into(), text.into())))
     }
 
     /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared

@@ -5,7 +5,7 @@
 //! returns rows in another order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
-    Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WithQuery,
+    Asterisk, Condition, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, Query, SelectStatement, WithQuery,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
@@ -162,6 +162,7 @@ impl Plan {
             metric: self.metric,
             joins: self.joins.clone(),
             operand: self.operand,
+            asked: self.asked.clone(),
             ..Self::default()
         };
         let itself = self.metric.between(query.clone(), query.clone());
@@ -243,7 +244,14 @@ impl Plan {
     }
 
     pub(super) fn tables<E: EmbeddingTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
-        select.from(E::default().table_ref());
+        match &self.asked.table {
+            None => select.from(E::default().table_ref()),
+            // under the name that the entity's columns have
+            Some((schema, table)) => {
+                let table = (schema.clone(), table.clone()).into_table_ref();
+                select.from(table.alias(E::default().table_name()))
+            }
+        };
         if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
         }
@@ -259,6 +267,7 @@ impl Plan {
             .add_option(waiting.then(|| E::embedding_column().into_expr().is_not_null()))
             .add_option((!self.filter.is_empty()).then(|| self.filter.clone()))
             .add_option(self.except.clone())
+            .add_option(self.asked.guard.clone())
     }
 
     pub(super) fn distance<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
@@ -273,7 +282,7 @@ impl Plan {
                 self.metric,
                 E::embedding_column().into_expr(),
                 query.clone(),
-                E::DIMENSIONS,
+                self.asked.dimensions.unwrap_or(E::DIMENSIONS),
             ),
         }
     }

@@ -4,11 +4,13 @@
 //! [`statement`](CreateVectorizer::statement), which binds its values, or print [`to_sql`](CreateVectorizer::to_sql).
 //! [`VectorizerRef`] says which vectorizer is meant.
 
+mod change;
 mod create;
 mod drop;
 mod reference;
 mod source;
 
+pub use self::change::ChangeVectorizer;
 pub use self::create::CreateVectorizer;
 pub(crate) use self::create::is_vectorizer_name;
 pub use self::drop::DropVectorizer;

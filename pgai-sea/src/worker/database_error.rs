@@ -29,6 +29,9 @@ pub(crate) enum DatabaseError {
     /// Row-level security may hide source rows. Says what to do.
     #[error("{0}")]
     HiddenRows(String),
+    /// The vectorizer's configuration was edited, or another generation answers now.
+    #[error("its configuration changed: it is prepared anew")]
+    Reconfigured,
     /// The statement's answer is not one that it can have.
     #[error("the database gave an answer that the worker does not understand: {0}")]
     Answer(String),

@@ -102,6 +102,7 @@ mod protocol;
 mod queue;
 mod report;
 mod run;
+mod store_identity;
 mod write;
 
 pub use self::builder::Worker;

@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "rerank",
     "search",
     "quality",
+    "change",
     "check",
     "migration",
     "worker",

@@ -5,6 +5,7 @@
 
 mod builders;
 mod catalog;
+mod change;
 mod cycle;
 mod derive;
 mod embedder;

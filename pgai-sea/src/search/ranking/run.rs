@@ -13,6 +13,7 @@ use crate::entity::EmbeddingTrait;
 use crate::search::asking::query_all;
 use crate::search::error::SearchError;
 use crate::search::explain::{Explanation, explain};
+use crate::search::generation::Routing;
 use crate::search::hits::Hits;
 use crate::search::page::{comparable, missing, nearest};
 use crate::search::plan::{Attempt, ForRanking, Plan};
@@ -38,10 +39,20 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         if limit == 0 {
             return Ok(Hits::default());
         }
-        let query = self.search.query.resolve::<E, _>(plan.metric, db).await?;
-        let (rows, missing) = match &text {
-            Some(text) => self.fused(&plan, &query, text, db).await?,
-            None => nearest::<E, F, _>(&plan, &query, db).await?,
+        let mut routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
+        let (rows, missing) = loop {
+            let plan = routing.plan(&plan);
+            let query = self.search.query.resolve::<E, _>(&plan, db).await?;
+            let found = match &text {
+                Some(text) => self.fused(&plan, &query, text, db).await,
+                None => nearest::<E, F, _>(&plan, &query, db).await,
+            };
+            if !routing
+                .again::<E, _, _>(&found, |(rows, _)| rows.is_empty(), db)
+                .await?
+            {
+                break found?;
+            }
         };
         let mut hits = Vec::with_capacity(rows.len());
         let mut candidates = Vec::new();
@@ -106,7 +117,9 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         let plan = self.window_plan()?;
         let text = self.matching()?;
-        let query = self.search.query.resolve::<E, _>(plan.metric, db).await?;
+        let routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
+        let plan = routing.plan(&plan);
+        let query = self.search.query.resolve::<E, _>(&plan, db).await?;
         let attempt = plan.attempts().first().copied().unwrap_or(Attempt::Exact);
         let statement = match &text {
             Some(text) => DbBackend::Postgres.build(&fused::<E, F>(&plan, text, &query, &self.asked(), attempt)),

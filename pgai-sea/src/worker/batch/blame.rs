@@ -27,6 +27,7 @@ impl From<DatabaseError> for StopReason {
             DatabaseError::Answer(_) | DatabaseError::Bug(_) | DatabaseError::Panicked(_) => {
                 Self::Refused(error.to_string())
             }
+            DatabaseError::Reconfigured => Self::Reconfigured,
             DatabaseError::NoAnswer(_)
             | DatabaseError::NoConnection(_)
             | DatabaseError::Busy

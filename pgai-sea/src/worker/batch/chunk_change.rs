@@ -69,6 +69,15 @@ impl ChunkChange {
         change
     }
 
+    /// Replaces all chunks in the store, whatever their texts: their vectors may be another model's.
+    pub(crate) fn replace(stored: &[StoredChunk], texts: &[usize]) -> Self {
+        let places: Vec<_> = stored.iter().map(|chunk| (chunk.id, chunk.seq)).collect();
+        Self {
+            new: (0..).zip(texts).map(|(seq, &text)| NewChunk { seq, text }).collect(),
+            ..Self::clear(&places)
+        }
+    }
+
     /// Removes all chunks, for a row that is gone.
     pub(crate) fn clear(places: &[(Uuid, i32)]) -> Self {
         Self {

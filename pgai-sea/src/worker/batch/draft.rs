@@ -70,8 +70,8 @@ pub(crate) struct Drafter {
 }
 
 impl Drafter {
-    /// Drafts what was loaded. This blocks: long texts and costly expressions take a while.
-    pub(super) fn draft(&self, loaded: Loaded, destination: &Destination) -> Drafts {
+    /// Drafts what was loaded. `keeps_vectors` says whether a chunk whose text is the same keeps its vector. This blocks: long texts and costly expressions take a while.
+    pub(super) fn draft(&self, loaded: Loaded, destination: &Destination, keeps_vectors: bool) -> Drafts {
         let mut texts = Texts::default();
         let mut left_out = loaded.left_out;
         let mut drafts: Vec<Draft> = loaded.unreadable.into_iter().map(Draft::from).collect();
@@ -80,7 +80,8 @@ impl Drafter {
                 left_out.push(claimed.key);
                 continue;
             }
-            let drafted = panics::caught_now(|| self.outcome(destination, row.as_ref(), &stored, &mut texts));
+            let drafted =
+                panics::caught_now(|| self.outcome(destination, row.as_ref(), &stored, keeps_vectors, &mut texts));
             let (outcome, needs) =
                 drafted.unwrap_or_else(|reason| (Outcome::Failed(Failure::chunking(reason)), Vec::new()));
             let item = Item {
@@ -104,6 +105,7 @@ impl Drafter {
         destination: &Destination,
         row: Option<&SourceRow>,
         stored: &[StoredChunk],
+        keeps_vectors: bool,
         texts: &mut Texts,
     ) -> (Outcome, Vec<usize>) {
         let chunks = match self.formatted(row) {
@@ -118,7 +120,11 @@ impl Drafter {
             Destination::Table(_) => {
                 // only new chunks join the batch's texts
                 let places: Vec<usize> = (0..chunks.len()).collect();
-                let mut change = ChunkChange::plan(stored, &places, |place| &chunks[place]);
+                let mut change = if keeps_vectors {
+                    ChunkChange::plan(stored, &places, |place| &chunks[place])
+                } else {
+                    ChunkChange::replace(stored, &places)
+                };
                 let mut chunks: Vec<Option<String>> = chunks.into_iter().map(Some).collect();
                 let mut needs = Vec::with_capacity(change.new.len());
                 for new in &mut change.new {

@@ -13,11 +13,12 @@ use super::load::load;
 use super::stop_reason::StopReason;
 use crate::worker::connection::Database;
 use crate::worker::database_error::DatabaseError;
-use crate::worker::embed::{Embedded, Requests, VectorCache};
+use crate::worker::embed::{Embedded, Neighbour, Requests, VectorCache};
 use crate::worker::panics;
 use crate::worker::queue::key_sql::Key;
 use crate::worker::queue::lease::LeaseRenewer;
 use crate::worker::queue::{Claim, Queue, Stamp};
+use crate::worker::store_identity::StoreIdentity;
 use crate::worker::write::{BatchOutcome, Writer};
 
 /// What the batches of one vectorizer need.
@@ -33,6 +34,9 @@ pub(crate) struct Pipeline {
     pub(crate) writer: Writer,
     /// Whether source rows were ever locked.
     pub(crate) has_locked: AtomicBool,
+    pub(crate) identity: Arc<StoreIdentity>,
+    /// Another generation that has vectors of the same model.
+    pub(crate) neighbour: Option<Neighbour>,
     /// Whether a chunk was ever written. If so, an error of the database may be a row's fault.
     pub(crate) has_written: AtomicBool,
 }
@@ -90,6 +94,11 @@ impl Pipeline {
     }
 
     async fn embed(self: &Arc<Self>, pool: &Database, claim: Claim) -> Result<(Drafts, Embedded), StopReason> {
+        let keys: Vec<Key> = match &self.neighbour {
+            Some(_) => claim.keys.iter().map(|claimed| claimed.key.clone()).collect(),
+            None => Vec::new(),
+        };
+        let keeps_vectors = self.identity.may_keep_vectors();
         let loaded = load(pool, &self.writer, self.has_written(), claim.keys).await?;
         if !self.has_locked.load(Ordering::Relaxed) {
             // rows that cannot be locked cannot be written: better known before anything is paid for
@@ -98,10 +107,17 @@ impl Pipeline {
             self.has_locked.store(true, Ordering::Relaxed);
         }
         let pipeline = Arc::clone(self);
-        let drafts = tokio::task::spawn_blocking(move || pipeline.drafter.draft(loaded, &pipeline.writer.destination))
+        let draft = move || {
+            let destination = &pipeline.writer.destination;
+            pipeline.drafter.draft(loaded, destination, keeps_vectors)
+        };
+        let drafts = tokio::task::spawn_blocking(draft)
             .await
             .map_err(|error| StopReason::Refused(format!("splitting a batch's texts stopped unexpectedly: {error}")))?;
-        let known = self.vector_cache.take(&drafts.texts);
+        let mut known = self.vector_cache.take(&drafts.texts);
+        if let Some(neighbour) = &self.neighbour {
+            neighbour.add(pool, &keys, &drafts.texts, &mut known).await?;
+        }
         let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
         // requests are caught one by one; this is about limits and token counts
         let embedded = embedded.map_err(|said| StopReason::Refused(format!("the embedder failed: {said}")))?;

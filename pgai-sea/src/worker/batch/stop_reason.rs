@@ -15,6 +15,8 @@ pub(crate) enum StopReason {
     },
     /// Nothing will work until someone changes something.
     Configuration(String),
+    /// The configuration changed. The vectorizer has to be prepared anew.
+    Reconfigured,
     /// The database refuses: a table is gone, a privilege is missing.
     Refused(String),
     /// The database cancelled a statement: a timeout, or a person.
@@ -30,6 +32,7 @@ impl fmt::Display for StopReason {
             | Self::Configuration(message)
             | Self::Refused(message)
             | Self::Cancelled(message) => formatter.write_str(message),
+            Self::Reconfigured => formatter.write_str("its configuration changed"),
             Self::Database(error) => error.fmt(formatter),
         }
     }

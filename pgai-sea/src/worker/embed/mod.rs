@@ -9,6 +9,7 @@
 mod batching;
 mod budget;
 mod failure;
+mod neighbour;
 mod provider;
 mod quarantine;
 mod request_size;
@@ -20,6 +21,7 @@ mod vector_cache;
 
 pub use self::budget::Budget;
 pub(crate) use self::budget::Budgets;
+pub(crate) use self::neighbour::Neighbour;
 pub(crate) use self::provider::Provider;
 pub(crate) use self::requests::{Embedded, Requests};
 pub(crate) use self::vector_cache::VectorCache;

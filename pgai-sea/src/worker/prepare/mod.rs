@@ -6,6 +6,7 @@
 )]
 pub(crate) mod allowed;
 pub(crate) mod embedder;
+mod neighbour;
 mod owner;
 mod privileges;
 mod source_relation;
@@ -14,10 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 use self::allowed::Allowed;
 use self::embedder::Embedders;
+use self::neighbour::neighbour;
 use self::privileges::Privilege;
 use self::source_relation::{SourceColumn, SourceRelation, source_relation};
 use super::batch::stop_reason::StopReason;
@@ -29,8 +32,10 @@ use super::maintenance::orphans::Orphans;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn};
-use super::write::{Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
+use super::store_identity::{StoreIdentity, store_identity};
+use super::write::{Configuration, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
+use crate::catalog::identity::identity;
 use crate::config::{
     Destination as DestinationConfig, DestinationTable, Embedding, Loading, LoadingColumn, Parsing, Processing,
 };
@@ -61,6 +66,8 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) database: Database,
     pub(crate) queue: Arc<Queue>,
     pub(crate) pipeline: Arc<Pipeline>,
+    /// Whether its vectors are of one model.
+    pub(crate) identity: Arc<StoreIdentity>,
     /// How orphans are found, where the catalog leaves some.
     pub(crate) orphans: Option<Arc<Orphans>>,
     /// The index over the embeddings, if one is configured.
@@ -71,17 +78,25 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) concurrency: usize,
 }
 
+/// A vectorizer as the catalog has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) vectorizer: Vectorizer,
+    /// The order of the key's columns in the catalog. All workers have to lock keys in this order.
+    pub(crate) key_order: Vec<String>,
+    /// The configuration as it is stored.
+    pub(crate) config: Value,
+}
+
 /// Prepares a vectorizer.
-///
-/// `key_order` is the order of the key's columns in the catalog. All workers have to lock keys in this order.
 pub(crate) async fn prepare(
     pool: &Database,
-    vectorizer: &Vectorizer,
-    key_order: &[String],
+    served: &Served,
     embedders: &Embedders,
     settings: &WorkerSettings,
     stop: watch::Receiver<bool>,
 ) -> Result<PreparedVectorizer, StopReason> {
+    let vectorizer = &served.vectorizer;
     let config = &vectorizer.config;
     let owner = owner::owner(pool, vectorizer.id).await?;
     let database = pool.acting_as(owner.as_ref().and_then(|owner| owner.acting.clone()));
@@ -100,7 +115,7 @@ pub(crate) async fn prepare(
         .iter()
         .map(|name| columns.template_type(name))
         .collect::<Result<_, _>>()?;
-    let key_sql = key_sql(&columns, key_order)?;
+    let key_sql = key_sql(&columns, &served.key_order)?;
     let (mut wanted, errors) = (
         privileges(&columns, &key_sql),
         Privilege::on("ai", "_vectorizer_errors", "insert"),
@@ -112,6 +127,7 @@ pub(crate) async fn prepare(
     }
     privileges::check(&database, &wanted).await?;
     row_security::check(&database, &key_sql.source).await?;
+    let store_identity = store_identity(pool, &database, vectorizer, &served.config, &key_sql).await?;
     let destination = destination(&config.destination, &key_sql)?;
     let updates = matches!(destination, Destination::Column(_));
     let loaded_type = &columns.loaded(&loaded.column_name)?.base_type;
@@ -136,9 +152,15 @@ pub(crate) async fn prepare(
         (settings.budgets.meter(&config.embedding), stop),
     )
     .until(pool.stopping());
+    let neighbour = match &destination {
+        Destination::Table(_) => neighbour(pool, &key_sql, &identity(&served.config)["embedding"]).await?,
+        Destination::Column(_) => None,
+    };
     let queue = Arc::new(Queue::new(&key_sql));
+    let identity = Arc::new(store_identity);
     let writer = Writer {
         vectorizer: vectorizer.name.clone(),
+        configuration: Configuration::new(vectorizer.id, &served.config),
         queue: Arc::clone(&queue),
         source,
         destination,
@@ -161,6 +183,8 @@ pub(crate) async fn prepare(
         vector_cache: VectorCache::new(concurrency + 1),
         writer,
         has_locked: AtomicBool::new(false),
+        identity: Arc::clone(&identity),
+        neighbour,
         has_written: AtomicBool::new(false),
     };
     Ok(PreparedVectorizer {
@@ -168,6 +192,7 @@ pub(crate) async fn prepare(
         pipeline: Arc::new(pipeline),
         orphans: orphans(&columns, &key_sql),
         index: index(vectorizer, &queue),
+        identity,
         queue,
         batch_size: batch_size.unwrap_or(DEFAULT_BATCH_SIZE).clamp(1, 2_048),
         concurrency,

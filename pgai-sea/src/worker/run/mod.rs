@@ -4,6 +4,7 @@ mod error_deduplication;
 mod observer;
 mod reporting;
 mod runner;
+mod served;
 mod tracking;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 
 use self::observer::Observer;
 use self::runner::{Mode, Runner, Shared};
+use self::served::{Present, is_meant, others, served, understand};
 use self::tracking::Tracking;
 use super::backoff::Backoff;
 use super::builder::Worker;
@@ -40,13 +42,6 @@ select n.nspname::text from unnest($2::text[]) with ordinality as path (schema, 
 join pg_catalog.pg_namespace n on n.nspname = path.schema
 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = $1
 order by path.place limit 1";
-
-/// The catalog's vectorizers, and those that were asked for. An entity that names no schema has that of the search
-/// path.
-struct Present {
-    models: Vec<Model>,
-    only: Vec<VectorizerRef>,
-}
 
 /// What a runner returns.
 type Ended = (VectorizerReport, Option<WorkerError>);
@@ -88,11 +83,11 @@ impl Worker {
         };
         self.check_names(&models)?;
         self.warn_of_unmatched(&models);
-        for model in served(models) {
+        for model in served(&models) {
             match understand(&model) {
-                Ok((vectorizer, key_order)) => {
-                    let runner = Runner::new(shared.clone(), &vectorizer, stopped.clone());
-                    runners.spawn(runner.run(vectorizer, key_order));
+                Ok(served) => {
+                    let runner = Runner::new(shared.clone(), (model.id, &model.name), stopped.clone());
+                    runners.spawn(runner.run(served));
                 }
                 Err(error) => report.add(unreadable(&model, &error)),
             }
@@ -190,7 +185,7 @@ impl Worker {
                         self.warn_of_unmatched(&models);
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
-                    runners.follow(served(models), &shared);
+                    runners.follow(served(&models), &shared);
                     LOOK_FOR_VECTORIZERS
                 }
                 Err(error) if self.stops_on_error => {
@@ -273,7 +268,12 @@ impl Worker {
                 *schema = found.map_err(failed)?;
             }
         }
-        Ok(Present { models, only })
+        let others = if only.is_empty() {
+            HashMap::new()
+        } else {
+            others(pool).await.map_err(failed)?
+        };
+        Ok(Present { models, only, others })
     }
 
     /// The vectorizers that were asked for and do not exist.
@@ -312,39 +312,6 @@ impl Worker {
             None => Ok(()),
         }
     }
-}
-
-fn served(Present { models, only }: Present) -> Vec<Model> {
-    let is_wanted = |model: &Model| only.is_empty() || only.iter().any(|wanted| is_meant(wanted, model));
-    models
-        .into_iter()
-        .filter(|model| !model.disabled && is_wanted(model))
-        .collect()
-}
-
-fn is_meant(wanted: &VectorizerRef, model: &Model) -> bool {
-    match wanted {
-        VectorizerRef::Id(id) => *id == model.id,
-        VectorizerRef::Name(name) => *name == model.name,
-        VectorizerRef::Destination { schema, table, column } => {
-            let stored = |key: &str| model.config["destination"][key].as_str();
-            let found = match column {
-                None => (stored("target_schema"), stored("target_table")),
-                Some(_) => (Some(&*model.source_schema), Some(&*model.source_table)),
-            };
-            found == (schema.as_deref(), Some(table.as_str()))
-                && schema.is_some()
-                && (column.is_none() || stored("embedding_column") == column.as_deref())
-        }
-    }
-}
-
-/// The typed vectorizer, and the order in which the catalog has the key's columns.
-fn understand(model: &Model) -> Result<(Vectorizer, Vec<String>), CatalogError> {
-    let vectorizer = Vectorizer::try_from(model.clone())?;
-    let columns = model.source_pk.as_array().into_iter().flatten();
-    let names = columns.filter_map(|column| column.get("attname")?.as_str().map(str::to_owned));
-    Ok((vectorizer, names.collect()))
 }
 
 fn unreadable(model: &Model, error: &CatalogError) -> VectorizerReport {
@@ -388,11 +355,11 @@ impl Runners {
                 continue;
             }
             match understand(&model) {
-                Ok((vectorizer, key_order)) => {
-                    info!(vectorizer = vectorizer.name, "serving the vectorizer");
+                Ok(served) => {
+                    info!(vectorizer = model.name, "serving the vectorizer");
                     let (stop, stopped) = watch::channel(false);
-                    let runner = Runner::new(shared.clone(), &vectorizer, stopped);
-                    let task = self.set.spawn(runner.run(vectorizer, key_order)).id();
+                    let runner = Runner::new(shared.clone(), (model.id, &model.name), stopped);
+                    let task = self.set.spawn(runner.run(served)).id();
                     self.running.insert(
                         model.id,
                         Running {

@@ -10,8 +10,9 @@ use tokio::time::sleep;
 use tracing::{debug, info};
 
 use super::reporting::Reporter;
+use super::served::reload;
 use super::tracking::Tracking;
-use crate::catalog::{PROVIDER_FAILED, Vectorizer};
+use crate::catalog::PROVIDER_FAILED;
 use crate::worker::backoff::Backoff;
 use crate::worker::batch::Batch;
 use crate::worker::batch::stop_reason::StopReason;
@@ -23,7 +24,7 @@ use crate::worker::maintenance::index_schedule::IndexSchedule;
 use crate::worker::maintenance::orphans::OrphanSearch;
 use crate::worker::notify::{Notifications, Waiter};
 use crate::worker::prepare::embedder::Embedders;
-use crate::worker::prepare::{PreparedVectorizer, WorkerSettings, prepare};
+use crate::worker::prepare::{PreparedVectorizer, Served, WorkerSettings, prepare};
 use crate::worker::queue::Cursor;
 use crate::worker::report::VectorizerReport;
 
@@ -76,13 +77,15 @@ pub(super) struct Runner {
 enum Next {
     Wait(Duration),
     End,
+    /// Look what the catalog says now.
+    Reload,
     Fail(WorkerError),
 }
 
 impl Runner {
-    pub(super) fn new(shared: Shared, vectorizer: &Vectorizer, stop: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(shared: Shared, (id, name): (i32, &str), stop: watch::Receiver<bool>) -> Self {
         let reporter = Reporter::new(
-            VectorizerReport::new(vectorizer.id, &vectorizer.name),
+            VectorizerReport::new(id, name),
             shared.pool.clone(),
             shared.tracking.clone(),
             shared.events.clone(),
@@ -100,11 +103,7 @@ impl Runner {
     }
 
     /// Runs. In a single run, an error is the database's.
-    pub(super) async fn run(
-        mut self,
-        vectorizer: Vectorizer,
-        key_order: Vec<String>,
-    ) -> (VectorizerReport, Option<WorkerError>) {
+    pub(super) async fn run(mut self, mut served: Served) -> (VectorizerReport, Option<WorkerError>) {
         // kept over a provider's failures: it knows what worked, and vectors that are not written yet
         let mut kept: Option<PreparedVectorizer> = None;
         let error = loop {
@@ -115,7 +114,7 @@ impl Runner {
             }
             let prepared = match kept.take() {
                 Some(prepared) => Ok(prepared),
-                None => self.prepare(&vectorizer, &key_order).await,
+                None => self.prepare(&served).await,
             };
             let reason = match prepared {
                 Ok(prepared) => match self.work(&prepared).await {
@@ -134,20 +133,26 @@ impl Runner {
                 Next::Wait(wait) => self.rest(wait).await,
                 Next::End => break None,
                 Next::Fail(error) => break Some(error),
+                Next::Reload => match reload(&self.shared.pool, self.reporter.report.id).await {
+                    Ok(Some(now)) => served = now,
+                    Ok(None) => break None,
+                    Err(error) if self.is_once() => break Some(error),
+                    Err(_) => self.rest(FIRST_WAIT).await,
+                },
             }
         };
         self.reporter.track().await;
         (self.reporter.report, error)
     }
 
-    async fn prepare(&self, vectorizer: &Vectorizer, key_order: &[String]) -> Result<PreparedVectorizer, StopReason> {
+    async fn prepare(&self, served: &Served) -> Result<PreparedVectorizer, StopReason> {
         let Shared {
             pool,
             embedders,
             settings,
             ..
         } = &self.shared;
-        prepare(pool, vectorizer, key_order, embedders, settings, self.stop.clone()).await
+        prepare(pool, served, embedders, settings, self.stop.clone()).await
     }
 
     /// Works until the queue is empty or the runner is stopped.
@@ -195,6 +200,7 @@ impl Runner {
                 }
                 prepared.pipeline.forget(database).await?;
                 self.reporter.works().await;
+                prepared.identity.look(&pool, database).await?;
                 self.maintain(prepared, true).await;
                 if self.idle(prepared, &mut waiter).await? {
                     return Ok(());
@@ -290,6 +296,9 @@ impl Runner {
 
     /// Reports why the vectorizer stopped, and decides what to do.
     async fn after(&mut self, reason: StopReason) -> Next {
+        if matches!(reason, StopReason::Reconfigured) {
+            return Next::Reload;
+        }
         let message = reason.to_string();
         let may_be_withdrawn = matches!(reason, StopReason::Refused(_) | StopReason::Configuration(_));
         if may_be_withdrawn && self.is_withdrawn().await {
@@ -308,7 +317,7 @@ impl Runner {
         if !is_of_database {
             let wait = match &next {
                 Next::Wait(wait) => Some(*wait),
-                Next::End | Next::Fail(_) => None,
+                Next::End | Next::Reload | Next::Fail(_) => None,
             };
             self.reporter.waits(&message, needs_change, wait).await;
         }
@@ -330,7 +339,10 @@ impl Runner {
                 return Next::Wait(self.backoff.next(retry_after));
             }
             StopReason::Provider { .. } => self.reporter.record(PROVIDER_FAILED, message).await,
-            StopReason::Configuration(_) | StopReason::Refused(_) | StopReason::Cancelled(_) => {
+            StopReason::Configuration(_)
+            | StopReason::Refused(_)
+            | StopReason::Cancelled(_)
+            | StopReason::Reconfigured => {
                 self.reporter.record("vectorizer cannot be worked on", message).await;
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sea_orm::sqlx::PgConnection;
 use tracing::{Instrument, debug_span};
 
+use super::configuration::Configuration;
 use super::embedding_column::EmbeddingColumn;
 use super::source::Source;
 use super::store::Store;
@@ -48,6 +49,7 @@ pub(crate) struct Retries {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) vectorizer: String,
+    pub(crate) configuration: Configuration,
     pub(crate) queue: Arc<Queue>,
     pub(crate) source: Source,
     pub(crate) destination: Destination,
@@ -177,6 +179,10 @@ impl Writer {
         let mut verdicts = self.verdicts(connection, items, &keys).await?;
         self.overtake(connection, items, &keys, &mut verdicts, stamp).await?;
         let mut planned = self.plan(connection, items, &keys, &verdicts).await?;
+        // the plan has read the store, so no cut-over gets its lock before the end
+        pool.leave_role(connection).await?;
+        self.configuration.check(connection).await?;
+        pool.take_role(connection).await?;
         Step::Look.done();
         let (mut finishing, mut failing) = (Vec::new(), Vec::new());
         let (mut changed, mut busy) = (Vec::new(), Vec::new());

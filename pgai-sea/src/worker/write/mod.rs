@@ -1,12 +1,14 @@
 //! Writing: the one transaction that ends a batch, and what it touches.
 
 mod commit;
+mod configuration;
 mod embedding_column;
 pub(crate) mod row_security;
 mod source;
 mod store;
 
 pub(crate) use self::commit::{BatchOutcome, Destination, Retries, Writer};
+pub(crate) use self::configuration::Configuration;
 pub(crate) use self::embedding_column::EmbeddingColumn;
 pub(crate) use self::source::{RowsWithin, Source};
 pub(crate) use self::store::Store;

@@ -11,7 +11,7 @@ use super::releases::{self, RELEASES};
 use super::{BLOG, embed, take, until_waiting, vectorize};
 
 /// What this program brings.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 const DONE: Installed = Installed::Upgraded { from: 1, to: VERSION };
 

@@ -23,6 +23,7 @@ mod poison;
 mod pooler;
 mod providers;
 mod queue;
+mod reconfigured;
 mod renames;
 mod restart;
 mod restored;

@@ -1,3 +1,24 @@
+-- What roles need to read the embeddings and run a worker, besides what is granted on each object as it is made.
+create or replace function ai._vectorizer_grant_catalog(source_schema name, source regclass, grantees name[])
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+begin
+    perform ai._vectorizer_grant('usage', 'schema ai', grantees);
+    perform ai._vectorizer_grant('select', 'ai.vectorizer, ai.vectorizer_generation', grantees);
+    perform ai._vectorizer_grant('update (made_by, anew_since)', 'ai.vectorizer_generation', grantees);
+    -- The tables of workers' reports, if the creator may grant them.
+    if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
+        perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
+        perform ai._vectorizer_grant('select, insert, update'
+            , 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage', grantees);
+        perform ai._vectorizer_grant('select, insert', 'ai.vectorizer_worker_role', grantees);
+        perform ai._vectorizer_grant('select, insert, update, delete', 'ai.vectorizer_worker_wait', grantees);
+    end if;
+    perform ai._vectorizer_grant('usage', format('schema %I', source_schema), grantees);
+    perform ai._vectorizer_grant('select', source::text, grantees);
+end
+$$;
+
 -- Checks everything, makes store, queue, view and triggers, and queues the rows that are there.
 create or replace function ai.create_vectorizer
 ( source regclass
@@ -125,18 +146,8 @@ begin
         raise exception 'a vectorizer named % exists already', v.name
             using errcode = 'duplicate_object', hint = 'It is somebody else''s. Pass another name.';
     end;
-    perform ai._vectorizer_grant('usage', 'schema ai', grantees);
-    perform ai._vectorizer_grant('select', 'ai.vectorizer', grantees);
-    -- The tables of workers' reports, if the creator may grant them.
-    if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
-        perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
-        perform ai._vectorizer_grant('select, insert, update'
-            , 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage', grantees);
-        perform ai._vectorizer_grant('select, insert', 'ai.vectorizer_worker_role', grantees);
-        perform ai._vectorizer_grant('select, insert, update, delete', 'ai.vectorizer_worker_wait', grantees);
-    end if;
-    perform ai._vectorizer_grant('usage', format('schema %I', v.source_schema), grantees);
-    perform ai._vectorizer_grant('select', source::text, grantees);
+    insert into ai.vectorizer_generation (vectorizer_id, made_by) values (v.id, ai._vectorizer_identity(v.config));
+    perform ai._vectorizer_grant_catalog(v.source_schema, source, grantees);
     if destination ->> 'implementation' = 'table' then
         perform ai._vectorizer_create_store(destination, source, dimensions, grantees);
         perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));

@@ -8,7 +8,16 @@ declare
     source regclass;
     store regclass;
     view regclass;
+    other int;
 begin
+    -- The generation that answers goes with the other one.
+    select case when g.cut_over_at is null then g.vectorizer_id else g.replaces end into other
+    from ai.vectorizer_generation g
+    where g.replaces is not null
+    and drop_vectorizer.vectorizer_id = case when g.cut_over_at is null then g.replaces else g.vectorizer_id end;
+    if other is not null then
+        perform ai._vectorizer_drop_generation(other);
+    end if;
     -- The source is locked before the vectorizer's row, as a worker that records a failure does. The table of
     -- vectorizers is locked first, as an upgrade does.
     lock table ai.vectorizer in row exclusive mode;

@@ -10,14 +10,14 @@ declare
 begin
     if not admin then
         execute format('grant usage, create on schema ai to %I', to_user);
-        execute format('grant select, insert, update, delete on ai.vectorizer to %I', to_user);
+        execute format('grant select, insert, update, delete on ai.vectorizer, ai.vectorizer_generation to %I', to_user);
         execute format('grant select on ai._vectorizer_errors, ai.vectorizer_errors, ai.vectorizer_status to %I', to_user);
         execute format('grant select, usage on sequence ai.vectorizer_id_seq to %I', to_user);
         return;
     end if;
     execute format('grant all on schema ai to %I', to_user);
     foreach object in array array
-    [ 'ai.vectorizer', 'ai._vectorizer_errors', 'ai.vectorizer_errors', 'ai.vectorizer_status'
+    [ 'ai.vectorizer', 'ai.vectorizer_generation', 'ai._vectorizer_errors', 'ai.vectorizer_errors', 'ai.vectorizer_status'
     , 'ai.vectorizer_worker_process', 'ai.vectorizer_worker_role', 'ai.vectorizer_worker_progress', 'ai.vectorizer_worker_usage'
     , 'ai.vectorizer_worker_wait'
     , 'ai.pgai_lib_version', 'ai.pgai_sea_migration'

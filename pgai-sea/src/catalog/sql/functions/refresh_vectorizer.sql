@@ -174,6 +174,13 @@ begin
     select n.nspname, c.relname into v.source_schema, v.source_table
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = source;
     v.source_pk := coalesce(ai._vectorizer_source_pk(source), v.source_pk);
+    -- what has another name is the same text
+    update ai.vectorizer_generation g
+    set made_by = jsonb_set(g.made_by, '{text}', ai._vectorizer_identity(v.config) -> 'text')
+    from ai.vectorizer o
+    where o.id = _vectorizer_follow.vectorizer_id and g.vectorizer_id = o.id
+    and g.made_by -> 'text' = ai._vectorizer_identity(o.config) -> 'text'
+    and g.made_by -> 'text' <> ai._vectorizer_identity(v.config) -> 'text';
     update ai.vectorizer
     set source_schema = v.source_schema, source_table = v.source_table, source_pk = v.source_pk, config = v.config
       , queue_schema = v.queue_schema

@@ -1,0 +1,20 @@
+-- What a store's vectors are made with: what of the configuration says which vector a text gets, and which texts a row
+-- gives. Where the provider is, and with which key it is asked, makes no difference. The library says the same of
+-- pgai's catalog.
+create or replace function ai._vectorizer_identity(config jsonb)
+returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$
+    select jsonb_build_object
+    ( 'embedding', e - '{config_type,api_key_name,base_url,user,keep_alive,extra_options}'::text[] || case
+        when jsonb_typeof(e -> 'extra_options') = 'object' then jsonb_build_object
+            ('extra_options', (e -> 'extra_options') - '{api_base,api_key,api_version}'::text[])
+        else '{}'::jsonb end
+    , 'text', jsonb_build_object
+        ( 'column_name', config #> '{loading,column_name}'
+        , 'parsing', config #> '{parsing,implementation}'
+        , 'chunking', (config -> 'chunking') - 'config_type'
+        , 'template', config #> '{formatting,template}'
+        )
+    )
+    from coalesce(config -> 'embedding', '{}'::jsonb) e
+$$;

@@ -1,0 +1,154 @@
+//! The embedders that vectorizers' configurations name.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sea_orm::ConnectionTrait;
+
+use super::{EmbedError, Embedder};
+use crate::config::Embedding;
+use crate::vectorizer::VectorizerRef;
+
+/// The embedders that vectorizers' configurations name: an application makes one of these, keeps it, and searches with
+/// it.
+///
+/// ```no_run
+/// # use pgai_sea::prelude::*;
+/// # async fn f<E>(db: &sea_orm::DatabaseConnection) -> Result<(), SearchError>
+/// # where
+/// #     E: EmbeddingTrait + SearchTrait<Embeddings = E, Projection = pgai_sea::search::Chunks>,
+/// # {
+/// # type Embeddings<E> = E;
+/// use pgai_sea::Embedders;
+///
+/// let embedders = Embedders::new(); // once
+/// let hits = Embeddings::<E>::search_text(&embedders, "how do I change a model?").all(db).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The search embeds its text with the model of the generation that answers, and the same statement looks whether it
+/// still does. After a cut-over the search embeds the text anew and asks again. Configurations are remembered, so a
+/// search takes one round trip.
+///
+/// API keys come from the environment, under the names that the configurations have, or from [`key`](Self::key). A
+/// configuration's `base_url` says where the key and the text go: whoever may change a vectorizer may change that. Give
+/// an embedder in code for a model whose key must not go elsewhere. The role needs `select` on `ai.vectorizer`, as
+/// `grant_to` grants it.
+#[derive(Clone, Default)]
+pub struct Embedders {
+    given: HashMap<(String, String), Arc<dyn Embedder>>,
+    keys: HashMap<String, String>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+/// What all clones share.
+#[derive(Default)]
+struct Shared {
+    /// By the configuration.
+    made: HashMap<String, Arc<dyn Embedder>>,
+    /// By what was searched.
+    answering: HashMap<String, Answering>,
+}
+
+/// The generation that answers for a vectorizer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answering {
+    pub(crate) id: i32,
+    pub(crate) embedding: Embedding,
+}
+
+impl fmt::Debug for Embedders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // keys are no one's business
+        f.debug_struct("Embedders")
+            .field("given", &self.given.keys().collect::<Vec<_>>())
+            .field("keys", &self.keys.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Embedders {
+    /// Those of this crate's providers (feature `embedder`), with keys of the environment.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Embeds with `embedder` wherever a configuration names this provider and model.
+    #[must_use]
+    pub fn embedder(
+        mut self,
+        provider: impl Into<String>,
+        model: impl Into<String>,
+        embedder: impl Into<Arc<dyn Embedder>>,
+    ) -> Self {
+        self.given.insert((provider.into(), model.into()), embedder.into());
+        self
+    }
+
+    /// The API key of this name, instead of the environment's.
+    #[must_use]
+    pub fn key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
+        self.keys.insert(name.into(), key.into());
+        self
+    }
+
+    /// The embedder of a configuration.
+    pub(crate) fn of_config(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        let name = (config.provider().to_owned(), config.model().to_owned());
+        if let Some(embedder) = self.given.get(&name) {
+            return Ok(Arc::clone(embedder));
+        }
+        let key = config.to_sql();
+        if let Some(embedder) = self.shared().made.get(&key) {
+            return Ok(Arc::clone(embedder));
+        }
+        let embedder = self.make(config)?;
+        self.shared().made.insert(key, Arc::clone(&embedder));
+        Ok(embedder)
+    }
+
+    /// The embedder of a configuration, for what is no search.
+    pub(crate) async fn of<C: ConnectionTrait>(
+        &self,
+        _: &C,
+        config: &Embedding,
+    ) -> Result<Arc<dyn Embedder>, EmbedError> {
+        self.of_config(config)
+    }
+
+    #[cfg(feature = "embedder")]
+    fn make(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        super::from_config(config, |name| {
+            let own = self.keys.get(name).cloned();
+            own.or_else(|| super::environment(name))
+        })
+    }
+
+    #[cfg(not(feature = "embedder"))]
+    fn make(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        let (provider, model) = (config.provider(), config.model());
+        Err(EmbedError::Configuration {
+            provider: "the application",
+            message: format!(
+                "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that \
+                 feature of pgai-sea, or give it an embedder with `Embedders::embedder(\"{provider}\", \"{model}\", ..)`"
+            ),
+        })
+    }
+
+    /// What answered for this when it was last looked up.
+    pub(crate) fn known(&self, vectorizer: &VectorizerRef) -> Option<Answering> {
+        self.shared().answering.get(&vectorizer.to_string()).cloned()
+    }
+
+    pub(crate) fn remember(&self, vectorizer: &VectorizerRef, answering: Answering) {
+        self.shared().answering.insert(vectorizer.to_string(), answering);
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

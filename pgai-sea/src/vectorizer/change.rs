@@ -1,0 +1,223 @@
+//! `ai.change_vectorizer`.
+
+use sea_orm::{DbBackend, Statement};
+
+use super::reference::VectorizerRef;
+use crate::config::{
+    Chunking, ConfigError, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling, check_identifier,
+};
+use crate::sql::{Arg, Call};
+
+/// Changes a vectorizer that is in use. Setters carry the names of the arguments of `ai.create_vectorizer`. What is not
+/// set stays as it is.
+///
+/// Another model, chunking, template or parsing makes a second generation beside the first; see
+/// [`change`](crate::change). Everything else is changed in place.
+///
+/// ```
+/// use pgai_sea::ChangeVectorizer;
+/// use pgai_sea::config::{Chunking, Embedding};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let change = ChangeVectorizer::new("public_blog_posts_embedding_store")
+///     .embedding(Embedding::openai("text-embedding-3-large", 1024))
+///     .chunking(Chunking::recursive_character_text_splitter().chunk_size(400));
+///
+/// assert_eq!(
+///     change.to_sql()?,
+///     "SELECT ai.change_vectorizer(name => 'public_blog_posts_embedding_store', \
+///      embedding => ai.embedding_openai(model => 'text-embedding-3-large', dimensions => 1024), \
+///      chunking => ai.chunking_recursive_character_text_splitter(chunk_size => 400))"
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeVectorizer {
+    vectorizer: VectorizerRef,
+    loading: Option<Loading>,
+    parsing: Option<Parsing>,
+    embedding: Option<Embedding>,
+    chunking: Option<Chunking>,
+    indexing: Option<Indexing>,
+    formatting: Option<Formatting>,
+    scheduling: Option<Scheduling>,
+    processing: Option<Processing>,
+    grant_to: Option<Vec<String>>,
+}
+
+impl ChangeVectorizer {
+    /// The vectorizer by its name, by its id, or by the entity that declares it.
+    #[must_use]
+    pub fn new(vectorizer: impl Into<VectorizerRef>) -> Self {
+        Self {
+            vectorizer: vectorizer.into(),
+            loading: None,
+            parsing: None,
+            embedding: None,
+            chunking: None,
+            indexing: None,
+            formatting: None,
+            scheduling: None,
+            processing: None,
+            grant_to: None,
+        }
+    }
+
+    /// Where text comes from. Other `retries` alone are changed in place.
+    #[must_use]
+    pub fn loading(mut self, loading: impl Into<Loading>) -> Self {
+        self.loading = Some(loading.into());
+        self
+    }
+
+    /// How documents become text.
+    #[must_use]
+    pub fn parsing(mut self, parsing: impl Into<Parsing>) -> Self {
+        self.parsing = Some(parsing.into());
+        self
+    }
+
+    /// The provider and model. Another address or another name of the key alone is changed in place.
+    #[must_use]
+    pub fn embedding(mut self, embedding: impl Into<Embedding>) -> Self {
+        self.embedding = Some(embedding.into());
+        self
+    }
+
+    /// How text is cut.
+    #[must_use]
+    pub fn chunking(mut self, chunking: impl Into<Chunking>) -> Self {
+        self.chunking = Some(chunking.into());
+        self
+    }
+
+    /// The index over the embeddings. An index that is there already stays.
+    #[must_use]
+    pub fn indexing(mut self, indexing: impl Into<Indexing>) -> Self {
+        self.indexing = Some(indexing.into());
+        self
+    }
+
+    /// What is embedded of a chunk and its row.
+    #[must_use]
+    pub fn formatting(mut self, formatting: impl Into<Formatting>) -> Self {
+        self.formatting = Some(formatting.into());
+        self
+    }
+
+    /// Who runs the worker.
+    #[must_use]
+    pub fn scheduling(mut self, scheduling: impl Into<Scheduling>) -> Self {
+        self.scheduling = Some(scheduling.into());
+        self
+    }
+
+    /// How much the worker does at once. For a second generation it is the budget of its backfill.
+    #[must_use]
+    pub fn processing(mut self, processing: impl Into<Processing>) -> Self {
+        self.processing = Some(processing.into());
+        self
+    }
+
+    /// More roles that may read the embeddings and run a worker.
+    #[must_use]
+    pub fn grant_to<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
+        self.grant_to = Some(roles.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The vectorizer that is changed.
+    #[must_use]
+    pub fn vectorizer(&self) -> &VectorizerRef {
+        &self.vectorizer
+    }
+
+    /// The statement with its values as literals, for people and for `psql`.
+    ///
+    /// # Errors
+    ///
+    /// What no database would take, naming the setter.
+    pub fn to_sql(&self) -> Result<String, ConfigError> {
+        Ok(format!("SELECT {}", self.call()?.to_sql()))
+    }
+
+    /// The statement with bound values. It returns one row: the id of the new generation, or of the vectorizer where
+    /// none is needed, an `i32`.
+    ///
+    /// # Errors
+    ///
+    /// What no database would take, naming the setter.
+    pub fn statement(&self) -> Result<Statement, ConfigError> {
+        let (sql, values) = self.call()?.bind();
+        Ok(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            format!("SELECT {sql}"),
+            values,
+        ))
+    }
+
+    /// On pgai's catalog: creates the second generation with what both catalogs have. It returns its id.
+    pub(crate) fn beside(&self, vectorizer: i32) -> Result<Statement, ConfigError> {
+        self.check()?;
+        let option = |name: &str, call: Option<Call>| {
+            let stored = format!("v.config -> '{name}'");
+            let value = call.map_or_else(|| stored.clone(), |call| call.to_sql());
+            format!(", {name} => {value}")
+        };
+        let options = [
+            option("loading", self.loading.as_ref().and_then(Loading::call)),
+            option("parsing", self.parsing.as_ref().and_then(Parsing::call)),
+            option("embedding", self.embedding.as_ref().and_then(Embedding::call)),
+            option("chunking", self.chunking.as_ref().and_then(Chunking::call)),
+            option("indexing", self.indexing.as_ref().and_then(Indexing::call)),
+            option("formatting", self.formatting.as_ref().and_then(Formatting::call)),
+            option("scheduling", self.scheduling.as_ref().and_then(Scheduling::call)),
+            option("processing", self.processing.as_ref().and_then(Processing::call)),
+        ];
+        let sql = format!(
+            "SELECT ai.create_vectorizer(source => format('%I.%I', v.source_schema, v.source_table)::regclass, \
+             name => v.name || '_new', \
+             destination => ai.destination_table(target_schema => (v.config #>> '{{destination,target_schema}}')::name, \
+             target_table => (v.config #>> '{{destination,target_table}}' || '_new')::name, \
+             view_schema => (v.config #>> '{{destination,view_schema}}')::name, \
+             view_name => (v.config #>> '{{destination,view_name}}' || '_new')::name){}) \
+             FROM ai.vectorizer v WHERE v.id = $1",
+            options.concat()
+        );
+        Ok(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            sql,
+            [vectorizer.into()],
+        ))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.loading.as_ref().map_or(Ok(()), Loading::check)?;
+        self.parsing.as_ref().map_or(Ok(()), Parsing::check)?;
+        self.embedding.as_ref().map_or(Ok(()), Embedding::check)?;
+        self.chunking.as_ref().map_or(Ok(()), Chunking::check)?;
+        self.indexing.as_ref().map_or(Ok(()), Indexing::check)?;
+        self.formatting.as_ref().map_or(Ok(()), Formatting::check)?;
+        self.scheduling.as_ref().map_or(Ok(()), Scheduling::check)?;
+        self.processing.as_ref().map_or(Ok(()), Processing::check)?;
+        let roles = self.grant_to.iter().flatten();
+        roles.map(|role| check_identifier("grant_to", role)).collect()
+    }
+
+    fn call(&self) -> Result<Call, ConfigError> {
+        self.check()?;
+        let (name, vectorizer) = self.vectorizer.arg();
+        Ok(Call::new("change_vectorizer")
+            .arg(name, Some(vectorizer))
+            .arg("loading", self.loading.as_ref().and_then(Loading::call))
+            .arg("parsing", self.parsing.as_ref().and_then(Parsing::call))
+            .arg("embedding", self.embedding.as_ref().and_then(Embedding::call))
+            .arg("chunking", self.chunking.as_ref().and_then(Chunking::call))
+            .arg("indexing", self.indexing.as_ref().and_then(Indexing::call))
+            .arg("formatting", self.formatting.as_ref().and_then(Formatting::call))
+            .arg("scheduling", self.scheduling.as_ref().and_then(Scheduling::call))
+            .arg("processing", self.processing.as_ref().and_then(Processing::call))
+            .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo)))
+    }
+}

@@ -1,0 +1,173 @@
+//! Searches while a model is changed: one generation answers, with a vector of its own model.
+
+use std::sync::Arc;
+
+use pgai_sea::change::{self, Compare};
+use pgai_sea::config::Embedding;
+use pgai_sea::prelude::*;
+use pgai_sea::{ChangeVectorizer, Embedders};
+use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
+use sea_orm::ColumnTrait as _;
+
+use super::support::{Models, POSTS};
+
+/// The entity as the program before the change has it: eight numbers.
+mod post {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "posts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub title: String,
+        #[vectorizer(dimensions = 8)]
+        pub body: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use post::body_embeddings::Entity as Bodies;
+
+fn embedders(models: &Models) -> Embedders {
+    [&models.small, &models.large, &models.other]
+        .into_iter()
+        .fold(Embedders::new(), |embedders, model| {
+            embedders.embedder("ollama", model.name, Arc::clone(model) as Arc<dyn Embedder>)
+        })
+}
+
+async fn change_to(test: &TestDatabase, models: &Models, model: &str, dimensions: i32) {
+    let change = ChangeVectorizer::new("posts").embedding(Embedding::ollama(model, dimensions));
+    change::start(&test.db, &change).await.unwrap();
+    models.run(test).await;
+    change::cut_over(&test.db, "posts").await.unwrap();
+}
+
+const TEXT: &str = "T7: text number 7";
+
+#[tokio::test]
+async fn a_text_is_embedded_by_the_model_that_answers() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let models = Models::new();
+        models.run(&test).await;
+        let embedders = embedders(&models);
+        let nearest = async || {
+            Bodies::search_text(&embedders, TEXT)
+                .limit(3)
+                .all(&test.db)
+                .await
+                .unwrap()
+        };
+        let exact = |hits: &Hits<Hit<i32>>| {
+            assert_eq!(hits.len(), 3);
+            assert!(
+                hits[0].distance.abs() < 1e-6 && hits[0].embedding.chunk == TEXT,
+                "{hits:?}"
+            );
+        };
+        exact(&nearest().await);
+        for (model, dimensions) in [("large", 12), ("small", 8), ("other", 8)] {
+            change_to(&test, &models, model, dimensions).await;
+            exact(&nearest().await);
+            let count = Bodies::search_text(&embedders, TEXT).count(&test.db).await?;
+            assert_eq!(count, 300);
+            let hybrid = Bodies::search_text(&embedders, TEXT)
+                .limit(3)
+                .hybrid(FullText::any("number"))
+                .all(&test.db)
+                .await?;
+            assert_eq!(hybrid.len(), 3);
+            change::roll_back(&test.db, "posts").await?;
+            exact(&nearest().await);
+            change::cut_over(&test.db, "posts").await?;
+            exact(&nearest().await);
+            change::finish(&test.db, "posts").await?;
+            exact(&nearest().await);
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// A program that brings vectors is bound to the model that made them.
+#[tokio::test]
+async fn a_vector_is_compared_with_those_of_its_model_or_refused() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let models = Models::new();
+        models.run(&test).await;
+        let by = async |model: &str| {
+            let vector = models.by_name(model).vector(TEXT);
+            Bodies::search(vector).model(model).limit(3).all(&test.db).await
+        };
+        assert!(by("small").await?[0].distance.abs() < 1e-6);
+        let refused = by("other").await.unwrap_err();
+        assert!(matches!(refused, SearchError::WrongModel { .. }), "{refused}");
+
+        // the one before answers until it is dropped, the new one from the beginning
+        change_to(&test, &models, "other", 8).await;
+        for model in ["small", "other"] {
+            let hits = by(model).await?;
+            assert!(hits.len() == 3 && hits[0].distance.abs() < 1e-6, "{model}: {hits:?}");
+        }
+        let with_source = Bodies::search(models.small.vector(TEXT))
+            .model("small")
+            .with_source()
+            .filter(post::Column::Id.gt(5))
+            .one(&test.db)
+            .await?
+            .unwrap();
+        assert_eq!(with_source.source.id, 7);
+        change::finish(&test.db, "posts").await?;
+        assert!(by("other").await?[0].distance.abs() < 1e-6);
+        let refused = by("small").await.unwrap_err();
+        assert!(matches!(refused, SearchError::WrongModel { .. }), "{refused}");
+        Ok(())
+    })
+    .await;
+}
+
+/// An empty table is an empty page, and no error.
+#[tokio::test]
+async fn a_page_that_is_empty_is_empty() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let models = Models::new();
+        let embedders = embedders(&models);
+        assert!(Bodies::search_text(&embedders, TEXT).all(&test.db).await?.is_empty());
+        let vector = models.small.vector(TEXT);
+        assert!(Bodies::search(vector).model("small").all(&test.db).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn generations_are_compared() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let models = Models::new();
+        models.run(&test).await;
+        let change = ChangeVectorizer::new("posts").embedding(Embedding::ollama("large", 12));
+        change::start(&test.db, &change).await?;
+        models.run(&test).await;
+        let embedders = embedders(&models);
+        let compared = Compare::new()
+            .k(5)
+            .sample(20)
+            .questions(&embedders, ["a question"])
+            .run(&test.db, "posts")
+            .await?;
+        assert_eq!((compared.questions, compared.k, compared.worst.len()), (21, 5, 5));
+        // each chunk finds itself, and the fake models agree in nothing else
+        assert!((0.15..0.6).contains(&compared.overlap), "{compared:?}");
+        assert!(compared.worst[0].before.len() == 5 && compared.worst[0].new.len() == 5);
+        Ok(())
+    })
+    .await;
+}
