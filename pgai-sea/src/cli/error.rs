@@ -81,6 +81,20 @@ pub(super) enum CliError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// A change failed.
+    #[error(transparent)]
+    Changing(#[from] crate::change::ChangeError),
+    /// What was asked of `change` makes no sense.
+    #[error("{0}")]
+    Change(String),
+    /// The generations find too little alike.
+    #[error("the two generations share {overlap:.3} of what they find, and {least} was asked for")]
+    Unlike {
+        /// The mean share.
+        overlap: f64,
+        /// What was asked for.
+        least: f64,
+    },
     /// A query failed.
     #[error("a query failed: {0}{advice}", advice = crate::catalog::pooler::advice(.0))]
     Db(#[from] DbErr),

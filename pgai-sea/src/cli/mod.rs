@@ -3,6 +3,7 @@
 mod address;
 mod allowance;
 mod bar;
+mod change;
 mod check;
 mod database;
 mod error;
@@ -69,6 +70,8 @@ enum Command {
     Resume(pause::Pause),
     /// Try again now what has failed: rows that were given up, and rows that wait for their next attempt.
     Retry(retry::Retry),
+    /// Change the model, the chunking or the template of a vectorizer in use, step by step.
+    Change(change::ChangeCommand),
     /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
     ManagedTables(managed_tables::ManagedTables),
 }
@@ -86,6 +89,7 @@ impl Cli {
             Command::Pause(pause) => pause.run().await,
             Command::Resume(resume) => resume.resume().await,
             Command::Retry(retry) => retry.run().await,
+            Command::Change(change) => change.run().await,
             Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }
     }

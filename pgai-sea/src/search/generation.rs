@@ -6,7 +6,7 @@
 //! snapshot, so the table and the catalog's row are of the same moment.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement, Value};
 
 use super::error::{SearchError, table_of};
 use super::plan::Plan;
@@ -220,6 +220,11 @@ async fn other_generation<C: ConnectionTrait>(db: &C, id: i32) -> Result<Option<
 }
 
 /// Whether the database planned the statement for tables that have other names by now.
-fn is_of_another_moment(error: &sea_orm::DbErr) -> bool {
-    error.to_string().contains("cached plan must not change result type")
+fn is_of_another_moment(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    let state = error.as_database_error().and_then(|error| error.code());
+    // a table that is called otherwise since it was looked up, or has other columns than when the statement was prepared
+    matches!(state.as_deref(), Some("42P01" | "0A000"))
 }

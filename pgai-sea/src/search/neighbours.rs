@@ -1,6 +1,6 @@
 //! The chunks around a hit, read by the statement that finds it.
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, TableRef};
 use sea_orm::{ColumnTrait, DbErr, Iden, QueryResult};
 use serde::Serialize;
 
@@ -41,10 +41,15 @@ impl Neighbour {
 
 impl Neighbourhood {
     /// Adds the neighbours of each row of `hits`. `from` is the name under which they have the columns of a hit; `None`
-    /// if they are rows of the store itself.
+    /// if they are rows of `store` itself.
     ///
     /// PostgreSQL evaluates such a column after it has sorted and cut the page, because it is expensive.
-    pub(super) fn select<E: EmbeddingTrait>(self, hits: &mut SelectStatement, from: Option<&'static str>) {
+    pub(super) fn select<E: EmbeddingTrait>(
+        self,
+        hits: &mut SelectStatement,
+        from: Option<&'static str>,
+        store: TableRef,
+    ) {
         let (Some(seq), Some(chunk)) = (E::chunk_seq_column(), E::chunk_column()) else {
             return;
         };
@@ -59,7 +64,7 @@ impl Neighbourhood {
                 "json_agg(json_build_array($1, $2) ORDER BY $3)",
                 [around(seq), around(chunk), around(seq)],
             ))
-            .from(E::default().table_ref().alias(AROUND));
+            .from(store.alias(AROUND));
         for key in E::key_columns() {
             neighbours.and_where(around(key).eq(of_hit(key)));
         }

@@ -5,7 +5,8 @@
 //! returns rows in another order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
-    Asterisk, Condition, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, Query, SelectStatement, WithQuery,
+    Asterisk, Condition, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef,
+    WithQuery,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
@@ -244,19 +245,24 @@ impl Plan {
     }
 
     pub(super) fn tables<E: EmbeddingTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
-        match &self.asked.table {
-            None => select.from(E::default().table_ref()),
+        match self.asked.table {
+            None => select.from(self.store::<E>()),
             // under the name that the entity's columns have
-            Some((schema, table)) => {
-                let table = (schema.clone(), table.clone()).into_table_ref();
-                select.from(table.alias(E::default().table_name()))
-            }
+            Some(_) => select.from(self.store::<E>().alias(E::default().table_name())),
         };
         if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
         }
         for Join { kind, table, relation } in &self.joins {
             select.join(*kind, table.clone(), Condition::from(relation.clone()));
+        }
+    }
+
+    /// The table of the generation that is asked.
+    fn store<E: EmbeddingTrait>(&self) -> TableRef {
+        match &self.asked.table {
+            None => E::default().table_ref(),
+            Some((schema, table)) => (schema.clone(), table.clone()).into_table_ref(),
         }
     }
 
@@ -330,7 +336,7 @@ impl Plan {
     /// Adds the chunks around each hit, if they were asked for.
     pub(super) fn around<E: EmbeddingTrait>(&self, hits: &mut SelectStatement, from: Option<&'static str>) {
         if let Some(neighbours) = self.neighbours {
-            neighbours.select::<E>(hits, from);
+            neighbours.select::<E>(hits, from, self.store::<E>());
         }
     }
 

@@ -1,5 +1,6 @@
 //! A model is changed like a column.
 
+mod deployed;
 mod searching;
 mod steps;
 mod support;

@@ -30,9 +30,9 @@ mod post {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-use post::body_embeddings::Entity as Bodies;
+pub use post::body_embeddings::Entity as Bodies;
 
-fn embedders(models: &Models) -> Embedders {
+pub fn embedders(models: &Models) -> Embedders {
     [&models.small, &models.large, &models.other]
         .into_iter()
         .fold(Embedders::new(), |embedders, model| {
