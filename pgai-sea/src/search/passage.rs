@@ -233,7 +233,7 @@ impl PromptContext {
 
     /// Writes the [passages](Hits::passages) of `hits`, the best first, each below what `source` calls it. A passage
     /// that does not fit is left out, and a later one that fits is written.
-    pub fn write<'a, H: ChunkHit>(self, hits: &'a Hits<H>, source: impl Fn(&H) -> String) -> WrittenContext<'a, H> {
+    pub fn write<H: ChunkHit>(self, hits: &Hits<H>, source: impl Fn(&H) -> String) -> WrittenContext<'_, H> {
         let mut written = WrittenContext {
             text: String::new(),
             passages: Vec::new(),

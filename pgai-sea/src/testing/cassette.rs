@@ -188,7 +188,7 @@ impl fmt::Debug for Cassette {
             .field("path", &self.path)
             .field("recorded", &self.tape().len())
             .field("provider", &self.provider)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

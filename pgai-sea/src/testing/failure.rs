@@ -55,9 +55,9 @@ impl Failure {
             }),
             Self::Refused => Err(refused("refused for a test".to_owned())),
             Self::WrongLength => {
-                vectors.iter_mut().for_each(|vector| {
+                for vector in &mut vectors {
                     vector.pop();
-                });
+                }
                 Ok(vectors.into())
             }
             Self::MissingVector => {

@@ -29,7 +29,9 @@ pub(super) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
 pub(super) fn normalized(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if length > 0.0 {
-        vector.iter_mut().for_each(|x| *x /= length);
+        for x in &mut vector {
+            *x /= length;
+        }
     } else if let Some(first) = vector.first_mut() {
         *first = 1.0;
     }
