@@ -423,7 +423,7 @@ mod tests {
     async fn a_transaction_begins_with_all_that_it_depends_on() {
         let pool = PgPool::connect_lazy("postgres://nobody@localhost/nothing").unwrap();
         let (_stop, stopping) = watch::channel(None);
-        let database = Database::new(pool, Duration::from_secs(60), stopping);
+        let database = Database::new(pool, Duration::from_mins(1), stopping);
         let patience = Duration::from_millis(1_500);
         assert_eq!(
             database.opening(Some(160_004), patience),

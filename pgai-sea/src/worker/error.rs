@@ -42,7 +42,9 @@ fn missing(error: &CatalogError) -> &'static str {
     else {
         return "";
     };
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sea_orm::sqlx::error::DatabaseError::code);
     if code.is_some_and(|code| ["42P01", "3F000"].contains(&&*code)) {
         ", is the schema `ai` installed?"
     } else {

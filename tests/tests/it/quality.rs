@@ -82,9 +82,9 @@ async fn the_report_has_the_measures_and_the_causes() {
         };
         let report = evaluate_search(&judgments, &test.db, search).await?;
         assert_eq!((report.k, report.questions.len()), (2, 2));
-        assert_eq!(report.questions[0].measures.ndcg, 1.0);
+        assert!(report.questions[0].measures.ndcg > 0.999);
         assert_eq!(report.questions[0].missed.len(), 0);
-        assert_eq!(report.questions[1].measures.recall, 0.0);
+        assert!(report.questions[1].measures.recall < 0.001);
         assert_eq!(report.questions[1].missed["3"], "is left out by a filter");
         assert!(report.questions[1].missed["4"].starts_with("has no embeddings"));
         assert_quality!(report, ndcg >= 0.5, recall >= 0.5);

@@ -48,9 +48,10 @@ async fn stopped(stopping: Option<Stopping>) {
     if let Some(mut stopping) = stopping
         && let Ok(Some(since)) = stopping.wait_for(Option::is_some).await.map(|since| *since)
     {
-        return sleep_until(since + GRACE).await;
+        sleep_until(since + GRACE).await;
+    } else {
+        std::future::pending::<()>().await;
     }
-    std::future::pending().await
 }
 
 /// What requests took.

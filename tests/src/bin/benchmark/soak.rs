@@ -25,6 +25,7 @@ pub(crate) async fn soak(minutes: u64) {
     measure_on_own_server(Catalog::Ours, async |test, server| run(&test, server, minutes).await).await;
 }
 
+#[allow(clippy::too_many_lines, reason = "one run, from its start to its figures")]
 async fn run(test: &TestDatabase, server: &OwnServer, minutes: u64) -> TestResult {
     let provider = Provider::start();
     provider.install("model", DIMENSIONS);

@@ -289,7 +289,7 @@ async fn what_a_superuser_creates_is_of_the_table_s_owner() {
         .await?;
         assert_eq!(
             test.values::<String>("select distinct as_role from ran").await?,
-            [app.clone()]
+            std::slice::from_ref(&app)
         );
         db.close().await?;
         test.execute("drop schema far cascade; drop table ran").await?;

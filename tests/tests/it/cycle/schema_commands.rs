@@ -92,7 +92,9 @@ async fn the_printed_installation_is_the_installation() {
                 same(wanted, &Snapshot::of(&test.db).await?);
                 let recorded = "select functions from ai.pgai_sea_migration order by version desc limit 1";
                 let mut functions: [Vec<String>; 2] = [test.value(recorded).await?, installed.value(recorded).await?];
-                functions.iter_mut().for_each(|functions| functions.sort());
+                for functions in &mut functions {
+                    functions.sort();
+                }
                 assert_eq!(functions[0], functions[1]);
                 Ok(())
             })

@@ -82,6 +82,7 @@ fn bodies(hits: Hits<Hit<i32>>) -> Vec<String> {
     bodies
 }
 
+#[allow(clippy::too_many_lines, reason = "one installation, role by role")]
 #[tokio::test]
 async fn each_role_does_its_job_and_none_of_the_others() {
     on_catalog(Catalog::Bare, async |test| -> TestResult {

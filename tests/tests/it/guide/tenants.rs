@@ -83,6 +83,7 @@ fn block(words: &str, acme: &str, embedder: &str) -> String {
 }
 
 /// The chunks that each kind of search finds, as somebody searches who forgot to filter.
+#[allow(clippy::too_many_lines, reason = "a list")]
 async fn found(db: &DatabaseConnection) -> Result<Vec<(&'static str, Vec<String>)>, sea_orm::DbErr> {
     let query = || body_embeddings::Entity::search(vec![0.5; 768]).limit(50);
     let of_source = || document::Entity::search(vec![0.5; 768]).limit(50);

@@ -50,6 +50,15 @@ async fn scripted(db: DatabaseConnection) -> TestResult {
         Some("something to eat")
     );
 
+    Ok(())
+}
+
+#[allow(clippy::items_after_statements, reason = "as on the page")]
+async fn failing(db: DatabaseConnection) -> TestResult {
+    use pgai_sea::prelude::*;
+
+    let embedder = FakeEmbedder::new(768);
+
     use pgai_sea::testing::Failure;
 
     embedder.fail_next(Failure::Timeout);
@@ -119,6 +128,7 @@ async fn the_tests_of_the_page() {
         migrated(&test).await?;
         first(test.db.clone()).await?;
         scripted(test.db.clone()).await?;
+        failing(test.db.clone()).await?;
 
         // a recording, made with another embedder than the first ones
         let folder = tempfile::tempdir()?;
