@@ -133,7 +133,7 @@ impl<'a> Compare<'a> {
         }
         if let Some(embedders) = self.embedders {
             for question in &self.questions {
-                let vectors = embed(embedders, db, &change, question).await?;
+                let vectors = embed(embedders, &change, question).await?;
                 let answers = (
                     before.nearest(db, &vectors.0, self.k).await?,
                     new.nearest(db, &vectors.1, self.k).await?,
@@ -145,15 +145,10 @@ impl<'a> Compare<'a> {
     }
 }
 
-async fn embed<C: ConnectionTrait>(
-    embedders: &Embedders,
-    db: &C,
-    change: &Change,
-    question: &str,
-) -> Result<(String, String), ChangeError> {
+async fn embed(embedders: &Embedders, change: &Change, question: &str) -> Result<(String, String), ChangeError> {
     let mut vectors = Vec::new();
     for vectorizer in [&change.before, &change.new] {
-        let embedder = embedders.of(db, &vectorizer.config.embedding).await?;
+        let embedder = embedders.of_config(&vectorizer.config.embedding)?;
         let vector = embedder.embed_query(question).await?;
         vectors.push(sea_orm::prelude::PgVector::from(vector));
     }

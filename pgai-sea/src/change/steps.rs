@@ -279,6 +279,8 @@ fn has_state(error: &DbErr, states: &[&str]) -> bool {
     let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {
         return false;
     };
-    let state = error.as_database_error().and_then(|error| error.code());
+    let state = error
+        .as_database_error()
+        .and_then(sea_orm::sqlx::error::DatabaseError::code);
     state.is_some_and(|state| states.contains(&&*state))
 }

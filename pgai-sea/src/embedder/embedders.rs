@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sea_orm::ConnectionTrait;
-
 use super::{EmbedError, Embedder};
 use crate::config::Embedding;
 use crate::vectorizer::VectorizerRef;
@@ -110,15 +108,6 @@ impl Embedders {
         Ok(embedder)
     }
 
-    /// The embedder of a configuration, for what is no search.
-    pub(crate) async fn of<C: ConnectionTrait>(
-        &self,
-        _: &C,
-        config: &Embedding,
-    ) -> Result<Arc<dyn Embedder>, EmbedError> {
-        self.of_config(config)
-    }
-
     #[cfg(feature = "embedder")]
     fn make(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
         super::from_config(config, |name| {
@@ -128,6 +117,7 @@ impl Embedders {
     }
 
     #[cfg(not(feature = "embedder"))]
+    #[allow(clippy::unused_self, reason = "as with the feature")]
     fn make(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
         let (provider, model) = (config.provider(), config.model());
         Err(EmbedError::Configuration {

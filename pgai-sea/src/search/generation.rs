@@ -65,7 +65,7 @@ impl<'q> Routing<'q> {
                 }));
             }
             (Some(embedders), None) => match embedders.known(&routing.vectorizer) {
-                Some(known) => routing.ask(known),
+                Some(known) => routing.ask(&known),
                 None => routing.look::<E, C>(db).await?,
             },
             (Some(_), Some(_)) => routing.look::<E, C>(db).await?,
@@ -116,11 +116,11 @@ impl<'q> Routing<'q> {
             if let Some(embedders) = self.embedders {
                 embedders.remember(&self.vectorizer, answering.clone());
             }
-            self.ask(answering);
+            self.ask(&answering);
             return Ok(());
         };
         if active.config.embedding.model() == model {
-            self.ask(answering(&active));
+            self.ask(&answering(&active));
             return Ok(());
         }
         let wrong = || SearchError::WrongModel {
@@ -149,8 +149,8 @@ impl<'q> Routing<'q> {
         Ok(())
     }
 
-    fn ask(&mut self, answering: Answering) {
-        self.asked = asked(&self.vectorizer, &answering);
+    fn ask(&mut self, answering: &Answering) {
+        self.asked = asked(&self.vectorizer, answering);
     }
 }
 
@@ -224,7 +224,9 @@ fn is_of_another_moment(error: &DbErr) -> bool {
     let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {
         return false;
     };
-    let state = error.as_database_error().and_then(|error| error.code());
+    let state = error
+        .as_database_error()
+        .and_then(sea_orm::sqlx::error::DatabaseError::code);
     // a table that is called otherwise since it was looked up, or has other columns than when the statement was prepared
     matches!(state.as_deref(), Some("42P01" | "0A000"))
 }

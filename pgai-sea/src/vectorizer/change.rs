@@ -201,8 +201,8 @@ impl ChangeVectorizer {
         self.formatting.as_ref().map_or(Ok(()), Formatting::check)?;
         self.scheduling.as_ref().map_or(Ok(()), Scheduling::check)?;
         self.processing.as_ref().map_or(Ok(()), Processing::check)?;
-        let roles = self.grant_to.iter().flatten();
-        roles.map(|role| check_identifier("grant_to", role)).collect()
+        let mut roles = self.grant_to.iter().flatten();
+        roles.try_for_each(|role| check_identifier("grant_to", role))
     }
 
     fn call(&self) -> Result<Call, ConfigError> {

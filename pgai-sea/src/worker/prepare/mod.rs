@@ -89,6 +89,7 @@ pub(crate) struct Served {
 }
 
 /// Prepares a vectorizer.
+#[allow(clippy::too_many_lines, reason = "one step after the other")]
 pub(crate) async fn prepare(
     pool: &Database,
     served: &Served,
