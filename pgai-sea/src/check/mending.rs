@@ -58,9 +58,31 @@ impl Finding {
                  .await?; with what the entity says, after dropping an index that is there already",
                 self.create()
             ),
+            Problem::Differs {
+                aspect: Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
+                ..
+            } => self.change(name),
             Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
             Problem::Refused(_) => String::new(),
         }
+    }
+
+    /// Searches go on meanwhile.
+    fn change(&self, name: &str) -> String {
+        let Some(declaration) = self.declaration else {
+            return String::new();
+        };
+        let module = declaration.module;
+        let change = if self.gives_embedding {
+            format!("{module}::Entity.into()")
+        } else {
+            format!("ChangeVectorizer::from({module}::Entity).embedding(..)")
+        };
+        format!(
+            "manager.change_vectorizer({change}).await?;\n// a worker embeds all rows beside those in use; when \
+             `pgai-sea change status -i {name}` says that it is ready:\n// manager.cut_over({name:?}).await?; and, \
+             when nobody misses the one before, manager.finish_change({name:?}).await?;"
+        )
     }
 
     fn create(&self) -> String {

@@ -3,7 +3,7 @@
 use sea_orm::{EntityTrait, PrimaryKeyTrait, RelationDef};
 
 use super::declaration::{Declaration, DeclaredDestination};
-use crate::vectorizer::{CreateVectorizer, VectorizerRef};
+use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, VectorizerRef};
 
 /// The key of a source row, as SeaORM types it: `i32`, `Uuid`, or a tuple for a composite key.
 pub type SourceKey<E> = <<<E as EmbeddingTrait>::Source as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
@@ -100,5 +100,12 @@ impl<E: EmbeddingTrait> From<E> for VectorizerRef {
                 column: Some(embedding_column.to_owned()),
             },
         }
+    }
+}
+
+/// The change that gives the vectorizer in use what the attribute has of `embedding`, `chunking` and `formatting`.
+impl<E: EmbeddingTrait> From<E> for ChangeVectorizer {
+    fn from(entity: E) -> Self {
+        E::vectorizer().change_of(entity.into())
     }
 }

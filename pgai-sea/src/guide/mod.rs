@@ -5,6 +5,7 @@
 //! | [`first_search`] | your first search in ten minutes |
 //! | [`declaring`] | say on an entity what is searchable |
 //! | [`migrating`] | create, change and drop vectorizers |
+//! | [`changing`] | change the model, the chunks or the template of a vectorizer in use |
 //! | [`production`] | run the worker, watch it, give it its rights |
 //! | [`searching`] | filters, pages, hybrid search, one box over several tables |
 //! | [`testing`] | test your application |
@@ -14,6 +15,9 @@
 //! | [`from_pgai`] | come from pgai and SQLAlchemy |
 //!
 //! Every block of code on these pages is also the code of a test that runs on a real PostgreSQL.
+
+#[doc = include_str!("changing.md")]
+pub mod changing {}
 
 #[doc = include_str!("declaring.md")]
 pub mod declaring {}

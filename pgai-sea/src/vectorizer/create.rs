@@ -7,6 +7,8 @@ pub(crate) use self::rules::is_vectorizer_name;
 
 use sea_orm::EntityName;
 
+use super::change::ChangeVectorizer;
+use super::reference::VectorizerRef;
 use super::source::SourceTable;
 use crate::config::{Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling};
 
@@ -58,6 +60,14 @@ pub struct CreateVectorizer {
 }
 
 impl CreateVectorizer {
+    /// The change that gives a vectorizer in use what this one has of embedding, chunking and formatting.
+    pub(crate) fn change_of(self, vectorizer: VectorizerRef) -> ChangeVectorizer {
+        let change = ChangeVectorizer::new(vectorizer);
+        let change = self.embedding.into_iter().fold(change, ChangeVectorizer::embedding);
+        let change = self.chunking.into_iter().fold(change, ChangeVectorizer::chunking);
+        self.formatting.into_iter().fold(change, ChangeVectorizer::formatting)
+    }
+
     /// For a table: `"blog_posts"`, found along the search path, or `("website", "blog_posts")`.
     ///
     /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity call

@@ -151,7 +151,7 @@ async fn it_goes_on_after_an_error_or_exits_as_told() {
 async fn logs_are_lines_of_json_if_wanted() {
     on_both_catalogs(async |test| -> TestResult {
         let provider = tables(&test).await?;
-        provider.next(Fault::ServerError);
+        provider.next(Fault::TooManyRequests(None));
         let output = ended(worker(&test, &["--once", "--json", "--log-level", "DEBUG"]).spawn()?).await;
         assert!(output.status.success(), "{output:?}");
         let logs: Vec<serde_json::Value> = said(&output)
@@ -162,7 +162,7 @@ async fn logs_are_lines_of_json_if_wanted() {
         assert!(
             warning["fields"]["reason"]
                 .as_str()
-                .is_some_and(|reason| reason.contains("500")),
+                .is_some_and(|reason| reason.contains("429")),
             "{warning}"
         );
         assert!(

@@ -193,6 +193,31 @@ async fn differences(test: TestDatabase) -> TestResult {
             .lines()
             .map(str::to_owned)
             .partition(|line| !line.starts_with("//"));
+        if let Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting = expected {
+            let change =
+                "manager.change_vectorizer(it::derive::declared::talk::summary_embeddings::Entity.into()).await?;";
+            assert_eq!(statements, [change]);
+            assert!(
+                comment[1].contains(&format!("manager.cut_over({name:?})")),
+                "{comment:?}"
+            );
+            manager.change_vectorizer(summary_embeddings::Entity.into()).await?;
+            if test.catalog == Catalog::Ours {
+                if pgai_sea::change::find(&test.db, name.as_str()).await?.is_some() {
+                    // nothing waits to be embedded, and no worker has to say so
+                    pgai_sea::change::cut_over_unready(&test.db, name.as_str()).await?;
+                    manager.finish_change(name.as_str()).await?;
+                }
+                let findings = check(&test).await?;
+                assert!(findings.is_empty(), "{findings}");
+            } else {
+                manager.abort_change(name.as_str()).await?;
+            }
+            manager
+                .drop_vectorizer(DropVectorizer::name(&name).drop_all(true))
+                .await?;
+            continue;
+        }
         assert_eq!(
             statements,
             [

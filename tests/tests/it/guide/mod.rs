@@ -1,5 +1,6 @@
 //! The pages of the guide, run on a real PostgreSQL. Each page's blocks are compared with the code of its file here.
 
+mod changing;
 mod declaring;
 mod first_search;
 mod from_pgai;
