@@ -114,7 +114,8 @@ pub(crate) async fn kept<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) ->
 
 /// Whether the role may read the table of generations, which pgai's catalog has not.
 pub(crate) const HAS_TABLE: &str = "SELECT coalesce((SELECT has_table_privilege(c.oid, 'select') FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ai' AND c.relname = 'vectorizer_generation'), false)";
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ai' AND c.relname = 'vectorizer_generation'), \
+    false)";
 
 /// The state of a vectorizer's store.
 pub(crate) async fn state<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<StoreState, DbErr> {

@@ -4,7 +4,8 @@ use sea_orm::{DbErr, RuntimeErr};
 
 /// What to do about an error, to be put behind its message. Nothing, if it is not a pooler's.
 ///
-/// The name of a statement is another client's on the session that the pooler chose (42P05), or not known there (26000).
+/// The name of a statement is another client's on the session that the pooler chose (42P05), or not known there
+/// (26000).
 pub(crate) fn advice(error: &DbErr) -> &'static str {
     let (DbErr::Query(RuntimeErr::SqlxError(error))
     | DbErr::Exec(RuntimeErr::SqlxError(error))

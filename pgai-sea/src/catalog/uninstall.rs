@@ -47,7 +47,8 @@ pub(super) async fn statements<C: ConnectionTrait>(db: &C) -> Result<Vec<String>
     // they use the functions
     let policies = "SELECT coalesce(array_agg(format('DROP POLICY %I ON %s', p.polname, p.polrelid::regclass)), '{}')
          FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'ai'::regnamespace
-         AND (c.relname IN ('vectorizer', 'vectorizer_generation', '_vectorizer_errors') OR c.relname ^@ 'vectorizer_worker_')";
+         AND (c.relname IN ('vectorizer', 'vectorizer_generation', '_vectorizer_errors') OR c.relname ^@ \
+         'vectorizer_worker_')";
     let mut statements: Vec<String> = scalar(db, policies).await?;
     statements.push("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors".to_owned());
     // they go at once, as they use one another

@@ -59,7 +59,8 @@ pub async fn find<C: ConnectionTrait>(
         "SELECT g.replaces, g.vectorizer_id, g.cut_over_at IS NOT NULL, ai._vectorizer_unready(g)
          FROM ai.vectorizer_generation g WHERE g.replaces IS NOT NULL AND $1 IN (g.vectorizer_id, g.replaces)"
     } else {
-        "SELECT o.id, n.id, false, CASE WHEN ai.vectorizer_queue_pending(n.id) > 0 THEN 'rows of it wait to be embedded' END
+        "SELECT o.id, n.id, false, CASE WHEN ai.vectorizer_queue_pending(n.id) > 0 THEN 'rows of it wait to be \
+        embedded' END
          FROM ai.vectorizer o
          JOIN ai.vectorizer n ON n.name = o.name || '_new'
          AND n.source_schema = o.source_schema AND n.source_table = o.source_table
@@ -194,7 +195,8 @@ where
     if !is_ours(db).await? {
         return Err(ChangeError::Pgai {
             step: name,
-            instead: "its triggers name their store; let the entity say the new `target_table`, and drop the vectorizer \
+            instead: "its triggers name their store; let the entity say the new `target_table`, and drop the \
+            vectorizer \
                       before when no program uses it any more",
         });
     }
@@ -258,7 +260,8 @@ where
 
 /// Those who were in a transaction for longest.
 async fn holders<C: ConnectionTrait>(db: &C) -> Result<String, DbErr> {
-    let sql = "SELECT coalesce(string_agg(format('process %s since %s', pid, xact_start::timestamp(0)), ', '), 'none is seen now')
+    let sql = "SELECT coalesce(string_agg(format('process %s since %s', pid, xact_start::timestamp(0)), ', '), 'none \
+    is seen now')
          FROM (SELECT pid, xact_start FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
              ORDER BY xact_start LIMIT 3) a";

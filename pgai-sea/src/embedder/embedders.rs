@@ -124,7 +124,8 @@ impl Embedders {
             provider: "the application",
             message: format!(
                 "it was built without the feature `embedder`, so it cannot ask {provider} for `{model}`: turn on that \
-                 feature of pgai-sea, or give it an embedder with `Embedders::embedder(\"{provider}\", \"{model}\", ..)`"
+                 feature of pgai-sea, or give it an embedder with `Embedders::embedder(\"{provider}\", \"{model}\", \
+                 ..)`"
             ),
         })
     }

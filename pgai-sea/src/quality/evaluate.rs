@@ -27,8 +27,8 @@ pub struct EvaluateError {
 
 /// Asks each question, and measures the first `k` keys of its ranking.
 ///
-/// `search` returns the keys of the rows that it found, the best first. It may be a search of this crate, an endpoint of
-/// your application, or anything else that ranks keys. [`evaluate_search`] also finds out why an answer was missed.
+/// `search` returns the keys of the rows that it found, the best first. It may be a search of this crate, an endpoint
+/// of your application, or anything else that ranks keys. [`evaluate_search`] also finds out why an answer was missed.
 ///
 /// # Errors
 ///
@@ -50,12 +50,13 @@ pub async fn evaluate<E: Into<Box<dyn Error + Send + Sync>>>(
     Ok(report)
 }
 
-/// Asks each question with the search that `search` makes of it, and measures its page. The keys are those of the source
-/// rows. Of each answer that is missed, the report says why: [`Search::locate`] finds out.
+/// Asks each question with the search that `search` makes of it, and measures its page. The keys are those of the
+/// source rows. Of each answer that is missed, the report says why: [`Search::locate`] finds out.
 ///
 /// ```no_run
 /// # mod blog_post { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/blog_post.rs")); }
-/// # async fn f(db: sea_orm::DatabaseConnection, embedder: impl pgai_sea::Embedder) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn f(db: sea_orm::DatabaseConnection, embedder: impl pgai_sea::Embedder)
+/// # -> Result<(), Box<dyn std::error::Error>> {
 /// use pgai_sea::prelude::*;
 /// use pgai_sea::quality::{Judgments, evaluate_search};
 ///

@@ -5,7 +5,8 @@
 //!
 //! ```no_run
 //! # mod blog_post { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/blog_post.rs")); }
-//! # async fn f(db: sea_orm::DatabaseConnection, embedder: impl pgai_sea::Embedder) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn f(db: sea_orm::DatabaseConnection, embedder: impl pgai_sea::Embedder)
+//! # -> Result<(), Box<dyn std::error::Error>> {
 //! use pgai_sea::assert_quality;
 //! use pgai_sea::prelude::*;
 //! use pgai_sea::quality::{Judgments, evaluate};

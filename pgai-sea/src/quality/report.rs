@@ -290,8 +290,8 @@ impl fmt::Display for Comparison {
 ///
 /// # futures_lite(async {
 /// let judgments = Judgments::new([("how do I bake bread?", [7])]);
-/// let report = evaluate(&judgments, 10, async |_| Ok::<_, std::fmt::Error>(vec!["3".to_owned(), "7".to_owned()])).await;
-/// let report = report.unwrap();
+/// let found = || vec!["3".to_owned(), "7".to_owned()];
+/// let report = evaluate(&judgments, 10, async |_| Ok::<_, std::fmt::Error>(found())).await.unwrap();
 /// assert_quality!(report, recall >= 0.9, reciprocal_rank >= 0.5);
 /// let error = report.at_least(pgai_sea::quality::Measure::ReciprocalRank, 0.9).unwrap_err();
 /// assert!(error.to_string().contains("how do I bake bread?: found 3, 7"));

@@ -227,6 +227,7 @@ fn is_of_another_moment(error: &DbErr) -> bool {
     let state = error
         .as_database_error()
         .and_then(sea_orm::sqlx::error::DatabaseError::code);
-    // a table that is called otherwise since it was looked up, or has other columns than when the statement was prepared
+    // a table that is called otherwise since it was looked up, or has other columns than when the statement was
+    // prepared
     matches!(state.as_deref(), Some("42P01" | "0A000"))
 }

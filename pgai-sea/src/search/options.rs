@@ -61,8 +61,8 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// The model that made the query's vector, as the vectorizer's configuration names it: `text-embedding-3-small`.
     ///
     /// The search is answered by the generation that has vectors of this model, also while the vectorizer is being
-    /// [changed](crate::change). If none has, it is refused, whatever the length of the vectors. The role needs `select`
-    /// on `ai.vectorizer`.
+    /// [changed](crate::change). If none has, it is refused, whatever the length of the vectors. The role needs
+    /// `select` on `ai.vectorizer`.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.plan.model = Some(model.into());
         self

@@ -29,8 +29,8 @@ pub struct Snippet {
 /// assert_eq!(snippet.to_html(), "… Its <mark>keeper</mark> rows to the …");
 /// ```
 ///
-/// A word counts if it is one of the query's, or another form of it: the same four letters, and a short ending. Case does not matter. A chunk found
-/// by its meaning may have none of the words.
+/// A word counts if it is one of the query's, or another form of it: the same four letters, and a short ending. Case
+/// does not matter. A chunk found by its meaning may have none of the words.
 #[must_use]
 pub fn snippet(text: &str, query: &str, length: usize) -> Snippet {
     let query: Vec<String> = words(query).map(|word| query[word].to_lowercase()).collect();

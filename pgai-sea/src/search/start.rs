@@ -46,8 +46,9 @@ pub trait SearchTrait: Searched {
         start::<Self>(query.into_vector().into())
     }
 
-    /// Searches by text. `embedder` embeds it when the search runs. It is an [`Embedder`](crate::Embedder), which has to
-    /// be the vectorizer's model, or the application's [`Embedders`](crate::Embedders): these take the model that the
+    /// Searches by text. `embedder` embeds it when the search runs. It is an [`Embedder`](crate::Embedder), which has
+    /// to be the vectorizer's model, or the application's [`Embedders`](crate::Embedders): these take the model that
+    /// the
     /// catalog names, and follow when it is changed.
     fn search_text<'a>(
         embedder: impl Into<QueryEmbedder<'a>>,

@@ -67,17 +67,24 @@ pub enum EmbedAllError {
 /// authorised, a missing privilege.
 pub async fn embed_all(db: &DatabaseConnection, embedder: &impl TestEmbedder) -> Result<Report, EmbedAllError> {
     let mut report = Report::default();
-    // one by one: two may name the same model with different dimensions
-    for vectorizer in vectorizers(db).await? {
-        let config = &vectorizer.config.embedding;
-        let dimensions = config
-            .dimensions()
-            .and_then(|dimensions| usize::try_from(dimensions).ok());
-        let embedder = embedder.of(dimensions.unwrap_or_default().max(1));
-        let worker = Worker::new(db.clone())
-            .vectorizers([&vectorizer])
-            .embedder(config.provider(), config.model(), embedder)
+    let vectorizers = vectorizers(db).await?;
+    for vectorizer in &vectorizers {
+        // Two may name the same model with different dimensions: its own come last. A worker that serves one generation
+        // of a vectorizer serves the other as well.
+        let others = vectorizers.iter().filter(|other| other.id != vectorizer.id);
+        let mut worker = Worker::new(db.clone())
+            .vectorizers([vectorizer])
             .retry_delay(RETRY_DELAY);
+        for config in others
+            .chain([vectorizer])
+            .map(|vectorizer| &vectorizer.config.embedding)
+        {
+            let dimensions = config
+                .dimensions()
+                .and_then(|dimensions| usize::try_from(dimensions).ok());
+            let embedder = embedder.of(dimensions.unwrap_or_default().max(1));
+            worker = worker.embedder(config.provider(), config.model(), embedder);
+        }
         while drain(&worker, &mut report).await? {
             sleep(RETRY_DELAY).await;
         }

@@ -178,7 +178,8 @@ impl ChangeVectorizer {
         let sql = format!(
             "SELECT ai.create_vectorizer(source => format('%I.%I', v.source_schema, v.source_table)::regclass, \
              name => v.name || '_new', \
-             destination => ai.destination_table(target_schema => (v.config #>> '{{destination,target_schema}}')::name, \
+             destination => ai.destination_table(target_schema => (v.config #>> \
+             '{{destination,target_schema}}')::name, \
              target_table => (v.config #>> '{{destination,target_table}}' || '_new')::name, \
              view_schema => (v.config #>> '{{destination,view_schema}}')::name, \
              view_name => (v.config #>> '{{destination,view_name}}' || '_new')::name){}) \

@@ -103,7 +103,8 @@ fn check_dimensions(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Res
     let name = quote_literal(&vectorizer.name);
     Err(StopReason::Configuration(format!(
         "its configuration was edited to {now} dimensions, and its vectors have {before}: edit it back, then change it \
-         with `pgai-sea change start -i {} ..`, `SchemaManager::change_vectorizer` or `select ai.change_vectorizer({name}, \
+         with `pgai-sea change start -i {} ..`, `SchemaManager::change_vectorizer` or `select \
+         ai.change_vectorizer({name}, \
          embedding => ..)`, which make a store beside it",
         vectorizer.name
     )))

@@ -171,10 +171,12 @@ async fn an_index_that_misses_a_row_is_named() {
         posts(&test, &embedder).await?;
         test.execute(
             "insert into blog_posts_embedding_store (id, chunk_seq, chunk, embedding)
-             select n, 0, n::text, (select array_agg(sin(n * 7.3 + i * 1.7 + (n * i) % 13)::real) from generate_series(1, 768) i)::public.vector
+             select n, 0, n::text, (select array_agg(sin(n * 7.3 + i * 1.7 + (n * i) % 13)::real) from \
+             generate_series(1, 768) i)::public.vector
              from generate_series(1000, 3000) n;
              insert into blog_posts (id, title, content) select n, n::text, n::text from generate_series(1000, 3000) n;
-             create index on blog_posts_embedding_store using hnsw (embedding public.vector_cosine_ops) with (m = 2, ef_construction = 4)",
+             create index on blog_posts_embedding_store using hnsw (embedding public.vector_cosine_ops) with (m = 2, \
+             ef_construction = 4)",
         )
         .await?;
         let query: Vec<f32> = (0..768_u16).map(|i| (f32::from(i) * 0.37).cos()).collect();
@@ -191,7 +193,10 @@ async fn an_index_that_misses_a_row_is_named() {
             if found.iter().any(|found| found.embedding.source_key == key) {
                 assert!(matches!(location, Location::Found { .. }), "{location:?}");
             } else {
-                assert!(matches!(location, Location::MissedByIndex { rank: 1..=40, .. }), "{location:?}");
+                assert!(
+                    matches!(location, Location::MissedByIndex { rank: 1..=40, .. }),
+                    "{location:?}"
+                );
                 missed += 1;
             }
         }

@@ -8,8 +8,8 @@ use rustls::{CertificateError, Error as TlsError};
 /// How the certificates that this process trusts are named.
 const TRUSTED: &str = "the certificates that the system trusts, or those in `SSL_CERT_FILE` (a file of PEM)";
 
-/// What to set, if it is a certificate, a proxy or another protocol that is in the way. `None` if the server may be back
-/// later.
+/// What to set, if it is a certificate, a proxy or another protocol that is in the way. `None` if the server may be
+/// back later.
 pub(super) fn advice(error: &reqwest::Error) -> Option<String> {
     let causes = causes(error);
     if let Some(error) = causes.iter().find_map(|cause| tls(*cause)) {
@@ -20,7 +20,8 @@ pub(super) fn advice(error: &reqwest::Error) -> Option<String> {
     if lower.contains("tunnel") || lower.contains("proxy") || lower.contains("socks") {
         let reason = causes.last().map(ToString::to_string).unwrap_or_default();
         return Some(format!(
-            "the proxy does not let it through ({reason}): correct `HTTPS_PROXY` or `HTTP_PROXY`, or name the server in \
+            "the proxy does not let it through ({reason}): correct `HTTPS_PROXY` or `HTTP_PROXY`, or name the server \
+            in \
              `NO_PROXY`"
         ));
     }
@@ -54,10 +55,13 @@ fn tls<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TlsError> {
 fn of_tls(error: &TlsError) -> String {
     match error {
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
-            "nobody who is trusted has signed its certificate (UnknownIssuer): add the certificate of whoever signed it \
+            "nobody who is trusted has signed its certificate (UnknownIssuer): add the certificate of whoever signed \
+            it \
              to {TRUSTED}"
         ),
-        TlsError::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
+        TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => {
             format!("its certificate is for another name ({error}): use that name in the base URL")
         }
         TlsError::InvalidCertificate(
@@ -67,18 +71,29 @@ fn of_tls(error: &TlsError) -> String {
             | CertificateError::NotValidYetContext { .. },
         ) => format!("its certificate is not valid now ({error}): renew it, or set this machine's clock"),
         TlsError::InvalidCertificate(reason) if format!("{reason:?}").contains("CaUsedAsEndEntity") => {
-            "its certificate is one of an authority (`CA:TRUE`), as `openssl req -x509` makes them, and no server's: make \
-             it with `-addext basicConstraints=critical,CA:FALSE`, or sign one with it for the server and keep this one \
+            "its certificate is one of an authority (`CA:TRUE`), as `openssl req -x509` makes them, and no server's: \
+            make \
+             it with `-addext basicConstraints=critical,CA:FALSE`, or sign one with it for the server and keep this \
+             one \
              in `SSL_CERT_FILE`"
                 .to_owned()
         }
-        TlsError::InvalidCertificate(_) => format!("its certificate is not accepted ({error}): replace it, or add who signed it to {TRUSTED}"),
+        TlsError::InvalidCertificate(_) => format!(
+            "its certificate is not accepted ({error}): replace it, or add who \
+        signed it to {TRUSTED}"
+        ),
         TlsError::InvalidMessage(_) => {
             format!("it speaks no TLS ({error}): write `http://` in the base URL, or correct its port")
         }
-        TlsError::AlertReceived(_) => format!("it refuses this client's TLS ({error}): it may want a client's certificate, or another name"),
+        TlsError::AlertReceived(_) => format!(
+            "it refuses this client's TLS ({error}): it may want a client's \
+        certificate, or another name"
+        ),
         TlsError::General(reason) if reason.contains("No CA") => {
-            format!("no certificate is trusted on this machine: install the package ca-certificates, or set `SSL_CERT_FILE` ({reason})")
+            format!(
+                "no certificate is trusted on this machine: install the package ca-certificates, or set \
+            `SSL_CERT_FILE` ({reason})"
+            )
         }
         error => format!("TLS does not come about ({error}): correct the server's TLS, or the base URL"),
     }

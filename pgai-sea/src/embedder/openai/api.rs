@@ -42,8 +42,8 @@ impl OpenAiApi {
 
     /// Embeds `texts` with a request that has these further `fields`.
     ///
-    /// A server whose model has one length may refuse to be told which. Then it is asked without, now and later, and the
-    /// vectors have to have the right length by themselves.
+    /// A server whose model has one length may refuse to be told which. Then it is asked without, now and later, and
+    /// the vectors have to have the right length by themselves.
     pub(crate) async fn embed(
         &self,
         texts: &[impl AsRef<str> + Serialize + Sync],
@@ -97,8 +97,8 @@ impl OpenAiApi {
     }
 }
 
-/// Whether a refusal speaks of the length of the vectors: vLLM's of `matryoshka representation`, others' of a field that
-/// they do not know.
+/// Whether a refusal speaks of the length of the vectors: vLLM's of `matryoshka representation`, others' of a field
+/// that they do not know.
 fn is_about_length(error: &EmbedError) -> bool {
     let (EmbedError::Refused { message, .. } | EmbedError::Configuration { message, .. }) = error else {
         return false;

@@ -24,8 +24,8 @@ enum Parser {
     AnyWord,
 }
 
-/// The most bytes of a text that is searched. A `tsvector` holds a megabyte, and words of which each is another one take
-/// up to twice the bytes of their text.
+/// The most bytes of a text that is searched. A `tsvector` holds a megabyte, and words of which each is another one
+/// take up to twice the bytes of their text.
 const MOST_BYTES: i32 = 524_287;
 
 /// Whether a text has no more words than a `tsvector` can hold. PostgreSQL looks at the length first, as it is cheaper

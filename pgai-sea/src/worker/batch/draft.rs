@@ -70,7 +70,8 @@ pub(crate) struct Drafter {
 }
 
 impl Drafter {
-    /// Drafts what was loaded. `keeps_vectors` says whether a chunk whose text is the same keeps its vector. This blocks: long texts and costly expressions take a while.
+    /// Drafts what was loaded. `keeps_vectors` says whether a chunk whose text is the same keeps its vector. This
+    /// blocks: long texts and costly expressions take a while.
     pub(super) fn draft(&self, loaded: Loaded, destination: &Destination, keeps_vectors: bool) -> Drafts {
         let mut texts = Texts::default();
         let mut left_out = loaded.left_out;

@@ -241,12 +241,13 @@ impl IndexBuilder {
         if is_locked != Some(true) || !wanted.try_get::<bool, _>(0)? {
             return Ok(None);
         }
-        let is_invalid = "select exists (select from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and not \
+        let is_invalid = "select exists (select from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and \
+        not \
                           i.indisvalid)";
         let is_invalid = statement(&is_invalid.into()).bind(self.qualified_name.clone());
         if is_invalid.fetch_one(&mut *connection).await?.try_get(0)? {
-            // A build holds this lock on the table, and so does a vacuum, which ends. Dropping the index takes the table
-            // from everybody for a moment, but waits for nobody.
+            // A build holds this lock on the table, and so does a vacuum, which ends. Dropping the index takes the
+            // table from everybody for a moment, but waits for nobody.
             let lock = format!("lock table {table} in share update exclusive mode nowait");
             let drop = format!(
                 "set local lock_timeout = {DROP_WAIT}; drop index {}",

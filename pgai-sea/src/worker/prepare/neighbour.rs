@@ -11,7 +11,8 @@ use crate::worker::embed::Neighbour;
 use crate::worker::queue::key_sql::KeySql;
 
 const OTHER: &str = "
-select o.id, o.config #>> '{destination,target_schema}', o.config #>> '{destination,target_table}', (g.made_by -> 'embedding')::text
+select o.id, o.config #>> '{destination,target_schema}', o.config #>> '{destination,target_table}', (g.made_by -> \
+'embedding')::text
 from ai.vectorizer_generation c
 join ai.vectorizer o on o.id = case when c.vectorizer_id = $1 then c.replaces else c.vectorizer_id end
 join ai.vectorizer_generation g on g.vectorizer_id = o.id

@@ -122,7 +122,8 @@ pub(super) fn sql(key_sql: &KeySql) -> String {
     let grouped = key_sql.numbered("l").join(", ");
     let stamp = super::stamp(2);
     format!(
-        "with due as materialized (select q.ctid as place, {named} from {queue} q where q.ctid > $3::text::tid and {DUE} \
+        "with due as materialized (select q.ctid as place, {named} from {queue} q where q.ctid > $3::text::tid and \
+        {DUE} \
              limit $1 for update skip locked), \
          free as materialized (select {keys}, {lock} as is_free from (select distinct {keys} from due k) k), \
          theirs as materialized (select q.ctid as place from {queue} q join free f on {same} where f.is_free and {DUE} \

@@ -40,7 +40,8 @@ const GENERATIONS: &str = "select vectorizer_id, replaces from ai.vectorizer_gen
 const GENERATIONS_OF_PGAI: &str = "
 select n.id, o.id
 from ai.vectorizer o
-join ai.vectorizer n on n.name = o.name || '_new' and n.source_schema = o.source_schema and n.source_table = o.source_table
+join ai.vectorizer n on n.name = o.name || '_new' and n.source_schema = o.source_schema and n.source_table = \
+o.source_table
 and n.config #>> '{destination,target_table}' = (o.config #>> '{destination,target_table}') || '_new'";
 
 pub(super) async fn others(pool: &Database) -> Result<HashMap<i32, i32>, DatabaseError> {

@@ -36,8 +36,8 @@ impl Store {
             .map(|(i, key)| format!("(${i}::text[])[r.n]::{}", key.sql_type));
         let keys = keys.collect::<Vec<_>>().join(", ");
         let (seqs, texts, places, vectors, length) = (n + 2, n + 3, n + 4, n + 5, n + 6);
-        // All vectors are one array of numbers. An array of pgvector's type would be a half of the bytes, but the driver
-        // would look up that type within the worker's search path, and remember on the connection the name
+        // All vectors are one array of numbers. An array of pgvector's type would be a half of the bytes, but the
+        // driver would look up that type within the worker's search path, and remember on the connection the name
         // `public.vector`. The application shares the connection, and could read no vector on it any more.
         let vector = format!("(${vectors}::real[])[r.place * ${length}::int + 1 : (r.place + 1) * ${length}::int]");
         let insert = format!(

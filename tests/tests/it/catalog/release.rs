@@ -181,8 +181,8 @@ async fn others_refresh_and_release_for_the_owner() {
     .await;
 }
 
-/// Only the view over the table of embeddings has all columns, as pgai's has. Without one, what the vectorizer does not read
-/// is free.
+/// Only the view over the table of embeddings has all columns, as pgai's has. Without one, what the vectorizer does not
+/// read is free.
 #[tokio::test]
 async fn a_column_that_is_not_read_is_free_where_there_is_no_view() {
     on_catalog(Catalog::Ours, async |test| {

@@ -183,22 +183,30 @@ async fn what_others_were_granted_and_indexes_come_along() {
         test.execute(&format!(
             "grant select on posts_embedding_store, posts_embedding to {reader};
              create index posts_words on posts_embedding_store using gin (to_tsvector('simple', chunk));
-             create index posts_vectors on posts_embedding_store using hnsw ((embedding::halfvec(8)) halfvec_cosine_ops);
+             create index posts_vectors on posts_embedding_store using hnsw ((embedding::halfvec(8)) \
+             halfvec_cosine_ops);
              alter table posts_embedding_store enable row level security;
              create policy few on posts_embedding_store for select to {reader} using (id < 10)",
         ))
         .await?;
         let models = Models::new();
         models.run(&test).await;
-        let seen = "select string_agg(concat_ws(' ', indexname, regexp_replace(indexdef, '^.* USING ', '')), '; ' order by indexname)
+        let seen = "select string_agg(concat_ws(' ', indexname, regexp_replace(indexdef, '^.* USING ', '')), '; ' \
+        order by indexname)
              from pg_indexes where tablename = 'posts_embedding_store'";
         let indexes: String = test.value(seen).await?;
         change::start(&test.db, &to("large", 12)).await?;
         models.run(&test).await;
         change::cut_over(&test.db, "posts").await?;
-        assert_eq!(test.value::<String>(seen).await?, indexes.replace("halfvec(8)", "halfvec(12)"));
+        assert_eq!(
+            test.value::<String>(seen).await?,
+            indexes.replace("halfvec(8)", "halfvec(12)")
+        );
         change::finish(&test.db, "posts").await?;
-        assert_eq!(test.value::<String>(seen).await?, indexes.replace("halfvec(8)", "halfvec(12)"));
+        assert_eq!(
+            test.value::<String>(seen).await?,
+            indexes.replace("halfvec(8)", "halfvec(12)")
+        );
         let rights: bool = test
             .value(&format!(
                 "select has_table_privilege('{reader}', 'posts_embedding_store', 'select')
@@ -220,7 +228,8 @@ async fn what_others_were_granted_and_indexes_come_along() {
 async fn a_column_destination_a_composite_key_and_partitions() {
     on_catalog(Catalog::Ours, async |test| {
         test.execute(
-            "create table posts (tenant int, id int, title text, body text, primary key (tenant, id)) partition by list (tenant);
+            "create table posts (tenant int, id int, title text, body text, primary key (tenant, id)) partition by \
+            list (tenant);
              create table posts_1 partition of posts for values in (1);
              create table posts_2 partition of posts for values in (2);
              insert into posts select 1 + i % 2, i, 'T', 'text ' || i from generate_series(1, 100) i;
@@ -234,7 +243,9 @@ async fn a_column_destination_a_composite_key_and_partitions() {
         models.run(&test).await;
         let before = objects(&test).await;
         let columns = async |name: &str| -> Vec<Vec<f32>> {
-            test.values(&format!("select {name}::real[] from posts order by id")).await.unwrap()
+            test.values(&format!("select {name}::real[] from posts order by id"))
+                .await
+                .unwrap()
         };
         let expected = |model: &super::support::Model| -> Vec<Vec<f32>> {
             (1..=100).map(|i| model.vector(&format!("text {i}"))).collect()
@@ -245,7 +256,10 @@ async fn a_column_destination_a_composite_key_and_partitions() {
             let name = catalog::vectorizer(&test.db, "posts").await?.config;
             change::cut_over(&test.db, "posts").await?;
             assert_eq!(columns("embedding").await, expected(models.by_name(model)));
-            assert_eq!(columns("embedding_old").await, expected(models.by_name(name.embedding.model())));
+            assert_eq!(
+                columns("embedding_old").await,
+                expected(models.by_name(name.embedding.model()))
+            );
             change::roll_back(&test.db, "posts").await?;
             change::cut_over(&test.db, "posts").await?;
             change::finish(&test.db, "posts").await?;

@@ -126,7 +126,8 @@ pub async fn assert_made_by(test: &TestDatabase, store: &str, model: &Model) {
 pub async fn objects(test: &TestDatabase) -> Vec<String> {
     let sql = "select o from (
             select relkind::text || ' ' || oid::regclass::text as o from pg_class
-            where relnamespace in ('public'::regnamespace, 'ai'::regnamespace) and relkind in ('r', 'v', 'i', 'I') and not relispartition
+            where relnamespace in ('public'::regnamespace, 'ai'::regnamespace) and relkind in ('r', 'v', 'i', 'I') \
+            and not relispartition
             union all
             select 'f ' || proname from pg_proc where pronamespace in ('public'::regnamespace, 'ai'::regnamespace)
             union all

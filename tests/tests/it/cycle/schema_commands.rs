@@ -241,7 +241,8 @@ async fn a_check_compares_with_what_a_file_declares() {
                 r#"[{{"entity": "app::note::vector", "source_schema": null, "source_table": "notes",
                       "loading_column": "body", "dimensions": 8,
                       "destination": {{"column": {{"embedding_column": "vector"}}}},
-                      "embedding": null, "chunking": {{"implementation": "none"}}, "formatting": null, "indexing": null}},
+                      "embedding": null, "chunking": {{"implementation": "none"}},
+                      "formatting": null, "indexing": null}},
                     {{"entity": "app::post::body_embeddings", "source_schema": null, "source_table": "{table}",
                       "loading_column": "body", "dimensions": 8,
                       "destination": {{"table": {{"target_schema": null, "target_table": "{table}_embedding_store",
@@ -257,11 +258,20 @@ async fn a_check_compares_with_what_a_file_declares() {
         let other = r#"{"implementation": "recursive_character_text_splitter", "chunk_size": 500}"#;
         std::fs::write(&file, declared(other, "posts"))?;
         let (found, _) = refused(&test, &["check", &path]).await;
-        assert!(found.contains("chunk_size 500") && found.contains("chunk_size 800"), "{found}");
+        assert!(
+            found.contains("chunk_size 500") && found.contains("chunk_size 800"),
+            "{found}"
+        );
         std::fs::write(&file, declared("null", "pages"))?;
         let (found, _) = refused(&test, &["check", &path]).await;
-        assert!(found.contains("app::post::body_embeddings") && found.contains("no vectorizer"), "{found}");
-        assert!(found.contains("vectorizer posts of public.posts is declared by no entity"), "{found}");
+        assert!(
+            found.contains("app::post::body_embeddings") && found.contains("no vectorizer"),
+            "{found}"
+        );
+        assert!(
+            found.contains("vectorizer posts of public.posts is declared by no entity"),
+            "{found}"
+        );
         std::fs::write(&file, "[{}]")?;
         let (_, complaint) = refused(&test, &["check", &path]).await;
         assert!(complaint.contains("declared_json"), "{complaint}");

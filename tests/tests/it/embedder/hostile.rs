@@ -68,11 +68,14 @@ async fn a_pull_that_falls_silent_ends() {
 
 #[tokio::test]
 async fn a_server_that_refuses_to_be_told_a_length_is_not_told_again() {
-    let vllm = r#"{"object":"error","message":"Model \"m\" does not support matryoshka representation, changing output dimensions will lead to poor results.","type":"BadRequestError","param":null,"code":400}"#;
+    let vllm = r#"{"object":"error",
+    "message":"Model \"m\" does not support matryoshka representation, changing output dimensions will lead to poor results.",
+    "type":"BadRequestError","param":null,"code":400}"#;
     let vectors = r#"{"data":[{"index":0,"embedding":[1.0,2.0]}]}"#;
     let refusals = [
         vllm,
-        r#"{"detail":[{"type":"extra_forbidden","loc":["body","dimensions"],"msg":"dimensions: Extra inputs are not permitted"}]}"#,
+        r#"{"detail":[{"type":"extra_forbidden","loc":["body","dimensions"],
+        "msg":"dimensions: Extra inputs are not permitted"}]}"#,
         r#"{"error":{"message":"this model has no dimensions","param":"dimensions"}}"#,
     ];
     for refusal in refusals {
@@ -197,7 +200,8 @@ fn damaged(random: &mut Random, whole: &[u8]) -> Vec<u8> {
 async fn no_answer_breaks_an_embedder() {
     let mut random = Random::new(seed(11));
     let wholes: [&[u8]; 4] = [
-        br#"{"data":[{"index":0,"embedding":[1.0,2.0]},{"index":1,"embedding":"AACAPwAAAEA="}],"usage":{"total_tokens":3}}"#,
+        br#"{"data":[{"index":0,"embedding":[1.0,2.0]},{"index":1,"embedding":"AACAPwAAAEA="}],
+        "usage":{"total_tokens":3}}"#,
         br#"{"embeddings":[[1.0,2.0],[0.5,-1.0]],"prompt_eval_count":4}"#,
         br#"{"error":{"message":"no","code":"model_not_found","param":"model"},"estimated_time":20.5}"#,
         br#"<html><title>502 Bad Gateway</title></html>"#,

@@ -165,7 +165,8 @@ async fn the_tests_of_the_page() {
     .await;
 }
 
-/// A refused row ends as a dead letter without pauses, and holds up no other. What a worker would wait with is an error.
+/// A refused row ends as a dead letter without pauses, and holds up no other. What a worker would wait with is an
+/// error.
 #[tokio::test]
 async fn embedding_all_says_what_was_left() {
     on_both_catalogs(async |test| {

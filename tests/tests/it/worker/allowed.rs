@@ -70,17 +70,31 @@ async fn texts_and_keys_go_where_the_operator_says() {
         };
         let named = format!("ai.embedding_openai('text-embedding-3-small', 8, base_url => '{openai}')");
         let key = format!(
-            "ai.embedding_openai('text-embedding-3-small', 8, api_key_name => 'AWS_SECRET_ACCESS_KEY', base_url => '{openai}')"
+            "ai.embedding_openai('text-embedding-3-small', 8, api_key_name => 'AWS_SECRET_ACCESS_KEY', base_url => \
+            '{openai}')"
         );
         let host_is_named = ["docs", owner.as_str(), "`127.0.0.1`", "--allow-host 127.0.0.1"];
         refused(&named, &[], &host_is_named).await?;
         refused(&named, &["--allow-host", "127.0.0.1:1,elsewhere"], &host_is_named).await?;
-        refused(&format!("ai.embedding_ollama('m', 8, base_url => '{ollama}')"), &[], &host_is_named).await?;
+        refused(
+            &format!("ai.embedding_ollama('m', 8, base_url => '{ollama}')"),
+            &[],
+            &host_is_named,
+        )
+        .await?;
         for option in ["api_base", "base_url"] {
-            let litellm = format!("ai.embedding_litellm('azure/m', 8, extra_options => '{{\"{option}\": \"{azure}\"}}')");
+            let litellm = format!(
+                "ai.embedding_litellm('azure/m', 8, extra_options => \
+            '{{\"{option}\": \"{azure}\"}}')"
+            );
             refused(&litellm, &[], &host_is_named).await?;
         }
-        refused(&key, &["--allow-host", &host], &["AWS_SECRET_ACCESS_KEY", "--allow-key AWS_SECRET_ACCESS_KEY"]).await?;
+        refused(
+            &key,
+            &["--allow-host", &host],
+            &["AWS_SECRET_ACCESS_KEY", "--allow-key AWS_SECRET_ACCESS_KEY"],
+        )
+        .await?;
         refused(
             "ai.embedding_voyageai('voyage-3', 8, api_key_name => 'AWS_SECRET_ACCESS_KEY')",
             &[],
@@ -90,13 +104,24 @@ async fn texts_and_keys_go_where_the_operator_says() {
 
         embeds(&named, &["--allow-host", &host], &[]).await?;
         embeds(&named, &["--allow-host", &format!("elsewhere,{with_port}")], &[]).await?;
-        embeds(&key, &["--allow-host", &host, "--allow-key", "AWS_SECRET_ACCESS_KEY"], &[]).await?;
+        embeds(
+            &key,
+            &["--allow-host", &host, "--allow-key", "AWS_SECRET_ACCESS_KEY"],
+            &[],
+        )
+        .await?;
         // what the environment says is the operator's word, be it said in the catalog as well
-        embeds("ai.embedding_openai('text-embedding-3-small', 8)", &[], &[("OPENAI_BASE_URL", &openai)]).await?;
+        embeds(
+            "ai.embedding_openai('text-embedding-3-small', 8)",
+            &[],
+            &[("OPENAI_BASE_URL", &openai)],
+        )
+        .await?;
         embeds(&named, &[], &[("OPENAI_BASE_URL", &openai)]).await?;
         embeds("ai.embedding_ollama('m', 8)", &[], &[("OLLAMA_HOST", &ollama)]).await?;
 
-        test.execute("select ai.drop_vectorizer('docs', drop_all => true)").await?;
+        test.execute("select ai.drop_vectorizer('docs', drop_all => true)")
+            .await?;
         test.drop_role(&owner).await?;
         Ok(())
     })

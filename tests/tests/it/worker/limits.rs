@@ -51,7 +51,8 @@ impl Embedder for Limited {
 async fn texts(test: &TestDatabase, rows: u32) -> Result<(), sea_orm::DbErr> {
     test.execute(&format!(
         "create table posts (id int primary key, body text);
-         insert into posts select i, case when i % 4 = 0 then 'odd ' else 'even ' end || i from generate_series(1, {rows}) i;
+         insert into posts select i, case when i % 4 = 0 then 'odd ' else 'even ' end || i from generate_series(1, \
+         {rows}) i;
          select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body', retries => 0),
             embedding => ai.embedding_ollama('gate', {DIMENSIONS}))"
     ))
@@ -103,7 +104,8 @@ async fn texts_on_which_a_provider_breaks_become_dead_letters_and_hold_up_no_oth
         running.stop().await;
         let dead = "select count(*) from ai._vectorizer_q_failed_1";
         assert_eq!(test.value::<i64>(dead).await?, 50);
-        let said = "select bool_and(details->>'error_reason' like '%bad mood%') from ai.vectorizer_errors where message \
+        let said = "select bool_and(details->>'error_reason' like '%bad mood%') from ai.vectorizer_errors where \
+        message \
                     like 'embedding failed%'";
         assert!(test.value::<bool>(said).await?);
         Ok(())
@@ -133,7 +135,8 @@ async fn a_wait_without_end_is_cut_short_and_said() {
             }
         });
         let running = start(waiting);
-        let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like '%asks to wait for \
+        let recorded = "select count(*) from ai.vectorizer_errors where details->>'error_reason' like '%asks to wait \
+        for \
                         1000000000 s; the worker waits for 3600 s%'";
         soon(async || test.value::<i64>(recorded).await.unwrap() > 0).await;
         running.stop().await;

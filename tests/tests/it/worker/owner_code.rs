@@ -70,13 +70,15 @@ async fn a_superuser_s_worker_runs_it_as_the_owner() {
         test.execute(&format!(
             "begin; set local role {app};
              create table {app}.docs (id {app}.k primary key, body text);
-             select ai.create_vectorizer('{app}.docs', name => 'docs', loading => ai.loading_column('body', retries => 1),
+             select ai.create_vectorizer('{app}.docs', name => 'docs', loading => ai.loading_column('body', retries \
+             => 1),
                 embedding => ai.embedding_ollama('gate', 8), chunking => ai.chunking_none());
              insert into {app}.docs values (1, 'one'), (2, 'poison'), (3, 'three');
              alter domain {app}.k add check ({app}.says('domain')) not valid;
              create trigger t before insert or update or delete on {app}.docs_embedding_store for each row
                  execute function {app}.on_trigger('store');
-             create constraint trigger late after insert on {app}.docs_embedding_store deferrable initially deferred for each row
+             create constraint trigger late after insert on {app}.docs_embedding_store deferrable initially deferred \
+             for each row
                  execute function {app}.on_trigger('late');
              create trigger t before update or delete on ai._vectorizer_q_1 for each row
                  execute function {app}.on_trigger('queue');
@@ -96,7 +98,8 @@ async fn a_superuser_s_worker_runs_it_as_the_owner() {
         // errors are written by the worker itself: the owner may not
         let errors = "select count(*) from ai.vectorizer_errors where details->'key'->>'id' = '2'";
         assert!(test.value::<i64>(errors).await? > 0);
-        test.execute("select ai.drop_vectorizer('docs', drop_all => true)").await?;
+        test.execute("select ai.drop_vectorizer('docs', drop_all => true)")
+            .await?;
         test.drop_role(&app).await?;
         Ok(())
     })
@@ -141,13 +144,15 @@ async fn who_created_the_vectorizer_makes_no_difference() {
              select ai.create_vectorizer('{app}.docs', name => 'docs', loading => ai.loading_column('body'),
                 embedding => ai.embedding_ollama('gate', 8), chunking => ai.chunking_none());
              insert into {app}.docs values (1, 'one');
-             set role {app}; alter domain {app}.k add check ({app}.says('domain')) not valid; reset role; delete from ran"
+             set role {app}; alter domain {app}.k add check ({app}.says('domain')) not valid; reset role; delete from \
+             ran"
         ))
         .await?;
         assert_eq!(work(&test).await.errors().count(), 0);
         assert_eq!(ran(&test).await?, [format!("domain {app}")]);
         assert_plain(&test, &app).await?;
-        test.execute("select ai.drop_vectorizer('docs', drop_all => true)").await?;
+        test.execute("select ai.drop_vectorizer('docs', drop_all => true)")
+            .await?;
         test.drop_role(&app).await?;
         Ok(())
     })
@@ -170,7 +175,8 @@ async fn a_worker_of_few_rights_runs_it_with_these() {
              select ai.grant_vectorizer_usage('{embedder}', admin => true);
              begin; set local role {app}; grant usage on schema {app} to {embedder};
              grant select, update (xmin) on ai._vectorizer_src_1 to {embedder};
-             grant select, insert, update, delete on ai._vectorizer_q_1, ai._vectorizer_q_failed_1, {app}.docs_embedding_store
+             grant select, insert, update, delete on ai._vectorizer_q_1, ai._vectorizer_q_failed_1, \
+             {app}.docs_embedding_store
                  to {embedder};
              commit"
         ))
@@ -190,7 +196,8 @@ async fn a_worker_of_few_rights_runs_it_with_these() {
         assert_eq!(work(&of_worker).await.errors().count(), 0);
         assert_eq!(ran(&test).await?, [format!("domain {app}")]);
         of_worker.db.close().await?;
-        test.execute("select ai.drop_vectorizer('docs', drop_all => true)").await?;
+        test.execute("select ai.drop_vectorizer('docs', drop_all => true)")
+            .await?;
         test.drop_role(&embedder).await?;
         test.drop_role(&app).await?;
         Ok(())

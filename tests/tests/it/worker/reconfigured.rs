@@ -270,7 +270,8 @@ async fn sql_and_rust_say_the_same_of_a_configuration() {
                 loading => ai.loading_column('body'), embedding => v.embedding, chunking => v.chunking,
                 formatting => ai.formatting_python_template(v.template))
              from (values
-                ('a', ai.embedding_openai('m', 8, base_url => 'http://x', chat_user => 'u'), ai.chunking_none(), '$chunk'),
+                ('a', ai.embedding_openai('m', 8, base_url => 'http://x', chat_user => 'u'), ai.chunking_none(), \
+                '$chunk'),
                 ('b', ai.embedding_ollama('m', 8, keep_alive => '5m', options => '{\"num_ctx\": 1.50}'),
                     ai.chunking_recursive_character_text_splitter(100, 20), '$title $chunk'),
                 ('c', ai.embedding_voyageai('m', 8), ai.chunking_character_text_splitter(), '$chunk'),

@@ -122,7 +122,8 @@ async fn any_isolation_and_any_mode_will_do() {
             let workers: Vec<_> = (0..4).map(|_| start(worker(&anew, &gate))).collect();
             for round in 0..10 {
                 test.execute(&format!(
-                    "begin read write; update public.posts set body = 'edit {round} ' || id where id % 10 = {round}; commit"
+                    "begin read write; update public.posts set body = 'edit {round} ' || id where id % 10 = {round}; \
+                    commit"
                 ))
                 .await?;
             }
@@ -339,7 +340,8 @@ async fn a_key_of_an_extensions_type_is_compared_as_the_type_does() {
     on_catalog(Catalog::Ours, async |test| -> TestResult {
         test.execute(
             "create schema own; create type own.pair as enum ('a', 'b'); create domain own.name as text;
-             create table posts (kind own.pair, called own.name collate \"C\", code char(5), body text, primary key (kind, \
+             create table posts (kind own.pair, called own.name collate \"C\", code char(5), body text, primary key \
+             (kind, \
                 called, code));
              insert into posts values ('a', 'x', 'ab', 'one'), ('b', 'X', 'ab', 'two')",
         )
@@ -347,7 +349,9 @@ async fn a_key_of_an_extensions_type_is_compared_as_the_type_does() {
         super::support::vectorizer(&test, "posts", "body", "$chunk", "").await?;
         let gate = Gate::new();
         assert_eq!(run(&test, &gate).await.rows(), 2);
-        test.db.execute_unprepared("update posts set body = 'new' where called = 'X'").await?;
+        test.db
+            .execute_unprepared("update posts set body = 'new' where called = 'X'")
+            .await?;
         assert_eq!(run(&test, &gate).await.rows(), 1);
         assert_in_sync(&test).await;
         Ok(())
