@@ -69,7 +69,10 @@ mod tests {
 
     #[test]
     fn a_shorter_vector_of_a_nested_model_is_cut_and_no_other() {
-        let of = |model: &str, dimensions: u32| json!({"implementation": "openai", "model": model, "dimensions": dimensions});
+        let of = |model: &str, dimensions: u32| {
+            let provider = "openai";
+            json!({"implementation": provider, "model": model, "dimensions": dimensions})
+        };
         let small = |dimensions| of("text-embedding-3-small", dimensions);
         assert_eq!(shared_dimensions(&small(768), &small(768)), Some(768));
         assert_eq!(shared_dimensions(&small(384), &small(768)), Some(384));

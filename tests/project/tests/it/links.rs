@@ -59,7 +59,7 @@ fn relative_links_lead_somewhere() {
     // rustdoc checks the pages that are part of the library's documentation
     for (path, text) in texts("md").filter(|(path, _)| !path.starts_with("pgai-sea/src")) {
         for event in Parser::new_ext(&text, Options::all()) {
-            let (Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. })) = event else {
+            let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event else {
                 continue;
             };
             if dest_url.contains("://") || dest_url.starts_with("mailto:") {

@@ -68,9 +68,11 @@ async fn a_pull_that_falls_silent_ends() {
 
 #[tokio::test]
 async fn a_server_that_refuses_to_be_told_a_length_is_not_told_again() {
-    let vllm = r#"{"object":"error",
-    "message":"Model \"m\" does not support matryoshka representation, changing output dimensions will lead to poor results.",
-    "type":"BadRequestError","param":null,"code":400}"#;
+    let vllm = concat!(
+        r#"{"object":"error","message":"Model \"m\" does not support matryoshka representation, "#,
+        r#"changing output dimensions will lead to poor results.","#,
+        r#""type":"BadRequestError","param":null,"code":400}"#
+    );
     let vectors = r#"{"data":[{"index":0,"embedding":[1.0,2.0]}]}"#;
     let refusals = [
         vllm,
