@@ -188,6 +188,7 @@ async fn note(
                       anew_since = case when $3 then now() else anew_since end \
                       where vectorizer_id = $1 and made_by = $4::jsonb";
         let updated = query(update)
+            .persistent(false)
             .bind(key_sql.id)
             .bind(now.to_string())
             .bind(is_model)
@@ -198,8 +199,12 @@ async fn note(
     }
     // this lock stands in nobody's way but a second one's
     let lock = format!("lock table {} in share update exclusive mode", key_sql.queue);
-    query(AssertSqlSafe(lock)).execute(&mut *connection).await?;
+    query(AssertSqlSafe(lock))
+        .persistent(false)
+        .execute(&mut *connection)
+        .await?;
     let row = query(COMMENT)
+        .persistent(false)
         .bind(key_sql.queue.clone())
         .fetch_one(&mut *connection)
         .await?;
@@ -207,6 +212,7 @@ async fn note(
         return Ok(false);
     }
     let since: String = query("select now()::text")
+        .persistent(false)
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
@@ -215,6 +221,7 @@ async fn note(
         anew_since: if is_model { Some(since) } else { kept.anew_since.clone() },
     };
     query(AssertSqlSafe(comment_on(&key_sql.queue, &noted)))
+        .persistent(false)
         .execute(connection)
         .await?;
     Ok(true)

@@ -27,6 +27,7 @@ impl Configuration {
         let same = "select v.config - '{indexing,scheduling,processing}'::text[] \
                     = $2::jsonb - '{indexing,scheduling,processing}'::text[] from ai.vectorizer v where v.id = $1";
         let same = query(same)
+            .persistent(false) // a named one may be another client's behind a pooler
             .bind(self.id)
             .bind(self.known.as_str())
             .fetch_optional(connection)
