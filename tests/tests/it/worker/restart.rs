@@ -146,7 +146,7 @@ async fn what_cannot_work_is_not_tried_without_end() {
             test.execute("update posts set likes = likes, title = title || '.'")
                 .await
                 .ok();
-            // The worker's own statements take these tables in another order: whom the server chooses tries again.
+            // This statement and the worker's have met in a deadlock. Whom the server chooses tries again.
             while let Err(error) = test.execute(stage).await {
                 assert!(error.to_string().contains("deadlock detected"), "{error}");
             }
