@@ -80,7 +80,7 @@ impl Finding {
         };
         format!(
             "manager.change_vectorizer({change}).await?;\n// a worker embeds all rows beside those in use; when \
-             `pgai-sea change status -i {name}` says that it is ready:\n// manager.cut_over({name:?}).await?; and, \
+             `pgai-sea change status -i {name:?}` says that it is ready:\n// manager.cut_over({name:?}).await?; and, \
              when nobody misses the one before, manager.finish_change({name:?}).await?;"
         )
     }

@@ -10,6 +10,8 @@ use super::ranking::Ranked;
 
 /// Chunks of one text may overlap. A shorter overlap may be chance.
 const LEAST_OVERLAP: usize = 8;
+/// A longer one is not looked for: the look takes the square of it.
+const MOST_OVERLAP: usize = 16_384;
 
 /// A hit that has a chunk: [`Hit`], [`HitWithSource`], and [`Ranked`] ones. The trait is sealed.
 pub trait ChunkHit: sealed::Sealed {
@@ -135,7 +137,7 @@ fn run(chunks: &BTreeMap<i32, &str>, seq: i32) -> RangeInclusive<i32> {
 fn join<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut joined = String::new();
     for text in texts {
-        let overlap = (LEAST_OVERLAP..=text.len().min(joined.len()))
+        let overlap = (LEAST_OVERLAP..=text.len().min(joined.len()).min(MOST_OVERLAP))
             .rev()
             .find(|length| text.is_char_boundary(*length) && joined.ends_with(&text[..*length]));
         if overlap.is_none() && !joined.is_empty() {
