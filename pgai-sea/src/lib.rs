@@ -57,7 +57,7 @@ pub mod prelude {
     pub use crate::pgvector::{Bits, HalfVec, Metric, SparseVec, VectorExprTrait};
     pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
-        FullText, Hit, HitWithSource, Hits, IterativeScan, PartialHit, Quantized, Ranked, RowHit, SearchError,
-        SearchTrait, ai,
+        FullText, Hit, HitWithSource, Hits, IterativeScan, LoadChunksTrait, PartialHit, Quantized, Ranked, RowHit,
+        SearchError, SearchTrait, ai,
     };
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::query_cache::QueryCache;
 use super::{EmbedError, Embedder};
 use crate::config::Embedding;
 use crate::vectorizer::VectorizerRef;
@@ -39,6 +40,7 @@ pub struct Embedders {
     given: HashMap<(String, String), Arc<dyn Embedder>>,
     keys: HashMap<String, String>,
     shared: Arc<Mutex<Shared>>,
+    queries: QueryCache,
 }
 
 /// What all clones share.
@@ -91,6 +93,24 @@ impl Embedders {
     pub fn key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
         self.keys.insert(name.into(), key.into());
         self
+    }
+
+    /// How many query vectors are remembered, the latest ones, so that a page, a count or a question that is asked
+    /// again needs no request. By default 1,000; 0 remembers none.
+    #[must_use]
+    pub fn remember_queries(mut self, queries: usize) -> Self {
+        self.queries = QueryCache::new(queries);
+        self
+    }
+
+    /// The vector of a query by the model of a configuration, of which `embedder` is.
+    pub(crate) async fn embed_query(
+        &self,
+        config: &str,
+        embedder: &dyn Embedder,
+        text: &str,
+    ) -> Result<Vec<f32>, EmbedError> {
+        self.queries.get(config, text, embedder.embed_query(text)).await
     }
 
     /// The embedder of a configuration.

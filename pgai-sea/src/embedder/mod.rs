@@ -43,6 +43,11 @@
 //!
 //! TLS is rustls, and it trusts the certificates that the operating system trusts.
 //!
+//! # Prompts
+//!
+//! Some models want to be told whether a text is a question or a document: [`Prompts`]. `VoyageAi` and Cohere are told
+//! with each request. `Local` does what the model's files say. For other servers, wrap the embedder in [`Prompted`].
+//!
 //! # Adding a provider
 //!
 //! A provider is one file here, beside `voyageai.rs`: what it posts, what comes back, and its limits. `http` sends
@@ -56,7 +61,7 @@ mod error;
 #[cfg(feature = "embedder")]
 mod from_config;
 #[cfg(feature = "embedder")]
-mod http;
+pub(crate) mod http;
 #[cfg(feature = "embedder")]
 mod litellm;
 #[cfg(feature = "local")]
@@ -65,6 +70,8 @@ mod local;
 mod ollama;
 #[cfg(feature = "embedder")]
 mod openai;
+mod prompts;
+mod query_cache;
 mod request;
 #[cfg(feature = "embedder")]
 mod voyageai;
@@ -75,6 +82,7 @@ pub use self::error::EmbedError;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use self::local::{Local, LocalError};
+pub use self::prompts::{Prompted, Prompts};
 pub use self::request::{Embeddings, InputType, RequestLimits, ServerAddress};
 #[cfg(feature = "embedder")]
 #[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]

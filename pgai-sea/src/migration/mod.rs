@@ -35,6 +35,7 @@ use sea_orm::DbErr;
 use crate::catalog::{Installed, VectorizerRef};
 use crate::config::{Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
+use crate::search::CreateTextIndex;
 use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer};
 
 /// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their
@@ -48,6 +49,7 @@ pub mod prelude {
     };
     pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, Metric, VectorType};
+    pub use crate::search::CreateTextIndex;
     pub use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 }
 
@@ -258,6 +260,20 @@ pub trait VectorizerManagerExt {
     /// a transaction, and where [`if_not_exists`](CreateVectorIndex::if_not_exists) finds an index that a build left
     /// unfinished. The database's error for what the database does.
     async fn create_vector_index(&self, create: CreateVectorIndex) -> Result<(), DbErr>;
+
+    /// Creates an index for full-text searches. [`drop_vector_index`](Self::drop_vector_index) drops it.
+    ///
+    /// ```
+    /// # use pgai_sea::migration::prelude::*;
+    /// # async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    /// manager.create_text_index(CreateTextIndex::new("blog_posts_embedding_store", "chunk")).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`create_vector_index`](Self::create_vector_index).
+    async fn create_text_index(&self, create: CreateTextIndex) -> Result<(), DbErr>;
 
     /// Drops an index over vectors.
     ///

@@ -8,6 +8,7 @@ use crate::catalog::{self, Installed, VectorizerRef};
 use crate::change;
 use crate::config::{ConfigError, Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
+use crate::search::CreateTextIndex;
 use crate::sql::Call;
 use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer};
 
@@ -189,6 +190,16 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         if create.may_exist() {
             check_valid(db, create.regclass()).await?;
         }
+        Ok(())
+    }
+
+    async fn create_text_index(&self, create: CreateTextIndex) -> Result<(), DbErr> {
+        let sql = create.to_sql().map_err(|error| invalid(&error))?;
+        let db = self.get_connection();
+        if create.is_concurrent() {
+            check_no_transaction(db)?;
+        }
+        db.execute_unprepared(&sql).await?;
         Ok(())
     }
 

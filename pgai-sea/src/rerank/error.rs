@@ -1,6 +1,7 @@
 //! Why a reranker gave no scores.
 
 use std::error::Error;
+use std::time::Duration;
 
 /// Why a [`Reranker`](super::Reranker) gave no scores.
 ///
@@ -15,6 +16,7 @@ use std::error::Error;
 #[error("{message}{}", .source.as_ref().map(|source| format!(": {source}")).unwrap_or_default())]
 pub struct RerankError {
     message: String,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -23,6 +25,7 @@ impl RerankError {
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            retry_after: None,
             source: None,
         }
     }
@@ -32,5 +35,18 @@ impl RerankError {
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds how long the model asked to wait.
+    #[must_use]
+    pub fn with_wait(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.retry_after = wait.into();
+        self
+    }
+
+    /// How long the model asked to wait (`Retry-After`).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }

@@ -1,6 +1,19 @@
 //! Models that judge how well a passage answers a question.
 //!
-//! Implement [`Reranker`] and give it to [`Search::rerank`](crate::search::Search::rerank):
+//! Give one to [`Search::rerank`](crate::search::Search::rerank). It orders the nearest hits anew:
+//!
+//! | server | reranker |
+//! |---|---|
+//! | Cohere | `Cohere` |
+//! | Voyage AI | `VoyageAi` |
+//! | Jina AI | `Jina` |
+//! | text-embeddings-inference | `TextEmbeddingsInference` |
+//! | vLLM, llama.cpp, LiteLLM, Infinity, others | `RerankServer` |
+//!
+//! These need the feature `embedder`. A request that is larger than a server takes becomes several.
+//! [`or_keep_order`](crate::search::Ranking::or_keep_order) says what a search does if the server fails or is slow.
+//!
+//! For another model implement [`Reranker`]:
 //!
 //! ```
 //! use pgai_sea::rerank::{RerankError, Reranker};
@@ -17,13 +30,31 @@
 //! }
 //! ```
 
+#[cfg(feature = "embedder")]
+mod api;
+#[cfg(feature = "embedder")]
+mod cohere;
 mod error;
+#[cfg(feature = "embedder")]
+mod jina;
+#[cfg(feature = "embedder")]
+mod server;
+#[cfg(feature = "embedder")]
+mod voyageai;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
 pub use self::error::RerankError;
+#[cfg(feature = "embedder")]
+#[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]
+pub use self::{
+    cohere::Cohere,
+    jina::Jina,
+    server::{RerankServer, TextEmbeddingsInference},
+    voyageai::VoyageAi,
+};
 
 /// A model that reads a query and a passage together: a cross-encoder in this process, or a provider's reranking API.
 ///
@@ -34,6 +65,6 @@ pub trait Reranker: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever the model fails with. The search that asked fails with it.
+    /// Whatever the model fails with. The search that asked fails with it, or keeps its order.
     async fn rerank(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, RerankError>;
 }

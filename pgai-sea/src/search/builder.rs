@@ -1,12 +1,15 @@
 //! A search, from its query to its hits.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, PartialModelTrait, Statement};
+use tracing::Instrument as _;
 
 use super::error::SearchError;
 use super::explain::{Explanation, explain};
+use super::freshness::Queue;
 use super::generation::Routing;
 use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
@@ -15,6 +18,7 @@ use super::projection::{Chunks, Partial, Projection, WithSource};
 use super::query::SearchQuery;
 use super::refusal::Searching as _;
 use super::statement::SearchStatement;
+use super::telemetry::Telemetry;
 use crate::entity::EmbeddingTrait;
 
 /// A search for the chunks nearest to a query. By default it measures the cosine distance and returns ten hits.
@@ -43,12 +47,28 @@ use crate::entity::EmbeddingTrait;
 ///
 /// Settings hold for the search alone: its statement makes and undoes them with `set_config`. PostgreSQL runs such a
 /// statement without parallel workers. An exact search has no settings, and may be parallel.
-#[derive(Clone, Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Search<'a, E, F = Chunks> {
     pub(super) query: SearchQuery<'a>,
     pub(super) plan: Plan,
-    entity: PhantomData<(E, F)>,
+    entity: PhantomData<fn() -> (E, F)>,
+}
+
+impl<E, F> Clone for Search<'_, E, F> {
+    fn clone(&self) -> Self {
+        Self {
+            query: self.query.clone(),
+            plan: self.plan.clone(),
+            entity: PhantomData,
+        }
+    }
+}
+
+impl<E, F> fmt::Debug for Search<'_, E, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut search = f.debug_struct("Search");
+        search.field("query", &self.query).field("plan", &self.plan).finish()
+    }
 }
 
 impl<'a, E: EmbeddingTrait> Search<'a, E> {
@@ -72,7 +92,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         }
     }
 
-    fn finding<G>(self) -> Search<'a, E, G> {
+    pub(super) fn finding<G>(self) -> Search<'a, E, G> {
         Search {
             query: self.query,
             plan: self.plan,
@@ -94,15 +114,31 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// settings that pgvector would refuse. From the database: an expression that is NULL or zeros, and whatever else
     /// fails.
     pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<F::Hit>, SearchError> {
-        self.plan.check()?;
+        let mut telemetry = Telemetry::begin::<E>(self.plan.limit);
+        let span = telemetry.span();
+        let found = self.find(db, &mut telemetry).instrument(span).await;
+        telemetry.ended(&found);
+        found
+    }
+
+    async fn find<C: ConnectionTrait>(
+        mut self,
+        db: &C,
+        telemetry: &mut Telemetry,
+    ) -> Result<Hits<F::Hit>, SearchError> {
+        self.plan.check::<E>()?;
         self.query.check::<E>(self.plan.metric)?;
         if self.plan.limit == 0 {
             return Ok(Hits::default());
         }
+        if self.plan.freshness {
+            self.plan.queue = Some(Queue::of::<E, _>(db).await?);
+        }
         let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
         let (rows, missing) = loop {
             let plan = routing.plan(&self.plan);
-            let query = self.query.resolve::<E, _>(&plan, db).await?;
+            let query = self.query.resolve::<E, _>(&plan, db);
+            let query = telemetry.embedding(self.query.is_text(), query).await?;
             let found = nearest::<E, F, _>(&plan, &query, db).await;
             if !routing
                 .again::<E, _, _>(&found, |(rows, _)| rows.is_empty(), db)
@@ -112,7 +148,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
             }
         };
         let hits: Result<Hits<_>, _> = rows.iter().map(|row| self.plan.read::<E, F>(row)).collect();
-        Ok(hits.searching::<E>()?.with_missing(missing))
+        let next = self.plan.next(&rows).searching::<E>()?;
+        Ok(hits.searching::<E>()?.with_missing(missing).with_next_cursor(next))
     }
 
     /// Runs the search for the nearest hit alone.
@@ -131,10 +168,14 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     ///
     /// As [`all`](Self::all).
     pub async fn count<C: ConnectionTrait>(self, db: &C) -> Result<u64, SearchError> {
-        self.plan.check()?;
-        let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
+        self.plan.check::<E>()?;
+        let all = Plan {
+            paging: None,
+            ..self.plan.clone()
+        };
+        let mut routing = Routing::begin::<E, _>(&self.query, all.model.as_deref(), db).await?;
         loop {
-            let plan = routing.plan(&self.plan);
+            let plan = routing.plan(&all);
             let query = self.query.resolve::<E, _>(&plan, db).await?;
             let matching = matching::<E, F, _>(&plan, &query, None, db).await;
             if routing
@@ -160,7 +201,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// As [`all`](Self::all). A query by text, by a function of [`ai`](super::ai) or by a row has no vector before the
     /// search runs, and is refused.
     pub fn statement(&self) -> Result<Statement, SearchError> {
-        self.plan.check()?;
+        self.plan.check::<E>()?;
         let query = self.query.operand::<E>(self.plan.metric)?;
         Ok(Self::first(&self.plan, &query).build())
     }
@@ -173,7 +214,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     /// As [`all`](Self::all). A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`,
     /// refuses `EXPLAIN`.
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
-        self.plan.check()?;
+        self.plan.check::<E>()?;
         let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
         let plan = routing.plan(&self.plan);
         let query = self.query.resolve::<E, _>(&plan, db).await?;

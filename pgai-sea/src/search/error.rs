@@ -125,6 +125,14 @@ pub enum SearchError {
         /// What it takes.
         range: &'static str,
     },
+    /// The cursor does not go with the search.
+    #[error("the search of {table} cannot go on behind a cursor: {reason}")]
+    Cursor {
+        /// The table that is searched.
+        table: String,
+        /// What is in the way, and what to do.
+        reason: &'static str,
+    },
     /// A full-text search needs text, and the searched table has no chunks.
     #[error("{table} has no chunks to search for words: name the text with FullText::on or FullText::on_text")]
     NoText {

@@ -42,12 +42,19 @@ pub struct Hit<Key> {
     pub distance: f64,
     /// The chunk.
     pub embedding: Chunk<Key>,
+    /// Whether the row waits to be embedded anew, so that its text may be newer than what was found. `None` unless
+    /// [`with_freshness`](super::Search::with_freshness) asked, and where the role may not read the queue.
+    pub waiting: Option<bool>,
 }
 
 impl<Key> Hit<Key> {
     /// A hit, for tests.
     pub fn new(embedding: Chunk<Key>, distance: f64) -> Self {
-        Self { distance, embedding }
+        Self {
+            distance,
+            embedding,
+            waiting: None,
+        }
     }
 }
 
@@ -68,6 +75,9 @@ pub struct HitWithSource<Key, Source> {
     pub embedding: Chunk<Key>,
     /// The row of the source table.
     pub source: Source,
+    /// Whether the row waits to be embedded anew, so that its text may be newer than what was found. `None` unless
+    /// [`with_freshness`](super::Search::with_freshness) asked, and where the role may not read the queue.
+    pub waiting: Option<bool>,
 }
 
 impl<Key, Source> HitWithSource<Key, Source> {
@@ -77,6 +87,7 @@ impl<Key, Source> HitWithSource<Key, Source> {
             distance,
             embedding,
             source,
+            waiting: None,
         }
     }
 }
@@ -94,12 +105,19 @@ pub struct RowHit<Source> {
     pub distance: f64,
     /// The row.
     pub source: Source,
+    /// Whether the row waits to be embedded anew, so that its text may be newer than what was found. `None` unless
+    /// [`with_freshness`](super::Search::with_freshness) asked, and where the role may not read the queue.
+    pub waiting: Option<bool>,
 }
 
 impl<Source> RowHit<Source> {
     /// A hit, for tests.
     pub fn new(source: Source, distance: f64) -> Self {
-        Self { distance, source }
+        Self {
+            distance,
+            source,
+            waiting: None,
+        }
     }
 }
 
@@ -116,12 +134,19 @@ pub struct PartialHit<P> {
     pub distance: f64,
     /// The partial model, with columns of the embedding and its row.
     pub row: P,
+    /// Whether the row waits to be embedded anew, so that its text may be newer than what was found. `None` unless
+    /// [`with_freshness`](super::Search::with_freshness) asked, and where the role may not read the queue.
+    pub waiting: Option<bool>,
 }
 
 impl<P> PartialHit<P> {
     /// A hit, for tests.
     pub fn new(row: P, distance: f64) -> Self {
-        Self { distance, row }
+        Self {
+            distance,
+            row,
+            waiting: None,
+        }
     }
 }
 
@@ -167,15 +192,20 @@ impl<Key> Chunk<Key> {
 }
 
 impl<Key: TryGetableMany> Chunk<Key> {
+    /// The key of the source row, of a row with the columns of a chunk.
+    pub(super) fn key<E: EmbeddingTrait>(row: &QueryResult) -> Result<Key, DbErr> {
+        let name = |column: E::Column| Iden::to_string(&column);
+        let keys: Vec<_> = E::key_columns().into_iter().map(name).collect();
+        Ok(Key::try_get_many(row, CHUNK, &keys)?)
+    }
+
     pub(super) fn read<E>(row: &QueryResult, vectors: bool) -> Result<Self, DbErr>
     where
         E: EmbeddingTrait,
     {
-        let name = |column: E::Column| Iden::to_string(&column);
-        let keys: Vec<_> = E::key_columns().into_iter().map(name).collect();
         Ok(Self {
             embedding_uuid: row.try_get(CHUNK, "embedding_uuid")?,
-            source_key: Key::try_get_many(row, CHUNK, &keys)?,
+            source_key: Self::key::<E>(row)?,
             chunk_seq: row.try_get(CHUNK, "chunk_seq")?,
             chunk: row.try_get(CHUNK, "chunk")?,
             embedding: if vectors {

@@ -5,6 +5,8 @@ use std::vec;
 
 use serde::Serialize;
 
+use super::cursor::Cursor;
+
 /// The hits of a search, nearest first: a slice, an iterator, or with [`into_vec`](Self::into_vec) a `Vec`.
 ///
 /// It serializes as the list of its hits. A test of your application can build one from a `Vec`, or collect it:
@@ -23,6 +25,10 @@ pub struct Hits<H> {
     hits: Vec<H>,
     #[serde(skip)]
     missing: u64,
+    #[serde(skip)]
+    next: Option<Cursor>,
+    #[serde(skip)]
+    kept_order: Option<String>,
 }
 
 impl<H> Hits<H> {
@@ -43,6 +49,32 @@ impl<H> Hits<H> {
         self.missing
     }
 
+    /// Where the next page begins, for [`Search::after`](super::Search::after). `None` on the last page, and for a
+    /// search that is not paged by cursors.
+    #[must_use]
+    pub fn next_cursor(&self) -> Option<&Cursor> {
+        self.next.as_ref()
+    }
+
+    /// The same hits with another [cursor](Self::next_cursor), for tests.
+    pub fn with_next_cursor(mut self, next: impl Into<Option<Cursor>>) -> Self {
+        self.next = next.into();
+        self
+    }
+
+    /// Why the hits are not in the reranker's order, after
+    /// [`or_keep_order`](super::Ranking::or_keep_order): it failed.
+    #[must_use]
+    pub fn kept_order(&self) -> Option<&str> {
+        self.kept_order.as_deref()
+    }
+
+    /// The same hits, not reranked for this reason, for tests.
+    pub fn with_kept_order(mut self, reason: impl Into<Option<String>>) -> Self {
+        self.kept_order = reason.into();
+        self
+    }
+
     /// The hits alone.
     #[must_use]
     pub fn into_vec(self) -> Vec<H> {
@@ -58,7 +90,12 @@ impl<H> Default for Hits<H> {
 
 impl<H> From<Vec<H>> for Hits<H> {
     fn from(hits: Vec<H>) -> Self {
-        Self { hits, missing: 0 }
+        Self {
+            hits,
+            missing: 0,
+            next: None,
+            kept_order: None,
+        }
     }
 }
 

@@ -83,7 +83,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     ///
     /// As [`all`](Self::all).
     pub async fn locate<C: ConnectionTrait>(&self, key: SourceKey<E>, db: &C) -> Result<Location, SearchError> {
-        self.plan.check()?;
+        self.plan.check::<E>()?;
         let key = key_values(key);
         if !is_embedded::<E, C>(&key, db).await? {
             return Ok(Location::NotEmbedded);

@@ -4,6 +4,7 @@ use sea_orm::sea_query::{IntoCondition, IntoIden, NullOrdering, Order, TableRef}
 use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 
 use super::builder::Search;
+use super::cursor::{Cursor, Paging};
 use super::neighbours::Neighbourhood;
 use super::plan::{Direction, Join};
 use super::projection::{Chunks, Projection};
@@ -103,6 +104,36 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// the pages of an [exact](Self::exact) search are sure to have each of them once.
     pub fn page(self, page: u64, size: u64) -> Self {
         self.limit(size).offset(page.saturating_mul(size))
+    }
+
+    /// The page behind a cursor, `None` for the first one: [`Hits::next_cursor`](super::Hits::next_cursor) has that of
+    /// the next page. Such pages stay put: whatever is written in between, no hit comes twice, and none is skipped that
+    /// was
+    /// there all the time.
+    ///
+    /// ```no_run
+    /// # use pgai_sea::prelude::*;
+    /// # async fn f<E>(db: &sea_orm::DatabaseConnection, query: Vec<f32>, after: Option<pgai_sea::search::Cursor>)
+    /// #     -> Result<(), SearchError>
+    /// # where
+    /// #     E: EmbeddingTrait + SearchTrait<Embeddings = E, Projection = pgai_sea::search::Chunks>,
+    /// # {
+    /// # type Embeddings<E> = E;
+    /// // after: from the page's address
+    /// let hits = Embeddings::<E>::search(query).limit(20).after(after).all(db).await?;
+    /// let more = hits.next_cursor().map(|cursor| format!("/search?after={cursor}"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The query has to have the same vector on every page. A text has it while [`Embedders`](crate::Embedders)
+    /// remember it; some providers give it a slightly different one each time. Rows at the same distance are ordered by
+    /// their key. An index may miss rows, as of any page. An offset or
+    /// [`then_order_by`](Self::then_order_by) beside it is refused, and so is a [`Ranking`](super::Ranking), whose
+    /// order is that of its window.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
+        self.plan.paging = Some(Paging { after: cursor.into() });
+        self
     }
 
     /// Orders rows at the same distance. Only the rows that an index found are ordered; an [exact](Self::exact) search

@@ -6,13 +6,14 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::asking::query_one;
-use super::error::SearchError;
+use super::counting::PROBE;
+use super::error::{SearchError, table_of};
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
 use super::projection::Projection;
-use super::refusal::{Searching as _, is_checked};
+use super::refusal::{Searching as _, is_checked, is_of_bad_value};
 use super::scan::SCANNED;
-use super::statement::PROBE;
+use super::telemetry;
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
@@ -28,9 +29,20 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
         if is_exhausted && attempt != Attempt::Exact {
             continue;
         }
+        telemetry::asks::<E>(attempt);
         let rows = plan.statement::<E, F>(query, attempt).query_all(db).await;
-        page = rows.and_then(Page::read).comparing::<E>(query)?;
-        if page.rows.len() as u64 >= plan.limit || page.has_null {
+        page = rows.and_then(Page::read).comparing::<E>(query).map_err(|error| {
+            // what stands in it is not of the key's type
+            if plan.is_continued() && is_of_bad_value(&error) {
+                let (table, reason) = (
+                    table_of::<E>(),
+                    "the cursor is of another table: begin at the first page",
+                );
+                return SearchError::Cursor { table, reason };
+            }
+            error
+        })?;
+        if page.rows.len() as u64 >= plan.limit || page.has_null || page.is_whole {
             break;
         }
         if let Attempt::Scan { insists: false, .. } = attempt
@@ -38,18 +50,18 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
         {
             // a small table, or its last page, has no more rows
             let reach = plan.reach();
-            let found = plan.offset.saturating_add(page.rows.len() as u64);
+            let found = plan.before().saturating_add(page.rows.len() as u64);
             if matching::<E, F, _>(plan, query, Some(reach), db).await? <= found {
                 break;
             }
         }
         is_exhausted = page.scanned.is_some_and(|scanned| plan.is_exhausted(attempt, scanned));
     }
-    if page.rows.is_empty() {
+    if page.rows.is_empty() && !page.is_whole {
         comparable::<E, F, _>(plan, query, db).await?;
     }
     let rows = page.within(plan);
-    let found = plan.offset.saturating_add(rows.len() as u64);
+    let found = plan.before().saturating_add(rows.len() as u64);
     let missing = missing::<E, F, _>(plan, query, found, db).await?;
     Ok((rows, missing))
 }
@@ -60,6 +72,8 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
 struct Page {
     rows: Vec<(f64, QueryResult)>,
     has_null: bool,
+    /// Whether `testing::mock_page` made it, and there is no more to look for.
+    is_whole: bool,
     /// How many rows the scan returned, if the statement says so.
     scanned: Option<u64>,
 }
@@ -70,9 +84,14 @@ impl Page {
         if let Some(row) = found.first() {
             // only a scan for the best chunk of each source says so
             page.scanned = row.try_get::<i64>("", SCANNED).ok().map(i64::unsigned_abs);
+            #[cfg(feature = "testing")]
+            {
+                page.is_whole = row.try_get::<bool>("", super::mock::WHOLE).is_ok();
+            }
         }
         for row in found {
             match row.try_get("", DISTANCE)? {
+                None if page.is_whole => {}
                 None => page.has_null = true,
                 Some(distance) if f64::is_nan(distance) => {}
                 Some(distance) => page.rows.push((distance, row)),

@@ -1,13 +1,16 @@
 //! The options of a search, all but its query, and the attempts that fill its page.
 
 use sea_orm::sea_query::{Condition, Expr, NullOrdering, Order, OrderedStatement, TableRef};
-use sea_orm::{JoinType, RelationDef};
+use sea_orm::{DbErr, JoinType, QueryResult, RelationDef};
 
-use super::error::SearchError;
+use super::cursor::{Cursor, Paging};
+use super::error::{SearchError, table_of};
+use super::freshness::Queue;
 use super::generation::Asked;
 use super::neighbours::Neighbourhood;
 use super::quantized::Quantized;
 use super::scan::Scan;
+use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
 /// The default number of hits.
@@ -29,8 +32,13 @@ pub(super) struct Plan {
     pub(super) min_similarity: Option<f64>,
     pub(super) limit: u64,
     pub(super) offset: u64,
+    /// Pages begin behind a hit instead.
+    pub(super) paging: Option<Paging>,
     pub(super) vectors: bool,
     pub(super) neighbours: Option<Neighbourhood>,
+    /// Whether hits say if their rows wait, and where that is to be seen.
+    pub(super) freshness: bool,
+    pub(super) queue: Option<Queue>,
     pub(super) best_per_source: bool,
     pub(super) scan: Scan,
     pub(super) quantized: Option<Quantized>,
@@ -105,8 +113,11 @@ impl Default for Plan {
             min_similarity: None,
             limit: DEFAULT_LIMIT,
             offset: 0,
+            paging: None,
             vectors: false,
             neighbours: None,
+            freshness: false,
+            queue: None,
             best_per_source: false,
             ranking: ForRanking::default(),
             scan: Scan::default(),
@@ -131,8 +142,9 @@ pub(super) enum Attempt {
 
 impl Plan {
     /// Refuses options that contradict each other, before the database is asked.
-    pub(super) fn check(&self) -> Result<(), SearchError> {
+    pub(super) fn check<E: EmbeddingTrait>(&self) -> Result<(), SearchError> {
         self.scan.check()?;
+        self.check_paging::<E>()?;
         if matches!(self.metric, Metric::Hamming | Metric::Jaccard) {
             return Err(SearchError::MetricOfBits { metric: self.metric });
         }
@@ -155,9 +167,36 @@ impl Plan {
         Ok(())
     }
 
+    fn check_paging<E: EmbeddingTrait>(&self) -> Result<(), SearchError> {
+        let Some(paging) = &self.paging else { return Ok(()) };
+        let reason = if self.offset > 0 {
+            "it has an offset too: set one of the two"
+        } else if !self.ties.is_empty() {
+            "it orders rows at the same distance with then_order_by, which a cursor does not hold: leave that out"
+        } else if paging.after.as_ref().is_some_and(|cursor| !cursor.fits::<E>()) {
+            "the cursor is of another table: begin at the first page"
+        } else {
+            return Ok(());
+        };
+        Err(SearchError::Cursor {
+            table: table_of::<E>(),
+            reason,
+        })
+    }
+
+    /// The number of hits before the page, of those that a scan may return.
+    pub(super) fn before(&self) -> u64 {
+        match &self.paging {
+            None => self.offset,
+            // the best chunk of each row is known once all chunks before are read
+            Some(Paging { after: Some(cursor) }) if self.is_deduplicated() => cursor.seen(),
+            Some(_) => 0,
+        }
+    }
+
     /// The number of rows up to the end of the page.
     pub(super) fn reach(&self) -> u64 {
-        self.offset.saturating_add(self.limit)
+        self.before().saturating_add(self.limit)
     }
 
     /// Whether a condition, a join, an order or the query may need columns of the source.
@@ -171,7 +210,22 @@ impl Plan {
 
     /// Whether an index scan may return rows that are no hits.
     pub(super) fn is_filtered(&self) -> bool {
-        !self.filter.is_empty() || !self.joins.is_empty() || self.except.is_some()
+        !self.filter.is_empty() || !self.joins.is_empty() || self.except.is_some() || self.is_continued()
+    }
+
+    /// Where the next page begins, if there may be one behind these rows.
+    pub(super) fn next(&self, rows: &[QueryResult]) -> Result<Option<Cursor>, DbErr> {
+        let Some(paging) = &self.paging else { return Ok(None) };
+        let seen = paging.after.as_ref().map_or(0, Cursor::seen);
+        let is_full = rows.len() as u64 >= self.limit;
+        let last = rows.last().filter(|_| is_full);
+        last.map(|last| Cursor::read(last, seen.saturating_add(rows.len() as u64)))
+            .transpose()
+    }
+
+    /// Whether the page begins behind a hit.
+    pub(super) fn is_continued(&self) -> bool {
+        self.paging.as_ref().is_some_and(|paging| paging.after.is_some())
     }
 
     /// Whether rows are found by quantized vectors.
@@ -181,7 +235,7 @@ impl Plan {
 
     /// Whether the rows of an index scan have to be ordered again.
     pub(super) fn is_reordered(&self) -> bool {
-        self.is_deduplicated() || self.quantized.is_some() || !self.ties.is_empty()
+        self.is_deduplicated() || self.quantized.is_some() || !self.ties.is_empty() || self.paging.is_some()
     }
 
     /// Whether counting the rows up to the end of the page reads no more rows than these. Then it is cheaper than

@@ -50,7 +50,13 @@ pub trait Projection<E: EntityTrait>: sealed::Sealed {
     /// Gives the hit the chunks around it.
     #[doc(hidden)]
     fn surround(_: &mut Self::Hit, _: Vec<Neighbour>) {}
+
+    /// Tells the hit whether its row waits to be embedded anew.
+    #[doc(hidden)]
+    fn wait(_: &mut Self::Hit, _: Option<bool>) {}
 }
+
+pub(super) use sealed::Sealed;
 
 mod sealed {
     pub trait Sealed {}
@@ -88,11 +94,16 @@ impl<E: EmbeddingTrait> Projection<E> for Chunks {
         Ok(Hit {
             distance: distance(row)?,
             embedding: Chunk::read::<E>(row, vectors)?,
+            waiting: None,
         })
     }
 
     fn surround(hit: &mut Self::Hit, neighbours: Vec<Neighbour>) {
         hit.embedding.neighbours = neighbours;
+    }
+
+    fn wait(hit: &mut Self::Hit, waiting: Option<bool>) {
+        hit.waiting = waiting;
     }
 }
 
@@ -113,11 +124,16 @@ impl<E: EmbeddingTrait> Projection<E> for WithSource {
             distance: distance(row)?,
             embedding: Chunk::read::<E>(row, vectors)?,
             source: FromQueryResult::from_query_result(row, SOURCE)?,
+            waiting: None,
         })
     }
 
     fn surround(hit: &mut Self::Hit, neighbours: Vec<Neighbour>) {
         hit.embedding.neighbours = neighbours;
+    }
+
+    fn wait(hit: &mut Self::Hit, waiting: Option<bool>) {
+        hit.waiting = waiting;
     }
 }
 
@@ -139,7 +155,12 @@ impl<E: EmbeddingTrait> Projection<E> for SourceRows {
         Ok(RowHit {
             distance: distance(row)?,
             source: FromQueryResult::from_query_result(row, SOURCE)?,
+            waiting: None,
         })
+    }
+
+    fn wait(hit: &mut Self::Hit, waiting: Option<bool>) {
+        hit.waiting = waiting;
     }
 }
 
@@ -156,7 +177,12 @@ impl<E: EmbeddingTrait, P: PartialModelTrait> Projection<E> for Partial<P> {
         Ok(PartialHit {
             distance: distance(row)?,
             row: P::from_query_result(row, PARTIAL)?,
+            waiting: None,
         })
+    }
+
+    fn wait(hit: &mut Self::Hit, waiting: Option<bool>) {
+        hit.waiting = waiting;
     }
 }
 

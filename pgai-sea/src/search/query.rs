@@ -136,6 +136,11 @@ impl SearchQuery<'_> {
         }
     }
 
+    /// Whether it is a text that is embedded when the search runs.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
     /// Leaves out the row that others are compared with.
     pub(super) fn except<E: EmbeddingTrait>(&self) -> Option<Expr> {
         match self {
@@ -153,6 +158,16 @@ pub struct QueryEmbedder<'a>(Choice<'a>);
 enum Choice<'a> {
     Own(&'a dyn Embedder),
     Catalog(&'a Embedders),
+}
+
+impl QueryEmbedder<'_> {
+    fn is(self, other: QueryEmbedder<'_>) -> bool {
+        match (self.0, other.0) {
+            (Choice::Own(one), Choice::Own(other)) => std::ptr::addr_eq(one, other),
+            (Choice::Catalog(one), Choice::Catalog(other)) => std::ptr::eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 impl<'a> From<&'a Embedders> for QueryEmbedder<'a> {
@@ -179,8 +194,11 @@ pub(super) struct Text<'a> {
     embedder: QueryEmbedder<'a>,
     text: String,
     /// By the model's configuration.
-    vectors: Arc<Mutex<HashMap<String, Vec<f32>>>>,
+    vectors: Arc<Mutex<HashMap<String, Vector>>>,
 }
+
+/// A vector, once it is made. Who wants it meanwhile waits.
+type Vector = Arc<futures::lock::Mutex<Option<Vec<f32>>>>;
 
 impl<'a> Text<'a> {
     pub(super) fn new(embedder: QueryEmbedder<'a>, text: String) -> Self {
@@ -202,18 +220,28 @@ impl<'a> Text<'a> {
             }
             (Choice::Catalog(_), None) => return Err(SearchError::NoVectorYet),
         };
-        let known = self
-            .vectors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&model)
-            .cloned();
-        if let Some(vector) = known {
-            return Ok(vector);
+        let vector = {
+            let mut vectors = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(vectors.entry(model.clone()).or_default())
+        };
+        let mut vector = vector.lock().await;
+        if let Some(vector) = &*vector {
+            return Ok(vector.clone());
         }
-        let vector = embedder.embed_query(&self.text).await?;
-        let mut vectors = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(vectors.entry(model).or_insert(vector).clone())
+        let embedded = match self.embedder.0 {
+            Choice::Own(_) => embedder.embed_query(&self.text).await?,
+            Choice::Catalog(embedders) => embedders.embed_query(&model, embedder, &self.text).await?,
+        };
+        Ok(vector.insert(embedded).clone())
+    }
+
+    /// Takes the vectors of `other` for its own, if that is the same text for the same embedder.
+    pub(super) fn share(&mut self, other: &Self) -> bool {
+        let is_same = self.text == other.text && self.embedder.is(other.embedder);
+        if is_same {
+            self.vectors = Arc::clone(&other.vectors);
+        }
+        is_same
     }
 }
 

@@ -110,7 +110,7 @@ impl<E: EmbeddingTrait> Recall<E> {
     /// A setting that pgvector would refuse, before anything is measured. A connection that takes no raw statements,
     /// such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
     pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
-        self.plan.check()?;
+        self.plan.check::<E>()?;
         // the plan is the same for every vector
         let any = VectorExpr::Vector(vec![1.0; E::DIMENSIONS]).into();
         let statement = self.plan.statement::<E, Distances>(&any, first(&self.plan)).build();
@@ -185,7 +185,7 @@ impl<E: EmbeddingTrait> Recall<E> {
                     Some((_, ef_search)) => plan.scan.ef_search = Some(ef_search),
                     None => {}
                 }
-                plan.check()?;
+                plan.check::<E>()?;
                 Ok((setting, plan))
             })
             .collect()

@@ -49,6 +49,21 @@ pub(super) fn is_checked(query: &Expr) -> bool {
     matches!(query, Expr::Value(Value::Vector(Some(_))))
 }
 
+/// Whether a text could not be read as a value of its column.
+pub(super) fn is_of_bad_value(error: &SearchError) -> bool {
+    let SearchError::Db {
+        source: DbErr::Query(RuntimeErr::SqlxError(error)),
+        ..
+    } = error
+    else {
+        return false;
+    };
+    let state = error
+        .as_database_error()
+        .and_then(sea_orm::sqlx::error::DatabaseError::code);
+    matches!(state.as_deref(), Some("22P02" | "22003" | "22007" | "22008"))
+}
+
 /// Whether a type, an operator or a function of pgvector was not found.
 fn is_of_search_path(error: &DbErr) -> bool {
     let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {

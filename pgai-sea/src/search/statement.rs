@@ -5,12 +5,13 @@
 //! returns rows in another order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
-    Asterisk, Condition, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef,
-    WithQuery,
+    Asterisk, Condition, Expr, ExprTrait, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef, WithQuery,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::asking::query_all;
+use super::cursor::{AFTER, Cursor};
+use super::freshness::Queue;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::neighbours::Neighbourhood;
 use super::plan::{Attempt, Join, Plan};
@@ -60,9 +61,6 @@ pub(super) fn up_to(rows: u64) -> u64 {
     Ord::min(rows, MAX_ROWS)
 }
 
-/// The columns of [`Plan::probe`]: whether there are rows, whether the query is not NULL, whether it has a distance.
-pub(super) const PROBE: [&str; 3] = ["rows", "present", "comparable"];
-
 pub(super) fn tie(i: usize) -> String {
     format!("t_{i}")
 }
@@ -83,7 +81,8 @@ impl Plan {
             self.page::<E>(hits, from, keys, E::identity().len())
         };
         let Attempt::Scan { window, insists } = attempt else {
-            let all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
+            let mut all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
+            all.and_where_option(self.behind::<E>(query));
             return SearchStatement::Plain(page(all, None, true));
         };
 
@@ -96,16 +95,18 @@ impl Plan {
             Some(_) => self.scanned::<E>(query),
         };
         let settings = self.scan.settings(window, self.is_filtered() || insists);
-        let mut conditions = self.conditions::<E>();
+        let mut conditions = self.conditions::<E>().add_option(self.behind::<E>(query));
         if settings.is_empty() && !self.is_reordered() {
             self.around::<E>(&mut nearest, None);
-            first(&mut nearest, conditions, by, self.limit, self.offset);
+            first(&mut nearest, conditions, by, self.limit, self.offset, false);
             return SearchStatement::Plain(nearest);
         }
         if !settings.is_empty() {
             conditions = conditions.add(set());
         }
-        first(&mut nearest, conditions, by, window, 0);
+        // of the rows at one distance all or none, so that the next page has the rest
+        let with_ties = self.paging.is_some() && self.quantized.is_none();
+        first(&mut nearest, conditions, by, window, 0, with_ties);
         let mut hits = Query::select();
         hits.column((HITS, Asterisk));
         if settings.is_empty() {
@@ -120,67 +121,14 @@ impl Plan {
         SearchStatement::Scanning(with(scanning(nearest, &settings), page))
     }
 
-    /// Counts the rows that can be hits, up to `limit`.
-    pub(super) fn count<E: EmbeddingTrait, F: Projection<E>>(
-        &self,
-        query: &Expr,
-        limit: Option<u64>,
-    ) -> SelectStatement {
-        let mut matching = Query::select();
-        self.source::<E, F>(&mut matching);
-        if self.is_deduplicated() {
-            matching.distinct();
-            let columns = if self.best_per_source {
-                E::key_columns()
-            } else {
-                E::identity()
-            };
-            for column in columns {
-                matching.expr(column.into_expr());
-            }
-        } else {
-            matching.expr(Expr::cust("1"));
-        }
-        // PostgreSQL sorts NaN above all numbers
-        matching.and_where(match self.farthest() {
-            Some(max) if max < f64::INFINITY => self.distance::<E>(query).lte(max),
-            _ => self.distance::<E>(query).ne(f64::NAN),
-        });
-        if let Some(limit) = limit {
-            matching.limit(up_to(limit));
-        }
-        Query::select()
-            .expr_as(Func::count(Expr::col(Asterisk)), "matching")
-            .from_subquery(matching, HITS)
-            .take()
+    /// Leaves out the rows of the pages before. Where a row is found by its best chunk, the page does.
+    pub(super) fn behind<E: EmbeddingTrait>(&self, query: &Expr) -> Option<Expr> {
+        let cursor = self.cursor().filter(|_| !self.is_deduplicated())?;
+        Some(cursor.behind::<E>(self.distance::<E>(query)))
     }
 
-    /// Asks whether the searched tables have rows, whether the query is not NULL for one of them, and whether it has a
-    /// distance to itself for one of them. It leaves out the filters: when they leave no row, that says nothing about
-    /// the query.
-    pub(super) fn probe<E: EmbeddingTrait, F: Projection<E>>(&self, query: &Expr) -> SelectStatement {
-        let unfiltered = Self {
-            metric: self.metric,
-            joins: self.joins.clone(),
-            operand: self.operand,
-            asked: self.asked.clone(),
-            ..Self::default()
-        };
-        let itself = self.metric.between(query.clone(), query.clone());
-        let conditions = [
-            (PROBE[0], None),
-            (PROBE[1], Some(itself.clone().is_not_null())),
-            (PROBE[2], Some(itself.ne(f64::NAN))),
-        ];
-        let mut probe = Query::select();
-        for (name, condition) in conditions {
-            let mut rows = Query::select();
-            rows.expr(Expr::cust("1"));
-            unfiltered.source::<E, F>(&mut rows);
-            rows.and_where_option(condition);
-            probe.expr_as(Expr::exists(rows), name);
-        }
-        probe
+    fn cursor(&self) -> Option<&Cursor> {
+        self.paging.as_ref()?.after.as_ref()
     }
 
     /// All rows that can be hits, unordered, with the columns of a hit, and the columns that order and identify them if
@@ -202,6 +150,9 @@ impl Plan {
         let mut hit = F::read(row, self.vectors)?;
         if self.neighbours.is_some() {
             F::surround(&mut hit, Neighbourhood::read(row)?);
+        }
+        if self.queue.is_some() {
+            F::wait(&mut hit, Queue::read(row)?);
         }
         Ok(hit)
     }
@@ -227,6 +178,12 @@ impl Plan {
         }
         for (i, (expr, _)) in self.ties.iter().enumerate() {
             hits.expr_as(expr.clone(), tie(i));
+        }
+        if self.paging.is_some() {
+            hits.expr_as(Cursor::column::<E>(), AFTER);
+        }
+        if let Some(queue) = &self.queue {
+            queue.select::<E>(hits);
         }
         hits.expr_as(distance, DISTANCE);
         if self.ranking.vectors {
@@ -321,6 +278,7 @@ impl Plan {
             (0..identities).map(identity).collect()
         };
         let mut best = best(hits, &names, DISTANCE, Order::Asc, self);
+        best.and_where_option(self.cursor().map(Cursor::behind_best::<E>));
         self.around::<E>(&mut best, Some(BEST));
         best.order_by(DISTANCE, Order::Asc);
         self.tied(&mut best);
@@ -364,10 +322,19 @@ const WRITTEN_LIMIT: u64 = 1_000;
 /// plans every search anew, or after a few long pages uses one plan that reads too much for short ones. So the limit is
 /// part of the text, as if written by hand. sea-query takes text of ours in conditions only, and these end a statement
 /// that has no order of its own.
-pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Expr, rows: u64, offset: u64) {
+///
+/// With `ties` the rows at the distance of the last one come back too, more than `rows`.
+pub(super) fn first(
+    select: &mut SelectStatement,
+    conditions: Condition,
+    by: Expr,
+    rows: u64,
+    offset: u64,
+    with_ties: bool,
+) {
     let offset = up_to(offset);
     let rows = Ord::min(rows, MAX_ROWS - offset);
-    if rows.saturating_add(offset) > WRITTEN_LIMIT {
+    if rows.saturating_add(offset) > WRITTEN_LIMIT && !with_ties {
         // long pages share a statement, and a plan that suits them
         if !conditions.is_empty() {
             select.cond_where(conditions);
@@ -383,7 +350,11 @@ pub(super) fn first(select: &mut SelectStatement, conditions: Condition, by: Exp
     } else {
         String::new()
     };
-    let text = format!("$1 ORDER BY $2 ASC LIMIT {rows}{skipped}");
+    let text = if with_ties {
+        format!("$1 ORDER BY $2 ASC FETCH FIRST {rows} ROWS WITH TIES")
+    } else {
+        format!("$1 ORDER BY $2 ASC LIMIT {rows}{skipped}")
+    };
     select.and_where(Expr::cust_with_exprs(text, [conditions.into(), by]));
 }
 

@@ -22,6 +22,7 @@
 //! | embed everything that waits | [`embed_all`] |
 //! | insert embeddings as fixtures | [`FakeEmbedder::vector`] |
 //! | test with a real provider's vectors, without asking it each time | [`Cassette`] |
+//! | test code that searches, with SeaORM's `MockDatabase` | [`mock_page`] |
 //! | test code that only shows hits | [`Hit::new`](crate::search::Hit::new) and its siblings |
 //!
 //! The guide's page [`testing`](crate::guide::testing) shows a whole test.
@@ -35,4 +36,6 @@ mod features;
 pub use self::cassette::{Cassette, CassetteError};
 pub use self::embed_all::{EmbedAllError, TestEmbedder, embed_all};
 pub use self::failure::Failure;
+pub use crate::search::mock::{MockHit, MockRow, mock_page};
+
 pub use self::fake::{FakeEmbedder, Pin, Request};

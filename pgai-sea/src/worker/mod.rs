@@ -23,7 +23,8 @@
 //!
 //! | option | default | meaning |
 //! |---|---|---|
-//! | [`embedder`](Worker::embedder) | the configuration's | embeds with this where a vectorizer names its provider and model |
+//! | [`embedder`](Worker::embedder) | the configuration's | embeds with this where a vectorizer names its provider and
+//! model |
 //! | [`vectorizers`](Worker::vectorizers) | all | serves only these |
 //! | [`concurrency`](Worker::concurrency) | the configuration's | concurrent requests for each vectorizer |
 //! | [`budget`](Worker::budget), [`budget_of`](Worker::budget_of) | none | requests and tokens a minute |
@@ -32,7 +33,8 @@
 //! | [`retry_delay`](Worker::retry_delay) | 15 s | the wait after a row's first failed attempt |
 //! | [`statement_timeout`](Worker::statement_timeout) | 1 min | how long a statement may take |
 //! | [`stop_on_error`](Worker::stop_on_error) | no | ends with the first error instead of waiting |
-//! | [`observe_every`](Worker::observe_every) | never | how often the worker looks at its queues, for gauges and [`Event::Observed`] |
+//! | [`observe_every`](Worker::observe_every) | never | how often the worker looks at its queues, for gauges and
+//! [`Event::Observed`] |
 //! | [`on_event`](Worker::on_event) | none | hears of progress, batches, dead letters and waiting vectorizers |
 //!
 //! # What fails
@@ -110,8 +112,8 @@ pub use self::builder::Worker;
 pub(crate) use self::builder::{SHORTEST_LEASE, SHORTEST_POLL_INTERVAL};
 pub use self::counts::Counts;
 pub use self::embed::Budget;
-#[cfg(feature = "cli")]
-pub(crate) use self::embed::telemetry::METRICS;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, Event, NewDeadLetter, Progress};
 pub use self::report::{Report, VectorizerReport};
+#[cfg(feature = "cli")]
+pub(crate) use crate::search::METRICS;

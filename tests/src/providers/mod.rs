@@ -1,6 +1,6 @@
 //! Providers' HTTP APIs, for real: a server on the loopback interface that speaks OpenAI's `/v1/embeddings`, Ollama's
 //! `/api/embed` and `/api/pull`, and the like of Voyage AI, Cohere, Mistral, Azure and Hugging Face, each below a path
-//! of its own.
+//! of its own; and `/rerank` of those who have it.
 //!
 //! Its vectors are made from the text alone ([`embedding_of`]), so that a test can say which vector any text has to
 //! have. It keeps every request, and does on demand what providers do on bad days ([`Fault`]).
@@ -10,10 +10,12 @@ mod hosted;
 mod models;
 mod ollama;
 mod openai;
+mod rerank;
 mod state;
 mod vector;
 
 pub use self::fault::Fault;
+pub use self::rerank::relevance;
 pub use self::state::{Api, Request};
 pub use self::vector::embedding_of;
 
@@ -64,6 +66,11 @@ impl Provider {
             .route("/mistral/v1/embeddings", post(hosted::mistral))
             .route("/azure/openai/deployments/{deployment}/embeddings", post(hosted::azure))
             .route("/huggingface", post(hosted::huggingface))
+            .route("/cohere/v2/rerank", post(rerank::cohere))
+            .route("/voyage/v1/rerank", post(rerank::voyage))
+            .route("/jina/v1/rerank", post(rerank::jina))
+            .route("/v1/rerank", post(rerank::vllm))
+            .route("/inference/rerank", post(rerank::inference))
             .with_state(Arc::clone(&state));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = async move {

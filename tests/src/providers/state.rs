@@ -28,16 +28,18 @@ pub enum Api {
     Azure,
     /// `POST /huggingface`
     HuggingFace,
+    /// `POST /v1/rerank` and its siblings; the texts are the passages
+    Rerank,
 }
 
-/// An embedding request as it arrived.
+/// A request as it arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Whose API it came through.
     pub api: Api,
     /// The model that it names.
     pub model: String,
-    /// The texts that it wants embedded.
+    /// The texts that it wants embedded, or compared.
     pub texts: Vec<String>,
     /// All of its body.
     pub body: Value,

@@ -16,6 +16,7 @@ mod migrate;
 mod pages;
 mod quality;
 mod readme;
+mod rerank;
 mod search;
 mod splitters;
 mod worker;

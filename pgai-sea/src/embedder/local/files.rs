@@ -1,12 +1,13 @@
 //! The files of a model directory, as sentence-transformers lays them out.
 
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use pgai_sea_bert::{Config, Encoder, Pooling};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::LocalError;
+use crate::embedder::Prompts;
 
 #[derive(Deserialize)]
 struct ModelType {
@@ -27,6 +28,14 @@ struct TokenizerConfig {
 /// One `pooling_mode_..: bool` for each way of pooling. sentence-transformers concatenates those that are on.
 #[derive(Deserialize)]
 struct PoolingConfig(serde_json::Map<String, serde_json::Value>);
+
+/// The file in which a model names its prompts.
+#[derive(Default, Deserialize)]
+struct SentenceTransformers {
+    #[serde(default)]
+    prompts: HashMap<String, String>,
+    default_prompt_name: Option<String>,
+}
 
 /// A model directory.
 #[derive(Debug)]
@@ -88,13 +97,38 @@ impl Files<'_> {
         Ok(max_length)
     }
 
+    /// The prompts in `config_sentence_transformers.json`, chosen as sentence-transformers' `encode_query` and
+    /// `encode_document` choose them.
+    pub(super) fn prompts(&self) -> Result<Prompts, LocalError> {
+        let file: SentenceTransformers = parse_if_there(&self.0.join("config_sentence_transformers.json"))?;
+        let prompt = |names: &[&str]| {
+            let names = names.iter().copied().chain(file.default_prompt_name.as_deref());
+            names
+                .filter_map(|name| file.prompts.get(name))
+                .next()
+                .cloned()
+                .unwrap_or_default()
+        };
+        Ok(Prompts::new(
+            prompt(&["query"]),
+            prompt(&["document", "passage", "corpus"]),
+        ))
+    }
+
     /// What `1_Pooling/config.json` says. Without the file it is the mean.
-    pub(super) fn pooling(&self) -> Result<Pooling, LocalError> {
+    pub(super) fn pooling(&self, prompts: &Prompts) -> Result<Pooling, LocalError> {
         let path = self.0.join("1_Pooling").join("config.json");
         if !path.exists() {
             return Ok(Pooling::Mean);
         }
         let PoolingConfig(config) = parse(&path)?;
+        if config.get("include_prompt").is_some_and(|include| *include == false) && *prompts != Prompts::none() {
+            return Err(self.unsupported(
+                "1_Pooling/config.json leaves the tokens of prompts out (include_prompt: false), which is not built \
+                 here"
+                    .to_owned(),
+            ));
+        }
         let modes: Vec<_> = config
             .iter()
             .filter(|(key, on)| key.starts_with("pooling_mode") && **on == true)

@@ -16,7 +16,7 @@ mod files;
 
 pub use self::error::LocalError;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use pgai_sea_bert::{Encoder, Pooling};
@@ -24,7 +24,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokenizers::Tokenizer;
 
 use self::files::Files;
-use super::{EmbedError, Embedder, Embeddings, InputType, RequestLimits};
+use super::{EmbedError, Embedder, Embeddings, InputType, Prompts, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
@@ -49,7 +49,10 @@ const BATCH_TOKENS: usize = 256;
 /// tokenizers = { opt-level = 3 }
 /// ```
 #[derive(Clone)]
-pub struct Local(Arc<Model>);
+pub struct Local {
+    model: Arc<Model>,
+    prompts: Prompts,
+}
 
 struct Model {
     tokenizer: Tokenizer,
@@ -61,8 +64,9 @@ struct Model {
 
 impl Local {
     /// Loads the model in the directory `dir`, laid out as sentence-transformers does. It holds `config.json`,
-    /// `tokenizer.json` and `model.safetensors`. `sentence_bert_config.json`, `tokenizer_config.json` and
-    /// `1_Pooling/config.json` are read if present.
+    /// `tokenizer.json` and `model.safetensors`. `sentence_bert_config.json`, `tokenizer_config.json`,
+    /// `1_Pooling/config.json` and `config_sentence_transformers.json` are read if present. The last one has the
+    /// model's [`Prompts`].
     ///
     /// This reads all weights and takes some tenths of a second. Call it once, and not on a thread that async tasks
     /// wait for.
@@ -75,7 +79,8 @@ impl Local {
         let files = Files(dir.as_ref());
         let config = files.config()?;
         let tokenizer = files.tokenizer(&config)?;
-        let pooling = files.pooling()?;
+        let prompts = files.prompts()?;
+        let pooling = files.pooling(&prompts)?;
         let encoder = files.encoder(&config)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("pgai-sea-local-{index}"))
@@ -83,26 +88,41 @@ impl Local {
             .map_err(|error| LocalError::Threads {
                 source: Box::new(error),
             })?;
-        Ok(Self(Arc::new(Model {
+        let model = Model {
             tokenizer,
             encoder,
             pooling,
             dimensions: config.hidden_size,
             threads,
-        })))
+        };
+        Ok(Self {
+            model: Arc::new(model),
+            prompts,
+        })
+    }
+
+    /// Puts these prompts before texts, instead of those of the model's files.
+    ///
+    /// Where the model stands for one that pgai's own worker asks Ollama for, say [`Prompts::none`]: that worker adds
+    /// none, and a store has vectors of one kind.
+    #[must_use]
+    pub fn prompts(mut self, prompts: Prompts) -> Self {
+        self.prompts = prompts;
+        self
     }
 
     /// The length of the vectors.
     #[must_use]
     pub fn dimensions(&self) -> usize {
-        self.0.dimensions
+        self.model.dimensions
     }
 }
 
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local")
-            .field("dimensions", &self.0.dimensions)
+            .field("dimensions", &self.model.dimensions)
+            .field("prompts", &self.prompts)
             .finish_non_exhaustive()
     }
 }
@@ -157,9 +177,10 @@ fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> EmbedError {
 
 #[async_trait]
 impl Embedder for Local {
-    async fn embed(&self, texts: &[&str], _input_type: InputType) -> Result<Embeddings, EmbedError> {
-        let model = Arc::clone(&self.0);
-        let texts: Vec<String> = texts.iter().copied().map(str::to_owned).collect();
+    async fn embed(&self, texts: &[&str], input_type: InputType) -> Result<Embeddings, EmbedError> {
+        let model = Arc::clone(&self.model);
+        let texts = self.prompts.with(texts, input_type);
+        let texts: Vec<String> = texts.into_iter().map(Cow::into_owned).collect();
         let vectors = tokio::task::spawn_blocking(move || model.embed(&texts))
             .await
             .map_err(|panic| failed(Box::new(panic)))??;
@@ -168,7 +189,7 @@ impl Embedder for Local {
 
     /// The number of threads: a request of a few short texts does not keep all of them busy.
     fn default_concurrency(&self) -> usize {
-        self.0.threads.current_num_threads()
+        self.model.threads.current_num_threads()
     }
 
     /// Any number works. More than this would only make progress coarser.

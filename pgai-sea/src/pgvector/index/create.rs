@@ -50,6 +50,8 @@ pub struct CreateVectorIndex {
     pub(super) m: Option<i32>,
     pub(super) ef_construction: Option<i32>,
     pub(super) lists: Option<i32>,
+    pub(super) num_neighbors: Option<i32>,
+    pub(super) search_list_size: Option<i32>,
     pub(super) concurrently: bool,
     pub(super) if_not_exists: bool,
     pub(super) filter: Condition,
@@ -118,7 +120,7 @@ impl CreateVectorIndex {
         Self::of(IndexMethod::IvfFlat, column)
     }
 
-    fn new(method: IndexMethod, table: impl IntoTableRef, column: impl IntoIden) -> Self {
+    pub(super) fn new(method: IndexMethod, table: impl IntoTableRef, column: impl IntoIden) -> Self {
         Self {
             method,
             table: table_name(table), // none of a subquery: `check` says so
@@ -132,6 +134,8 @@ impl CreateVectorIndex {
             m: None,
             ef_construction: None,
             lists: None,
+            num_neighbors: None,
+            search_list_size: None,
             concurrently: false,
             if_not_exists: false,
             filter: Condition::all(),
@@ -227,7 +231,7 @@ impl CreateVectorIndex {
     }
 
     /// IVFFlat: lists, 1 to 32,768. The default is 100. pgvector advises a thousandth of the rows, and their square
-    /// root beyond a million.
+    /// root beyond a million. vchordrq: lists, by default none.
     pub fn lists(mut self, lists: i32) -> Self {
         self.lists = Some(lists);
         self
@@ -343,11 +347,6 @@ impl CreateVectorIndex {
             ));
         }
         let opclass = self.operator_class();
-        let options = [
-            ("m", self.m),
-            ("ef_construction", self.ef_construction),
-            ("lists", self.lists),
-        ];
         let statement = IndexStatement {
             name: &self.index_name(),
             schema,
@@ -355,10 +354,7 @@ impl CreateVectorIndex {
             method: self.method.name(),
             indexed: self.indexed(),
             opclass: Some(pgvector.map_or_else(|| opclass.clone(), |schema| qualified(schema, &opclass))),
-            options: options
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?.to_string())))
-                .collect(),
+            options: self.options(),
             concurrently: self.concurrently,
             if_not_exists: self.if_not_exists,
             filter: (!self.filter.is_empty()).then(|| expression(self.filter.clone().into())),

@@ -1,4 +1,4 @@
-//! Indexes on vectors, for migrations: HNSW and IVFFlat on any table.
+//! Indexes on vectors, for migrations: HNSW and IVFFlat on any table, and those of VectorChord and pgvectorscale.
 //!
 //! A vectorizer can declare an index with [`Indexing`](crate::Indexing), which the worker builds. Use these for other
 //! columns, other distances, quantized and partial indexes, and for searches without a worker.
@@ -24,6 +24,7 @@
 mod create;
 mod drop;
 mod opclass;
+mod others;
 mod rules;
 mod statement;
 

@@ -13,15 +13,30 @@ pub enum IndexMethod {
     /// Lists around centres. It is smaller and built faster. The centres are those of the rows that are there when it
     /// is built.
     IvfFlat,
+    /// VectorChord's quantized lists, in the extension `vchord`.
+    Vchordrq,
+    /// pgvectorscale's graph on disk, in the extension `vectorscale`.
+    DiskAnn,
 }
 
 impl IndexMethod {
+    /// The most dimensions that an index holds.
+    pub(super) fn max_dimensions(self, vector: VectorType) -> Option<u32> {
+        match self {
+            Self::Hnsw | Self::IvfFlat => vector.max_dimensions(),
+            Self::Vchordrq => Some(60_000),
+            Self::DiskAnn => Some(16_000),
+        }
+    }
+
     /// Its name in SQL.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Hnsw => "hnsw",
             Self::IvfFlat => "ivfflat",
+            Self::Vchordrq => "vchordrq",
+            Self::DiskAnn => "diskann",
         }
     }
 }
@@ -77,7 +92,7 @@ impl VectorType {
         }
     }
 
-    /// The most dimensions that an index holds. `None`: their number is not limited.
+    /// The most dimensions that an index of pgvector holds. `None`: their number is not limited.
     pub(crate) fn max_dimensions(self) -> Option<u32> {
         match self {
             Self::Vector => Some(2_000),
@@ -109,7 +124,7 @@ pub(crate) fn opclass_on(column_type: &str, opclass_of_vector: Option<&str>) -> 
     }
 }
 
-/// The operator classes that pgvector has.
+/// The operator classes that there are.
 pub(super) fn opclasses(method: IndexMethod, vector: VectorType) -> Vec<String> {
     use Metric::{Cosine, Hamming, InnerProduct, Jaccard, L1, L2};
 
@@ -117,8 +132,10 @@ pub(super) fn opclasses(method: IndexMethod, vector: VectorType) -> Vec<String> 
         (IndexMethod::Hnsw, VectorType::Bit) => &[Hamming, Jaccard],
         (IndexMethod::Hnsw, _) => &[Cosine, L2, InnerProduct, L1],
         (IndexMethod::IvfFlat, VectorType::Bit) => &[Hamming],
-        (IndexMethod::IvfFlat, VectorType::SparseVec) => &[],
-        (IndexMethod::IvfFlat, _) => &[Cosine, L2, InnerProduct],
+        (IndexMethod::IvfFlat, VectorType::SparseVec)
+        | (IndexMethod::Vchordrq, VectorType::SparseVec | VectorType::Bit)
+        | (IndexMethod::DiskAnn, VectorType::HalfVec | VectorType::SparseVec | VectorType::Bit) => &[],
+        (IndexMethod::IvfFlat | IndexMethod::Vchordrq | IndexMethod::DiskAnn, _) => &[Cosine, L2, InnerProduct],
     };
     metrics.iter().map(|metric| opclass(vector, *metric)).collect()
 }

@@ -55,7 +55,7 @@ impl CreateVectorIndex {
 
     fn check_dimensions(&self, dimensions: u32) -> Result<(), ConfigError> {
         let vector = self.indexed_type();
-        match vector.max_dimensions() {
+        match self.method.max_dimensions(vector) {
             Some(max) if dimensions > max => {
                 let smaller: &[_] = match vector {
                     VectorType::Vector => &[("halfvec", VectorType::HalfVec), ("binary", VectorType::Bit)],
@@ -78,16 +78,30 @@ impl CreateVectorIndex {
     }
 
     fn check_options(&self) -> Result<(), ConfigError> {
-        let foreign: &[_] = match self.method {
-            IndexMethod::Hnsw => &[("lists", self.lists)],
-            IndexMethod::IvfFlat => &[("m", self.m), ("ef_construction", self.ef_construction)],
+        let own: &[_] = match self.method {
+            IndexMethod::Hnsw => &["m", "ef_construction"],
+            IndexMethod::IvfFlat | IndexMethod::Vchordrq => &["lists"],
+            IndexMethod::DiskAnn => &["num_neighbors", "search_list_size"],
         };
-        for (setter, value) in foreign {
-            if value.is_some() {
+        for (setter, value) in [
+            ("m", self.m),
+            ("ef_construction", self.ef_construction),
+            ("lists", self.lists),
+            ("num_neighbors", self.num_neighbors),
+            ("search_list_size", self.search_list_size),
+        ] {
+            if value.is_some() && !own.contains(&setter) {
                 return refuse(setter, format!("{} has no such option", self.method.name()));
             }
         }
-        check_range("lists", self.lists, 1..=32_768)?;
+        let most_lists = if self.method == IndexMethod::IvfFlat {
+            32_768
+        } else {
+            i32::MAX
+        };
+        check_range("lists", self.lists, 1..=most_lists)?;
+        check_range("num_neighbors", self.num_neighbors, 10..=1_000)?;
+        check_range("search_list_size", self.search_list_size, 10..=1_000)?;
         Hnsw::check_build(self.m, self.ef_construction)
     }
 
@@ -147,6 +161,14 @@ mod tests {
         CreateVectorIndex::ivfflat("items", "embedding")
     }
 
+    fn diskann() -> CreateVectorIndex {
+        CreateVectorIndex::diskann("items", "embedding")
+    }
+
+    fn vchordrq() -> CreateVectorIndex {
+        CreateVectorIndex::vchordrq("items", "embedding")
+    }
+
     #[test]
     fn what_pgvector_would_refuse_is_refused_with_the_setter() {
         use VectorType::{Bit, HalfVec, SparseVec};
@@ -162,6 +184,20 @@ mod tests {
             (ivfflat().lists(0), "lists"),
             (ivfflat().lists(32_769), "lists"),
             (ivfflat().m(16), "m"),
+            (ivfflat().num_neighbors(50), "num_neighbors"),
+            (diskann().m(16), "m"),
+            (diskann().lists(10), "lists"),
+            (diskann().num_neighbors(9), "num_neighbors"),
+            (diskann().search_list_size(1_001), "search_list_size"),
+            (diskann().dimensions(16_001), "dimensions"),
+            (diskann().dimensions(8).halfvec(), "column_type"),
+            (diskann().metric(Metric::L1), "metric"),
+            (vchordrq().lists(0), "lists"),
+            (vchordrq().search_list_size(100), "search_list_size"),
+            (vchordrq().dimensions(60_001), "dimensions"),
+            (vchordrq().column_type(Bit), "column_type"),
+            (vchordrq().column_type(SparseVec), "column_type"),
+            (vchordrq().metric(Metric::L1), "metric"),
             (ivfflat().ef_construction(64), "ef_construction"),
             (hnsw().dimensions(0), "dimensions"),
             (hnsw().dimensions(2_001), "dimensions"),
@@ -212,6 +248,9 @@ mod tests {
             hnsw().m(2).ef_construction(4),
             hnsw().m(100).ef_construction(1000),
             hnsw().m(32),
+            diskann().dimensions(16_000).num_neighbors(10).search_list_size(1_000),
+            vchordrq().dimensions(60_000).lists(40_000).metric(Metric::InnerProduct),
+            vchordrq().dimensions(4_000).halfvec(),
             ivfflat().lists(1),
             ivfflat().lists(32_768),
             hnsw().dimensions(2_000),

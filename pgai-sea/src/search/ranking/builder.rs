@@ -1,5 +1,7 @@
 //! The setters of [`Ranking`].
 
+use std::fmt;
+
 use super::full_text::FullText;
 use super::fusion::Fusion;
 use super::rerank::Reranking;
@@ -15,15 +17,40 @@ const DEFAULT_WINDOW: u64 = 50;
 ///
 /// [`hybrid`](Search::hybrid), [`rerank`](Search::rerank) and [`diversify`](Search::diversify) start it. The options of
 /// the [`Search`] hold. A row is one hit, also where a [join](Search::join) has it several times.
-#[derive(Debug)]
 #[must_use = "a search does nothing until `all` or `one` runs it"]
 pub struct Ranking<'a, E: EmbeddingTrait, F: Projection<E>> {
-    pub(super) search: Search<'a, E, F>,
+    pub(in crate::search) search: Search<'a, E, F>,
     pub(super) window: u64,
     pub(super) fusion: Fusion,
     pub(super) text: Option<FullText>,
     pub(super) reranking: Option<Reranking<'a, F::Hit>>,
     pub(super) diversity: Option<f64>,
+}
+
+impl<E: EmbeddingTrait, F: Projection<E>> Clone for Ranking<'_, E, F> {
+    fn clone(&self) -> Self {
+        Self {
+            search: self.search.clone(),
+            window: self.window,
+            fusion: self.fusion,
+            text: self.text.clone(),
+            reranking: self.reranking.clone(),
+            diversity: self.diversity,
+        }
+    }
+}
+
+impl<E: EmbeddingTrait, F: Projection<E>> fmt::Debug for Ranking<'_, E, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ranking")
+            .field("search", &self.search)
+            .field("window", &self.window)
+            .field("fusion", &self.fusion)
+            .field("text", &self.text)
+            .field("reranking", &self.reranking)
+            .field("diversity", &self.diversity)
+            .finish()
+    }
 }
 
 impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
@@ -93,6 +120,15 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Ranking<'a, E, F> {
         passage: impl Fn(&F::Hit) -> String + Send + Sync + 'a,
     ) -> Self {
         self.reranking = Some(Reranking::new(reranker, query.into(), passage));
+        self
+    }
+
+    /// If the reranker fails, the hits stay in the order that they had before, and
+    /// [`Hits::kept_order`](crate::search::Hits::kept_order) says why. Without this the search fails.
+    pub fn or_keep_order(mut self) -> Self {
+        if let Some(reranking) = &mut self.reranking {
+            reranking.may_fail = true;
+        }
         self
     }
 

@@ -22,6 +22,9 @@ enum Parser {
     Function(&'static str),
     /// The words of a text, joined by "or".
     AnyWord,
+    /// BM25 of an extension.
+    PgSearch,
+    PgTextsearch,
 }
 
 /// The most bytes of a text that is searched. A `tsvector` holds a megabyte, and words of which each is another one
@@ -54,6 +57,8 @@ pub struct FullText {
     language: String,
     document: Document,
     normalization: i32,
+    /// The name of a BM25 index.
+    index: String,
 }
 
 /// The condition that a text matches, and how well it does.
@@ -94,6 +99,21 @@ impl FullText {
         Self::parsed_by(Parser::Function("to_tsquery"), query)
     }
 
+    /// Any of the words of a text, ranked by BM25 of the extension pg_search (from 0.20). It needs a
+    /// [BM25 index](crate::search::CreateTextIndex::pg_search) with the chunk's own key. The language is the index's.
+    pub fn pg_search(text: impl Into<String>) -> Self {
+        Self::parsed_by(Parser::PgSearch, text.into().replace('\0', " "))
+    }
+
+    /// Any of the words of a text, ranked by BM25 of the extension pg_textsearch with this
+    /// [index](crate::search::CreateTextIndex::pg_textsearch). The language is the index's.
+    pub fn pg_textsearch(index: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            index: index.into(),
+            ..Self::parsed_by(Parser::PgTextsearch, text.into().replace('\0', " "))
+        }
+    }
+
     fn parsed_by(parser: Parser, query: impl Into<String>) -> Self {
         Self {
             parser,
@@ -101,6 +121,7 @@ impl FullText {
             language: "english".to_owned(),
             document: Document::Chunks,
             normalization: 0,
+            index: String::new(),
         }
     }
 
@@ -141,6 +162,9 @@ impl FullText {
         if let Some(position) = self.query.find('\0') {
             return Err(SearchError::Nul { position });
         }
+        if matches!(self.parser, Parser::PgSearch | Parser::PgTextsearch) {
+            return self.bm25::<E>();
+        }
         let document = match (&self.document, E::chunk_column()) {
             (Document::Vector(document), _) => document.clone(),
             (Document::Text(text), _) => self.to_tsvector(text.clone()).into(),
@@ -164,11 +188,40 @@ impl FullText {
         })
     }
 
+    /// The condition and score of an extension.
+    fn bm25<E: EmbeddingTrait>(&self) -> Result<Matching, SearchError> {
+        let text = match (&self.document, E::chunk_column()) {
+            (Document::Vector(text) | Document::Text(text), _) => text.clone(),
+            (Document::Chunks, Some(chunk)) => chunk.into_expr(),
+            (Document::Chunks, None) => return Err(SearchError::NoText { table: table_of::<E>() }),
+        };
+        let query = Expr::val(self.query.clone());
+        if let Parser::PgTextsearch = self.parser {
+            // the negative score, so that the best comes first
+            let query = Func::cust("to_bm25query").args([query, Expr::val(self.index.clone())]);
+            let negative = text.binary(BinOper::Custom("<@>"), Expr::from(query));
+            return Ok(Matching {
+                matches: negative.clone().lt(0.0),
+                score: Expr::val(0.0).sub(negative.cast_as("float8")),
+            });
+        }
+        let key = E::identity()
+            .into_iter()
+            .next()
+            .map_or_else(|| Expr::val(0), ColumnTrait::into_expr);
+        Ok(Matching {
+            matches: text.binary(BinOper::Custom("|||"), query),
+            score: Expr::from(Func::cust("pdb.score").arg(key)).cast_as("float8"),
+        })
+    }
+
     fn to_tsquery(&self) -> Expr {
         let query = Expr::val(self.query.clone());
         match self.parser {
             Parser::Function(function) => Func::cust(function).args([self.regconfig(), query]).into(),
-            Parser::AnyWord => Expr::cust_with_exprs(ANY_WORD, [self.to_tsvector(query).into()]),
+            Parser::AnyWord | Parser::PgSearch | Parser::PgTextsearch => {
+                Expr::cust_with_exprs(ANY_WORD, [self.to_tsvector(query).into()])
+            }
         }
     }
 
@@ -188,3 +241,34 @@ impl FullText {
 /// `standard_conforming_strings` is.
 const ANY_WORD: &str = "(SELECT CAST(string_agg(chr(39) || replace(replace(lexeme, chr(92), repeat(chr(92), 2)), \
                         chr(39), repeat(chr(39), 2)) || chr(39), ' | ') AS tsquery) FROM unnest($1) AS words)";
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::{PostgresQueryBuilder, Query};
+
+    use super::*;
+    use crate::search::statement::tests::store;
+
+    /// The extensions are not in the tests' servers, so the text is all that there is to be seen.
+    #[test]
+    fn bm25_has_the_extensions_own_operators() {
+        let sql = |text: FullText| {
+            let Matching { matches, score } = text.matching::<store::Entity>().unwrap();
+            Query::select()
+                .expr(score)
+                .and_where(matches)
+                .to_string(PostgresQueryBuilder)
+        };
+        assert_eq!(
+            sql(FullText::pg_search("it's \"any\" text:*")),
+            r#"SELECT CAST(pdb.score("store"."embedding_uuid") AS float8) "#.to_owned()
+                + r#"WHERE "store"."chunk" ||| E'it\'s \"any\" text:*'"#
+        );
+        assert_eq!(
+            sql(FullText::pg_textsearch("store_chunk_bm25", "a lamp")),
+            r#"SELECT 0.0 - CAST("store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') AS float8) "#
+                .to_owned()
+                + r#"WHERE "store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') < 0.0"#
+        );
+    }
+}

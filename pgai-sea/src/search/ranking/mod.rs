@@ -14,7 +14,7 @@ mod diversity;
 mod full_text;
 mod fusion;
 mod ranked;
-mod rerank;
+pub(super) mod rerank;
 mod run;
 mod statement;
 

@@ -5,7 +5,13 @@ use std::ops::Deref;
 use sea_orm::{DbErr, QueryResult};
 use serde::Serialize;
 
+#[cfg(feature = "testing")]
+use super::columns::{NEAR, PLACE, RANKABLE};
 use super::columns::{SCORE, TEXT_RANK, TEXT_SCORE, VECTOR_RANK};
+#[cfg(feature = "testing")]
+use crate::search::mock::MockRow;
+#[cfg(feature = "testing")]
+use crate::search::scan::SCANNED;
 
 /// A hit with its ranks and scores. The hit's own fields are there too: `hit.distance`.
 ///
@@ -58,6 +64,30 @@ impl<H> Ranked<H> {
             text_score: row.try_get("", TEXT_SCORE)?,
             ..Self::new(hit, row.try_get("", SCORE)?)
         })
+    }
+
+    /// The columns of a row of a `MockDatabase` that says that nothing is missing.
+    #[cfg(feature = "testing")]
+    pub(in crate::search) fn mock_status(row: &mut MockRow) {
+        for name in [RANKABLE, NEAR] {
+            row.insert(name.to_owned(), i64::MAX.into());
+        }
+        row.insert(SCANNED.to_owned(), 0_i64.into());
+        row.insert(PLACE.to_owned(), None::<i64>.into());
+    }
+
+    /// Those of a row with this hit.
+    #[cfg(feature = "testing")]
+    pub(in crate::search) fn mock_columns(&self, row: &mut MockRow) {
+        let rank = |rank: Option<u64>| rank.and_then(|rank| i64::try_from(rank).ok()).into();
+        let columns: [(&str, sea_orm::Value); 5] = [
+            (PLACE, 1_i64.into()),
+            (SCORE, self.score.into()),
+            (VECTOR_RANK, rank(self.vector_rank)),
+            (TEXT_RANK, rank(self.text_rank)),
+            (TEXT_SCORE, self.text_score.into()),
+        ];
+        row.extend(columns.map(|(name, value)| (name.to_owned(), value)));
     }
 
     /// A row that has a rank by its distance alone.

@@ -2,17 +2,19 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use tracing::Instrument as _;
 
 use super::builder::Ranking;
 use super::columns::{NEAR, PLACE, RANKABLE, VECTOR_RANK};
 use super::diversity::{Candidate, choose, relevance};
 use super::full_text::{FullText, Matching};
 use super::ranked::Ranked;
-use super::statement::{Window, fused};
+use super::statement::{COUNT, Window, counted, fused};
 use crate::entity::EmbeddingTrait;
-use crate::search::asking::query_all;
-use crate::search::error::SearchError;
+use crate::search::asking::{query_all, query_one};
+use crate::search::error::{SearchError, table_of};
 use crate::search::explain::{Explanation, explain};
+use crate::search::freshness::Queue;
 use crate::search::generation::Routing;
 use crate::search::hits::Hits;
 use crate::search::page::{comparable, missing, nearest};
@@ -20,6 +22,7 @@ use crate::search::plan::{Attempt, ForRanking, Plan};
 use crate::search::projection::Projection;
 use crate::search::refusal::Searching as _;
 use crate::search::scan::SCANNED;
+use crate::search::telemetry::{self, Telemetry};
 
 impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     /// Runs the search. The best hit comes first.
@@ -33,16 +36,32 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     /// As [`Search::all`](crate::search::Search::all). Also a window, a `k`, a weight or a `lambda` out of range, a
     /// full-text search without text, and a reranker that fails or returns a score that is not finite.
     pub async fn all<C: ConnectionTrait>(self, db: &C) -> Result<Hits<Ranked<F::Hit>>, SearchError> {
-        let plan = self.window_plan()?;
+        let mut telemetry = Telemetry::begin::<E>(self.search.plan.limit);
+        let span = telemetry.span();
+        let found = self.find(db, &mut telemetry).instrument(span).await;
+        telemetry.ended(&found);
+        found
+    }
+
+    async fn find<C: ConnectionTrait>(
+        self,
+        db: &C,
+        telemetry: &mut Telemetry,
+    ) -> Result<Hits<Ranked<F::Hit>>, SearchError> {
+        let mut plan = self.window_plan()?;
         let text = self.matching()?;
         let (offset, limit) = (place(self.search.plan.offset), place(self.search.plan.limit));
         if limit == 0 {
             return Ok(Hits::default());
         }
+        if plan.freshness {
+            plan.queue = Some(Queue::of::<E, _>(db).await?);
+        }
         let mut routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
         let (rows, missing) = loop {
             let plan = routing.plan(&plan);
-            let query = self.search.query.resolve::<E, _>(&plan, db).await?;
+            let query = self.search.query.resolve::<E, _>(&plan, db);
+            let query = telemetry.embedding(self.search.query.is_text(), query).await?;
             let found = match &text {
                 Some(text) => self.fused(&plan, &query, text, db).await,
                 None => nearest::<E, F, _>(&plan, &query, db).await,
@@ -66,35 +85,47 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
                 candidates.push(Candidate::read(row).searching::<E>()?);
             }
         }
-        let order = self.order(&mut hits, &candidates).await?;
+        let (order, kept) = self.order(&mut hits, &candidates, telemetry).await?;
         let mut hits: Vec<_> = hits.into_iter().map(Some).collect();
         let page = order.into_iter().skip(offset).take(limit);
         let page: Hits<_> = page.filter_map(|place| hits[place].take()).collect();
-        Ok(page.with_missing(missing))
+        Ok(page.with_missing(missing).with_kept_order(kept))
     }
 
     /// The positions of `hits` in their new order, as far as the page needs them. Rows beyond the window stay behind
-    /// it.
-    async fn order(&self, hits: &mut [Ranked<F::Hit>], candidates: &[Candidate]) -> Result<Vec<usize>, SearchError> {
+    /// it. Also why the reranker did not order them, if it failed and may.
+    async fn order(
+        &self,
+        hits: &mut [Ranked<F::Hit>],
+        candidates: &[Candidate],
+        telemetry: &mut Telemetry,
+    ) -> Result<(Vec<usize>, Option<String>), SearchError> {
         let window = Ord::min(place(self.window), hits.len());
         let mut order: Vec<usize> = (0..window).collect();
+        let mut kept = None;
         if place(self.search.plan.offset) < window {
             if let Some(reranking) = &self.reranking {
-                reranking.score(&mut hits[..window]).await?;
-                order.sort_by(|a, b| {
-                    let score = |place: &usize| hits[*place].rerank_score.unwrap_or(f64::NEG_INFINITY);
-                    score(b).total_cmp(&score(a))
-                });
+                let passages: Vec<&F::Hit> = hits[..window].iter().map(|hit| &hit.hit).collect();
+                match telemetry.reranking(window, reranking.scores(&passages)).await {
+                    Ok(scores) => {
+                        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+                        for (hit, score) in hits.iter_mut().zip(scores) {
+                            hit.rerank_score = Some(score);
+                        }
+                    }
+                    Err(error) if reranking.may_fail => kept = Some(error.to_string()),
+                    Err(error) => return Err(error.into()),
+                }
             }
             if let Some(lambda) = self.diversity {
-                let by_score = self.text.is_some() || self.reranking.is_some();
+                let by_score = self.text.is_some() || self.reranking.is_some() && kept.is_none();
                 let relevance = relevance(by_score, &hits[..window], &candidates[..window]);
                 let wanted = place(self.search.plan.reach());
                 order = choose(lambda, &relevance, &candidates[..window], order, wanted);
             }
         }
         order.extend(window..hits.len());
-        Ok(order)
+        Ok((order, kept))
     }
 
     /// Runs the search for the best hit alone.
@@ -105,6 +136,41 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     pub async fn one<C: ConnectionTrait>(mut self, db: &C) -> Result<Option<Ranked<F::Hit>>, SearchError> {
         self.search = self.search.limit(1);
         Ok(self.all(db).await?.into_iter().next())
+    }
+
+    /// Counts the hits of all pages: the rows that are near enough, and those of the window that only the full text
+    /// finds. It reads the whole table, unless an index serves a filter.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn count<C: ConnectionTrait>(self, db: &C) -> Result<u64, SearchError> {
+        let plan = Plan {
+            limit: u64::MAX,
+            ..self.window_plan()?
+        };
+        let Some(text) = self.matching()? else {
+            let mut search = self.search;
+            search.plan = plan;
+            return search.count(db).await;
+        };
+        let mut routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
+        let all = Window {
+            rows: u64::MAX,
+            ..self.asked()
+        };
+        loop {
+            let plan = routing.plan(&plan);
+            let query = self.search.query.resolve::<E, _>(&plan, db).await?;
+            let counted = query_one(db, &counted::<E, F>(&plan, &text, &query, &all)).await;
+            let counted = counted
+                .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
+                .and_then(|row| row.try_get::<i64>("", COUNT))
+                .comparing::<E>(&query);
+            if !routing.again::<E, _, _>(&counted, |count| *count == 0, db).await? {
+                return Ok(counted?.unsigned_abs());
+            }
+        }
     }
 
     /// Returns PostgreSQL's plan of the statement that is sent first. Nothing is searched, but a query text is
@@ -136,7 +202,13 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     /// The plan of the window, which has the page and all rows to choose from. Refuses options out of range.
     fn window_plan(&self) -> Result<Plan, SearchError> {
         let plan = &self.search.plan;
-        plan.check()?;
+        plan.check::<E>()?;
+        if plan.paging.is_some() {
+            return Err(SearchError::Cursor {
+                table: table_of::<E>(),
+                reason: "a ranking has the order of its window: use `page` or `paginate`",
+            });
+        }
         self.search.query.check::<E>(plan.metric)?;
         self.fusion.check()?;
         if self.window == 0 {
@@ -195,6 +267,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
             if is_exhausted && attempt != Attempt::Exact {
                 continue;
             }
+            telemetry::asks::<E>(attempt);
             let statement = fused::<E, F>(plan, text, query, &window, attempt);
             rows = query_all(db, &statement).await.comparing::<E>(query)?;
             let status = rows.first();

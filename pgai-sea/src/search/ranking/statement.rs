@@ -41,42 +41,7 @@ pub(super) fn fused<E: EmbeddingTrait, F: Projection<E>>(
     asked: &Window,
     attempt: Attempt,
 ) -> WithQuery {
-    let columns = LegColumns::of::<E>(plan);
-    let (hits, settings) = scanned::<E, F>(plan, query, attempt, &columns);
-    let is_scanning = !settings.is_empty();
-    let mut legs = if is_scanning {
-        scanning(hits, &settings)
-    } else {
-        WithClause::from(cte(HITS, hits))
-    };
-
-    let mut nearest = Query::select();
-    nearest
-        .column((HITS, Asterisk))
-        .from(HITS)
-        .and_where(Expr::col(DISTANCE).ne(f64::NAN));
-    let mut matching = rows::<E, F>(plan, query);
-    matching
-        .expr_as(text.score.clone(), SCORE)
-        .and_where(text.matches.clone());
-    if plan.may_have_no_distance() {
-        // a row without a distance is no hit, whatever its text is
-        matching.and_where(plan.distance::<E>(query).ne(f64::NAN));
-    }
-    if plan.is_deduplicated() {
-        nearest = best(nearest, &columns.hit, DISTANCE, Order::Asc, plan);
-        let all = Query::select()
-            .column(("texts", Asterisk))
-            .from_subquery(matching, "texts")
-            .take();
-        matching = best(all, &columns.hit, SCORE, Order::Desc, plan);
-    }
-    let nearest = columns.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
-    let matching = columns.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
-    legs.cte(cte(NEAREST, nearest))
-        .cte(cte(MATCHING, matching))
-        .cte(cte(FUSED, columns.fused(plan, asked)));
-
+    let (legs, is_scanning) = legs::<E, F>(plan, text, query, asked, attempt);
     let mut page = plan.hits::<E, F>(query, Expr::col((FUSED, outward(DISTANCE))), false);
     plan.around::<E>(&mut page, None);
     let ids = E::identity().into_iter().enumerate();
@@ -114,6 +79,67 @@ pub(super) fn fused<E: EmbeddingTrait, F: Projection<E>>(
     }
     all.order_by(("page", PLACE), Order::Asc);
     with(legs, all)
+}
+
+/// The number of fused rows.
+pub(super) const COUNT: &str = "count";
+
+/// Counts the rows that both legs propose, without an index on vectors.
+pub(super) fn counted<E: EmbeddingTrait, F: Projection<E>>(
+    plan: &Plan,
+    text: &Matching,
+    query: &Expr,
+    asked: &Window,
+) -> WithQuery {
+    let (legs, _) = legs::<E, F>(plan, text, query, asked, Attempt::Exact);
+    let count = Query::select().expr_as(rows_of(FUSED), COUNT).take();
+    with(legs, count)
+}
+
+/// The legs and their fusion, and whether the scan has settings that have to be undone.
+fn legs<E: EmbeddingTrait, F: Projection<E>>(
+    plan: &Plan,
+    text: &Matching,
+    query: &Expr,
+    asked: &Window,
+    attempt: Attempt,
+) -> (WithClause, bool) {
+    let columns = LegColumns::of::<E>(plan);
+    let (hits, settings) = scanned::<E, F>(plan, query, attempt, &columns);
+    let is_scanning = !settings.is_empty();
+    let mut legs = if is_scanning {
+        scanning(hits, &settings)
+    } else {
+        WithClause::from(cte(HITS, hits))
+    };
+
+    let mut nearest = Query::select();
+    nearest
+        .column((HITS, Asterisk))
+        .from(HITS)
+        .and_where(Expr::col(DISTANCE).ne(f64::NAN));
+    let mut matching = rows::<E, F>(plan, query);
+    matching
+        .expr_as(text.score.clone(), SCORE)
+        .and_where(text.matches.clone());
+    if plan.may_have_no_distance() {
+        // a row without a distance is no hit, whatever its text is
+        matching.and_where(plan.distance::<E>(query).ne(f64::NAN));
+    }
+    if plan.is_deduplicated() {
+        nearest = best(nearest, &columns.hit, DISTANCE, Order::Asc, plan);
+        let all = Query::select()
+            .column(("texts", Asterisk))
+            .from_subquery(matching, "texts")
+            .take();
+        matching = best(all, &columns.hit, SCORE, Order::Desc, plan);
+    }
+    let nearest = columns.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
+    let matching = columns.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
+    legs.cte(cte(NEAREST, nearest))
+        .cte(cte(MATCHING, matching))
+        .cte(cte(FUSED, columns.fused(plan, asked)));
+    (legs, is_scanning)
 }
 
 /// The name of a column of the fused rows. A filter may name columns of the user's tables without their table, so it
@@ -283,7 +309,7 @@ fn scanned<E: EmbeddingTrait, F: Projection<E>>(
             if !settings.is_empty() {
                 conditions = conditions.add(set());
             }
-            first(&mut hits, conditions, plan.scanned::<E>(query), window, 0);
+            first(&mut hits, conditions, plan.scanned::<E>(query), window, 0, false);
             (hits, settings)
         }
         Attempt::Exact => {

@@ -15,9 +15,7 @@ use crate::catalog::{Count, VectorizerState, VectorizerStatus};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, ServerAddress};
 use crate::pgvector::Dimensions;
-
-/// The target of all metrics.
-pub(crate) const METRICS: &str = "pgai_sea::metrics";
+use crate::search::METRICS;
 
 /// The provider and model of a vectorizer, in the conventions' words.
 #[derive(Clone, Debug)]

@@ -9,14 +9,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// The running server; what it was sent is known once all answers are given.
-pub(super) struct Answers {
-    pub(super) url: String,
+pub(crate) struct Answers {
+    pub(crate) url: String,
     requests: JoinHandle<Vec<String>>,
 }
 
 impl Answers {
     /// Answers one request after the other, each on a connection of its own, then listens no more.
-    pub(super) async fn start(answers: Vec<String>) -> Self {
+    pub(crate) async fn start(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = tokio::spawn(async move {
@@ -35,12 +35,12 @@ impl Answers {
     }
 
     /// Whether some answers are still to be given.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.requests.is_finished()
     }
 
     /// The requests, head and body, after all answers are given.
-    pub(super) async fn requests(self) -> Vec<String> {
+    pub(crate) async fn requests(self) -> Vec<String> {
         timeout(Duration::from_secs(30), self.requests)
             .await
             .expect("fewer requests than answers")
@@ -49,7 +49,7 @@ impl Answers {
 }
 
 /// An answer with this status line, these further headers and this body.
-pub(super) fn answer(status: &str, headers: &[&str], body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> String {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: \

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use pgai_sea::embedder::{Embedder, InputType, Local, LocalError};
+use pgai_sea::embedder::{Embedder, InputType, Local, LocalError, Prompts};
 use serde::Deserialize;
 
 use super::embed;
@@ -106,4 +106,72 @@ fn a_model_of_another_kind_is_not_run_as_if_it_were_bert() {
     let error = Local::from_dir(&dir).unwrap_err();
     fs::remove_dir_all(&dir).unwrap();
     assert!(error.to_string().contains("`mpnet`"), "{error}");
+}
+
+/// The model's files, and one more of these contents.
+fn copy_with(name: &str, contents: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let model = real_parts::minilm_dir().unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::os::unix::fs::symlink(model.join(file), dir.path().join(file)).unwrap();
+    }
+    let path = dir.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, contents).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn the_models_files_say_what_it_reads_before_a_text() {
+    let plain = Local::from_dir(real_parts::minilm_dir().unwrap()).unwrap();
+    let vector = async |model: &Local, text: &str, input_type| {
+        let mut vectors = model.embed(&[text], input_type).await.unwrap().vectors;
+        vectors.remove(0)
+    };
+    let (document, query) = (InputType::Document, InputType::Query);
+    for (file, before_document, before_query) in [
+        (
+            r#"{"prompts": {"query": "query: ", "passage": "passage: "}}"#,
+            "passage: ",
+            "query: ",
+        ),
+        (
+            r#"{"prompts": {"query": "ask: ", "any": "any: "}, "default_prompt_name": "any"}"#,
+            "any: ",
+            "ask: ",
+        ),
+        (
+            r#"{"prompts": {"query": "ask: "}, "default_prompt_name": null, "__version__": {}}"#,
+            "",
+            "ask: ",
+        ),
+        ("{}", "", ""),
+    ] {
+        let dir = copy_with("config_sentence_transformers.json", file);
+        let model = Local::from_dir(dir.path()).unwrap();
+        for (input_type, before) in [(document, before_document), (query, before_query)] {
+            let expected = vector(&plain, &format!("{before}a lamp"), document).await;
+            let found = vector(&model, "a lamp", input_type).await;
+            assert!(difference(&found, &expected) < 1e-6, "{file} {input_type:?}");
+        }
+        // beside pgai's worker, which adds none
+        let bare = model.prompts(Prompts::none());
+        let (found, expected) = (
+            vector(&bare, "a lamp", query).await,
+            vector(&plain, "a lamp", query).await,
+        );
+        assert!(difference(&found, &expected) < 1e-6, "{file}");
+    }
+    let dir = copy_with(
+        "1_Pooling/config.json",
+        r#"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#,
+    );
+    assert!(Local::from_dir(dir.path()).is_ok());
+    fs::write(
+        dir.path().join("config_sentence_transformers.json"),
+        r#"{"prompts": {"query": "ask: "}}"#,
+    )
+    .unwrap();
+    let error = Local::from_dir(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("include_prompt"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! The embedders: over HTTP against servers that answer as the test says, and in this process against vectors that
 //! sentence-transformers computed.
 
-mod answers;
+pub(crate) mod answers;
 mod hostile;
 mod litellm;
 mod local;

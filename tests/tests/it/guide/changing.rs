@@ -59,7 +59,8 @@ async fn the_change_of_the_page() {
         let (small, large) = (FakeEmbedder::new(768), FakeEmbedder::new(768));
         let embedders = [("text-embedding-3-small", &small), ("text-embedding-3-large", &large)]
             .into_iter()
-            .fold(Embedders::new(), |embedders, (model, embedder)| {
+            // every question is to be embedded, to be seen
+            .fold(Embedders::new().remember_queries(0), |embedders, (model, embedder)| {
                 embedders.embedder("openai", model, Arc::new(embedder.clone()) as Arc<dyn Embedder>)
             });
         let first = async || {

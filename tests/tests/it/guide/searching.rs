@@ -1,6 +1,9 @@
 //! The page on searching.
 
+use std::sync::Arc;
+
 use pgai_sea::embedder::Embedder;
+use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{TestResult, on_both_catalogs};
 use sea_orm::DatabaseConnection;
 
@@ -97,18 +100,50 @@ async fn by_text(db: DatabaseConnection, embedder: impl Embedder) -> TestResult 
 #[rustfmt::skip] // laid out as on the page
 async fn pages(db: DatabaseConnection, query_vector: Vec<f32>) -> TestResult {
     use pgai_sea::prelude::*;
-    use sea_orm::Order;
+    use pgai_sea::search::Cursor;
 
-    let second = blog_post::Entity::search(query_vector.clone())
-        .then_order_by(blog_post::Column::Id, Order::Asc) // rows at the same distance
-        .page(1, 10) // from 0
+    let search = blog_post::Entity::search(query_vector);
+
+    // by number, as SeaORM's paginator
+    let pages = search.clone().paginate(&db, 10);
+    let numbers = pages.num_items_and_pages().await?;
+    let second = pages.fetch_page(1).await?; // from 0
+
+    // one after the other
+    let after: Option<Cursor> = None; // of the page's address: `?after=..`
+    let page = search.clone().limit(10).after(after).all(&db).await?;
+    let more = page.next_cursor().map(|cursor| format!("?after={cursor}"));
+
+    // facets, under the search's filters
+    let by_title: Vec<(String, u64)> = search.max_distance(0.6).count_by(blog_post::Column::Title, &db).await?;
+
+    assert_eq!((numbers.number_of_items, numbers.number_of_pages, second.len()), (3, 1, 0));
+    assert_eq!((page.len(), more), (3, None));
+    assert!(by_title.iter().any(|(title, count)| title == "postgres indexes" && *count == 1), "{by_title:?}");
+    Ok(())
+}
+
+#[allow(clippy::print_stderr, reason = "as on the page")]
+#[rustfmt::skip] // laid out as on the page
+async fn reranked(db: DatabaseConnection, embedder: impl Embedder, url: String) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    use blog_post::content_embeddings;
+    use pgai_sea::prelude::*;
+    use pgai_sea::rerank::RerankServer;
+
+    let reranker = RerankServer::new(url).model("BAAI/bge-reranker-v2-m3"); // of vLLM, llama.cpp, LiteLLM
+    let question = "How do I index a column?";
+    let hits = content_embeddings::Entity::search_text(&embedder, question)
+        .rerank(&reranker, question, |hit| hit.embedding.chunk.clone())
+        .or_keep_order() // if the server fails
         .all(&db)
         .await?;
-    let found = blog_post::Entity::search(query_vector).max_distance(0.6).count(&db).await?;
+    if let Some(why) = hits.kept_order() {
+        eprintln!("in the order of the distances: {why}");
+    }
 
-    assert!(second.is_empty());
-    assert!((1..=3).contains(&found), "{found}");
-    Ok(())
+    assert_eq!(hits.len(), 3);
+    assert!(hits.is_sorted_by(|a, b| a.rerank_score >= b.rerank_score));
+    Ok(hits.kept_order().is_none() && hits[0].embedding.source_key == 1)
 }
 
 #[allow(clippy::print_stdout, reason = "as on the page")]
@@ -132,24 +167,37 @@ async fn hybrid(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
     Ok(())
 }
 
+#[allow(clippy::items_after_statements, clippy::print_stdout, reason = "as on the page")]
 #[rustfmt::skip] // laid out as on the page
-async fn one_box(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
+async fn one_box(db: DatabaseConnection, embedders: pgai_sea::Embedders) -> TestResult {
     use pgai_sea::prelude::*;
+    use pgai_sea::search::SearchAll;
 
-    let vector = embedder.embed_query("something for the kitchen").await?;
-    let posts = blog_post::Entity::search(vector.clone()).limit(5).all(&db).await?;
-    let products = product::Entity::search(vector).limit(5).all(&db).await?;
+    enum Found {
+        Post(HitWithSource<i32, blog_post::Model>),
+        Product(RowHit<product::Model>),
+    }
 
-    let mut found: Vec<(f64, String)> = posts
-        .into_iter()
-        .map(|hit| (hit.distance, hit.source.title))
-        .chain(products.into_iter().map(|hit| (hit.distance, hit.source.name)))
-        .collect();
-    found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found.truncate(5);
+    // embedders: Embedders::new(), once for the application
+    let question = "something for the kitchen";
+    let hits = SearchAll::new()
+        .add(blog_post::Entity::search_text(&embedders, question).max_distance(0.7), Found::Post)
+        .add(product::Entity::search_text(&embedders, question), Found::Product)
+        .limit(5)
+        .all(&db)
+        .await?;
+    for hit in &hits {
+        match &hit.hit {
+            Found::Post(post) => println!("{} {}", hit.rank, post.source.title),
+            Found::Product(product) => println!("{} {}", hit.rank, product.source.name),
+        }
+    }
 
-    assert_eq!(found[0].1, "something for the kitchen");
-    assert_eq!(found.len(), 5);
+    let best = hits.iter().find_map(|hit| match &hit.hit {
+        Found::Product(product) => Some((hit.rank, product.source.name.as_str())),
+        Found::Post(_) => None,
+    });
+    assert_eq!(best, Some((1, question)));
     Ok(())
 }
 
@@ -213,7 +261,20 @@ async fn the_searches_of_the_page() {
         pages(db(), vector.clone()).await?;
         hybrid(db(), model768()).await?;
         shown(db(), model768()).await?;
-        one_box(db(), model768()).await?;
+        let provider = Provider::start();
+        let url = provider.openai_url();
+        assert!(reranked(db(), model768(), url.clone()).await?);
+        provider.always(Fault::ServerError);
+        assert!(
+            !reranked(db(), model768(), url).await?,
+            "the server failed, and the order was kept"
+        );
+        let embedders = pgai_sea::Embedders::new().embedder(
+            "openai",
+            "text-embedding-3-small",
+            Arc::new(model768()) as Arc<dyn Embedder>,
+        );
+        one_box(db(), embedders).await?;
         plain(db(), vector.clone()).await?;
         explained(db(), vector).await
     })

@@ -1,9 +1,12 @@
 //! Searches on real tables: right, full, and with an index.
 
+mod all;
 mod builder;
+mod cursor;
 mod edges;
 mod embed;
 mod expressions;
+mod freshness;
 mod full_text;
 mod grouped;
 mod hybrid;
@@ -13,10 +16,11 @@ mod library;
 mod like;
 mod measured;
 mod neighbours;
-mod notes;
+pub(crate) mod notes;
 mod pages;
 mod partial;
 mod quantized;
+mod query;
 mod random;
 mod ranking;
 mod reference;
@@ -24,6 +28,7 @@ mod restricted;
 mod scan;
 mod settings;
 mod short;
+mod telemetry;
 mod types;
 mod windows;
 

@@ -5,7 +5,7 @@ use pgai_sea::migration::prelude::*;
 use pgai_sea_tests::{TestDatabase, TestResult};
 
 /// A compact entity; the dense format is the derive's own tests' subject.
-pub(super) mod note {
+pub(crate) mod note {
     use pgai_sea::Vectorizer;
     use sea_orm::entity::prelude::*;
 
@@ -26,17 +26,17 @@ pub(super) mod note {
 }
 
 /// How many notes there are, one in a hundred of them by `rare`.
-pub(super) const NOTES: i32 = 2_000;
+pub(crate) const NOTES: i32 = 2_000;
 
 /// The vector of note `id`: never zero, no two in the same direction.
-pub(super) fn vector(id: i32) -> [f32; 3] {
+pub(crate) fn vector(id: i32) -> [f32; 3] {
     // a walk over whole numbers, so that SQL and Rust have the same floats
     let turn = |factor: i32| f32::from(TryInto::<i16>::try_into((id * factor) % 2003 - 1001).unwrap());
     [turn(331), turn(577), turn(101) + 0.5]
 }
 
 /// Creates the vectorizer and fills its store, as a worker with a model of these vectors would have.
-pub(super) async fn create(test: &TestDatabase) -> TestResult {
+pub(crate) async fn create(test: &TestDatabase) -> TestResult {
     test.execute("create table notes (id int primary key, author text not null, body text not null)")
         .await?;
     SchemaManager::new(&test.db)

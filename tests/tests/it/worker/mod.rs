@@ -35,7 +35,7 @@ mod specification;
 mod subscribed;
 mod support;
 mod surroundings;
-mod telemetry;
+pub(crate) mod telemetry;
 mod timeouts;
 mod trouble;
 mod unreadable;

@@ -15,16 +15,16 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::support::DIMENSIONS;
 
-type Attributes = BTreeMap<String, String>;
+pub(crate) type Attributes = BTreeMap<String, String>;
 
-fn attributes<'a>(pairs: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> Attributes {
+pub(crate) fn attributes<'a>(pairs: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> Attributes {
     pairs
         .map(|pair| (pair.key.to_string(), pair.value.to_string()))
         .collect()
 }
 
 /// Every data point's attributes and sum, by metric.
-fn points(exporter: &InMemoryMetricExporter) -> BTreeMap<String, Vec<(Attributes, f64)>> {
+pub(crate) fn points(exporter: &InMemoryMetricExporter) -> BTreeMap<String, Vec<(Attributes, f64)>> {
     let mut points: BTreeMap<String, Vec<(Attributes, f64)>> = BTreeMap::new();
     let Some(last) = exporter.get_finished_metrics().unwrap().pop() else {
         return points;
