@@ -17,6 +17,8 @@ pub(crate) const PAGE: u64 = 5;
 const LAST_PAGE: u64 = 100;
 /// The most characters of a query. The model reads about as many.
 pub(crate) const QUERY: usize = 500;
+/// Articles that are shown if nothing is near.
+const NEAREST: u64 = 3;
 /// What is farther away has nothing to do with the query.
 const MAX_DISTANCE: f64 = 0.75;
 
@@ -42,6 +44,8 @@ pub(crate) struct Answer {
     /// The number of the next page, if there is one.
     pub(crate) next: Option<u64>,
     pub(crate) hits: Vec<Hit>,
+    /// The least far ones, if nothing is near.
+    pub(crate) nearest: Vec<Hit>,
     pub(crate) indexing: Indexing,
 }
 
@@ -55,6 +59,17 @@ pub(crate) struct Hit {
     pub(crate) similarity: f64,
     /// None while the article waits to be indexed again.
     pub(crate) passage: Option<Passage>,
+}
+
+impl From<HitWithSource<i32, article::Model>> for Hit {
+    fn from(found: HitWithSource<i32, article::Model>) -> Self {
+        Self {
+            distance: found.distance,
+            similarity: 1.0 - found.distance,
+            passage: Passage::of(&found.embedding, &found.source),
+            article: found.source,
+        }
+    }
 }
 
 /// `GET /search?q=&page=`
@@ -84,21 +99,18 @@ pub(crate) async fn answer(app: &App, params: Params) -> Result<Answer, Problem>
     }
     // before the search: what is indexed now is what it finds, or less
     let indexing = Indexing::read(&app.db).await?;
-    let mut hits = Vec::new();
+    let search = || article::Entity::search_text(&app.embedders, &query);
+    let (mut hits, mut nearest) = (Vec::new(), Vec::new());
     if !query.is_empty() {
-        let found = article::Entity::search_text(&*app.embedder, &query)
+        let near = search()
             .max_distance(MAX_DISTANCE)
             .then_order_by(article::Column::Id, Order::Asc)
             .offset((page - 1) * PAGE)
-            .limit(PAGE + 1) // one more says whether there is a next page
-            .all(&app.db)
-            .await?;
-        hits.extend(found.into_iter().map(|found| Hit {
-            distance: found.distance,
-            similarity: 1.0 - found.distance,
-            passage: Passage::of(&found.embedding, &found.source),
-            article: found.source,
-        }));
+            .limit(PAGE + 1); // one more says whether there is a next page
+        hits.extend(near.all(&app.db).await?.into_iter().map(Hit::from));
+        if hits.is_empty() && page == 1 {
+            nearest.extend(search().limit(NEAREST).all(&app.db).await?.into_iter().map(Hit::from));
+        }
     }
     let has_next = hits.len() as u64 > PAGE && page < LAST_PAGE;
     hits.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
@@ -107,6 +119,7 @@ pub(crate) async fn answer(app: &App, params: Params) -> Result<Answer, Problem>
         page,
         next: has_next.then_some(page + 1),
         hits,
+        nearest,
         indexing,
     })
 }

@@ -12,13 +12,14 @@ use axum::{
 };
 use examples_shared::MODEL;
 use pgai_sea::{
+    Embedders,
     prelude::Embedder,
     worker::{Worker, WorkerError},
 };
 use sea_orm::DatabaseConnection;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-use crate::{articles, page, problem::Problem, search};
+use crate::{articles, compare, page, problem::Problem, search};
 
 /// How long requests and batches in hand may take to finish once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -31,14 +32,22 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 #[derive(Clone, Debug)]
 pub struct App {
     pub(crate) db: DatabaseConnection,
+    /// The worker's.
     pub(crate) embedder: Arc<dyn Embedder>,
+    /// Those of the searches: the same one, for the vectorizer that names it.
+    pub(crate) embedders: Embedders,
 }
 
 impl App {
     /// A service on a migrated database, whose articles and queries `embedder` embeds: it is all-MiniLM-L6-v2.
     #[must_use]
     pub fn new(db: DatabaseConnection, embedder: Arc<dyn Embedder>) -> Self {
-        Self { db, embedder }
+        let embedders = Embedders::new().embedder("ollama", MODEL, Arc::clone(&embedder));
+        Self {
+            db,
+            embedder,
+            embedders,
+        }
     }
 }
 
@@ -61,6 +70,7 @@ pub enum Error {
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/", get(page::page))
+        .route("/compare", get(compare::page))
         .route("/search", get(search::search))
         .route("/articles", post(articles::create))
         .route(

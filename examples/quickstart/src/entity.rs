@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub)] // written as in an application, where other modules use it
 
+use examples_shared::Crate;
 use pgai_sea::Vectorizer;
 use sea_orm::entity::prelude::*;
 
@@ -27,5 +28,16 @@ impl Model {
     /// What [`TEMPLATE`] puts in front of each chunk.
     pub(crate) fn heading(&self) -> String {
         format!("{}: {}\n", self.name, self.description)
+    }
+}
+
+impl From<Crate> for Model {
+    fn from(found: Crate) -> Self {
+        Self {
+            name: found.name,
+            version: found.version,
+            description: found.description,
+            readme: found.readme,
+        }
     }
 }

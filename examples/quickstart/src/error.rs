@@ -1,18 +1,8 @@
 //! What can go wrong, for the person in front of it.
 
-use std::path::PathBuf;
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error(
-        "there are no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies \
-         (CARGO_HOME says where to)",
-        .0.display()
-    )]
-    NoCrates(PathBuf),
-    #[error("there is no home directory to look for Cargo's registry in: set CARGO_HOME")]
-    NoHome,
     #[error(transparent)]
     Shared(#[from] examples_shared::Error),
     #[error("a statement failed: {0}")]

@@ -6,7 +6,6 @@
 
 mod answer;
 mod cli;
-mod crates;
 mod embed;
 mod entity;
 mod error;
@@ -18,7 +17,7 @@ mod store;
 use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
-use examples_shared::{Database, exit_code};
+use examples_shared::{Crates, Database, exit_code};
 use pgai_sea::embedder::Local;
 use sea_orm_migration::MigratorTrait;
 
@@ -34,8 +33,9 @@ async fn run(cli: Cli) -> Result<(), Error> {
     real_parts::on_progress(|progress| eprintln!("{progress} .."));
 
     let start = Instant::now();
-    let found = crates::find(cli.crates)?;
+    let found = Crates::find(cli.crates)?;
     printer.stage(&found.to_string(), start);
+    let crates = found.crates.into_iter().map(entity::Model::from).collect();
 
     let start = Instant::now();
     let model = cli.parts.model().await?;
@@ -45,7 +45,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
     let database = cli.parts.database("quickstart").await?;
     printer.stage(&format!("opened {}", database.what()), start);
     let outcome = tokio::select! {
-        outcome = search(&database, &model, found.crates, &cli.questions, &printer) => outcome,
+        outcome = search(&database, &model, crates, &cli.questions, &printer) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
     };
     let closed = database.close().await;

@@ -1,11 +1,22 @@
 //! What can go wrong, for the person in front of it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Why an example has no database or no model.
+/// Why an example has no database, no model or no crates.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Cargo has unpacked none.
+    #[error(
+        "there are no crates in {}: run `cargo fetch` in a Rust project first, which downloads its dependencies \
+         (CARGO_HOME says where to)",
+        .0.display()
+    )]
+    NoCrates(PathBuf),
+    /// There is no home directory.
+    #[error("there is no home directory to look for Cargo's registry in: set CARGO_HOME")]
+    NoHome,
     /// There is no server.
     #[error("there is no PostgreSQL to run on: {0}")]
     Server(#[source] real_parts::Error),

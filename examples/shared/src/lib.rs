@@ -1,9 +1,11 @@
-//! What the examples run on: a database and a model, one's own or fetched.
+//! What the examples run on: a database and a model, one's own or fetched, and texts: the crates on this machine.
 
+mod crates;
 mod database;
 mod error;
 mod options;
 
+pub use self::crates::{Crate, Crates};
 pub use self::database::Database;
 pub use self::error::{Error, exit_code};
 pub use self::options::Options;

@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::catalog::CatalogError;
+use crate::embedder::EmbedError;
 use crate::worker::WorkerError;
 
 /// Why a command failed.
@@ -57,6 +58,20 @@ pub(super) enum CliError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("{file} cannot be written: {error}")]
+    Written {
+        /// The file.
+        file: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Searches cannot be evaluated, or are not good enough.
+    #[error("{0}")]
+    Evaluate(String),
+    /// A question cannot be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
     /// There is nothing to try again.
     #[error("vectorizer {vectorizer}: no row with the key {key} has failed. `pgai-sea failed list` shows keys")]
     NothingFailed {

@@ -1,9 +1,11 @@
-//! `--local-model`: models in the worker's own process.
+//! `--local-model`: models in this process.
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::CliError;
+use crate::embedder::{Embedder, Embedders};
 use crate::worker::Worker;
 
 /// `ollama/all-minilm=/models/all-MiniLM-L6-v2`
@@ -34,28 +36,41 @@ impl FromStr for LocalModel {
 }
 
 /// Loads the models and hands them to the worker.
-#[cfg(feature = "local")]
 pub(super) fn with_local_models(worker: Worker, models: &[LocalModel]) -> Result<Worker, CliError> {
-    models
-        .iter()
-        .try_fold(worker, |worker, LocalModel { provider, model, dir }| {
-            let local = crate::embedder::Local::from_dir(dir).map_err(|error| CliError::LocalModel {
-                argument: format!("{provider}/{model}={}", dir.display()),
-                problem: error.to_string(),
-            })?;
-            Ok(worker.embedder(provider, model, std::sync::Arc::new(local)))
-        })
+    models.iter().try_fold(worker, |worker, model| {
+        Ok(worker.embedder(&model.provider, &model.model, model.load()?))
+    })
 }
 
-/// Without the feature `local` there is nothing to load them with.
-#[cfg(not(feature = "local"))]
-pub(super) fn with_local_models(worker: Worker, models: &[LocalModel]) -> Result<Worker, CliError> {
-    match models.first() {
-        None => Ok(worker),
-        Some(LocalModel { provider, model, dir }) => Err(CliError::LocalModel {
+/// The embedders of configurations: these models, and what the environment has keys for.
+pub(super) fn embedders(models: &[LocalModel]) -> Result<Embedders, CliError> {
+    models.iter().try_fold(Embedders::new(), |embedders, model| {
+        Ok(embedders.embedder(&*model.provider, &*model.model, model.load()?))
+    })
+}
+
+impl LocalModel {
+    #[cfg(feature = "local")]
+    fn load(&self) -> Result<Arc<dyn Embedder>, CliError> {
+        match crate::embedder::Local::from_dir(&self.dir) {
+            Ok(local) => Ok(Arc::new(local)),
+            Err(error) => Err(self.refused(error.to_string())),
+        }
+    }
+
+    /// Without the feature `local` there is nothing to load it with.
+    #[cfg(not(feature = "local"))]
+    fn load(&self) -> Result<Arc<dyn Embedder>, CliError> {
+        Err(self
+            .refused("this program was built without local models: install it with --features cli,local".to_owned()))
+    }
+
+    fn refused(&self, problem: String) -> CliError {
+        let Self { provider, model, dir } = self;
+        CliError::LocalModel {
             argument: format!("{provider}/{model}={}", dir.display()),
-            problem: "this program was built without local models: install it with --features cli,local".to_owned(),
-        }),
+            problem,
+        }
     }
 }
 

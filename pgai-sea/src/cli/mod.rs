@@ -8,6 +8,7 @@ mod check;
 mod database;
 mod error;
 mod errors;
+mod evaluate;
 mod failed;
 mod install;
 mod listen;
@@ -72,6 +73,8 @@ enum Command {
     Retry(retry::Retry),
     /// Change the model, the chunking or the template of a vectorizer in use, step by step.
     Change(change::ChangeCommand),
+    /// Ask questions with known answers, and say how well the vectorizer's rows answer them.
+    Evaluate(evaluate::Evaluate),
     /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
     ManagedTables(managed_tables::ManagedTables),
 }
@@ -90,6 +93,7 @@ impl Cli {
             Command::Resume(resume) => resume.resume().await,
             Command::Retry(retry) => retry.run().await,
             Command::Change(change) => change.run().await,
+            Command::Evaluate(evaluate) => evaluate.run().await,
             Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }
     }

@@ -57,6 +57,13 @@ impl Metric {
             .find(|metric| metric.word() == word)
     }
 
+    /// The metric of one of pgvector's operator classes: `halfvec_l2_ops`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_opclass(opclass: &str) -> Option<Self> {
+        let (_, word) = opclass.strip_suffix("_ops")?.split_once('_')?;
+        Self::of_word(word)
+    }
+
     /// The similarity at a distance: the cosine of the angle, or the inner product. A larger similarity is nearer. The
     /// other metrics have none.
     ///

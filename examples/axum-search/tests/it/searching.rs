@@ -55,6 +55,54 @@ async fn articles_are_found_by_what_they_say_with_the_passage_that_says_it() {
 
         let answer = service.search("the history of the roman empire", 1).await?;
         assert_eq!(titles(&answer), [""; 0]);
+        // nothing is near, and the least far ones are given as such
+        let nearest: Vec<f64> = answer["nearest"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hit| hit["distance"].as_f64().unwrap())
+            .collect();
+        assert!(
+            nearest.len() == 3 && nearest.is_sorted() && nearest[0] >= 0.75,
+            "{nearest:?}"
+        );
+        service.stop().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn vectors_words_and_both_are_compared() {
+    on_both_catalogs(async |test| -> TestResult {
+        let service = Service::start(test).await?;
+        for (title, body) in [
+            ("Flour, water, salt", BREAD),
+            ("Tides", TIDES),
+            ("<b>Bicycles</b>", BIKES),
+        ] {
+            service.publish(title, body).await?;
+        }
+        service.search_indexed("anything").await?;
+        let response = service.get("/compare?q=a+worn+cassette").await?;
+        assert_eq!(response.status(), StatusCode::OK);
+        let html = response.text().await?;
+        let columns: Vec<&str> = html.split("<section>").skip(1).collect();
+        assert_eq!(columns.len(), 3, "{html}");
+        let hits = |column: &str| column.matches("<li>").count();
+        // vectors rank all articles, words find the one that has them
+        assert_eq!((hits(columns[0]), hits(columns[1])), (3, 1), "{html}");
+        for column in columns {
+            let first = column.split("<li>").nth(1).unwrap();
+            assert!(
+                first.contains("&#60;b&#62;Bicycles") && first.contains("<mark>worn</mark>"),
+                "{first}"
+            );
+        }
+        assert!(html.contains("vector rank 1, word rank 1"), "{html}");
+        let empty = service.get("/compare").await?;
+        assert_eq!(empty.status(), StatusCode::OK);
+        let long = service.get(&format!("/compare?q={}", "x".repeat(501))).await?;
+        assert_eq!(long.status(), StatusCode::BAD_REQUEST);
         service.stop().await
     })
     .await;

@@ -83,9 +83,9 @@ impl FullText {
         Self::parsed_by(Parser::Function("websearch_to_tsquery"), query)
     }
 
-    /// Words that all have to be there (`plainto_tsquery`).
-    pub fn plain(query: impl Into<String>) -> Self {
-        Self::parsed_by(Parser::Function("plainto_tsquery"), query)
+    /// All of the words of a text (`plainto_tsquery`). Every text is fine.
+    pub fn all(text: impl Into<String>) -> Self {
+        Self::parsed_by(Parser::Function("plainto_tsquery"), text.into().replace('\0', " "))
     }
 
     /// Words that have to follow each other (`phraseto_tsquery`).

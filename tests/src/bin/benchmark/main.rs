@@ -11,13 +11,14 @@
 //! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
-//! goes wrong.
+//! goes wrong; `.. quality [chunk size]` says how well searches find crates by what they are for.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
 mod claims;
 mod clients;
 mod local;
+mod quality;
 mod soak;
 mod table;
 mod waking;
@@ -47,13 +48,15 @@ async fn main() {
         pgai_sea::__main().await;
         return;
     }
-    if let Some(subject) = arguments.next_if(|argument| ["waking", "local", "soak"].contains(&argument.as_str())) {
-        let rounds = arguments
-            .next()
-            .map_or(5, |rounds| rounds.parse().expect("a number of rounds"));
+    if let Some(subject) =
+        arguments.next_if(|argument| ["waking", "local", "soak", "quality"].contains(&argument.as_str()))
+    {
+        let number: Option<usize> = arguments.next().map(|number| number.parse().expect("a number"));
+        let rounds = number.unwrap_or(5);
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
             "soak" => soak::soak(rounds as u64).await,
+            "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
             _ => local::local(rounds).await,
         };
     }

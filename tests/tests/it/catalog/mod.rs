@@ -26,6 +26,7 @@ mod tenants;
 mod tracking;
 mod triggers;
 pub(crate) mod upgrade;
+mod upgrade_in_use;
 mod waiting;
 mod waits;
 

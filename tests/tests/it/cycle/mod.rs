@@ -2,6 +2,7 @@
 
 mod blog;
 mod commands;
+mod evaluate;
 mod follow;
 mod killed;
 mod listen;
@@ -9,4 +10,6 @@ mod migrations;
 mod operating;
 mod python_worker;
 mod schema_commands;
+#[cfg(unix)]
+mod sigterm;
 mod worker_command;

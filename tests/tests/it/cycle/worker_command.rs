@@ -1,4 +1,4 @@
-//! `pgai-sea worker` as a process: pgai's flags and environment variables, logs, signals.
+//! `pgai-sea worker` as a process: pgai's flags and environment variables, logs.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -10,8 +10,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
+#[cfg(unix)]
+use super::sigterm::terminate;
+
 /// More than any of this takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 fn pgai_sea() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
@@ -19,13 +22,13 @@ fn pgai_sea() -> Command {
     command
 }
 
-fn worker(test: &TestDatabase, arguments: &[&str]) -> Command {
+pub(super) fn worker(test: &TestDatabase, arguments: &[&str]) -> Command {
     let mut command = pgai_sea();
     command.args(["worker", "-d", &test.url]).args(arguments);
     command
 }
 
-async fn ended(child: Child) -> Output {
+pub(super) async fn ended(child: Child) -> Output {
     timeout(PATIENCE, child.wait_with_output())
         .await
         .expect("it does not end")
@@ -37,7 +40,7 @@ fn said(output: &Output) -> String {
 }
 
 /// Two tables of three rows, each with a vectorizer, and the provider of both.
-async fn tables(test: &TestDatabase) -> Result<Provider, DbErr> {
+pub(super) async fn tables(test: &TestDatabase) -> Result<Provider, DbErr> {
     let provider = Provider::start();
     provider.install("model", 8);
     for table in ["one", "other"] {
@@ -53,7 +56,7 @@ async fn tables(test: &TestDatabase) -> Result<Provider, DbErr> {
     Ok(provider)
 }
 
-async fn embedded(test: &TestDatabase) -> Result<(i64, i64), DbErr> {
+pub(super) async fn embedded(test: &TestDatabase) -> Result<(i64, i64), DbErr> {
     let rows = async |table: &str| {
         test.value(&format!("select count(*) from {table}_embedding_store"))
             .await
@@ -176,104 +179,6 @@ async fn logs_are_lines_of_json_if_wanted() {
 }
 
 #[cfg(unix)]
-fn signal(running: &Child) -> std::io::Result<()> {
-    let pid = running.id().expect("a process").to_string();
-    let kill = std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
-    assert!(kill.success());
-    Ok(())
-}
-
-/// Sends SIGTERM, and waits until it is understood.
-#[cfg(unix)]
-async fn terminate(running: &mut Child) -> std::io::Result<()> {
-    signal(running)?;
-    let mut said = BufReader::new(running.stderr.take().expect("a pipe")).lines();
-    let understood = async {
-        while let Some(line) = said.next_line().await? {
-            if line.contains("stopping after the batches in hand") {
-                return Ok(());
-            }
-        }
-        Err(std::io::Error::other("it ended without a word"))
-    };
-    timeout(PATIENCE, understood).await.expect("it does not listen")?;
-    // it writes on
-    tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
-    Ok(())
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn sigterm_ends_it_after_the_batches_in_hand() {
-    on_both_catalogs(async |test| -> TestResult {
-        let provider = tables(&test).await?;
-        provider.hold();
-        let mut running = worker(&test, &[]).spawn()?;
-        provider.wait_for_requests(2).await;
-        terminate(&mut running).await?;
-        test.execute("insert into one values (4, 'later')").await?;
-        provider.release();
-        let output = ended(running).await;
-        assert!(output.status.success(), "{output:?}");
-        assert!(
-            String::from_utf8_lossy(&output.stdout).contains("6 rows in sync"),
-            "{output:?}"
-        );
-        assert_eq!(embedded(&test).await?, (3, 3));
-        let left: Vec<String> = test
-            .values("select concat_ws(' ', id, loading_retries, loading_retry_after) from ai._vectorizer_q_1")
-            .await?;
-        assert_eq!(left, ["4 0"]);
-        Ok(())
-    })
-    .await;
-}
-
-/// Whatever a provider does. What was in hand is free for any worker.
-#[cfg(unix)]
-#[tokio::test]
-async fn sigterm_ends_it_within_ten_seconds() {
-    on_both_catalogs(async |test| -> TestResult {
-        let provider = tables(&test).await?;
-        provider.hold();
-        let mut running = worker(&test, &[]).spawn()?;
-        provider.wait_for_requests(2).await;
-        let told = std::time::Instant::now();
-        terminate(&mut running).await?;
-        let output = ended(running).await;
-        assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
-        assert!(output.status.success(), "{output:?}");
-        provider.release();
-        let free = "select count(*) from ai._vectorizer_q_1 where loading_retry_after is null and loading_retries = 0";
-        assert_eq!(test.value::<i64>(free).await?, 3);
-        let next = worker(&test, &["--once"]).output().await?;
-        assert!(next.status.success(), "{next:?}");
-        assert_eq!(embedded(&test).await?, (3, 3));
-        Ok(())
-    })
-    .await;
-}
-
-/// What is in hand then is another worker's once its lease has run out.
-#[cfg(unix)]
-#[tokio::test]
-async fn a_second_sigterm_ends_it_at_once() {
-    on_both_catalogs(async |test| -> TestResult {
-        let provider = tables(&test).await?;
-        provider.always(Fault::Delay(Duration::from_mins(5)));
-        let mut running = worker(&test, &[]).spawn()?;
-        provider.wait_for_requests(1).await;
-        terminate(&mut running).await?;
-        sleep(Duration::from_secs(1)).await;
-        assert!(running.try_wait()?.is_none(), "the batch was not waited for");
-        signal(&running)?;
-        assert_eq!(ended(running).await.status.code(), Some(130));
-        Ok(())
-    })
-    .await;
-}
-
-#[cfg(unix)]
 #[tokio::test]
 async fn a_database_that_is_not_there_yet_is_waited_for() {
     on_own_server(Catalog::Ours, async |test, server| -> TestResult {
@@ -300,39 +205,6 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
         terminate(&mut running).await?;
         let output = ended(running).await;
         assert!(output.status.success(), "{}", said(&output));
-        Ok(())
-    })
-    .await;
-}
-
-/// What is paid for is kept, and nothing stays leased; that rows are left is an error, as somebody waits for them.
-#[cfg(unix)]
-#[tokio::test]
-async fn sigterm_ends_a_single_run_after_the_batches_in_hand() {
-    on_both_catalogs(async |test| -> TestResult {
-        let provider = tables(&test).await?;
-        test.execute("insert into one select i, 'text ' || i from generate_series(4, 300) i")
-            .await?;
-        for (arguments, code) in [(["--once", "-i", "one"].as_slice(), 1), (&["--once", "-i", "other"], 0)] {
-            let asked = provider.requests().len();
-            provider.hold();
-            let mut running = worker(&test, arguments).spawn()?;
-            provider.wait_for_requests(asked + 1).await;
-            terminate(&mut running).await?;
-            provider.release();
-            let output = ended(running).await;
-            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
-        }
-        let (one, other) = embedded(&test).await?;
-        assert!((50..300).contains(&one) && other == 3, "{one} {other}");
-        assert_eq!(
-            one + other,
-            i64::try_from(provider.texts().len())?,
-            "something was paid for and lost"
-        );
-        let free =
-            "select count(*) from ai._vectorizer_q_1 where coalesce(loading_retry_after, now()) <= clock_timestamp()";
-        assert_eq!(test.value::<i64>(free).await?, 300 - one);
         Ok(())
     })
     .await;

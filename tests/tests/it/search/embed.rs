@@ -218,10 +218,10 @@ async fn a_provider_is_asked_once_for_each_search() {
             assert_eq!(asked().await?, 1, "{what}");
             search.explain(&test.db).await?;
             assert_eq!(asked().await?, 1, "{what}");
-            let _page = search.clone().hybrid(FullText::plain("chunk")).all(&test.db).await?;
+            let _page = search.clone().hybrid(FullText::all("chunk")).all(&test.db).await?;
             assert_eq!(asked().await?, 1, "{what}");
             let _page = search
-                .hybrid(FullText::plain("nowhere"))
+                .hybrid(FullText::all("nowhere"))
                 .diversify(0.5)
                 .all(&test.db)
                 .await?;

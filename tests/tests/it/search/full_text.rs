@@ -63,25 +63,25 @@ async fn rows_with_a_vector_of_their_own_are_matched_where_they_are_told() {
         let simple = "to_tsvector('simple', text)";
         for (full_text, document, query, normalization) in [
             (
-                FullText::plain("lighthouse").on_text(text),
+                FullText::all("lighthouse").on_text(text),
                 english,
                 "plainto_tsquery('english', 'lighthouse')",
                 0,
             ),
             (
-                FullText::plain("lighthouse").on_text(text).language("simple"),
+                FullText::all("lighthouse").on_text(text).language("simple"),
                 simple,
                 "plainto_tsquery('simple', 'lighthouse')",
                 0,
             ),
             (
-                FullText::plain("leuchtturm").on_text(text).language("german"),
+                FullText::all("leuchtturm").on_text(text).language("german"),
                 "to_tsvector('german', text)",
                 "plainto_tsquery('german', 'leuchtturm')",
                 0,
             ),
             (
-                FullText::plain("lighthouse").on(Expr::col("words")).language("simple"),
+                FullText::all("lighthouse").on(Expr::col("words")).language("simple"),
                 "words",
                 "plainto_tsquery('simple', 'lighthouse')",
                 0,
@@ -105,7 +105,7 @@ async fn rows_with_a_vector_of_their_own_are_matched_where_they_are_told() {
                 0,
             ),
             (
-                FullText::plain("lighthouse").on_text(text).normalization(2),
+                FullText::all("lighthouse").on_text(text).normalization(2),
                 english,
                 "plainto_tsquery('english', 'lighthouse')",
                 2,

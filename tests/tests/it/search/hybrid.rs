@@ -21,7 +21,7 @@ pub(super) fn search() -> pgai_sea::search::Search<'static, passage::chunks::Ent
 }
 
 pub(super) fn lantern() -> FullText {
-    FullText::plain("lantern")
+    FullText::all("lantern")
 }
 
 /// How many statements `test.db` sends, of a clone that counts them.
@@ -70,7 +70,7 @@ async fn nothing_is_asked_again_that_is_known() {
         // the window is full, though nothing of it is near enough, and nothing matches
         let hits = search()
             .max_distance(-1.0)
-            .hybrid(FullText::plain("nowhere"))
+            .hybrid(FullText::all("nowhere"))
             .all(&db)
             .await?;
         assert!(hits.is_empty());
@@ -352,7 +352,7 @@ async fn what_the_vectors_should_have_proposed_is_missing_however_full_the_page_
             let missing = window.saturating_sub(found);
             // every chunk matches
             let hits = search()
-                .hybrid(FullText::plain("chunk"))
+                .hybrid(FullText::all("chunk"))
                 .window(window)
                 .all(&transaction)
                 .await?;
@@ -365,7 +365,7 @@ async fn what_the_vectors_should_have_proposed_is_missing_however_full_the_page_
         let near = search().max_distance(1e-4).all(&transaction).await?.len();
         let hits = search()
             .max_distance(1e-4)
-            .hybrid(FullText::plain("chunk"))
+            .hybrid(FullText::all("chunk"))
             .all(&transaction)
             .await?;
         let missing = (far.len() - near) as u64;

@@ -1,6 +1,7 @@
 //! Searches on real tables: right, full, and with an index.
 
 mod all;
+mod another_length;
 mod builder;
 mod cursor;
 mod edges;

@@ -206,7 +206,7 @@ async fn vectors_without_a_direction_do_not_take_the_place_of_others() {
         let hits = page::embeddings::Entity::search(query)
             .quantized(Quantized::binary())
             .limit(40)
-            .hybrid(FullText::plain("text"))
+            .hybrid(FullText::all("text"))
             .window(20)
             .all(&test.db)
             .await?;

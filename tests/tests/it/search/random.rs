@@ -201,7 +201,7 @@ async fn hybrid(test: &TestDatabase, seed: u64) -> TestResult {
     }
     let ranking = |search: pgai_sea::search::Search<'static, passage::chunks::Entity>| {
         search
-            .hybrid(FullText::plain("lantern"))
+            .hybrid(FullText::all("lantern"))
             .window(asked.window as u64)
             .k(asked.k)
             .weights(asked.weights.0, asked.weights.1)

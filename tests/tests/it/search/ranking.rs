@@ -243,12 +243,12 @@ async fn a_maximal_distance_is_the_vectors_alone_and_pages_follow_each_other() {
 
         let all = note::embeddings::Entity::search(QUERY)
             .limit(20)
-            .hybrid(FullText::plain("lighthouse"))
+            .hybrid(FullText::all("lighthouse"))
             .all(&test.db)
             .await?;
         let second = note::embeddings::Entity::search(QUERY)
             .page(1, 10)
-            .hybrid(FullText::plain("lighthouse"))
+            .hybrid(FullText::all("lighthouse"))
             .all(&test.db)
             .await?;
         assert_eq!(second[..], all[10..]);
@@ -262,7 +262,7 @@ async fn a_maximal_distance_is_the_vectors_alone_and_pages_follow_each_other() {
         let ranks: Vec<_> = hits.iter().map(|hit| (hit.vector_rank, hit.text_rank)).collect();
         assert_eq!(ranks, [(Some(1), None), (Some(2), None), (Some(3), None)]);
         let refused = note::embeddings::Entity::search(QUERY)
-            .hybrid(FullText::plain("x"))
+            .hybrid(FullText::all("x"))
             .k(-1.0)
             .all(&test.db)
             .await;

@@ -69,7 +69,7 @@ async fn who_may_read_source_and_store_may_search_them() {
         same!(test, &reader, note::Entity::search_like(7));
         assert_eq!(search().filter(rare()).count(&reader).await?, 20);
 
-        same!(test, &reader, search().filter(rare()).hybrid(FullText::plain("note")));
+        same!(test, &reader, search().filter(rare()).hybrid(FullText::all("note")));
 
         let transaction = reader.begin().await?;
         same!(test, &transaction, search().filter(rare()));
@@ -112,7 +112,7 @@ async fn who_may_not_read_a_table_of_a_search_is_refused() {
         assert!(is_refused(
             filtered
                 .clone()
-                .hybrid(FullText::plain("note"))
+                .hybrid(FullText::all("note"))
                 .all(&store)
                 .await
                 .unwrap_err()

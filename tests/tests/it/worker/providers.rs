@@ -192,7 +192,7 @@ async fn a_provider_that_is_gone_or_silent_is_waited_for() {
             .api_key(Provider::API_KEY)
             .base_url(provider.openai_url())
             .timeout(Duration::from_millis(300));
-        provider.next(Fault::Delay(Duration::from_mins(1)));
+        provider.always(Fault::Delay(Duration::from_mins(1)));
         let worker = Worker::new(test.db.clone())
             .embedder(
                 "openai",
@@ -203,9 +203,8 @@ async fn a_provider_that_is_gone_or_silent_is_waited_for() {
             .lease(Duration::from_secs(1));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(async move { worker.run_until(stopped).await });
-        // the first request is never answered; then there is nobody to ask
-        provider.wait_for_requests(1).await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // no request is answered, and the next comes when its time is over; then there is nobody to ask
+        provider.wait_for_requests(2).await;
         let port = provider.port();
         drop(provider);
         // taken, and nobody listens

@@ -1,4 +1,4 @@
-//! READMEs as text to read: what is left of the Markdown without badges, pictures, HTML and code.
+//! READMEs and documentation as text to read: what is left of the Markdown without badges, pictures, HTML and code.
 
 use std::{fs, path::Path};
 
@@ -22,6 +22,23 @@ pub(super) fn read(dir: &Path, manifest: &Manifest) -> Option<String> {
     })?;
     bytes.truncate(LONGEST);
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The paragraphs at the beginning of `src/lib.rs` that document the crate in `dir`.
+pub(super) fn docs(dir: &Path) -> Vec<String> {
+    let source = fs::read(dir.join("src/lib.rs")).unwrap_or_default();
+    let source = String::from_utf8_lossy(&source);
+    let lines = source.lines().map(str::trim_start);
+    let docs: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    let plain = plain(&docs.join("\n"));
+    plain
+        .split("\n\n")
+        .map(str::to_owned)
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
 /// Text on one line, without control characters.
@@ -173,8 +190,21 @@ fn main() {}
     }
 
     #[test]
+    fn documentation_is_what_lib_rs_begins_with() {
+        let dir = std::env::temp_dir().join(format!("examples-docs-{}", std::process::id()));
+        fs::create_dir_all(dir.join("src")).expect("a directory");
+        let source =
+            "//! # A crate\n//!\n//! Bakes\n//! bread.\n//! ```\n//! let x;\n//! ```\n\n/// A thing.\nstruct Thing;\n";
+        fs::write(dir.join("src/lib.rs"), source).expect("a file");
+        let found = docs(&dir);
+        fs::remove_dir_all(&dir).expect("the directory to go");
+        assert_eq!(found, ["A crate", "Bakes bread."]);
+        assert!(docs(&dir).is_empty());
+    }
+
+    #[test]
     fn files_are_found_and_read_whatever_they_hold() {
-        let dir = std::env::temp_dir().join(format!("quickstart-readme-{}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("examples-readme-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory");
         fs::write(dir.join("README"), b"plain").expect("a file");
         fs::write(dir.join("OTHER.md"), b"na\xefve").expect("a file");

@@ -23,6 +23,8 @@ struct Package {
     version: String,
     description: Option<String>,
     readme: Option<Readme>,
+    #[serde(default)]
+    keywords: Vec<String>,
 }
 
 /// A path, or whether there is one of the usual name.
@@ -71,6 +73,10 @@ impl Manifest {
 
     pub(super) fn description(&self) -> &str {
         self.package.description.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn keywords(&self) -> &[String] {
+        &self.package.keywords
     }
 
     /// The files that may be the README, the likeliest first.

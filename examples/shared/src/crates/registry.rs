@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_newest_release_is_taken_and_rubbish_is_passed_over() {
-        let root = std::env::temp_dir().join(format!("quickstart-registry-{}", std::process::id()));
+        let root = std::env::temp_dir().join(format!("examples-registry-{}", std::process::id()));
         let package = |registry: &str, dir: &str, manifest: &[u8]| {
             let dir = root.join(registry).join(dir);
             fs::create_dir_all(&dir).expect("a directory");
