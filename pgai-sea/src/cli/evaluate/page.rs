@@ -153,9 +153,10 @@ mod tests {
             question.missed.insert("3".to_owned(), "has rank 23".to_owned());
             question
         };
-        let mut earlier = Report::default();
-        earlier.k = 10;
-        earlier.questions = vec![question("<script>", 1.0), question("b", 0.5)];
+        let earlier = Report {
+            k: 10,
+            questions: vec![question("<script>", 1.0), question("b", 0.5)],
+        };
         let mut report = earlier.clone();
         report.questions[0].measures.ndcg = 0.25;
         let point = |recall, milliseconds| Point {

@@ -246,9 +246,17 @@ mod tests {
     #[test]
     fn recall_counts_what_is_as_near() {
         let nearest = found(&[("a", 0.1), ("b", 0.2)]);
-        assert_eq!(recall(&found(&[("a", 0.1), ("c", 0.2)]), &nearest), 1.0);
-        assert_eq!(recall(&found(&[("a", 0.1), ("c", 0.3)]), &nearest), 0.5);
-        assert_eq!(recall(&[], &nearest), 0.0);
-        assert_eq!(recall(&[], &[]), 1.0);
+        for (chunks, share) in [
+            (vec![("a", 0.1), ("c", 0.2)], 1.0),
+            (vec![("a", 0.1), ("c", 0.3)], 0.5),
+            (Vec::new(), 0.0),
+        ] {
+            let recall = recall(&found(&chunks), &nearest);
+            assert!((recall - share).abs() < 1e-12, "{chunks:?}: {recall}");
+        }
+        assert!(
+            (recall(&[], &[]) - 1.0).abs() < 1e-12,
+            "an empty table has nothing to miss"
+        );
     }
 }
