@@ -279,7 +279,7 @@ fn once(expr: Expr) -> Expr {
     }
 }
 
-fn checked<E: EmbeddingTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
+pub(super) fn checked<E: EmbeddingTrait>(vector: Vec<f32>, metric: Metric) -> Result<Expr, SearchError> {
     checked_of::<E>(vector, E::DIMENSIONS, metric)
 }
 

@@ -14,6 +14,7 @@ use super::hit::distance;
 use super::plan::{Attempt, Plan};
 use super::projection::Distances;
 use super::quantized::Quantized;
+use super::query::checked;
 use super::refusal::Searching as _;
 use super::statement::up_to;
 use crate::entity::EmbeddingTrait;
@@ -34,6 +35,8 @@ pub struct Recall<E> {
     sample: u64,
     plan: Plan,
     settings: Option<Vec<u32>>,
+    seed: Option<u64>,
+    questions: Vec<Vec<f32>>,
     entity: PhantomData<E>,
 }
 
@@ -43,7 +46,7 @@ pub struct Recall<E> {
 pub struct RecallReport {
     /// The number of rows of each search.
     pub k: u64,
-    /// How many stored vectors were searched for.
+    /// How many vectors were searched for.
     pub sample: u64,
     /// The name of the index. `None`: PostgreSQL uses none, and every search was exact.
     pub index: Option<String>,
@@ -80,6 +83,8 @@ impl<E: EmbeddingTrait> Recall<E> {
             sample,
             plan,
             settings: None,
+            seed: None,
+            questions: Vec::new(),
             entity: PhantomData,
         }
     }
@@ -102,13 +107,27 @@ impl<E: EmbeddingTrait> Recall<E> {
         self
     }
 
+    /// Samples the same stored vectors in every run, as long as the rows are the same. Without a seed each run has
+    /// another sample.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Searches for these vectors instead of stored ones. Your users' questions lie elsewhere than your texts, and an
+    /// index may find less for them. `Embedder::embed` makes their vectors.
+    pub fn questions<V: Into<Vec<f32>>>(mut self, vectors: impl IntoIterator<Item = V>) -> Self {
+        self.questions = vectors.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Runs the searches: for each sampled vector an exact one, which reads the whole table, and one with each setting.
     /// With the cosine the sample has no vectors of zeros, which have no distance to anything.
     ///
     /// # Errors
     ///
-    /// A setting that pgvector would refuse, before anything is measured. A connection that takes no raw statements,
-    /// such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
+    /// A setting that pgvector would refuse, before anything is measured. A question of another length. A connection
+    /// that takes no raw statements, such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
     pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
         self.plan.check::<E>()?;
         // the plan is the same for every vector
@@ -122,7 +141,11 @@ impl<E: EmbeddingTrait> Recall<E> {
         };
         let tried = self.tried(setting)?;
 
-        let sample = self.sampled(db).await.searching::<E>()?;
+        let sample = if self.questions.is_empty() {
+            self.sampled(db).await.searching::<E>()?
+        } else {
+            self.asked()?
+        };
         let mut exact = Vec::new();
         let mut exact_times = Vec::new();
         for sampled in &sample {
@@ -191,6 +214,14 @@ impl<E: EmbeddingTrait> Recall<E> {
             .collect()
     }
 
+    fn asked(&self) -> Result<Vec<Sampled>, SearchError> {
+        let asked = self.questions.iter().map(|vector| {
+            let query = checked::<E>(vector.clone(), self.plan.metric)?;
+            Ok(Sampled { query, itself: None })
+        });
+        asked.collect()
+    }
+
     async fn sampled<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<Sampled>, DbErr> {
         let embedding = E::embedding_column().into_expr();
         let itself = self.plan.metric.between(embedding.clone(), embedding.clone());
@@ -201,7 +232,7 @@ impl<E: EmbeddingTrait> Recall<E> {
             .from(E::default().table_ref())
             .and_where(embedding.is_not_null())
             .and_where_option(has_direction)
-            .order_by_expr(Func::random().into(), Order::Asc)
+            .order_by_expr(self.shuffled(), Order::Asc)
             .limit(up_to(self.sample))
             .take();
         let rows = db.query_all(&sample).await?;
@@ -210,10 +241,21 @@ impl<E: EmbeddingTrait> Recall<E> {
                 let vector: PgVector = row.try_get("", "embedding")?;
                 Ok(Sampled {
                     query: VectorExpr::Vector(vector.to_vec()).into(),
-                    itself: row.try_get("", "itself")?,
+                    itself: Some(row.try_get("", "itself")?),
                 })
             })
             .collect()
+    }
+
+    /// The order of the rows that are sampled: any, or what the seed makes of their keys.
+    fn shuffled(&self) -> Expr {
+        let Some(seed) = self.seed else {
+            return Func::random().into();
+        };
+        let columns = E::key_columns().into_iter().chain(E::chunk_seq_column());
+        let words = columns.map(|column| column.into_expr().cast_as("text"));
+        let words = [Expr::val("/"), Expr::val(seed.to_string())].into_iter().chain(words);
+        Func::md5(Func::cust("concat_ws").args(words)).into()
     }
 
     async fn distances<C: ConnectionTrait>(
@@ -230,10 +272,8 @@ impl<E: EmbeddingTrait> Recall<E> {
         let mut distances: Vec<f64> = rows.iter().map(distance).collect::<Result<_, _>>()?;
         distances.retain(|distance| !distance.is_nan());
         // leaves out the vector itself, or another one at its distance
-        if let Some(place) = distances
-            .iter()
-            .position(|distance| distance.total_cmp(&sampled.itself).is_eq())
-        {
+        let is_itself = |distance: &f64| sampled.itself.is_some_and(|itself| distance.total_cmp(&itself).is_eq());
+        if let Some(place) = distances.iter().position(is_itself) {
             distances.remove(place);
         }
         distances.truncate(usize::try_from(self.k).unwrap_or(usize::MAX));
@@ -241,10 +281,11 @@ impl<E: EmbeddingTrait> Recall<E> {
     }
 }
 
-/// A stored vector, and its distance to itself: 0, or by the inner product its negated squared length.
+/// A vector that is searched for. A stored one has a distance to itself: 0, or by the inner product its negated squared
+/// length.
 struct Sampled {
     query: Expr,
-    itself: f64,
+    itself: Option<f64>,
 }
 
 /// The first attempt of a search.
@@ -293,8 +334,8 @@ impl fmt::Display for RecallReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { k, sample, exact, .. } = self;
         match &self.index {
-            Some(index) => writeln!(f, "recall@{k} of {index}, over {sample} stored vectors")?,
-            None => writeln!(f, "no index serves these searches: over {sample} stored vectors")?,
+            Some(index) => writeln!(f, "recall@{k} of {index}, over {sample} vectors")?,
+            None => writeln!(f, "no index serves these searches: over {sample} vectors")?,
         }
         let milliseconds = |time: &Duration| time.as_secs_f64() * 1e3;
         writeln!(f, "{:<16} {:>7} {:>10}", "", "recall", "median")?;

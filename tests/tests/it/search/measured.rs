@@ -103,6 +103,58 @@ fn plausible(report: &RecallReport, settings: &[(&'static str, u32)]) {
 }
 
 #[tokio::test]
+async fn recall_is_of_a_seeds_sample_or_of_questions() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        test.execute(
+            "create index on notes_embedding_store using hnsw (embedding vector_cosine_ops) with (m = 2, \
+            ef_construction = 4); analyze",
+        )
+        .await?;
+        let transaction = with_index(&test).await?;
+        let recall = || note::embeddings::Entity::recall(10, 5).settings([1]);
+        let mut shares = Vec::new();
+        for seed in 0..5 {
+            let reports = [
+                recall().seed(seed).run(&transaction).await?,
+                recall().seed(seed).run(&transaction).await?,
+            ];
+            let [first, second] = reports.map(|report| report.at[0].recall.to_string());
+            assert_eq!(first, second, "the seed {seed}");
+            shares.push(first);
+        }
+        shares.dedup();
+        assert!(shares.len() > 1, "every seed has the same sample: {shares:?}");
+
+        let questions = (1..=7).map(super::notes::vector);
+        let report = recall().questions(questions).run(&transaction).await?;
+        assert_eq!((report.sample, report.index.as_deref()), (7, Some(INDEX)));
+        assert!(report.at[0].recall <= report.default.recall, "{report}");
+        // a stored vector as a question is one of its own nearest rows
+        let itself = recall()
+            .questions([super::notes::vector(7)])
+            .settings([1_000])
+            .run(&transaction)
+            .await?;
+        assert!(itself.at[0].recall > 0.0, "{itself}");
+        let refused = recall().questions([[1.0, 2.0]]).run(&transaction).await.unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                SearchError::Dimensions {
+                    expected: 3,
+                    actual: 2,
+                    ..
+                }
+            ),
+            "{refused:?}"
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn recall_is_all_without_an_index_and_grows_with_what_is_looked_at() {
     on_both_catalogs(async |test| {
         create(&test).await?;
