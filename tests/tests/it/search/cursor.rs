@@ -205,11 +205,7 @@ async fn what_a_cursor_cannot_hold_is_refused() {
                 .await
                 .unwrap_err(),
             after().diversify(0.5).all(&test.db).await.unwrap_err(),
-            after()
-                .hybrid(FullText::plain("text"))
-                .count(&test.db)
-                .await
-                .unwrap_err(),
+            after().hybrid(FullText::all("text")).count(&test.db).await.unwrap_err(),
             // a composite key is no number, and a text is none
             note::embeddings::Entity::search(vector(7))
                 .after(cursor.clone())

@@ -173,11 +173,7 @@ async fn hits_become_json() {
         }
         let hits = search().limit(1).with_vectors().into_json().all(&test.db).await?;
         assert!(hits[0]["embedding"]["embedding"].is_array(), "{}", hits[0]);
-        let ranked = search()
-            .into_json()
-            .hybrid(FullText::plain("text"))
-            .all(&test.db)
-            .await?;
+        let ranked = search().into_json().hybrid(FullText::all("text")).all(&test.db).await?;
         assert!(ranked[0].hit["embedding"]["chunk"].is_string());
         Ok(())
     })
