@@ -20,6 +20,7 @@ pub mod guide;
 #[cfg(feature = "migration")]
 pub mod migration;
 pub mod pgvector;
+mod pooled;
 #[cfg(feature = "quality")]
 #[cfg_attr(docsrs, doc(cfg(feature = "quality")))]
 pub mod quality;
@@ -45,6 +46,7 @@ pub use self::config::{
 };
 pub use self::embedder::{Embedder, Embedders};
 pub use self::entity::{EmbeddingTrait, managed_tables};
+pub use self::pooled::Pooled;
 pub use self::search::ai;
 pub use self::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]

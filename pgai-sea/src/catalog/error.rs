@@ -103,7 +103,7 @@ pub enum CatalogError {
         source: serde_json::Error,
     },
     /// The database refused a statement, or cannot be reached.
-    #[error("{0}{advice}", advice = super::pooler::advice(.0))]
+    #[error("{0}{advice}", advice = crate::pooled::advice(.0))]
     Db(#[from] DbErr),
 }
 

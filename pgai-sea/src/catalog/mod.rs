@@ -52,7 +52,6 @@ mod leftovers;
 mod own_table;
 #[cfg(test)]
 mod pinned;
-pub(crate) mod pooler;
 mod presence;
 pub(crate) mod schedule;
 mod schema;
@@ -72,7 +71,9 @@ pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_fa
 pub use self::identity::StoreState;
 pub use self::install::{Installed, install};
 pub use self::schedule::{pause, resume};
-pub use self::status::{Count, Coverage, StatusError, VectorizerState, VectorizerStatus, status, statuses};
+pub use self::status::{
+    Count, Coverage, IndexStatus, StatusError, VectorizerState, VectorizerStatus, status, statuses,
+};
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
 pub use self::verify::{Damage, verify};
@@ -85,6 +86,8 @@ pub(crate) use self::failed::LEASE_MARK;
 pub(crate) use self::leftovers::drop_leftovers;
 #[cfg(feature = "migration")]
 pub(crate) use self::presence::hidden_pgvector;
+#[cfg(feature = "worker")]
+pub(crate) use self::status::LONGEST_INDEX_WAIT;
 #[cfg(all(test, feature = "cli"))]
 pub(crate) use self::status::an_example;
 #[cfg(feature = "worker")]

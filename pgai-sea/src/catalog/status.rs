@@ -3,6 +3,7 @@
 
 mod advice;
 mod counting;
+mod index;
 pub(crate) mod reports;
 mod sample;
 mod state;
@@ -17,6 +18,9 @@ use sea_orm::{
 };
 use serde::Serialize;
 
+pub use self::index::IndexStatus;
+#[cfg(feature = "worker")]
+pub(crate) use self::index::LONGEST_WAIT as LONGEST_INDEX_WAIT;
 pub use self::state::{StatusError, VectorizerState};
 
 use self::counting::{backlog, coverage, natural, queue};
@@ -29,6 +33,7 @@ use super::identity::StoreState;
 use super::presence::scalar;
 use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::config::Destination;
+use crate::pooled::is_of_a_pooler;
 use crate::sql::{qualified, quote_identifier};
 
 /// A table that somebody has locked is not waited for, and a large one not read for ever. Nobody's functions and
@@ -82,6 +87,9 @@ pub struct VectorizerStatus {
     /// How long it takes until nothing is pending, if it goes on as fast and nothing is added.
     #[serde(rename = "seconds_left", serialize_with = "seconds")]
     pub time_left: Option<Duration>,
+    /// What becomes of the index that the configuration asks for. `None` if it asks for none, and for who may not read
+    /// the embeddings.
+    pub index: Option<IndexStatus>,
     /// Tokens that were sent to the provider since the vectorizer was created, as far as the provider says so. `None`
     /// on pgai's catalog.
     pub input_tokens: Option<u64>,
@@ -199,6 +207,7 @@ async fn one<C: ConnectionTrait + TransactionTrait>(
     transaction.rollback().await?;
     match read {
         Ok(status) => Ok(status),
+        Err(error) if is_of_a_pooler(&error) => Err(error.into()),
         Err(error) => match refusal(&error) {
             Some(said) => Ok(unread.status(now(db).await?, said)),
             None => Err(error.into()),
@@ -259,6 +268,7 @@ impl Unread {
             coverage: None,
             rows_per_second: None,
             time_left: None,
+            index: None,
             input_tokens: None,
         }
     }
@@ -329,6 +339,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         failed: count(db, vectorizer).await?,
         coverage,
         rows_per_second,
+        index: index::index(db, vectorizer, backlog.as_ref()).await?,
         input_tokens,
     };
     status.advice = advice::advice(&status, backlog.as_ref());

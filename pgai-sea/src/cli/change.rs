@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
-use sea_orm::DatabaseConnection;
 
 use super::CliError;
 use super::database::DatabaseArgs;
@@ -12,6 +11,7 @@ use crate::catalog::{self, VectorizerRef, status};
 use crate::change::{self, Change, Compare, Comparison};
 use crate::config::{Chunking, Embedding, Formatting};
 use crate::embedder::Embedders;
+use crate::pooled::Pooled;
 use crate::vectorizer::ChangeVectorizer;
 
 #[derive(Debug, Args)]
@@ -194,8 +194,8 @@ impl ChangeCommand {
 }
 
 impl Which {
-    async fn open(&self) -> Result<(DatabaseConnection, VectorizerRef), CliError> {
-        let db = self.database.connect(1).await?;
+    async fn open(&self) -> Result<(Pooled, VectorizerRef), CliError> {
+        let db = self.database.connect().await?;
         if !catalog::has_catalog(&db).await? {
             return Err(CliError::NotInstalled);
         }
@@ -272,7 +272,7 @@ impl To {
     }
 }
 
-async fn report(db: &DatabaseConnection, change: &Change) -> Result<String, CliError> {
+async fn report(db: &Pooled, change: &Change) -> Result<String, CliError> {
     let mut lines = Vec::new();
     for vectorizer in [&change.before, &change.new] {
         let status = status(db, vectorizer).await?;

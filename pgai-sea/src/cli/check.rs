@@ -30,7 +30,7 @@ impl Check {
             })?),
             None => None,
         };
-        let db = self.database.connect(1).await?;
+        let db = self.database.connect().await?;
         let damage = catalog::verify(&db).await?;
         let mut found = damage.len();
         let mut out = std::io::stdout().lock();

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::CliError;
 use super::address::address;
 use crate::catalog;
+use crate::pooled::Pooled;
 
 /// pgai's worker reads the first; the second is what SeaORM's tools read.
 const VARIABLES: [&str; 2] = ["PGAI_VECTORIZER_WORKER_DB_URL", "DATABASE_URL"];
@@ -24,17 +25,17 @@ pub(super) struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// Connects, with at most `connections` connections.
-    pub(super) async fn connect(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
+    /// Connects, once. A pooler may be in between.
+    pub(super) async fn connect(&self) -> Result<Pooled, CliError> {
         let url = self.url()?;
         let address = address(&url)?;
-        let connected = Database::connect(options(&url, connections)).await;
+        let connected = Pooled::connect(options(&url, 1)).await;
         connected.map_err(|cause| CliError::Connect { address, cause })
     }
 
     /// Connects to a database that has the `ai` schema, once.
-    pub(super) async fn connect_installed(&self) -> Result<DatabaseConnection, CliError> {
-        let db = self.connect(1).await?;
+    pub(super) async fn connect_installed(&self) -> Result<Pooled, CliError> {
+        let db = self.connect().await?;
         if catalog::has_catalog(&db).await? {
             Ok(db)
         } else {
@@ -42,9 +43,17 @@ impl DatabaseArgs {
         }
     }
 
-    /// As [`connect`](Self::connect), but where the database is not there now, the connections are made once it is.
+    /// A worker's connections.
+    pub(super) async fn connect_worker(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
+        let url = self.url()?;
+        let address = address(&url)?;
+        let connected = Database::connect(options(&url, connections)).await;
+        connected.map_err(|cause| CliError::Connect { address, cause })
+    }
+
+    /// The same, but where the database is not there now, the connections are made once it is.
     pub(super) async fn connect_in_time(&self, connections: u32) -> Result<DatabaseConnection, CliError> {
-        match self.connect(connections).await {
+        match self.connect_worker(connections).await {
             Err(CliError::Connect { address, cause }) if is_away(&cause) => {
                 warn!(error = %cause, "cannot connect to {address} now, and keeps trying");
                 let options = options(&self.url()?, connections).connect_lazy(true).to_owned();

@@ -111,7 +111,7 @@ pub(super) enum CliError {
         least: f64,
     },
     /// A query failed.
-    #[error("a query failed: {0}{advice}", advice = crate::catalog::pooler::advice(.0))]
+    #[error("a query failed: {0}{advice}", advice = crate::pooled::advice(.0))]
     Db(#[from] DbErr),
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]

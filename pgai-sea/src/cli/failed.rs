@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
-use sea_orm::DatabaseConnection;
 use serde::Serialize;
 
 use super::CliError;
@@ -11,6 +10,7 @@ use super::database::DatabaseArgs;
 use super::status::{moment, one_line};
 use super::worker::reference;
 use crate::catalog::{self, FailedRow, Vectorizer};
+use crate::pooled::Pooled;
 
 #[derive(Debug, Args)]
 pub(super) struct Failed {
@@ -77,7 +77,7 @@ impl Failed {
 }
 
 impl Which {
-    async fn vectorizers(&self) -> Result<(DatabaseConnection, Vec<Vectorizer>), CliError> {
+    async fn vectorizers(&self) -> Result<(Pooled, Vec<Vectorizer>), CliError> {
         let db = self.database.connect_installed().await?;
         let mut vectorizers = Vec::new();
         for wanted in &self.vectorizers {
@@ -90,7 +90,7 @@ impl Which {
     }
 }
 
-async fn list(db: &DatabaseConnection, vectorizers: &[Vectorizer], limit: u64, json: bool) -> Result<(), CliError> {
+async fn list(db: &Pooled, vectorizers: &[Vectorizer], limit: u64, json: bool) -> Result<(), CliError> {
     let mut is_empty = true;
     for vectorizer in vectorizers {
         let rows = catalog::failed(db, vectorizer, limit).await?;

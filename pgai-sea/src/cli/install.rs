@@ -19,7 +19,7 @@ pub(super) struct Install {
 
 impl Install {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let db = self.database.connect(1).await?;
+        let db = self.database.connect().await?;
         if self.print_sql {
             write!(std::io::stdout(), "{}", catalog::script::install(&db).await?)?;
             return Ok(());

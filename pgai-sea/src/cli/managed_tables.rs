@@ -30,7 +30,7 @@ pub(super) struct ManagedTables {
 
 impl ManagedTables {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let db = self.database.connect(1).await?;
+        let db = self.database.connect().await?;
         let vectorizers = if catalog::has_catalog(&db).await? {
             catalog::vectorizers(&db).await?
         } else {

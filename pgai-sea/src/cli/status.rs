@@ -8,7 +8,7 @@ use sea_orm::prelude::DateTimeWithTimeZone;
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use crate::catalog::{self, Count, Coverage, StoreState, VectorizerStatus};
+use crate::catalog::{self, Count, Coverage, IndexStatus, StoreState, VectorizerStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct Status {
@@ -53,7 +53,8 @@ impl Status {
 
 /// Why a vectorizer is in its state, and what to do: a few lines under the table.
 fn remark(status: &VectorizerStatus) -> Option<String> {
-    if status.error.is_none() && status.advice.is_none() {
+    let index = status.index.filter(|index| *index != IndexStatus::Built);
+    if status.error.is_none() && status.advice.is_none() && index.is_none() {
         return None;
     }
     let mut remark = format!("{} is {}", status.name, status.state);
@@ -73,6 +74,9 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
     }
     if let Some(advice) = &status.advice {
         remark += &format!("  what to do: {advice}\n");
+    }
+    if let Some(index) = index {
+        remark += &format!("  its index {index}\n");
     }
     Some(remark)
 }

@@ -196,7 +196,7 @@ impl WorkerCommand {
         };
         // a connection for each batch that is written, and some for claiming and tracking
         let db = if self.once || self.exit_on_error == Some(true) {
-            self.database.connect(10).await?
+            self.database.connect_worker(10).await?
         } else {
             self.database.connect_in_time(10).await?
         };

@@ -163,7 +163,7 @@ pub enum SearchError {
         source: DbErr,
     },
     /// The database failed or refused the search.
-    #[error("searching {table} failed: {source}{}", crate::catalog::pooler::advice(source))]
+    #[error("searching {table} failed: {source}{}", crate::pooled::advice(source))]
     Db {
         /// The table that is searched.
         table: String,

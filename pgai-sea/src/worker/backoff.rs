@@ -50,7 +50,7 @@ pub(crate) fn delay(base: Duration, most: Duration, failures: u32) -> Duration {
 }
 
 /// Any part of it.
-fn fraction(whole: Duration) -> Duration {
+pub(crate) fn fraction(whole: Duration) -> Duration {
     let random = random() % 1_000;
     whole.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 1_000.0)
 }

@@ -7,12 +7,16 @@
 //! A transaction begins with one message that sets whatever it depends on, whatever the defaults of server, database
 //! and role are: isolation, write access, the search path, timeouts, the role. The search path has nothing but
 //! `pg_catalog`, as in PostgreSQL's own subscriptions: nobody can put a function or an operator of their own in the
-//! way.
+//! way. The text of a key is that of one time zone and one style, whatever session reads it.
+//!
+//! A transaction waits for a lock for less time than PostgreSQL takes to look for deadlocks. Then it gives back what it
+//! has, and is tried again. So a deadlock with an application ends before the application hears of it.
 //!
 //! A connection may fall silent without being closed: the server's machine is lost, a firewall forgets it. Whoever
 //! waits for an answer would then wait for ever. The statement may or may not have run, and the worker's protocol
 //! allows for both. A silent connection is closed and not given back to the pool, which would wait for it as well.
 
+mod locks;
 mod scarcity;
 
 use std::fmt::Write as _;
@@ -30,6 +34,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, trace};
 
+pub(crate) use self::locks::LockWait;
 pub(crate) use self::scarcity::Scarcity;
 use super::database_error::DatabaseError;
 use crate::sql::quote_identifier;
@@ -49,6 +54,10 @@ const END: Duration = Duration::from_secs(7);
 const LOOK: Duration = Duration::from_millis(20);
 /// The first PostgreSQL that has `transaction_timeout`.
 const TRANSACTION_TIMEOUT: u32 = 170_000;
+
+/// What the text of a date, a number or bytes depends on. Keys are such texts, between one transaction and another.
+const TEXTS: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; set local intervalstyle = \
+                     'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex'";
 
 /// The class of SQLSTATEs that say that there is no room for a connection.
 const NO_ROOM: &str = "53";
@@ -275,11 +284,13 @@ impl Database {
     fn opening(&self, server: Option<u32>, patience: Duration) -> String {
         let milliseconds = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
         // Read committed: each statement has to see what was committed before it. The timeouts: a large batch takes its
-        // time, and the locks of a worker that is gone are free soon.
+        // time, the locks of a worker that is gone are free soon, and an application that waits for one is not waited
+        // for.
         let mut begin = format!(
             "begin isolation level read committed, read write, not deferrable; \
              set local search_path = pg_catalog, pg_temp; set local statement_timeout = {milliseconds}; \
-             set local lock_timeout = 0; set local idle_in_transaction_session_timeout = {milliseconds}"
+             set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}; {TEXTS}",
+            LockWait::EACH.as_millis()
         );
         if server.is_some_and(|server| server >= TRANSACTION_TIMEOUT) {
             begin.push_str("; set local transaction_timeout = 0");
@@ -290,18 +301,9 @@ impl Database {
         begin
     }
 
-    /// The statement without a name. Tells, as a tracing event, that it comes.
-    fn unnamed<'q>(
-        &self,
-        mut statement: Query<'q, Postgres, PgArguments>,
-    ) -> Result<Query<'q, Postgres, PgArguments>, DatabaseError> {
-        let arguments = statement.take_arguments().map_err(Error::Encode)?;
-        let sql = statement.sql();
-        trace!(
-            database = self.pool.connect_options().get_database(),
-            sql = sql.as_str()
-        );
-        Ok(query_with(sql, arguments.unwrap_or_default()).persistent(false))
+    /// Tells, as a tracing event, that a statement comes.
+    fn tell(&self, sql: &str) {
+        trace!(database = self.pool.connect_options().get_database(), sql);
     }
 
     /// Ends when a worker that stops has waited long enough; `least` is the shortest wait.
@@ -392,16 +394,24 @@ macro_rules! on {
         }
 
         impl On for Query<'_, Postgres, PgArguments> {
-            $(async fn $name(self, database: &Database) -> Result<$answer, DatabaseError> {
-                let mut transaction = database.begin(database.patience).await?;
-                let statement = database.unnamed(self)?;
-                let work = async {
-                    let answer = statement.$method(transaction.connection()).await;
-                    transaction.end(answer.map_err(DatabaseError::from)).await
-                };
-                match database.wait(database.patience, work).await {
-                    Some(answered) => answered,
-                    None => Err(transaction.silent()),
+            $(async fn $name(mut self, database: &Database) -> Result<$answer, DatabaseError> {
+                let arguments = self.take_arguments().map_err(Error::Encode)?.unwrap_or_default();
+                let sql = self.sql();
+                let locks = LockWait::new(database.patience);
+                loop {
+                    let mut transaction = database.begin(database.patience).await?;
+                    database.tell(sql.as_str());
+                    // without a name
+                    let statement = query_with(sql.clone(), arguments.clone()).persistent(false);
+                    let work = async {
+                        let answer = statement.$method(transaction.connection()).await;
+                        transaction.end(answer.map_err(DatabaseError::from)).await
+                    };
+                    match database.wait(database.patience, work).await {
+                        Some(Ok(answer)) => return Ok(answer),
+                        Some(Err(error)) => locks.wait(error).await?,
+                        None => return Err(transaction.silent()),
+                    }
                 }
             })*
         }
@@ -428,8 +438,9 @@ mod tests {
         assert_eq!(
             database.opening(Some(160_004), patience),
             "begin isolation level read committed, read write, not deferrable; set local search_path = pg_catalog, \
-             pg_temp; set local statement_timeout = 1500; set local lock_timeout = 0; set local \
-             idle_in_transaction_session_timeout = 1500"
+             pg_temp; set local statement_timeout = 1500; set local lock_timeout = 250; set local \
+             idle_in_transaction_session_timeout = 1500; set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; \
+             set local intervalstyle = 'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex'"
         );
         let owner = database.acting_as(Some(Acting::new("the \"owner\"", "worker")));
         let begin = owner.opening(Some(170_000), patience);

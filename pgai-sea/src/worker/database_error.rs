@@ -20,6 +20,9 @@ pub(crate) enum DatabaseError {
     /// The pool gave no connection. Says why.
     #[error("{0}")]
     NoConnection(String),
+    /// Someone else has held a lock for longer than this.
+    #[error("somebody else has kept a table or a row locked for {} s (pg_locks says who)", .0.as_secs_f64())]
+    Locked(Duration),
     /// Someone else holds a lock that is not waited for.
     #[error("someone else has the table locked")]
     Busy,

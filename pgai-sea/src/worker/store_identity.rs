@@ -15,7 +15,7 @@ use crate::catalog::Vectorizer;
 use crate::catalog::identity::{HAS_TABLE, Kept, identity};
 use crate::sql::quote_literal;
 use crate::worker::batch::stop_reason::StopReason;
-use crate::worker::connection::{Database, On as _};
+use crate::worker::connection::{Database, LockWait, On as _};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::queue::key_sql::{KeySql, Sql, statement};
 
@@ -54,6 +54,7 @@ pub(crate) async fn store_identity(
     key_sql: &KeySql,
 ) -> Result<StoreIdentity, StopReason> {
     let now = identity(config);
+    let locks = LockWait::new(pool.patience());
     // another worker may be doing the same: then the second look finds it done
     loop {
         let (place, kept) = find(pool, database, key_sql).await?;
@@ -90,7 +91,9 @@ pub(crate) async fn store_identity(
             vectorizer = vectorizer.name,
             "its configuration was edited: all rows are embedded anew"
         );
-        requeue(database, key_sql, place, &kept, &now).await?;
+        if let Err(error) = requeue(database, key_sql, place, &kept, &now).await {
+            locks.wait(error).await?;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use syn::visit::{self, Visit};
 const ROOMS: &[&str] = &[
     "sql",
     "config",
+    "pooled",
     "pgvector",
     "text",
     "vectorizer",

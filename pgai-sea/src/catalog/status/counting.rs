@@ -69,6 +69,20 @@ pub(super) async fn backlog<C: ConnectionTrait>(db: &C, queue: &Relation) -> Res
     Ok(backlog)
 }
 
+/// The rows of a table, counted up to `most`. More than 10,000 are estimated.
+pub(super) async fn rows_up_to<C: ConnectionTrait>(db: &C, table: &Relation, most: u64) -> Result<u64, DbErr> {
+    let counted = most.min(COUNTED);
+    let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT $1) t", table.name);
+    let rows = natural(one(db, sql, [counted.into()]).await?.try_get_by_index(0)?);
+    if rows < COUNTED || most <= COUNTED {
+        return Ok(rows);
+    }
+    let (part, share) = table.part();
+    let sql = format!("SELECT count(*) FROM {part} t");
+    let found = natural(one(db, sql, []).await?.try_get_by_index(0)?);
+    Ok(scaled(found, share).max(rows))
+}
+
 /// Rows that have a text, and those with embeddings; `None` where the source is not as the configuration says, or may
 /// not be read.
 pub(super) async fn coverage<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<Coverage>, DbErr> {

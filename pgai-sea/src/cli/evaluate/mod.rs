@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use sea_orm::DatabaseConnection;
 
 use self::page::Page;
 use self::store::{Scan, Store};
@@ -18,6 +17,7 @@ use super::database::DatabaseArgs;
 use super::local_model::{LocalModel, embedders};
 use super::worker::reference;
 use crate::catalog;
+use crate::pooled::Pooled;
 use crate::quality::{Judgments, Measure, Measures, QuestionReport, Report};
 
 #[derive(Debug, Args)]
@@ -128,7 +128,7 @@ impl Evaluate {
     /// The report of searches as the database is set, and what other settings of the index would find.
     async fn measure(
         &self,
-        db: &DatabaseConnection,
+        db: &Pooled,
         store: &Store,
         judgments: &Judgments,
         asked: &[Asked],
@@ -157,7 +157,7 @@ impl Evaluate {
 
     async fn searched(
         &self,
-        db: &DatabaseConnection,
+        db: &Pooled,
         store: &Store,
         judgments: &Judgments,
         asked: &[Asked],
@@ -188,7 +188,7 @@ impl Evaluate {
     /// Why each answer that is not in the ranking is not there.
     async fn missed(
         &self,
-        db: &DatabaseConnection,
+        db: &Pooled,
         store: &Store,
         answers: impl Iterator<Item = &String>,
         asked: &Asked,

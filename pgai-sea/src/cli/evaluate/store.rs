@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait};
 
 use super::super::CliError;
 use crate::catalog::Vectorizer;
 use crate::config::Destination;
 use crate::pgvector::Metric;
+use crate::pooled::Pooled;
 use crate::sql::{qualified, quote_identifier, quote_literal};
 
 /// A source row has several chunks: so many times `k` chunks are asked for.
@@ -58,7 +59,7 @@ impl fmt::Display for Scan {
 }
 
 impl Store {
-    pub(super) async fn of(db: &DatabaseConnection, vectorizer: &Vectorizer) -> Result<Self, CliError> {
+    pub(super) async fn of(db: &Pooled, vectorizer: &Vectorizer) -> Result<Self, CliError> {
         let (table, column) = match &vectorizer.config.destination {
             Destination::Table(table) => (
                 qualified(
@@ -133,13 +134,7 @@ impl Store {
     }
 
     /// The chunks that are nearest, enough for `k` rows or nearly.
-    pub(super) async fn nearest(
-        &self,
-        db: &DatabaseConnection,
-        vector: &str,
-        k: u32,
-        scan: Scan,
-    ) -> Result<Vec<Found>, DbErr> {
+    pub(super) async fn nearest(&self, db: &Pooled, vector: &str, k: u32, scan: Scan) -> Result<Vec<Found>, DbErr> {
         let distance = self.distance(vector);
         let order = match scan {
             // an expression that no index has
@@ -172,7 +167,7 @@ impl Store {
     }
 
     /// The place of a row among all, from 1. `None` if it has no vectors.
-    pub(super) async fn rank(&self, db: &DatabaseConnection, vector: &str, key: &str) -> Result<Option<i64>, DbErr> {
+    pub(super) async fn rank(&self, db: &Pooled, vector: &str, key: &str) -> Result<Option<i64>, DbErr> {
         let sql = format!(
             "SELECT rank FROM (SELECT key, pg_catalog.rank() OVER (ORDER BY distance) AS rank
                 FROM (SELECT {} AS key, pg_catalog.min({}) AS distance FROM {} t WHERE {} IS NOT NULL GROUP BY 1) a) b

@@ -28,6 +28,9 @@ impl From<DatabaseError> for StopReason {
                 Self::Refused(error.to_string())
             }
             DatabaseError::Reconfigured => Self::Reconfigured,
+            DatabaseError::Locked(_) => Self::Cancelled(format!(
+                "{error}: if it may take so long, raise the worker's `statement_timeout`"
+            )),
             DatabaseError::NoAnswer(_)
             | DatabaseError::NoConnection(_)
             | DatabaseError::Busy

@@ -11,7 +11,7 @@ use super::draft::{Draft, Drafter, Drafts};
 use super::item::{Failure, Item, Outcome, Vectors};
 use super::load::load;
 use super::stop_reason::StopReason;
-use crate::worker::connection::Database;
+use crate::worker::connection::{Database, LockWait};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::embed::{Embedded, Neighbour, Requests, VectorCache};
 use crate::worker::panics;
@@ -256,14 +256,20 @@ impl Pipeline {
             return;
         }
         let released: Result<(), DatabaseError> = async {
-            let mut transaction = pool.begin(pool.patience()).await?;
-            let work = async {
-                let connection = transaction.connection();
-                let released = self.queue.release(connection, keys, stamp, Duration::ZERO).await;
-                transaction.end(released).await
-            };
-            let released = pool.wait(pool.patience(), work).await;
-            released.unwrap_or_else(|| Err(transaction.silent()))
+            let locks = LockWait::new(self.lease / 3);
+            loop {
+                let mut transaction = pool.begin(pool.patience()).await?;
+                let work = async {
+                    let connection = transaction.connection();
+                    let released = self.queue.release(connection, keys, stamp, Duration::ZERO).await;
+                    transaction.end(released).await
+                };
+                let released = pool.wait(pool.patience(), work).await;
+                match released.unwrap_or_else(|| Err(transaction.silent())) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => locks.wait(error).await?,
+                }
+            }
         }
         .await;
         if let Err(error) = released {

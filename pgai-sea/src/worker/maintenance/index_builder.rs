@@ -11,6 +11,7 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+use crate::catalog::LONGEST_INDEX_WAIT;
 use crate::config::{Diskann, Hnsw, Indexing};
 use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
 use crate::sql::{qualified, quote_identifier, quote_literal};
@@ -22,9 +23,8 @@ use crate::worker::queue::key_sql::{Sql, statement};
 /// The first key of the advisory lock under which pgai's own jobs build; pgai's number. The second is the table's oid.
 const LOCK: i32 = 1_982_010_642;
 
-/// An empty queue is waited for so long at most ..
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
-/// .. and only so long if the store has so many times the rows of the queue.
+/// An empty queue is waited for [`LONGEST_INDEX_WAIT`], and only so long if the store has so many times the rows of the
+/// queue.
 const LITTLE_WAIT: Duration = Duration::from_secs(20);
 const LITTLE: i64 = 20;
 /// The most rows of a queue that are counted.
@@ -197,7 +197,7 @@ impl IndexBuilder {
         let since = *waits.since.get_or_insert(now);
         let little_since = is_little.then(|| waits.little_since.unwrap_or(now));
         waits.little_since = little_since;
-        Ok(now - since >= LONGEST_WAIT || little_since.is_some_and(|since| now - since >= LITTLE_WAIT))
+        Ok(now - since >= LONGEST_INDEX_WAIT || little_since.is_some_and(|since| now - since >= LITTLE_WAIT))
     }
 
     /// Whether the store has so many rows.

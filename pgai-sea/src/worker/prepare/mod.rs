@@ -31,7 +31,7 @@ use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use super::maintenance::orphans::Orphans;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
-use super::queue::key_sql::{KeySql, TypedKeyColumn};
+use super::queue::key_sql::{KeySql, TypedKeyColumn, has_one_text};
 use super::store_identity::{StoreIdentity, store_identity};
 use super::write::{Configuration, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
@@ -298,6 +298,7 @@ fn key_sql(columns: &Columns<'_>, key_order: &[String]) -> Result<KeySql, StopRe
             name: name.clone(),
             sql_type: column.sql_type.clone(),
             equals: column.equals.clone().unwrap_or_else(|| "=".to_owned()),
+            has_one_text: has_one_text(&column.base_type),
         })
     };
     Ok(KeySql {

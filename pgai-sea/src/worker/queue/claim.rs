@@ -1,6 +1,8 @@
 //! Claiming: one statement leases due rows, with all due rows of the same keys.
+//!
+//! While there is a backlog, a share of a claim may be rows that came since.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::{Error, Row as _};
 
@@ -32,6 +34,10 @@ struct Found {
     last: Option<String>,
     /// Whether there may be more rows behind it.
     is_full: bool,
+    /// Whether there may be more fresh rows than it took.
+    more_are_fresh: bool,
+    /// When, by the server's clock.
+    now: String,
 }
 
 impl Queue {
@@ -45,15 +51,22 @@ impl Queue {
         cursor: &mut Cursor,
     ) -> Result<Option<Claim>, DatabaseError> {
         if cursor.is_due_at_the_front() {
-            *cursor = Cursor::front();
+            cursor.move_to_front();
         }
         let mut has_turned = cursor.is_front();
         loop {
-            let Found { claim, last, is_full } = self.find(pool, rows, lease, cursor).await?;
-            match last {
-                Some(last) if is_full => cursor.move_to(last),
-                _ => *cursor = Cursor::front(),
+            let found = self.find(pool, rows, lease, cursor).await?;
+            match found.last {
+                Some(last) if found.is_full => {
+                    cursor.move_to(last);
+                    cursor.left_a_backlog(found.now, found.more_are_fresh);
+                }
+                _ => {
+                    cursor.move_to_front();
+                    cursor.left_no_backlog();
+                }
             }
+            let claim = found.claim;
             if claim.is_some() {
                 Step::Claim.done();
                 return Ok(claim);
@@ -69,17 +82,35 @@ impl Queue {
         }
     }
 
-    async fn find(&self, pool: &Database, most: i64, lease: Duration, cursor: &Cursor) -> Result<Found, DatabaseError> {
+    async fn find(
+        &self,
+        pool: &Database,
+        most: i64,
+        lease: Duration,
+        cursor: &mut Cursor,
+    ) -> Result<Found, DatabaseError> {
+        let fresh_since = cursor.fresh_since();
+        let looks = fresh_since.is_some();
+        // the other half is for the backlog, whatever comes
+        let share = (most / 2).max(1);
         let claim = statement(&self.claim)
             .bind(most)
             .bind(lease.as_secs_f64())
-            .bind(cursor.after().to_owned());
+            .bind(cursor.after().to_owned())
+            .bind(fresh_since)
+            .bind(share);
+        let began = Instant::now();
         let rows = claim.all_on(pool).await?;
+        if looks {
+            cursor.has_looked_for_fresh(began.elapsed());
+        }
         let Some(first) = rows.first() else {
             return Err(DatabaseError::Answer("a claim without a row".to_owned()));
         };
         let last = first.try_get("last")?;
-        let is_full = first.try_get::<i64, _>("found")? >= most;
+        let fresh: i64 = first.try_get("fresh")?;
+        let is_full = first.try_get::<i64, _>("found")? + fresh >= most;
+        let now = first.try_get("now")?;
         let claim = match first.try_get("stamp")? {
             None => None,
             Some(stamp) => {
@@ -96,7 +127,13 @@ impl Queue {
                 })
             }
         };
-        Ok(Found { claim, last, is_full })
+        Ok(Found {
+            claim,
+            last,
+            is_full,
+            more_are_fresh: fresh >= share,
+            now,
+        })
     }
 }
 
@@ -121,20 +158,34 @@ pub(super) fn sql(key_sql: &KeySql) -> String {
     let texts = texts.join(", ");
     let grouped = key_sql.numbered("l").join(", ");
     let stamp = super::stamp(2);
+    // A row of a free key that cannot be locked belongs to a worker whose lock has another number.
+    let (whole, in_whole) = if key_sql.has_one_lock() {
+        (String::new(), "")
+    } else {
+        let whole = format!(
+            "whole as materialized (select t.n from (select n, count(*) as rows from theirs group by n) t \
+                 join free f on f.n = t.n where t.rows = (select count(*) from {queue} q where {same} and {DUE})), "
+        );
+        (whole, "and theirs.n in (select w.n from whole w) ")
+    };
     format!(
-        "with due as materialized (select q.ctid as place, {named} from {queue} q where q.ctid > $3::text::tid and \
-        {DUE} \
-             limit $1 for update skip locked), \
-         free as materialized (select {keys}, {lock} as is_free from (select distinct {keys} from due k) k), \
-         theirs as materialized (select q.ctid as place from {queue} q join free f on {same} where f.is_free and {DUE} \
-             for update of q skip locked), \
+        "with fresh as materialized (select {named} from {queue} q where q.queued_at > $4::text::timestamptz and {DUE} \
+             limit $5 for update skip locked), \
+        due as materialized (select q.ctid as place, {named} from {queue} q where q.ctid > $3::text::tid and {DUE} \
+             limit greatest($1 - (select count(*) from fresh), 1) for update skip locked), \
+         free as materialized (select row_number() over () as n, {keys}, {lock} as is_free from \
+             (select {keys} from fresh k union select {keys} from due k) k), \
+         theirs as materialized (select q.ctid as place, f.n from {queue} q join free f on {same} where f.is_free and \
+             {DUE} for update of q skip locked), \
+         {whole}\
          stamp as materialized (select {stamp} as moment), \
          leased as (update {queue} q set loading_retry_after = stamp.moment from theirs, stamp \
-             where q.ctid = theirs.place returning {named}, q.loading_retries as attempts, q.loading_retry_after as \
-             stamp), \
+             where q.ctid = theirs.place {in_whole}returning {named}, q.loading_retries as attempts, \
+             q.loading_retry_after as stamp), \
          claimed as (select {texts}, max(l.attempts) as attempts, max(l.stamp) as stamp from leased l \
              group by {grouped}), \
-         looked as (select count(*) as found, max(due.place)::text as last from due) \
+         looked as (select count(*) as found, max(due.place)::text as last, (select count(*) from fresh) as fresh, \
+             now()::text as now from due) \
          select claimed.*, looked.* from looked left join claimed on true"
     )
 }

@@ -27,6 +27,8 @@ pub(crate) struct TypedKeyColumn {
     pub(crate) sql_type: String,
     /// The type's equality, schema-qualified where it is not PostgreSQL's own.
     pub(crate) equals: String,
+    /// Whether a value has one text, whatever the session's time zone and styles are.
+    pub(crate) has_one_text: bool,
 }
 
 /// The vectorizer's tables and key columns, and the SQL that is made of them.
@@ -108,6 +110,12 @@ impl KeySql {
         format!("pg_try_advisory_xact_lock({}, hashtext(concat_ws({text})))", self.id)
     }
 
+    /// Whether the number of a key's lock is the same in pgai's worker. A session of another time zone, say, computes
+    /// another one.
+    pub(crate) fn has_one_lock(&self) -> bool {
+        self.keys.iter().all(|key| key.has_one_text)
+    }
+
     /// The first parameter after the keys.
     pub(crate) fn parameter(&self, nth: usize) -> usize {
         self.keys.len() + nth
@@ -131,6 +139,14 @@ pub(crate) fn with_keys<'q>(sql: &Sql, columns: usize, keys: &[&Key]) -> Query<'
 pub(crate) fn statement<'q>(sql: &Sql) -> Query<'q, Postgres, PgArguments> {
     // without a name: see `connection`
     query(AssertSqlSafe(Arc::clone(sql))).persistent(false)
+}
+
+/// Whether PostgreSQL writes values of this type in one way only.
+pub(crate) fn has_one_text(base_type: &str) -> bool {
+    [
+        "int2", "int4", "int8", "oid", "numeric", "bool", "uuid", "text", "varchar", "bpchar", "char", "name",
+    ]
+    .contains(&base_type)
 }
 
 /// The place (from 0) that SQL's `n` (from 1) stands for.

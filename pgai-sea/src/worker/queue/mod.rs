@@ -44,6 +44,8 @@ pub(crate) struct Queue {
     release: Sql,
     finish: Sql,
     later: Sql,
+    /// `None` if the keys' locks say it.
+    held: Option<Sql>,
     stats: Sql,
     pending: Sql,
     is_busy: Sql,
@@ -83,6 +85,7 @@ impl Queue {
                 key_sql.parameter(1),
             )
             .into(),
+            held: (!key_sql.has_one_lock()).then(|| held(key_sql).into()),
             stats: stats::sql(queue).into(),
             pending: format!("select count(*) from (select from {queue} limit $1) q").into(),
             is_busy: format!("select exists (select from {queue} q where {DUE} or {leased})").into(),
@@ -148,6 +151,21 @@ impl Queue {
         let later = with_keys(&self.later, self.columns, keys).bind(stamp);
         places(&later.fetch_all(connection).await?)
     }
+
+    /// Which of `keys` (from 0) another worker is at, as the queue says it. A worker keeps its lock on a key's queue
+    /// rows until it commits, pgai's from its claim on. Locks the other rows of these keys.
+    pub(crate) async fn held(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+        stamp: Stamp,
+    ) -> Result<Vec<usize>, DatabaseError> {
+        let Some(held) = self.held.as_ref().filter(|_| !keys.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let held = with_keys(held, self.columns, keys).bind(stamp);
+        places(&held.fetch_all(connection).await?)
+    }
 }
 
 /// The numbers of keys (from 0) in the rows' first column.
@@ -166,6 +184,24 @@ fn stamp(nth: usize) -> String {
 /// Whether a row is leased and does not wait for another attempt. A row that never failed can only be leased.
 fn leased() -> String {
     format!("(q.loading_retries = 0 or extract(microseconds from q.loading_retry_after)::bigint % 1000 = {MARK})")
+}
+
+/// The keys with a queue row that cannot be locked. The rows of others, whose lease lasts, are left alone: they may be
+/// renewing it.
+fn held(key_sql: &KeySql) -> String {
+    let rows = format!(
+        "{} join {} q on {} where (q.loading_retry_after = ${} or {DUE})",
+        key_sql.given(),
+        key_sql.queue,
+        key_sql.matches("q"),
+        key_sql.parameter(1),
+    );
+    format!(
+        "with all_rows as materialized (select k.n, count(*) as rows from {rows} group by k.n), \
+         mine as materialized (select k.n from {rows} for update of q skip locked), \
+         locked as materialized (select n, count(*) as rows from mine group by n) \
+         select a.n from all_rows a left join locked l on l.n = a.n where a.rows > coalesce(l.rows, 0)"
+    )
 }
 
 /// The given keys' rows that carry the stamp, locked. A row that someone else has locked is lost: its lease has run

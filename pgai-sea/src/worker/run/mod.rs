@@ -155,6 +155,7 @@ impl Worker {
                 only,
                 events,
                 every,
+                pooled: None,
             };
             background.spawn(observer.observe());
         }

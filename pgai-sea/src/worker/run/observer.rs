@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 use tracing::debug;
 
 use crate::catalog::{self, CatalogError, VectorizerRef, VectorizerStatus};
+use crate::pooled::{Pooled, is_of_a_pooler};
 use crate::worker::embed::telemetry;
 use crate::worker::event::{Event, EventHook};
 
@@ -18,11 +19,13 @@ pub(super) struct Observer {
     pub(super) only: Vec<VectorizerRef>,
     pub(super) events: EventHook,
     pub(super) every: Duration,
+    /// What it looks through where the worker's pool goes through a pooler that keeps no prepared statements.
+    pub(super) pooled: Option<Pooled>,
 }
 
 impl Observer {
     /// Never ends.
-    pub(super) async fn observe(self) {
+    pub(super) async fn observe(mut self) {
         let mut known = BTreeSet::new();
         loop {
             match self.statuses().await {
@@ -40,13 +43,26 @@ impl Observer {
         }
     }
 
-    async fn statuses(&self) -> Result<Vec<VectorizerStatus>, CatalogError> {
+    async fn statuses(&mut self) -> Result<Vec<VectorizerStatus>, CatalogError> {
+        if let Some(pooled) = &self.pooled {
+            return self.look(pooled).await;
+        }
+        match self.look(&self.db).await {
+            Err(CatalogError::Db(error)) if is_of_a_pooler(&error) => {
+                let pooled = self.pooled.insert(Pooled::beside(&self.db)).clone();
+                self.look(&pooled).await
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look<C: ConnectionTrait + TransactionTrait>(&self, db: &C) -> Result<Vec<VectorizerStatus>, CatalogError> {
         if self.only.is_empty() {
-            return catalog::statuses(&self.db).await;
+            return catalog::statuses(db).await;
         }
         let mut statuses = Vec::new();
         for vectorizer in &self.only {
-            match catalog::status(&self.db, vectorizer.clone()).await {
+            match catalog::status(db, vectorizer.clone()).await {
                 Ok(status) => statuses.push(status),
                 Err(CatalogError::NotFound(_)) => {}
                 Err(error) => return Err(error),

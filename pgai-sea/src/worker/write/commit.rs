@@ -14,7 +14,7 @@ use super::store::Store;
 use crate::worker::batch::chunk_change::ChunkChange;
 use crate::worker::batch::item::{Item, Outcome, Vectors};
 use crate::worker::batch::stop_reason::StopReason;
-use crate::worker::connection::Database;
+use crate::worker::connection::{Database, LockWait};
 use crate::worker::counts::Counts;
 use crate::worker::database_error::DatabaseError;
 use crate::worker::protocol::Step;
@@ -28,6 +28,9 @@ const BUSY_DELAY: Duration = Duration::from_secs(1);
 const CHUNK: Duration = Duration::from_millis(50);
 /// A transaction that meets a serialization failure or a deadlock is tried so often.
 const TRIES: u32 = 4;
+/// The longest wait for locks. The lease is not renewed meanwhile. After that the keys go back to the queue, and the
+/// vectors are kept.
+const LOCKED: Duration = Duration::from_secs(15);
 
 /// Where embeddings go.
 #[derive(Debug)]
@@ -121,6 +124,7 @@ impl Writer {
         let chunks: usize = items.iter().map(|item| item.outcome.chunks()).sum();
         let patience = pool.patience() + CHUNK * u32::try_from(chunks).unwrap_or(u32::MAX);
         let mut tries = 1;
+        let locks = LockWait::new(LOCKED.min(patience));
         loop {
             let mut transaction = pool.begin(patience).await?;
             let work = async {
@@ -136,8 +140,9 @@ impl Writer {
                 Step::Commit.done();
             }
             match outcome {
-                Err(error) if tries < TRIES && error.has_state(&["40", "55P03"]) => tries += 1,
-                result => return result,
+                Err(error) if tries < TRIES && error.has_state(&["40"]) => tries += 1,
+                Err(error) => locks.wait(error).await?,
+                Ok(outcome) => return Ok(outcome),
             }
         }
     }
@@ -148,21 +153,26 @@ impl Writer {
     ///
     /// Says that they cannot be locked, if it is not the database that cannot do anything now.
     pub(crate) async fn check_lock(&self, pool: &Database, keys: &[&Key]) -> Result<(), StopReason> {
-        let mut transaction = pool.begin(pool.patience()).await?;
-        let work = async {
-            let locked = self.source.lock(transaction.connection(), keys).await;
-            transaction.end(locked).await
-        };
-        let locked = pool.wait(pool.patience(), work).await;
-        match locked.unwrap_or_else(|| Err(transaction.silent())) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(match StopReason::from(error) {
+        let locks = LockWait::new(pool.patience());
+        loop {
+            let mut transaction = pool.begin(pool.patience()).await?;
+            let work = async {
+                let locked = self.source.lock(transaction.connection(), keys).await;
+                transaction.end(locked).await
+            };
+            let locked = pool.wait(pool.patience(), work).await;
+            let error = match locked.unwrap_or_else(|| Err(transaction.silent())) {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let Err(error) = locks.wait(error).await else { continue };
+            return Err(match StopReason::from(error) {
                 StopReason::Refused(reason) => StopReason::Configuration(format!(
                     "rows of {} cannot be locked, and without a lock no embedding can be written: {reason}",
                     self.source.name()
                 )),
                 reason => reason,
-            }),
+            });
         }
     }
 
@@ -176,7 +186,7 @@ impl Writer {
     ) -> Result<BatchOutcome, DatabaseError> {
         let keys: Vec<&Key> = items.iter().map(|item| &item.key).collect();
 
-        let mut verdicts = self.verdicts(connection, items, &keys).await?;
+        let mut verdicts = self.verdicts(connection, items, &keys, stamp).await?;
         self.overtake(connection, items, &keys, &mut verdicts, stamp).await?;
         let mut planned = self.plan(connection, items, &keys, &verdicts).await?;
         // the plan has read the store, so no cut-over gets its lock before the end
@@ -264,8 +274,12 @@ impl Writer {
         connection: &mut PgConnection,
         items: &[&Item],
         keys: &[&Key],
+        stamp: Stamp,
     ) -> Result<Vec<Verdict>, DatabaseError> {
-        let locks = self.source.lock(&mut *connection, keys).await?;
+        let mut locks = self.source.lock(&mut *connection, keys).await?;
+        for held in self.queue.held(connection, keys, stamp).await? {
+            locks[held].free = false;
+        }
         Step::Lock.done();
         let version_of = |item: &Item| item.seen.as_ref().map(|row| row.version.clone());
         let doubtful: Vec<usize> = (0..items.len())

@@ -10,6 +10,9 @@
 //! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
 //! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
 //!
+//! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many rows
+//! are embedded, 200,000 by default.
+//!
 //! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
 //! goes wrong; `.. quality [chunk size]` says how well searches find crates by what they are for.
 
@@ -17,6 +20,7 @@
 
 mod claims;
 mod clients;
+mod fresh;
 mod local;
 mod quality;
 mod soak;
@@ -49,12 +53,13 @@ async fn main() {
         return;
     }
     if let Some(subject) =
-        arguments.next_if(|argument| ["waking", "local", "soak", "quality"].contains(&argument.as_str()))
+        arguments.next_if(|argument| ["waking", "fresh", "local", "soak", "quality"].contains(&argument.as_str()))
     {
         let number: Option<usize> = arguments.next().map(|number| number.parse().expect("a number"));
         let rounds = number.unwrap_or(5);
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
+            "fresh" => fresh::fresh(number.unwrap_or(200_000)).await,
             "soak" => soak::soak(rounds as u64).await,
             "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
             _ => local::local(rounds).await,

@@ -1,5 +1,6 @@
 //! The `ai` schema: what it makes, what it refuses, what its triggers see.
 
+mod citus;
 mod configuration;
 mod destinations;
 mod divided;

@@ -12,4 +12,5 @@ mod python_worker;
 mod schema_commands;
 #[cfg(unix)]
 mod sigterm;
+mod trust;
 mod worker_command;

@@ -3,6 +3,7 @@
 //! LangChain's splitters run as pgai's worker runs them; see `python.py`.
 
 mod cases;
+mod damaged;
 
 use std::io::Write as _;
 use std::path::Path;

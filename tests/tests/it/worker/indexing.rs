@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pgai_sea::catalog::IndexStatus;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
@@ -292,6 +293,45 @@ async fn a_queue_that_is_never_empty_is_not_waited_for_without_end() {
         soon(async || !test.values::<String>(INDEXES).await.unwrap().is_empty()).await;
         writing.abort();
         running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
+async fn waits_for(test: &TestDatabase) -> Result<Option<IndexStatus>, pgai_sea::catalog::CatalogError> {
+    Ok(pgai_sea::catalog::status(&test.db, "tested").await?.index)
+}
+
+#[tokio::test]
+async fn status_says_what_it_waits_for() {
+    on_both_catalogs(async |test| -> TestResult {
+        indexed(&test, "ai.indexing_hnsw(min_rows => 12)").await?;
+        assert_eq!(waits_for(&test).await?, Some(IndexStatus::WaitsForRows(12)));
+        insert(&test, 1, 12).await?;
+        assert_eq!(waits_for(&test).await?, Some(IndexStatus::WaitsForRows(12)));
+        let said = tokio::process::Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
+            .args(["status", "-d", &test.url])
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("its index waits for 12 embeddings"), "{said}");
+        // as if a worker had been here, and there was one more to do
+        test.execute(&format!(
+            "insert into posts_embedding_store (id, chunk_seq, chunk, embedding)
+             select i, 0, '', array_fill(1, array[{DIMENSIONS}])::vector from generate_series(1, 12) i;
+             delete from ai._vectorizer_q_1 where id > 1"
+        ))
+        .await?;
+        assert_eq!(waits_for(&test).await?, Some(IndexStatus::WaitsForQueue));
+        // one that has failed and waits for another attempt holds nothing up
+        test.execute("update ai._vectorizer_q_1 set loading_retries = 1, loading_retry_after = now() + interval '1 h'")
+            .await?;
+        assert_eq!(waits_for(&test).await?, Some(IndexStatus::Due));
+        run(&test, &Gate::new()).await;
+        assert_eq!(waits_for(&test).await?, Some(IndexStatus::Built));
+        test.execute("update ai.vectorizer set config = config - 'indexing'")
+            .await?;
+        assert_eq!(waits_for(&test).await?, None);
         Ok(())
     })
     .await;

@@ -100,13 +100,10 @@ async fn a_delete_and_an_insert_of_the_same_key() {
 #[tokio::test]
 async fn no_transaction_is_open() {
     while_embedding(async |test| {
-        let open: i64 = test
-            .value(
-                "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in \
-                transaction%'",
-            )
-            .await?;
-        assert_eq!(open, 0);
+        // claims come and go meanwhile: one that was kept open would be there all the time
+        let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in \
+                    transaction%'";
+        soon(async || test.value::<i64>(open).await.unwrap() == 0).await;
         Ok(())
     })
     .await;

@@ -8,7 +8,7 @@ use pgai_sea::catalog;
 use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::worker::Worker;
 use pgai_sea_tests::providers::embedding_of;
-use pgai_sea_tests::{TestDatabase, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
 use super::support::{DIMENSIONS, posts, queued, soon};
 
@@ -113,4 +113,74 @@ async fn one_that_breaks_on_everything_is_no_rows_fault() {
         Ok(())
     })
     .await;
+}
+
+/// What was logged, one line each.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn lines_with(&self, words: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .filter(|line| line.contains(words))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// A slip in the name would leave the vectorizer to a server that is not there.
+#[tokio::test]
+async fn one_that_serves_no_vectorizer_is_said() {
+    // one after the other: the log is the thread's
+    for catalog in [Catalog::Ours, Catalog::Pgai] {
+        on_catalog(catalog, async |test| {
+            posts(&test).await?;
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_env_filter("pgai_sea=trace")
+                .with_writer(move || writer.clone())
+                .with_ansi(false)
+                .finish();
+            let given = || {
+                let gate = super::support::Gate::new();
+                worker(&test, "none", Way::Panic)
+                    .embedder("ollama", "Gate", gate.clone())
+                    .embedder("openai", "gate", gate)
+            };
+            let logging = tracing::subscriber::set_default(subscriber);
+            given().run_once().await?;
+            let said = log.lines_with("serves no vectorizer");
+            assert_eq!(said.len(), 2, "{said:?}");
+            assert!(
+                said[0].contains("WARN") && said[0].contains("`ollama`, `Gate`"),
+                "{said:?}"
+            );
+            assert!(said[1].contains("`openai`, `gate`"), "{said:?}");
+            assert!(
+                said.iter().all(|line| line.contains("they name `ollama`, `gate`")),
+                "{said:?}"
+            );
+            // a worker that runs on says it once, however often it looks
+            let looks = || log.lines_with(r#"FROM \"ai\".\"vectorizer\""#).len();
+            let before = looks();
+            given().run_until(soon(async || looks() >= before + 3)).await?;
+            assert_eq!(log.lines_with("serves no vectorizer").len(), 4);
+            drop(logging);
+            Ok(())
+        })
+        .await;
+    }
 }

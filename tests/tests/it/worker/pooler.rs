@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pgai_sea::catalog::VectorizerState;
+use pgai_sea::worker::Event;
 use pgai_sea_tests::{Pooler, TestDatabase, TestResult, on_both_catalogs};
 use sea_orm::{ConnectOptions, Database, DbErr};
 
@@ -95,7 +97,7 @@ async fn pgbouncer_and_a_named_statement_say_which_connection_to_use() {
             .await
             .unwrap_err()
             .to_string();
-        assert!(error.contains("in session mode"), "{error}");
+        assert!(error.contains("pgai_sea::Pooled"), "{error}");
         assert!(!error.contains("is the schema"), "{error}");
         let gate: Arc<Gate> = Gate::new();
         let running = start(worker(&other, &gate).poll_interval(Duration::from_millis(20)));
@@ -103,6 +105,38 @@ async fn pgbouncer_and_a_named_statement_say_which_connection_to_use() {
         soon(async || queued(&test).await == 0).await;
         running.stop().await;
         assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
+
+/// The queues of a worker that looks at them, for metrics, are looked at as well.
+#[ignore = "needs pgbouncer"]
+#[tokio::test]
+async fn pgbouncer_lets_queues_be_observed() {
+    on_both_catalogs(async |test| -> TestResult {
+        posts(&test).await?;
+        test.execute("insert into posts values (1, 'T', 'text')").await?;
+        let pooler = Pooler::start(&test.url, 1);
+        let (one, other) = (through(&pooler, &test).await?, through(&pooler, &test).await?);
+        // a name is taken on the one session
+        pgai_sea::catalog::vectorizer(&one.db, "tested").await?;
+        let (seen, mut sees) = tokio::sync::mpsc::unbounded_channel();
+        let observing = worker(&other, &Gate::new())
+            .observe_every(Duration::from_secs(1))
+            .on_event(move |event| {
+                if let Event::Observed(statuses) = event {
+                    seen.send(statuses[0].state).ok();
+                }
+            });
+        let running = start(observing);
+        for _ in 0..2 {
+            let state = tokio::time::timeout(Duration::from_secs(30), sees.recv())
+                .await?
+                .unwrap();
+            assert_ne!(state, VectorizerState::Unreadable);
+        }
+        running.stop().await;
         Ok(())
     })
     .await;

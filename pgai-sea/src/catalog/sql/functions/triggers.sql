@@ -78,6 +78,27 @@ as $$
     from compared
 $$;
 
+-- Whether a key's lock has the same number in every session. The number comes from the key's text, and the text of a
+-- moment, say, depends on the session's time zone.
+create or replace function ai._vectorizer_has_one_lock(v ai.vectorizer, source regclass)
+returns bool language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    with recursive types as (
+        select a.atttypid as type
+        from ai._vectorizer_columns(v) c
+        join pg_attribute a on a.attrelid = source and a.attnum = c.attnum
+        where c.pknum is not null
+        union
+        select t.typbasetype from types y join pg_type t on t.oid = y.type where t.typtype = 'd'
+    )
+    select not exists (
+        select from types y
+        join pg_type t on t.oid = y.type
+        where t.typtype not in ('d', 'e') and y.type <> all
+            ('{int2,int4,int8,oid,numeric,bool,uuid,text,varchar,bpchar,"\"char\"",name}'::regtype[])
+    )
+$$;
+
 -- The body of the trigger function, which all triggers of a vectorizer share.
 --
 -- The function runs with its owner's rights, as writers to the source need no right on queue and store.
@@ -88,8 +109,8 @@ $$;
 -- A delete never waits for a worker. pgai's worker locks the embeddings that it is about to replace for as long as the
 -- provider takes. Both workers hold a key's advisory lock meanwhile. A delete that finds one held deletes what nobody
 -- has locked, which is dearer, and queues the keys. It also queues the keys whose embeddings are still to be written.
--- For many rows it asks the server's list of locks whether there is any of this vectorizer. A worker that comes to one
--- of these keys after that is waited for.
+-- For many rows it asks the server's list of locks whether there is any of this vectorizer, and so it does where the
+-- number of a key's lock differs between sessions. A worker that comes to one of these keys after that is waited for.
 --
 -- Whoever queues a row wakes a worker that sleeps. A notification is committed under a lock that the whole server
 -- shares, so none is sent unless a worker waits for it. A worker that has nothing to do takes the vectorizer's advisory
@@ -118,6 +139,8 @@ declare
     deleted_lock text; -- 'a', f1(o.*), 'b', f2(o.*)
     queue_new text;
     queue_old text;
+    none_held text := 'not exists (select from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+                where l.locktype = ''advisory'' and l.classid = %1$s and l.objsubid = 2)';
     free text;
     pass_over text;
     refresh text := format('/* not there? select ai.refresh_vectorizer(%s) follows renamed schemas and tables */', v.id);
@@ -168,7 +191,9 @@ $body$, queue_inserted, queue_new);
 
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
     -- tried, and given back at once: who deletes many rows in a transaction would fill the server's table of locks
-    free := '(case when pg_try_advisory_lock_shared(%1$s, %2$s) then pg_advisory_unlock_shared(%1$s, %2$s) else false end)';
+    free := case when ai._vectorizer_has_one_lock(v, source)
+        then '(case when pg_try_advisory_lock_shared(%1$s, %2$s) then pg_advisory_unlock_shared(%1$s, %2$s) else false end)'
+        else none_held end;
     pass_over := 'delete from %1$s s where s.ctid = any (array(select s.ctid from %1$s s%2$s where %3$s for update of s skip locked))';
     forget_old := format($body$if %1$s then
                 delete from %2$s %3$s s where %4$s;
@@ -191,8 +216,7 @@ $body$, queue_inserted, queue_new);
         into few, free
         from (select hashtext(concat_ws('|', %2$s)) as key from old_rows o limit 100) o;
         if few = 100 then
-            free := not exists (select from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
-                where l.locktype = 'advisory' and l.classid = %3$s and l.objsubid = 2);
+            free := %3$s;
             execute case when free then %4$L else %5$L end;
         elsif free then
             %4$s;
@@ -203,7 +227,7 @@ $body$, queue_inserted, queue_new);
             insert into %7$s (%8$s) select %9$s from old_rows o;
             %10$s
         end if;$body$
-        , format(free, v.id, 'o.key'), deleted_lock, v.id
+        , format(free, v.id, 'o.key'), deleted_lock, format(none_held, v.id)
         , format('delete from %s %s s using %s where %s', store, refresh, deleted_keys, of_deleted)
         , format(pass_over, store, ' cross join ' || deleted_keys, of_deleted)
         , beyond, queue, columns, deleted_key, wake);

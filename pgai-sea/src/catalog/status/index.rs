@@ -1,0 +1,105 @@
+//! What the index over the embeddings waits for.
+
+use std::fmt;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use serde::Serialize;
+
+use super::counting::{Backlog, rows_up_to};
+use super::sample::relation;
+use crate::catalog::Vectorizer;
+use crate::config::{Destination, Indexing};
+
+/// A worker waits so long at most for an empty queue before it builds the index.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// The index that a vectorizer's configuration asks for. A search without it reads every vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum IndexStatus {
+    /// It is there.
+    Built,
+    /// A build is under way, or was cut off and is begun again.
+    Building,
+    /// It waits for so many embeddings (`min_rows`).
+    WaitsForRows(u64),
+    /// It waits until the queue is empty, or has been next to empty for a while; for ten minutes at most.
+    WaitsForQueue,
+    /// The next worker that looks builds it.
+    Due,
+}
+
+impl fmt::Display for IndexStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Built => f.write_str("is built"),
+            Self::Building => f.write_str("is being built"),
+            Self::WaitsForRows(rows) => write!(f, "waits for {rows} embeddings"),
+            Self::WaitsForQueue => write!(
+                f,
+                "waits for an empty queue, for {} minutes at most",
+                LONGEST_WAIT.as_secs() / 60
+            ),
+            Self::Due => f.write_str("is built by the next worker that looks"),
+        }
+    }
+}
+
+/// Whether there is an index of the kind on the column, and whether it can be used. As in pgai, whoever made it.
+const FOUND: &str = "
+SELECT coalesce(pg_catalog.bool_or(i.indisvalid), false), pg_catalog.count(*) > 0
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_am m ON m.oid = x.relam
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE n.nspname = $1 AND t.relname = $2 AND m.amname = $3 AND a.attname = $4";
+
+/// `None` where none is configured, or the role may not read the embeddings.
+pub(super) async fn index<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: &Vectorizer,
+    backlog: Option<&Backlog>,
+) -> Result<Option<IndexStatus>, DbErr> {
+    let (method, min_rows, when_empty) = match &vectorizer.config.indexing {
+        Some(Indexing::Hnsw(hnsw)) => ("hnsw", hnsw.min_rows, hnsw.create_when_queue_empty),
+        Some(Indexing::Diskann(diskann)) => ("diskann", diskann.min_rows, diskann.create_when_queue_empty),
+        Some(Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_)) | None => return Ok(None),
+    };
+    let (schema, table, column) = match &vectorizer.config.destination {
+        Destination::Table(table) => match (&table.target_schema, &table.target_table) {
+            (Some(schema), Some(table)) => (schema, table, "embedding"),
+            _ => return Ok(None),
+        },
+        Destination::Column(column) => (
+            &vectorizer.source_schema,
+            &vectorizer.source_table,
+            column.embedding_column.as_str(),
+        ),
+        Destination::Other(_) => return Ok(None),
+    };
+    let Some(relation) = relation(db, schema, table).await? else {
+        return Ok(None);
+    };
+    let values = [schema, table, method, column].map(Into::into);
+    let found = Statement::from_sql_and_values(DbBackend::Postgres, FOUND, values);
+    let (is_valid, exists) = match db.query_one_raw(found).await? {
+        Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
+        None => (false, false),
+    };
+    let min_rows = u64::try_from(min_rows.unwrap_or_default()).unwrap_or_default();
+    Ok(Some(if is_valid {
+        IndexStatus::Built
+    } else if exists {
+        IndexStatus::Building
+    } else if rows_up_to(db, &relation, min_rows).await? < min_rows {
+        IndexStatus::WaitsForRows(min_rows)
+    } else if when_empty.unwrap_or(true) && backlog.is_some_and(|backlog| backlog.due + backlog.leased > 0) {
+        IndexStatus::WaitsForQueue
+    } else {
+        IndexStatus::Due
+    }))
+}
