@@ -23,7 +23,9 @@ const CLOSE_OTHERS: &str = "do $$
 declare
     other text;
 begin
-    for other in select s.name from pg_catalog.pg_prepared_statements s where pg_catalog.starts_with(s.name, 'sqlx_s_') loop
+    for other in
+        select s.name from pg_catalog.pg_prepared_statements s where pg_catalog.starts_with(s.name, 'sqlx_s_')
+    loop
         execute pg_catalog.format('deallocate %I', other);
     end loop;
 end
@@ -31,8 +33,7 @@ $$";
 
 /// A connection through a pooler in transaction mode that keeps no prepared statements, such as PgBouncer before 1.21.
 ///
-/// Searches, other queries of SeaORM and this crate's functions take it as they take a
-/// [`DatabaseConnection`].
+/// Searches, other queries of SeaORM and this crate's functions take it as they take a [`DatabaseConnection`].
 ///
 /// ```no_run
 /// # mod blog_post { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/blog_post.rs")); }
@@ -46,7 +47,7 @@ $$";
 /// # }
 /// ```
 ///
-/// Each statement runs in a transaction of its own, which takes two round trips more. [`begin`](Self::begin) gives one
+/// Each statement runs in a transaction of its own, which takes three round trips more. [`begin`](Self::begin) gives one
 /// for several statements, and for migrations:
 ///
 /// ```no_run
@@ -61,7 +62,6 @@ $$";
 ///
 /// A [`Worker`](crate::worker::Worker) needs none of this. It works on any connection, also on
 /// [`connection()`](Self::connection).
-#[cfg_attr(not(feature = "worker"), allow(rustdoc::broken_intra_doc_links))]
 #[derive(Clone, Debug)]
 pub struct Pooled {
     db: DatabaseConnection,

@@ -16,7 +16,7 @@ const BEGIN_ANEW: Duration = Duration::from_secs(10);
 const FRONT: &str = "(0,0)";
 
 /// Rows that came since are looked for so often ..
-const LOOK_FOR_FRESH: Duration = Duration::from_millis(200);
+const LOOK_FOR_FRESH: Duration = Duration::from_millis(100);
 /// .. and after so many times as long as the last look took.
 const FRESH_SHARE: u32 = 20;
 

@@ -161,9 +161,8 @@ impl Writer {
                 transaction.end(locked).await
             };
             let locked = pool.wait(pool.patience(), work).await;
-            let error = match locked.unwrap_or_else(|| Err(transaction.silent())) {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
+            let Err(error) = locked.unwrap_or_else(|| Err(transaction.silent())) else {
+                return Ok(());
             };
             let Err(error) = locks.wait(error).await else { continue };
             return Err(match StopReason::from(error) {

@@ -71,6 +71,9 @@ async fn proxy() -> std::io::Result<u16> {
     Ok(port)
 }
 
+/// A server's certificate, the worker's environment, and what is to be said.
+type Case<'c> = ([&'c str; 2], &'c [(&'c str, &'c str)], &'c str);
+
 async fn pgai_sea(test: &TestDatabase, arguments: &[&str], variables: &[(&str, &str)]) -> std::io::Result<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
         .args(arguments)
@@ -104,7 +107,7 @@ async fn what_is_wrong_with_a_certificate_or_a_proxy_is_said() {
                 embedding => ai.embedding_openai('m', 2))",
         )
         .await?;
-        let cases: [([&str; 2], &[(&str, &str)], &str); 5] = [
+        let cases: [Case<'_>; 5] = [
             (
                 SERVER,
                 &[("SSL_CERT_FILE", &other)],

@@ -18,7 +18,6 @@ mod like;
 mod measured;
 mod neighbours;
 pub(crate) mod notes;
-mod notes;
 mod outdated;
 mod pages;
 mod partial;
