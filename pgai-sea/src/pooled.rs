@@ -47,8 +47,8 @@ $$";
 /// # }
 /// ```
 ///
-/// Each statement runs in a transaction of its own, which takes three round trips more. [`begin`](Self::begin) gives one
-/// for several statements, and for migrations:
+/// Each statement runs in a transaction of its own, which takes three round trips more. [`begin`](Self::begin) gives
+/// one for several statements, and for migrations:
 ///
 /// ```no_run
 /// # async fn f<Migrator: sea_orm_migration::MigratorTrait>(db: pgai_sea::Pooled) -> Result<(), sea_orm::DbErr> {

@@ -10,8 +10,8 @@
 //! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
 //! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
 //!
-//! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many rows
-//! are embedded, 200,000 by default.
+//! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
+//! rows are embedded, 200,000 by default.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
 //! goes wrong; `.. quality [chunk size]` says how well searches find crates by what they are for.
