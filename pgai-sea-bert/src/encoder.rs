@@ -12,6 +12,8 @@ pub struct Encoder {
     words: Vec<f32>,
     /// A row per position, with the vector of token type 0 added: a text of its own has no other.
     positions: Vec<f32>,
+    /// What the vector of token type 1 has more than that of type 0. Empty if the model has one type.
+    second_type: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
     hidden: usize,
@@ -30,7 +32,7 @@ struct Layer {
 }
 
 /// A product with weights, and a bias.
-struct Linear {
+pub(crate) struct Linear {
     weights: Panels,
     bias: Vec<f32>,
 }
@@ -58,7 +60,13 @@ impl Encoder {
         for position in positions.chunks_exact_mut(hidden) {
             position.iter_mut().zip(&types).for_each(|(x, y)| *x += y);
         }
+        let second_type = types.get(hidden..2 * hidden).unwrap_or_default();
         Ok(Self {
+            second_type: second_type
+                .iter()
+                .zip(&types)
+                .map(|(second, first)| second - first)
+                .collect(),
             words: table("word", config.vocab_size)?,
             positions,
             norm: Norm::load(&weights, "embeddings.LayerNorm", config)?,
@@ -77,11 +85,7 @@ impl Encoder {
     /// [`EncodeError`] if a token is not in the vocabulary, or a text has no tokens or too many.
     pub fn embed<T: AsRef<[u32]>>(&self, texts: &[T], pooling: Pooling) -> Result<Vec<Vec<f32>>, EncodeError> {
         let texts: Vec<&[u32]> = texts.iter().map(AsRef::as_ref).collect();
-        let mut states = self.embeddings(&texts)?;
-        let mut work = Work::default();
-        for layer in &self.layers {
-            layer.forward(&mut states, &texts, self.heads, &mut work);
-        }
+        let states = self.states(&texts, None)?;
         let mut rest = &states[..];
         let vectors = texts.iter().map(|text| {
             let (tokens, after) = rest.split_at(text.len() * self.hidden);
@@ -99,8 +103,19 @@ impl Encoder {
         Ok(vectors.collect())
     }
 
-    /// What the first layer begins with: a row per token of all texts, end to end.
-    fn embeddings(&self, texts: &[&[u32]]) -> Result<Vec<f32>, EncodeError> {
+    /// What the last layer ends with: a row per token of all texts, end to end. `seconds` has where in each text the
+    /// tokens of type 1 begin.
+    pub(crate) fn states(&self, texts: &[&[u32]], seconds: Option<&[usize]>) -> Result<Vec<f32>, EncodeError> {
+        let mut states = self.embeddings(texts, seconds)?;
+        let mut work = Work::default();
+        for layer in &self.layers {
+            layer.forward(&mut states, texts, self.heads, &mut work);
+        }
+        Ok(states)
+    }
+
+    /// What the first layer begins with.
+    fn embeddings(&self, texts: &[&[u32]], seconds: Option<&[usize]>) -> Result<Vec<f32>, EncodeError> {
         let positions = self.positions.len() / self.hidden;
         let tokens: usize = texts.iter().map(|text| text.len()).sum();
         let mut states = Vec::with_capacity(tokens * self.hidden);
@@ -116,6 +131,14 @@ impl Encoder {
                 let word = word.ok_or(EncodeError::Token { token })?;
                 states.extend(word.iter().zip(position).map(|(x, y)| x + y));
             }
+        }
+        let mut rest = &mut states[..];
+        for (text, second) in texts.iter().zip(seconds.unwrap_or_default()) {
+            let (own, after) = std::mem::take(&mut rest).split_at_mut(text.len() * self.hidden);
+            for row in own.chunks_exact_mut(self.hidden).skip(*second) {
+                row.iter_mut().zip(&self.second_type).for_each(|(x, y)| *x += y);
+            }
+            rest = after;
         }
         for row in states.chunks_exact_mut(self.hidden) {
             self.norm.apply(row);
@@ -228,7 +251,7 @@ impl Linear {
         Self { weights: panels, bias }
     }
 
-    fn load(weights: &Weights<'_>, name: &str, from: usize, to: usize) -> Result<Self, LoadError> {
+    pub(crate) fn load(weights: &Weights<'_>, name: &str, from: usize, to: usize) -> Result<Self, LoadError> {
         let bias = weights.get(&format!("{name}.bias"), &[to])?;
         Ok(Self::new(
             &weights.get(&format!("{name}.weight"), &[to, from])?,
@@ -238,7 +261,7 @@ impl Linear {
     }
 
     /// Writes the result for each row of `width` numbers.
-    fn forward(&self, rows: &[f32], width: usize, out: &mut Vec<f32>) {
+    pub(crate) fn forward(&self, rows: &[f32], width: usize, out: &mut Vec<f32>) {
         let rows = Rows {
             numbers: rows,
             count: rows.len() / width,

@@ -29,6 +29,7 @@
 #![allow(clippy::excessive_precision, clippy::needless_for_each)]
 
 mod config;
+mod cross_encoder;
 mod encoder;
 mod error;
 mod math;
@@ -36,5 +37,6 @@ mod matrix;
 mod weights;
 
 pub use self::config::{Activation, Config, Pooling, PositionEmbedding};
+pub use self::cross_encoder::{CrossEncoder, Pair};
 pub use self::encoder::Encoder;
 pub use self::error::{EncodeError, LoadError};

@@ -24,7 +24,12 @@ impl<'a> Weights<'a> {
 
     /// The numbers of the tensor `name`, whose shape is `shape`.
     pub(crate) fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
-        let name = format!("{}{name}", self.prefix);
+        self.get_outside(&format!("{}{name}", self.prefix), shape)
+    }
+
+    /// The same for a tensor that is no part of the encoder.
+    pub(crate) fn get_outside(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let name = name.to_owned();
         let Ok(tensor) = self.tensors.tensor(&name) else {
             return Err(LoadError::Missing { name });
         };

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};
-use pgai_sea_bert::{Config, EncodeError, Encoder, LoadError, Pooling};
+use pgai_sea_bert::{Config, CrossEncoder, EncodeError, Encoder, LoadError, Pair, Pooling};
 use safetensors::{Dtype, tensor::TensorView};
 
 const VOCABULARY: usize = 50;
@@ -143,7 +143,8 @@ impl Reference {
         context
     }
 
-    fn embed(&self, text: &[u32], pooling: Pooling) -> Vec<f64> {
+    /// The last states of a text whose tokens are of the second type from `second` on.
+    fn states(&self, text: &[u32], second: usize) -> Vec<Vec<f64>> {
         let row = |table: &str, row: usize| {
             &self.get(&format!("embeddings.{table}_embeddings.weight"))[row * HIDDEN..][..HIDDEN]
         };
@@ -151,7 +152,10 @@ impl Reference {
             .zip(text)
             .map(|(position, token)| {
                 let sum = add(row("word", *token as usize), row("position", position));
-                self.norm("embeddings", &add(&sum, row("token_type", 0)))
+                self.norm(
+                    "embeddings",
+                    &add(&sum, row("token_type", usize::from(position >= second))),
+                )
             })
             .collect();
         for layer in 0..LAYERS {
@@ -168,6 +172,11 @@ impl Reference {
                 *state = self.norm(&format!("{layer}.output"), &add(&out, &attended));
             }
         }
+        states
+    }
+
+    fn embed(&self, text: &[u32], pooling: Pooling) -> Vec<f64> {
+        let mut states = self.states(text, text.len());
         let vector = match pooling {
             Pooling::Cls => states.remove(0),
             _ => states
@@ -177,6 +186,12 @@ impl Reference {
         };
         let length = dot(&vector, &vector).sqrt();
         vector.iter().map(|x| x / length).collect()
+    }
+
+    fn score(&self, text: &[u32], second: usize) -> f64 {
+        let pooled = self.linear("pooler.dense", &self.states(text, second)[0]);
+        let pooled: Vec<f64> = pooled.into_iter().map(f64::tanh).collect();
+        self.linear("classifier", &pooled)[0]
     }
 }
 
@@ -239,6 +254,53 @@ fn texts_are_embedded_as_the_definition_says_whatever_stands_beside_them() {
     let none: [&[u32]; 0] = [];
     let encoder = Encoder::load(&file(&tensors(), Dtype::F32), &config("gelu")).unwrap();
     assert!(encoder.embed(&none, Pooling::Mean).unwrap().is_empty());
+}
+
+#[test]
+fn pairs_are_scored_as_the_definition_says_whatever_stands_beside_them() {
+    let mut tensors = tensors();
+    let numbers = |count: usize| {
+        (0..count)
+            .map(|i| f64::from((i * 37 % 101) as i8 - 50) / 256.0)
+            .collect::<Vec<_>>()
+    };
+    for (name, shape) in [
+        ("pooler.dense.weight", vec![HIDDEN, HIDDEN]),
+        ("classifier.weight", vec![1, HIDDEN]),
+    ] {
+        let count = shape.iter().product();
+        tensors.insert(name.to_owned(), (shape, numbers(count)));
+    }
+    tensors.insert("pooler.dense.bias".to_owned(), (vec![HIDDEN], numbers(HIDDEN)));
+    tensors.insert("classifier.bias".to_owned(), (vec![1], vec![0.125]));
+    let reference = Reference {
+        tensors,
+        activation: gelu,
+    };
+    let network = CrossEncoder::load(&file(&reference.tensors, Dtype::F32), &config("gelu")).unwrap();
+    let texts = texts();
+    let pairs: Vec<Pair<'_>> = texts
+        .iter()
+        .zip([1, 20, 0, 5, 12, 32, 3])
+        .map(|(tokens, second)| Pair { tokens, second })
+        .collect();
+    let expected: Vec<f64> = pairs
+        .iter()
+        .map(|pair| reference.score(pair.tokens, pair.second))
+        .collect();
+    assert_equal(&network.score(&pairs).unwrap(), &expected);
+    for (pair, expected) in pairs.iter().zip(&expected) {
+        assert_equal(&network.score(&[*pair]).unwrap(), &[*expected]);
+    }
+    assert!(network.score(&[]).unwrap().is_empty());
+    // the type of a token counts
+    let other = Pair { second: 1, ..pairs[1] };
+    assert!((f64::from(network.score(&[other]).unwrap()[0]) - expected[1]).abs() > 1e-3);
+
+    let mut several = reference.tensors.clone();
+    several.insert("classifier.weight".to_owned(), (vec![3, HIDDEN], numbers(3 * HIDDEN)));
+    let error = CrossEncoder::load(&file(&several, Dtype::F32), &config("gelu")).unwrap_err();
+    assert!(error.to_string().contains("classifier.weight"), "{error}");
 }
 
 #[test]

@@ -29,7 +29,8 @@ use crate::vectorizer::VectorizerRef;
 ///
 /// The search embeds its text with the model of the generation that answers, and the same statement looks whether it
 /// still does. After a cut-over the search embeds the text anew and asks again. Configurations are remembered, so a
-/// search takes one round trip.
+/// search takes one round trip. So are the vectors of the latest questions: a page, a count or several searches for one
+/// question take one request.
 ///
 /// API keys come from the environment, under the names that the configurations have, or from [`key`](Self::key). A
 /// configuration's `base_url` says where the key and the text go: whoever may change a vectorizer may change that. Give

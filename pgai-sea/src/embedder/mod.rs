@@ -65,7 +65,7 @@ pub(crate) mod http;
 #[cfg(feature = "embedder")]
 mod litellm;
 #[cfg(feature = "local")]
-mod local;
+pub(crate) mod local;
 #[cfg(feature = "embedder")]
 mod ollama;
 #[cfg(feature = "embedder")]

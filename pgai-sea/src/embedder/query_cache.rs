@@ -14,7 +14,9 @@ const DEFAULT_QUERIES: usize = 1_000;
 /// The vectors of the latest queries, by the model's configuration and the text. Clones share them. Who asks for one
 /// that is being made waits for it.
 #[derive(Clone)]
-pub(super) struct QueryCache(Option<Arc<Cache<(String, String), Arc<[f32]>>>>);
+pub(super) struct QueryCache(Option<Arc<Vectors>>);
+
+type Vectors = Cache<(String, String), Arc<[f32]>>;
 
 impl QueryCache {
     pub(super) fn new(queries: usize) -> Self {

@@ -9,9 +9,11 @@
 //! | Jina AI | `Jina` |
 //! | text-embeddings-inference | `TextEmbeddingsInference` |
 //! | vLLM, llama.cpp, LiteLLM, Infinity, others | `RerankServer` |
+//! | none: a cross-encoder runs in this process | `LocalReranker` |
 //!
-//! These need the feature `embedder`. A request that is larger than a server takes becomes several.
-//! [`or_keep_order`](crate::search::Ranking::or_keep_order) says what a search does if the server fails or is slow.
+//! The last one needs the feature `local`, the others `embedder`. A request that is larger than a server takes becomes
+//! several. [`or_keep_order`](crate::search::Ranking::or_keep_order) says what a search does if the server fails or is
+//! slow.
 //!
 //! For another model implement [`Reranker`]:
 //!
@@ -37,6 +39,8 @@ mod cohere;
 mod error;
 #[cfg(feature = "embedder")]
 mod jina;
+#[cfg(feature = "local")]
+mod local;
 #[cfg(feature = "embedder")]
 mod server;
 #[cfg(feature = "embedder")]
@@ -47,6 +51,9 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use self::error::RerankError;
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub use self::local::LocalReranker;
 #[cfg(feature = "embedder")]
 #[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]
 pub use self::{

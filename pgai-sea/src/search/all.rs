@@ -187,8 +187,7 @@ impl<'a, T, L> SearchAll<'a, T, L> {
     }
 
     /// Orders the best hits of all searches by the scores of a reranker, which can be compared. It reads `query` and
-    /// the
-    /// `passage` of each hit.
+    /// the `passage` of each hit.
     pub fn rerank(
         mut self,
         reranker: &'a dyn Reranker,
@@ -233,7 +232,7 @@ impl<T, L: Legs<T>> SearchAll<'_, T, L> {
         };
         check("k", asked.k)?;
         let mut found = Found::default();
-        self.searches.run(db, asked, &mut found).await?;
+        Box::pin(self.searches.run(db, asked, &mut found)).await?;
         let Found {
             mut hits,
             missing,
@@ -381,7 +380,8 @@ where
     async fn run<C: ConnectionTrait>(self, db: &C, asked: Asked, found: &mut Found<T>) -> Result<(), SearchError> {
         let (before, leg) = self;
         check("add_weighted", leg.weight)?;
-        let own = leg.search.at(0, asked.limit).found(db);
+        // boxed: a handler should not have to carry the futures of all searches
+        let own = Box::pin(leg.search.at(0, asked.limit).found(db));
         let (before, own) = future::join(before.run(db, asked, found), own).await;
         before?;
         let own = own?;

@@ -131,7 +131,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         if self.plan.limit == 0 {
             return Ok(Hits::default());
         }
-        if self.plan.freshness {
+        if self.plan.queue.is_some() {
             self.plan.queue = Some(Queue::of::<E, _>(db).await?);
         }
         let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;

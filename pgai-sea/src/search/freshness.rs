@@ -18,6 +18,8 @@ const QUEUE: &str = "pgai_sea_queue";
 /// Where it is to be seen whether a row waits.
 #[derive(Clone, Debug)]
 pub(super) enum Queue {
+    /// It is looked up when the search runs.
+    Asked,
     Table(String, String),
     /// The role may not read it.
     Closed,
@@ -28,11 +30,11 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// is then of an earlier text.
     ///
     /// The search's own statement looks into the queue. Which table that is takes two small statements before. Needed
-    /// is
-    /// `select` on `ai.vectorizer` and on the queue, as [`grant_to`](crate::CreateVectorizer::grant_to) grants it. A
-    /// role without is told `None`.
+    /// is `select` on `ai.vectorizer` and on the queue, as [`grant_to`](crate::CreateVectorizer::grant_to) grants it. A
+    /// role without is told `None`. A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`,
+    /// refuses it.
     pub fn with_freshness(mut self) -> Self {
-        self.plan.freshness = true;
+        self.plan.queue = Some(Queue::Asked);
         self
     }
 }

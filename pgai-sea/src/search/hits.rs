@@ -62,8 +62,7 @@ impl<H> Hits<H> {
         self
     }
 
-    /// Why the hits are not in the reranker's order, after
-    /// [`or_keep_order`](super::Ranking::or_keep_order): it failed.
+    /// Why the hits are not in the reranker's order, after [`or_keep_order`](super::Ranking::or_keep_order): it failed.
     #[must_use]
     pub fn kept_order(&self) -> Option<&str> {
         self.kept_order.as_deref()

@@ -89,7 +89,10 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
             return Ok(Location::NotEmbedded);
         }
         let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
-        let own = routing.plan(&self.plan);
+        let own = Plan {
+            paging: None,
+            ..routing.plan(&self.plan)
+        };
         let query = self.query.resolve::<E, _>(&own, db).await?;
         // the row alone
         let alone = |plan: &Plan| Plan {

@@ -108,8 +108,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
 
     /// The page behind a cursor, `None` for the first one: [`Hits::next_cursor`](super::Hits::next_cursor) has that of
     /// the next page. Such pages stay put: whatever is written in between, no hit comes twice, and none is skipped that
-    /// was
-    /// there all the time.
+    /// was there all the time.
     ///
     /// ```no_run
     /// # use pgai_sea::prelude::*;
@@ -128,9 +127,8 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     ///
     /// The query has to have the same vector on every page. A text has it while [`Embedders`](crate::Embedders)
     /// remember it; some providers give it a slightly different one each time. Rows at the same distance are ordered by
-    /// their key. An index may miss rows, as of any page. An offset or
-    /// [`then_order_by`](Self::then_order_by) beside it is refused, and so is a [`Ranking`](super::Ranking), whose
-    /// order is that of its window.
+    /// their key. An index may miss rows, as of any page. An offset or [`then_order_by`](Self::then_order_by) beside it
+    /// is refused, and so is a [`Ranking`](super::Ranking), whose order is that of its window.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
         self.plan.paging = Some(Paging { after: cursor.into() });
         self

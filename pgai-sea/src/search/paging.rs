@@ -171,7 +171,7 @@ impl<'db, 'a, C: ConnectionTrait, S: Pageable<'a>> SearchPages<'db, C, S> {
 }
 
 /// # Page by page
-impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// The pages of the search, of `size` hits each. A limit and an offset of the search have no effect.
     pub fn paginate<C: ConnectionTrait>(self, db: &C, size: u64) -> SearchPages<'_, C, Self> {
         SearchPages::new(self, db, size)
@@ -216,7 +216,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     }
 }
 
-impl<'a, E: EmbeddingTrait, F: Projection<E>> Ranking<'a, E, F> {
+impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
     /// The pages of the search, of `size` hits each. A limit and an offset of the search have no effect.
     pub fn paginate<C: ConnectionTrait>(self, db: &C, size: u64) -> SearchPages<'_, C, Self> {
         SearchPages::new(self, db, size)

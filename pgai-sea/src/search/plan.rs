@@ -36,8 +36,7 @@ pub(super) struct Plan {
     pub(super) paging: Option<Paging>,
     pub(super) vectors: bool,
     pub(super) neighbours: Option<Neighbourhood>,
-    /// Whether hits say if their rows wait, and where that is to be seen.
-    pub(super) freshness: bool,
+    /// Where hits look whether their rows wait, if they are to say.
     pub(super) queue: Option<Queue>,
     pub(super) best_per_source: bool,
     pub(super) scan: Scan,
@@ -116,7 +115,6 @@ impl Default for Plan {
             paging: None,
             vectors: false,
             neighbours: None,
-            freshness: false,
             queue: None,
             best_per_source: false,
             ranking: ForRanking::default(),

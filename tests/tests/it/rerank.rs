@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use pgai_sea::embedder::LocalError;
 use pgai_sea::prelude::*;
-use pgai_sea::rerank::{Cohere, Jina, RerankServer, TextEmbeddingsInference, VoyageAi};
+use pgai_sea::rerank::{Cohere, Jina, LocalReranker, RerankServer, TextEmbeddingsInference, VoyageAi};
 use pgai_sea_tests::providers::{Api, Fault, Provider, relevance};
 use pgai_sea_tests::{Catalog, on_catalog};
 use serde_json::json;
@@ -186,4 +187,111 @@ async fn a_search_is_reranked_or_keeps_its_order() {
         Ok(())
     })
     .await;
+}
+
+/// A cross-encoder of seeded weights: its network is compared with the definition in the tests of pgai-sea-bert. This
+/// is about the files, the pairs of tokens and the function behind the score.
+fn cross_encoder(config: &serde_json::Value) -> tempfile::TempDir {
+    const HIDDEN: usize = 12;
+    let dir = tempfile::tempdir().unwrap();
+    let tokenizer = real_parts::minilm_dir().unwrap().join("tokenizer.json");
+    std::os::unix::fs::symlink(tokenizer, dir.path().join("tokenizer.json")).unwrap();
+    let mut all = json!({
+        "model_type": "bert", "vocab_size": 30_522, "hidden_size": HIDDEN, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "intermediate_size": 24, "hidden_act": "gelu", "max_position_embeddings": 32,
+        "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+    });
+    all.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+    std::fs::write(dir.path().join("config.json"), all.to_string()).unwrap();
+
+    let layer = "bert.encoder.layer.0";
+    let mut shapes: Vec<(String, Vec<usize>)> = Vec::new();
+    for (name, rows) in [("word", 30_522), ("position", 32), ("token_type", 2)] {
+        shapes.push((format!("bert.embeddings.{name}_embeddings.weight"), vec![rows, HIDDEN]));
+    }
+    for norm in [
+        "bert.embeddings",
+        &format!("{layer}.attention.output"),
+        &format!("{layer}.output"),
+    ] {
+        shapes.push((format!("{norm}.LayerNorm.weight"), vec![HIDDEN]));
+        shapes.push((format!("{norm}.LayerNorm.bias"), vec![HIDDEN]));
+    }
+    for (name, to, from) in [
+        (format!("{layer}.attention.self.query"), HIDDEN, HIDDEN),
+        (format!("{layer}.attention.self.key"), HIDDEN, HIDDEN),
+        (format!("{layer}.attention.self.value"), HIDDEN, HIDDEN),
+        (format!("{layer}.attention.output.dense"), HIDDEN, HIDDEN),
+        (format!("{layer}.intermediate.dense"), 24, HIDDEN),
+        (format!("{layer}.output.dense"), HIDDEN, 24),
+        ("bert.pooler.dense".to_owned(), HIDDEN, HIDDEN),
+        ("classifier".to_owned(), 1, HIDDEN),
+    ] {
+        shapes.push((format!("{name}.weight"), vec![to, from]));
+        shapes.push((format!("{name}.bias"), vec![to]));
+    }
+    // safetensors: the length of a header of JSON, the header, the numbers
+    let mut random = pgai_sea_tests::Random::new(1);
+    let (mut header, mut numbers) = (serde_json::Map::new(), Vec::new());
+    for (name, shape) in shapes {
+        let begin = numbers.len();
+        for _ in 0..shape.iter().product() {
+            let number = f32::from(u16::try_from(random.below(2_001)).unwrap()) / 1_000.0 - 1.0;
+            numbers.extend(number.to_le_bytes());
+        }
+        header.insert(
+            name,
+            json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, numbers.len()]}),
+        );
+    }
+    let header = serde_json::Value::from(header).to_string();
+    let mut file = u64::try_from(header.len()).unwrap().to_le_bytes().to_vec();
+    file.extend(header.into_bytes());
+    file.extend(numbers);
+    std::fs::write(dir.path().join("model.safetensors"), file).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_cross_encoder_runs_in_this_process() {
+    let identity = json!({"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}});
+    let dir = cross_encoder(&identity);
+    let model = LocalReranker::from_dir(dir.path()).unwrap();
+    let passages = passages(20);
+    let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
+    let scores = model.rerank(QUERY, &passages).await.unwrap();
+    let close = |a: f32, b: f32| (a - b).abs() < 1e-5;
+    assert!(scores.iter().any(|score| !close(*score, scores[0])), "{scores:?}");
+    // whatever stands beside a passage, and wherever it stands
+    for (passage, score) in passages.iter().zip(&scores) {
+        assert!(close(model.rerank(QUERY, &[passage]).await.unwrap()[0], *score));
+    }
+    assert!(model.rerank(QUERY, &[]).await.unwrap().is_empty());
+    // question and passage are not the same to it
+    let [there, back] = [(QUERY, passages[0]), (passages[0], QUERY)];
+    let there = model.rerank(there.0, &[there.1]).await.unwrap()[0];
+    let back = model.rerank(back.0, &[back.1]).await.unwrap()[0];
+    assert!(!close(there, back), "{there} {back}");
+    // longer than it reads
+    let long = "lighthouse ".repeat(500);
+    assert!(model.rerank(QUERY, &[&long]).await.unwrap()[0].is_finite());
+
+    let logistic = LocalReranker::from_dir(cross_encoder(&json!({})).path()).unwrap();
+    let bounded = logistic.rerank(QUERY, &passages).await.unwrap();
+    let expected = scores.iter().map(|score| 1.0 / (1.0 + (-score).exp()));
+    assert!(
+        bounded
+            .iter()
+            .zip(expected)
+            .all(|(found, expected)| close(*found, expected))
+    );
+
+    let other = json!({"sbert_ce_default_activation_function": "torch.nn.modules.activation.Tanh"});
+    let error = LocalReranker::from_dir(cross_encoder(&other).path()).unwrap_err();
+    assert!(matches!(error, LocalError::Unsupported { .. }), "{error}");
+    let error = LocalReranker::from_dir(real_parts::minilm_dir().unwrap()).unwrap_err();
+    assert!(
+        error.to_string().contains("classifier"),
+        "an embedding model has no such head: {error}"
+    );
 }

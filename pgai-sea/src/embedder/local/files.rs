@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use pgai_sea_bert::{Config, Encoder, Pooling};
+use pgai_sea_bert::{Config, CrossEncoder, Encoder, LoadError, Pooling};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokenizers::{Tokenizer, TruncationParams};
 
@@ -37,13 +37,25 @@ struct SentenceTransformers {
     default_prompt_name: Option<String>,
 }
 
+/// What sentence-transformers writes into the `config.json` of a cross-encoder.
+#[derive(Default, Deserialize)]
+struct CrossEncoderConfig {
+    sentence_transformers: Option<ActivationConfig>,
+    sbert_ce_default_activation_function: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct ActivationConfig {
+    activation_fn: Option<String>,
+}
+
 /// A model directory.
 #[derive(Debug)]
-pub(super) struct Files<'a>(pub(super) &'a Path);
+pub(crate) struct Files<'a>(pub(crate) &'a Path);
 
 impl Files<'_> {
     /// `config.json`, of a BERT model.
-    pub(super) fn config(&self) -> Result<Config, LocalError> {
+    pub(crate) fn config(&self) -> Result<Config, LocalError> {
         let path = self.0.join("config.json");
         // this is checked first: that a key is missing says less than that the model is of another kind
         let ModelType { model_type } = parse(&path)?;
@@ -55,7 +67,7 @@ impl Files<'_> {
 
     /// `tokenizer.json`. Texts are truncated where sentence-transformers truncates them, whatever the file says, and
     /// not padded.
-    pub(super) fn tokenizer(&self, config: &Config) -> Result<Tokenizer, LocalError> {
+    pub(crate) fn tokenizer(&self, config: &Config) -> Result<Tokenizer, LocalError> {
         let path = self.0.join("tokenizer.json");
         let parse_error = |source| LocalError::Parse {
             path: path.clone(),
@@ -103,11 +115,8 @@ impl Files<'_> {
         let file: SentenceTransformers = parse_if_there(&self.0.join("config_sentence_transformers.json"))?;
         let prompt = |names: &[&str]| {
             let names = names.iter().copied().chain(file.default_prompt_name.as_deref());
-            names
-                .filter_map(|name| file.prompts.get(name))
-                .next()
-                .cloned()
-                .unwrap_or_default()
+            let found = names.into_iter().find_map(|name| file.prompts.get(name));
+            found.cloned().unwrap_or_default()
         };
         Ok(Prompts::new(
             prompt(&["query"]),
@@ -145,8 +154,32 @@ impl Files<'_> {
 
     /// The network, with the weights in `model.safetensors`.
     pub(super) fn encoder(&self, config: &Config) -> Result<Encoder, LocalError> {
+        self.load(|weights| Encoder::load(weights, config))
+    }
+
+    /// The network with a head that judges pairs.
+    pub(crate) fn cross_encoder(&self, config: &Config) -> Result<CrossEncoder, LocalError> {
+        self.load(|weights| CrossEncoder::load(weights, config))
+    }
+
+    /// Whether a cross-encoder's score goes through the logistic function: sentence-transformers' default for one
+    /// score.
+    pub(crate) fn is_logistic(&self) -> Result<bool, LocalError> {
+        let path = self.0.join("config.json");
+        let config: CrossEncoderConfig = parse(&path)?;
+        let named = config.sentence_transformers.unwrap_or_default().activation_fn;
+        match named.or(config.sbert_ce_default_activation_function) {
+            Some(name) if name.ends_with("Identity") => Ok(false),
+            Some(name) if !name.ends_with("Sigmoid") => Err(self.unsupported(format!(
+                "its activation function is {name}; only Identity and Sigmoid run here"
+            ))),
+            _ => Ok(true),
+        }
+    }
+
+    fn load<T>(&self, load: impl Fn(&[u8]) -> Result<T, LoadError>) -> Result<T, LocalError> {
         let path = self.0.join("model.safetensors");
-        Encoder::load(&read(&path)?, config).map_err(|error| LocalError::Parse {
+        load(&read(&path)?).map_err(|error| LocalError::Parse {
             path,
             source: Box::new(error),
         })

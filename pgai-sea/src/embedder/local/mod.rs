@@ -23,7 +23,7 @@ use pgai_sea_bert::{Encoder, Pooling};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokenizers::Tokenizer;
 
-use self::files::Files;
+pub(crate) use self::files::Files;
 use super::{EmbedError, Embedder, Embeddings, InputType, Prompts, RequestLimits};
 
 const PROVIDER: &str = "the local model";
@@ -82,12 +82,7 @@ impl Local {
         let prompts = files.prompts()?;
         let pooling = files.pooling(&prompts)?;
         let encoder = files.encoder(&config)?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .thread_name(|index| format!("pgai-sea-local-{index}"))
-            .build()
-            .map_err(|error| LocalError::Threads {
-                source: Box::new(error),
-            })?;
+        let threads = threads("local")?;
         let model = Model {
             tokenizer,
             encoder,
@@ -146,6 +141,16 @@ impl Model {
             Ok(vectors.into_iter().flatten().collect())
         })
     }
+}
+
+/// Threads for a model: one per core.
+pub(crate) fn threads(name: &'static str) -> Result<rayon::ThreadPool, LocalError> {
+    rayon::ThreadPoolBuilder::new()
+        .thread_name(move |index| format!("pgai-sea-{name}-{index}"))
+        .build()
+        .map_err(|error| LocalError::Threads {
+            source: Box::new(error),
+        })
 }
 
 /// Cuts `texts` into batches of at most [`BATCH_TOKENS`] tokens. A longer text is a batch by itself.

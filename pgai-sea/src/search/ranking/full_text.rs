@@ -46,9 +46,9 @@ fn fits(text: Expr) -> Expr {
 /// ```
 ///
 /// It searches the text of the chunks. A text of more than half a megabyte has no words, because PostgreSQL cannot hold
-/// them. An index makes it fast:
-/// `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english', chunk))`. An entity whose vector is a
-/// column of its own has no chunks. [`on`](Self::on) and [`on_text`](Self::on_text) say where its text is.
+/// them. An index makes it fast: `CREATE INDEX ON blog_posts_embedding_store USING gin (to_tsvector('english',
+/// chunk))`. An entity whose vector is a column of its own has no chunks. [`on`](Self::on) and
+/// [`on_text`](Self::on_text) say where its text is.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FullText {
@@ -99,8 +99,8 @@ impl FullText {
         Self::parsed_by(Parser::Function("to_tsquery"), query)
     }
 
-    /// Any of the words of a text, ranked by BM25 of the extension pg_search (from 0.20). It needs a
-    /// [BM25 index](crate::search::CreateTextIndex::pg_search) with the chunk's own key. The language is the index's.
+    /// Any of the words of a text, ranked by BM25 of the extension pg_search (from 0.20). It needs a [BM25
+    /// index](crate::search::CreateTextIndex::pg_search) with the chunk's own key. The language is the index's.
     pub fn pg_search(text: impl Into<String>) -> Self {
         Self::parsed_by(Parser::PgSearch, text.into().replace('\0', " "))
     }

@@ -54,7 +54,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         if limit == 0 {
             return Ok(Hits::default());
         }
-        if plan.freshness {
+        if plan.queue.is_some() {
             plan.queue = Some(Queue::of::<E, _>(db).await?);
         }
         let mut routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;

@@ -96,6 +96,31 @@ async fn wait(db: DatabaseConnection, id: i32) -> TestResult {
     Ok(())
 }
 
+#[rustfmt::skip] // laid out as on the page
+#[tokio::test]
+async fn a_mock_database() -> TestResult {
+    use pgai_sea::prelude::*;
+    use pgai_sea::search::Chunk;
+    use pgai_sea::testing::{FakeEmbedder, mock_page};
+    use sea_orm::{DatabaseBackend, MockDatabase};
+
+    let bread = blog_post::Model {
+        id: 7,
+        title: "Bread".to_owned(),
+        content: "Flour, water and salt".to_owned(),
+    };
+    let hits: Hits<_> = vec![HitWithSource::new(Chunk::new(7, 0, "Flour, water and salt"), bread, 0.12)].into();
+    let db = MockDatabase::new(DatabaseBackend::Postgres)
+        .append_query_results([mock_page::<blog_post::Entity, _>(&hits)])
+        .into_connection();
+
+    let embedder = FakeEmbedder::new(768);
+    let found = blog_post::Entity::search_text(&embedder, "something to eat").all(&db).await?;
+    assert_eq!(found, hits);
+
+    Ok(())
+}
+
 #[test]
 fn hits_without_a_database() {
     use pgai_sea::search::{Chunk, HitWithSource, Hits};

@@ -1,6 +1,8 @@
 //! What a full-text search looks for, and where.
 
+use pgai_sea::migration::prelude::{SchemaManager, VectorizerManagerExt};
 use pgai_sea::prelude::*;
+use pgai_sea::search::CreateTextIndex;
 use pgai_sea::search::Ranked;
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::sea_query::Expr;
@@ -240,15 +242,30 @@ async fn an_index_serves_any_word() {
         test.execute(
             "truncate labels;
              insert into labels (id, text, embedding) select i, 'word' || i, '[1,0,0]' from generate_series(1, 5000) i;
-             create index words_of_labels on labels using gin (to_tsvector('english', text));
-             analyze labels",
+             alter table labels add words tsvector generated always as (to_tsvector('simple', text)) stored",
         )
         .await?;
-        let explained = label::Entity::search([1.0, 0.5, 0.0])
-            .hybrid(FullText::any("word17 or word18?").on_text(label::Column::Text))
-            .explain(&test.db)
-            .await?;
-        assert!(explained.plan().contains("words_of_labels"), "{explained}");
+        let manager = SchemaManager::new(&test.db);
+        let create = CreateTextIndex::new("labels", "text").language("english");
+        manager.create_text_index(create.name("words_of_labels")).await?;
+        let create = CreateTextIndex::on_tsvector("labels", "words").if_not_exists(true);
+        for _ in 0..2 {
+            manager.create_text_index(create.clone()).await?;
+        }
+        test.execute("analyze labels").await?;
+        let words = || FullText::any("word17 or word18?");
+        for (text, index) in [
+            (words().on_text(label::Column::Text), "words_of_labels"),
+            (words().language("simple").on(Expr::cust("words")), "labels_words_gin"),
+        ] {
+            let search = label::Entity::search([1.0, 0.5, 0.0]).hybrid(text);
+            let explained = search.explain(&test.db).await?;
+            assert!(explained.plan().contains(index), "{explained}");
+        }
+        let twice = manager
+            .create_text_index(CreateTextIndex::on_tsvector("labels", "words"))
+            .await;
+        assert!(twice.unwrap_err().to_string().contains("already exists"));
         Ok(())
     })
     .await;

@@ -16,6 +16,7 @@ mod items;
 mod library;
 mod like;
 mod measured;
+mod mock;
 mod neighbours;
 pub(crate) mod notes;
 mod outdated;
