@@ -266,9 +266,9 @@ mod tests {
         );
         assert_eq!(
             sql(FullText::pg_textsearch("store_chunk_bm25", "a lamp")),
-            r#"SELECT 0.0 - CAST("store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') AS float8) "#
+            r#"SELECT 0 - CAST("store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') AS float8) "#
                 .to_owned()
-                + r#"WHERE "store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') < 0.0"#
+                + r#"WHERE "store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') < 0"#
         );
     }
 }
