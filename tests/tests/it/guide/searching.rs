@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pgai_sea::embedder::Embedder;
+use pgai_sea::search::SearchError;
 use pgai_sea_tests::providers::{Fault, Provider};
 use pgai_sea_tests::{TestResult, on_both_catalogs};
 use sea_orm::DatabaseConnection;
@@ -125,7 +126,7 @@ async fn pages(db: DatabaseConnection, query_vector: Vec<f32>) -> TestResult {
 
 #[allow(clippy::print_stderr, reason = "as on the page")]
 #[rustfmt::skip] // laid out as on the page
-async fn reranked(db: DatabaseConnection, embedder: impl Embedder, url: String) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+async fn reranked(db: DatabaseConnection, embedder: impl Embedder, url: String) -> Result<bool, SearchError> {
     use blog_post::content_embeddings;
     use pgai_sea::prelude::*;
     use pgai_sea::rerank::RerankServer;
