@@ -2,9 +2,14 @@
 //! than
 //! PostgreSQL's own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use pgai_sea::catalog::{self, Installed};
+use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::migration::prelude::*;
-use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
+use pgai_sea::worker::Worker;
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use sea_orm::DbErr;
 use tokio::process::Command;
 
@@ -188,6 +193,54 @@ async fn nor_on_pgai_s_catalog() {
         look_after(&test).await?;
         assert_none_was_called(&test).await?;
         Ok(())
+    })
+    .await;
+}
+
+/// Embeds everything but what is called so.
+#[derive(Debug)]
+struct But(&'static str);
+
+#[async_trait::async_trait]
+impl Embedder for But {
+    async fn embed(&self, texts: &[&str], _: InputType) -> Result<Embeddings, EmbedError> {
+        if texts.iter().any(|text| text.contains(self.0)) {
+            return Err(EmbedError::Refused {
+                provider: "but",
+                status: 400,
+                message: "not this one".to_owned(),
+            });
+        }
+        Ok(Embeddings::new(vec![vec![1.0, 2.0, 3.0]; texts.len()]))
+    }
+}
+
+#[tokio::test]
+async fn nor_by_a_worker() {
+    on_both_catalogs(async |test| {
+        test.execute(BLOG).await?;
+        SchemaManager::new(&test.db).create_vectorizer(create()).await?;
+        plant(&test).await?;
+        let worker = || {
+            Worker::new(test.db.clone())
+                .embedder("openai", "m", Arc::new(But("poison")))
+                .retry_delay(Duration::from_millis(1))
+                .poll_interval(Duration::from_millis(20))
+        };
+        test.execute("insert into blog select i, 't', 'c ' || i::text from generate_series(1, 300) i")
+            .await?;
+        let report = worker().run_once().await?;
+        assert_eq!((report.rows(), report.errors().count()), (300, 0), "{report:?}");
+        // an edit, a row that goes, one that is refused and given up, a configuration that changes
+        test.execute(
+            "update blog set content = 'poison' where id operator(pg_catalog.=) 1;
+             update blog set content = 'edited' where id operator(pg_catalog.=) 2;
+             delete from blog where id operator(pg_catalog.=) 3",
+        )
+        .await?;
+        let report = worker().run_until(tokio::time::sleep(Duration::from_secs(2))).await?;
+        assert!(report.errors().next().is_none(), "{report:?}");
+        assert_none_was_called(&test).await
     })
     .await;
 }
