@@ -262,13 +262,13 @@ mod tests {
         assert_eq!(
             sql(FullText::pg_search("it's \"any\" text:*")),
             r#"SELECT CAST(pdb.score("store"."embedding_uuid") AS float8) "#.to_owned()
-                + r#"WHERE "store"."chunk" ||| E'it\'s \"any\" text:*'"#
+                + r#"WHERE "store"."chunk" ||| E'it\'s "any" text:*'"#
         );
         assert_eq!(
             sql(FullText::pg_textsearch("store_chunk_bm25", "a lamp")),
-            r#"SELECT 0 - CAST("store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') AS float8) "#
+            r#"SELECT 0 - CAST(("store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25')) AS float8) "#
                 .to_owned()
-                + r#"WHERE "store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25') < 0"#
+                + r#"WHERE ("store"."chunk" <@> to_bm25query('a lamp', 'store_chunk_bm25')) < 0"#
         );
     }
 }
