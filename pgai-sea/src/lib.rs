@@ -13,9 +13,18 @@ pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod config;
+#[cfg(feature = "documents")]
+#[cfg_attr(docsrs, doc(cfg(feature = "documents")))]
+pub mod document;
 pub mod embedder;
 pub mod entity;
-#[cfg(all(doc, feature = "cli", feature = "local", feature = "migration"))]
+#[cfg(all(
+    doc,
+    feature = "cli",
+    feature = "documents",
+    feature = "local",
+    feature = "migration"
+))]
 pub mod guide;
 #[cfg(feature = "migration")]
 pub mod migration;

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    pgai_sea::__main().await
+fn main() -> ExitCode {
+    pgai_sea::__main()
 }

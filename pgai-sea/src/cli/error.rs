@@ -110,6 +110,14 @@ pub(super) enum CliError {
         /// What was asked for.
         least: f64,
     },
+    /// A document has no text.
+    #[cfg(feature = "documents")]
+    #[error(transparent)]
+    Document(#[from] crate::document::DocumentError),
+    /// A document's text cannot be split.
+    #[cfg(feature = "documents")]
+    #[error(transparent)]
+    Split(#[from] crate::text::SplitError),
     /// A query failed.
     #[error("a query failed: {0}{advice}", advice = crate::pooled::advice(.0))]
     Db(#[from] DbErr),

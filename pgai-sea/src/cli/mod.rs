@@ -6,6 +6,8 @@ mod bar;
 mod change;
 mod check;
 mod database;
+#[cfg(feature = "documents")]
+mod documents;
 mod error;
 mod errors;
 mod evaluate;
@@ -15,6 +17,8 @@ mod listen;
 mod local_model;
 mod managed_tables;
 mod pause;
+#[cfg(feature = "documents")]
+mod preview;
 mod retry;
 mod status;
 mod uninstall;
@@ -28,12 +32,21 @@ use self::error::CliError;
 
 /// The whole program: reads the arguments, carries out the command, and says on standard error why it failed.
 #[expect(clippy::print_stderr, reason = "where a command says why it failed")]
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
+    // before there is a runtime: its threads take memory of a child that has little
+    #[cfg(feature = "documents")]
+    if let Some(code) = crate::document::run_child() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return address::usage(&error),
     };
-    let Err(error) = cli.run().await else {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = runtime
+        .map_err(CliError::from)
+        .and_then(|runtime| runtime.block_on(cli.run()));
+    let Err(error) = ended else {
         return ExitCode::SUCCESS;
     };
     eprintln!("pgai-sea: {error}");
@@ -75,6 +88,9 @@ enum Command {
     Change(change::ChangeCommand),
     /// Ask questions with known answers, and say how well the vectorizer's rows answer them.
     Evaluate(evaluate::Evaluate),
+    /// Show the text of a document, and the chunks that a worker would make of it.
+    #[cfg(feature = "documents")]
+    Preview(preview::Preview),
     /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
     ManagedTables(managed_tables::ManagedTables),
 }
@@ -94,6 +110,8 @@ impl Cli {
             Command::Retry(retry) => retry.run().await,
             Command::Change(change) => change.run().await,
             Command::Evaluate(evaluate) => evaluate.run().await,
+            #[cfg(feature = "documents")]
+            Command::Preview(preview) => preview.run().await,
             Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }
     }

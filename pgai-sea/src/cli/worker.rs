@@ -16,6 +16,8 @@ use super::CliError;
 use super::allowance::{Allowance, budgets};
 use super::bar::Bars;
 use super::database::DatabaseArgs;
+#[cfg(feature = "documents")]
+use super::documents::DocumentArgs;
 use super::listen::{Metrics, MetricsLayer, Pages};
 use super::local_model::{LocalModel, with_local_models};
 use crate::catalog::VectorizerRef;
@@ -67,6 +69,10 @@ pub(super) struct WorkerCommand {
     /// _API_KEY are always allowed, others as with --allow-host
     #[arg(long = "allow-key", value_name = "NAME", value_delimiter = ',')]
     allowed_keys: Vec<String>,
+
+    #[cfg(feature = "documents")]
+    #[command(flatten)]
+    documents: DocumentArgs,
 
     /// How often to look for work at least when idle: 500ms, 30s, 5m, a number of seconds
     #[arg(
@@ -221,6 +227,10 @@ impl WorkerCommand {
             worker = worker.allow_key(key);
         }
         worker = with_local_models(worker, &self.local_models)?;
+        #[cfg(feature = "documents")]
+        {
+            worker = worker.documents(self.documents.documents()?);
+        }
         if let Some(bars) = bars.clone() {
             worker = worker.on_event(move |event| {
                 if let Event::Progress(progress) = event {

@@ -37,7 +37,8 @@ impl Loading {
         }
     }
 
-    /// The document behind the address in a text column: a file, http(s) or s3.
+    /// The document behind the address in a text column: a file, http(s), s3, gs or az. This crate's worker loads what
+    /// it was told to allow, and has the feature `documents`.
     ///
     /// ```
     /// use pgai_sea::config::Loading;

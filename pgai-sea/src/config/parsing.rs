@@ -7,11 +7,11 @@ area! {
     Parsing, Tag = "parsing" {
         /// By the column's type and the document's.
         Auto(ParsingAuto) = "auto",
-        /// Not at all: the column is text.
+        /// Not at all: the column or the document is text.
         None(ParsingNone) = "none",
-        /// With PyMuPDF, in pgai's Python worker.
+        /// With PyMuPDF in pgai's Python worker, and as `auto` in this crate's.
         Pymupdf(ParsingPymupdf) = "pymupdf",
-        /// With Docling, in pgai's Python worker.
+        /// With Docling in pgai's Python worker, and as `auto` in this crate's.
         Docling(ParsingDocling) = "docling",
     }
 }
@@ -37,7 +37,7 @@ impl Parsing {
         ParsingNone::default()
     }
 
-    /// With PyMuPDF. Only pgai's Python worker has it.
+    /// With PyMuPDF in pgai's Python worker. This crate's worker reads documents as with [`auto`](Self::auto).
     ///
     /// ```
     /// assert_eq!(pgai_sea::config::Parsing::pymupdf().to_sql(), "ai.parsing_pymupdf()");
@@ -47,7 +47,7 @@ impl Parsing {
         ParsingPymupdf::default()
     }
 
-    /// With Docling. Only pgai's Python worker has it.
+    /// With Docling in pgai's Python worker. This crate's worker reads documents as with [`auto`](Self::auto).
     ///
     /// ```
     /// assert_eq!(pgai_sea::config::Parsing::docling().to_sql(), "ai.parsing_docling()");

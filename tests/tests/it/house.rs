@@ -15,6 +15,7 @@ const ROOMS: &[&str] = &[
     "vectorizer",
     "entity",
     "catalog",
+    "document",
     "embedder",
     "rerank",
     "search",

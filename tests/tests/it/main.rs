@@ -8,6 +8,7 @@ mod catalog;
 mod change;
 mod cycle;
 mod derive;
+mod documents;
 mod embedder;
 mod guide;
 mod harness;

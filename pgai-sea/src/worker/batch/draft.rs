@@ -141,8 +141,7 @@ impl Drafter {
 
     /// The formatted chunks of a row. A row that is gone or has no text has none.
     fn formatted(&self, row: Option<&SourceRow>) -> Result<Vec<String>, String> {
-        let Some((row, text)) = row.and_then(|row| Some((row, row.text.as_deref().filter(|text| !text.is_empty())?)))
-        else {
+        let Some((row, text)) = row.and_then(|row| Some((row, row.text().filter(|text| !text.is_empty())?))) else {
             return Ok(Vec::new());
         };
         let chunks = self.splitter.split(text).map_err(|error| error.to_string())?;

@@ -25,7 +25,7 @@ impl Item {
 
     /// Whether its row could not be read.
     pub(crate) fn is_unreadable(&self) -> bool {
-        self.failure().is_some_and(|failure| failure.step == Failure::LOADING)
+        self.seen.as_ref().is_some_and(|row| row.is_unreadable)
     }
 }
 
@@ -57,33 +57,44 @@ pub(crate) struct Failure {
     /// The dead letter's `failure_step`.
     pub(crate) step: &'static str,
     pub(crate) reason: String,
+    /// Whether another attempt on the same row would end in the same way.
+    pub(crate) is_final: bool,
 }
 
 impl Failure {
-    const LOADING: &'static str = "loading";
-
-    /// The row could not be read.
+    /// The row or its document could not be read.
     pub(crate) fn loading(reason: String) -> Self {
-        let step = Self::LOADING;
-        Self { step, reason }
+        Self::at("loading", reason)
+    }
+
+    /// The document was not understood.
+    #[cfg(feature = "documents")]
+    pub(crate) fn parsing(reason: String) -> Self {
+        let is_final = true;
+        Self {
+            is_final,
+            ..Self::at("parsing", reason)
+        }
     }
 
     /// The text could not be split or formatted.
     pub(crate) fn chunking(reason: String) -> Self {
-        let step = "chunking";
-        Self { step, reason }
+        Self::at("chunking", reason)
     }
 
     /// The provider refused a text.
     pub(crate) fn embedding(reason: String) -> Self {
-        let step = "embedding";
-        Self { step, reason }
+        Self::at("embedding", reason)
     }
 
     /// The database refused what was to be written.
     pub(crate) fn writing(reason: String) -> Self {
-        let step = "writing";
-        Self { step, reason }
+        Self::at("writing", reason)
+    }
+
+    fn at(step: &'static str, reason: String) -> Self {
+        let is_final = false;
+        Self { step, reason, is_final }
     }
 }
 
@@ -93,15 +104,44 @@ pub(crate) struct SourceRow {
     /// The version of the row. A row of the same version need not be read again.
     pub(crate) version: String,
     /// The loaded column.
-    pub(crate) text: Option<String>,
+    pub(crate) content: Option<Content>,
+    /// The text of the document that the column holds or leads to.
+    pub(crate) document: Option<String>,
     /// The template's columns.
     pub(crate) values: Vec<Option<String>>,
+    /// Whether only the version could be read.
+    pub(crate) is_unreadable: bool,
+}
+
+/// What a loaded column holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Content {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl SourceRow {
+    /// The text that is embedded.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match (&self.document, &self.content) {
+            (Some(document), _) => Some(document),
+            (None, Some(Content::Text(text))) => Some(text),
+            (None, Some(Content::Bytes(_)) | None) => None,
+        }
+    }
+
     /// Whether both rows lead to the same embeddings.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        self.text == other.text && self.values == other.values
+        self.content == other.content && self.values == other.values
     }
 }
 

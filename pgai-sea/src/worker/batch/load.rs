@@ -6,7 +6,7 @@ use std::slice;
 
 use super::blame::{FailedAlone, are_the_rows, may_be_a_row_that_is_read};
 use super::chunk_change::StoredChunk;
-use super::item::{Failure, Item, Outcome, SourceRow};
+use super::item::{Content, Failure, Item, Outcome, SourceRow};
 use super::stop_reason::StopReason;
 use crate::worker::connection::Database;
 use crate::worker::database_error::DatabaseError;
@@ -25,7 +25,7 @@ pub(super) struct Loaded {
     pub(super) rows: Vec<(ClaimedKey, Option<SourceRow>, Vec<StoredChunk>)>,
     /// Keys for which there was no room.
     pub(super) left_out: Vec<Key>,
-    /// Keys whose rows could not be read.
+    /// Keys whose rows or documents could not be read.
     pub(super) unreadable: Vec<Item>,
 }
 
@@ -84,7 +84,7 @@ async fn one_by_one(
             Ok(read) => {
                 for read in read {
                     if let Read::Row(Some(row), _) = &read {
-                        bytes += i64::try_from(row.text.as_ref().map_or(0, String::len)).unwrap_or(i64::MAX);
+                        bytes += i64::try_from(row.content.as_ref().map_or(0, Content::len)).unwrap_or(i64::MAX);
                     }
                     loaded.add(claimed.clone(), read);
                 }
@@ -108,8 +108,10 @@ async fn one_by_one(
                 attempts: claimed.attempts,
                 seen: Some(SourceRow {
                     version,
-                    text: None,
+                    content: None,
+                    document: None,
                     values: Vec::new(),
+                    is_unreadable: true,
                 }),
                 outcome: Outcome::Failed(Failure::loading(reason)),
             }),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tracing::{Instrument, debug, info_span};
 
 use super::blame::{FailedAlone, are_the_rows, may_be_a_row_that_is_written};
+#[cfg(feature = "documents")]
+use super::documents::DocumentReader;
 use super::draft::{Draft, Drafter, Drafts};
 use super::item::{Failure, Item, Outcome, Vectors};
 use super::load::load;
@@ -27,6 +29,9 @@ pub(crate) struct Pipeline {
     pub(crate) vectorizer: String,
     pub(crate) queue: Arc<Queue>,
     pub(crate) lease: Duration,
+    /// Reads the documents that rows hold or lead to.
+    #[cfg(feature = "documents")]
+    pub(crate) documents: Option<DocumentReader>,
     pub(crate) drafter: Drafter,
     pub(crate) requests: Requests,
     /// Vectors of texts whose rows went back to the queue. Without them a busy row would be paid for twice.
@@ -99,12 +104,20 @@ impl Pipeline {
             None => Vec::new(),
         };
         let keeps_vectors = self.identity.may_keep_vectors();
-        let loaded = load(pool, &self.writer, self.has_written(), claim.keys).await?;
+        #[cfg_attr(
+            not(feature = "documents"),
+            expect(unused_mut, reason = "a document becomes text here")
+        )]
+        let mut loaded = load(pool, &self.writer, self.has_written(), claim.keys).await?;
         if !self.has_locked.load(Ordering::Relaxed) {
             // rows that cannot be locked cannot be written: better known before anything is paid for
             let keys: Vec<&Key> = loaded.rows.iter().map(|(claimed, ..)| &claimed.key).collect();
             self.writer.check_lock(pool, &keys).await?;
             self.has_locked.store(true, Ordering::Relaxed);
+        }
+        #[cfg(feature = "documents")]
+        if let Some(documents) = &self.documents {
+            documents.read(&mut loaded).await?;
         }
         let pipeline = Arc::clone(self);
         let draft = move || {

@@ -6,6 +6,7 @@
 )]
 pub(crate) mod allowed;
 pub(crate) mod embedder;
+mod loading;
 mod neighbour;
 mod owner;
 mod privileges;
@@ -36,9 +37,9 @@ use super::store_identity::{StoreIdentity, store_identity};
 use super::write::{Configuration, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::catalog::identity::identity;
-use crate::config::{
-    Destination as DestinationConfig, DestinationTable, Embedding, Loading, LoadingColumn, Parsing, Processing,
-};
+use crate::config::{Destination as DestinationConfig, DestinationTable, Embedding, Processing};
+#[cfg(feature = "documents")]
+use crate::document::Documents;
 use crate::pgvector::Dimensions;
 use crate::sql::qualified;
 use crate::text::{PythonType, Splitter, Template, TemplateError};
@@ -57,6 +58,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) retry_delay: Option<Duration>,
     pub(crate) budgets: Budgets,
     pub(crate) allowed: Allowed,
+    #[cfg(feature = "documents")]
+    pub(crate) documents: Option<Documents>,
 }
 
 /// A vectorizer that can be worked on.
@@ -108,7 +111,7 @@ pub(crate) async fn prepare(
         )));
     };
     let columns = Columns { vectorizer, relation };
-    let loaded = loaded_column(&columns)?;
+    let loading = loading::loading(&columns, settings)?;
     let splitter = Splitter::new(&config.chunking).map_err(|error| unsupported(error.to_string()))?;
     let template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
     let template_columns: Vec<&str> = template.columns().collect();
@@ -131,8 +134,12 @@ pub(crate) async fn prepare(
     let store_identity = store_identity(pool, &database, vectorizer, &served.config, &key_sql).await?;
     let destination = destination(&config.destination, &key_sql)?;
     let updates = matches!(destination, Destination::Column(_));
-    let loaded_type = &columns.loaded(&loaded.column_name)?.base_type;
-    let source = Source::new(&key_sql, (&loaded.column_name, loaded_type), &template_columns, updates);
+    let source = Source::new(
+        &key_sql,
+        (&loading.column_name, &loading.column_type),
+        &template_columns,
+        updates,
+    );
     let (batch_size, configured) = match &config.processing {
         Processing::Default(processing) => (processing.batch_size, processing.concurrency),
         Processing::Other(_) => (None, None),
@@ -167,7 +174,7 @@ pub(crate) async fn prepare(
         destination,
         dead_letters: DeadLetters::new(&key_sql),
         retries: Retries {
-            most: loaded.retries.unwrap_or(DEFAULT_RETRIES),
+            most: loading.retries.unwrap_or(DEFAULT_RETRIES),
             first_delay: settings.retry_delay,
         },
     };
@@ -175,6 +182,8 @@ pub(crate) async fn prepare(
         vectorizer: vectorizer.name.clone(),
         queue: Arc::clone(&queue),
         lease: settings.lease,
+        #[cfg(feature = "documents")]
+        documents: loading.documents,
         drafter: Drafter {
             splitter,
             template,
@@ -255,36 +264,6 @@ impl Columns<'_> {
         let missing = || unsupported(TemplateError::Missing { name: name.to_owned() }.to_string());
         Ok(PythonType::of(&self.find(name).ok_or_else(missing)?.base_type))
     }
-}
-
-/// The column whose text is embedded. This worker does not load documents.
-fn loaded_column<'v>(columns: &Columns<'v>) -> Result<&'v LoadingColumn, StopReason> {
-    let config = &columns.vectorizer.config;
-    let loading = match &config.loading {
-        Some(Loading::Column(loading)) => loading,
-        Some(Loading::Uri(_)) => {
-            return Err(unsupported(
-                "it loads documents from a uri (`loading_uri`), which this worker does not support".into(),
-            ));
-        }
-        Some(Loading::Other(_)) | None => {
-            return Err(unsupported(
-                "this worker does not know its `loading` configuration".into(),
-            ));
-        }
-    };
-    let name = &loading.column_name;
-    if columns.loaded(name)?.base_type == "bytea" {
-        return Err(unsupported(format!(
-            "column `{name}` holds documents (bytea), which this worker does not parse"
-        )));
-    }
-    if let Some(Parsing::Pymupdf(_) | Parsing::Docling(_) | Parsing::Other(_)) = &config.parsing {
-        return Err(unsupported(
-            "its `parsing` configuration is for documents, which this worker does not parse".into(),
-        ));
-    }
-    Ok(loading)
 }
 
 fn key_sql(columns: &Columns<'_>, key_order: &[String]) -> Result<KeySql, StopReason> {

@@ -262,9 +262,11 @@ impl Writer {
         Ok(outcome)
     }
 
-    /// Whether an item that has failed once more is tried again. As in pgai, the first attempt is no retry.
+    /// Whether an item that has failed once more is tried again. As in pgai, the first attempt is no retry. What can
+    /// only fail again is not tried.
     fn tries_again(&self, item: &Item) -> bool {
-        item.attempts < self.retries.most || !self.dead_letters.can_bury()
+        let is_final = item.failure().is_some_and(|failure| failure.is_final);
+        (item.attempts < self.retries.most && !is_final) || !self.dead_letters.can_bury()
     }
 
     /// Locks rows and keys first. Only statements after that may decide anything.

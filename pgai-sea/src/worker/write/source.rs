@@ -5,7 +5,7 @@ use sea_orm::sqlx::{PgConnection, Row as _};
 
 use super::row_security;
 use crate::sql::quote_identifier;
-use crate::worker::batch::item::SourceRow;
+use crate::worker::batch::item::{Content, SourceRow};
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::queue::key_sql::{Key, KeySql, Sql, place, with_keys};
@@ -17,6 +17,8 @@ pub(crate) struct Source {
     name: String,
     columns: usize,
     values: usize,
+    /// Whether the loaded column is a `bytea`.
+    is_bytes: bool,
     read: Sql,
     version: Sql,
     read_within: Sql,
@@ -53,13 +55,23 @@ impl Source {
             let column = quote_identifier(name);
             format!(", case when s.{column} is not null then concat(s.{column}) end")
         };
-        let values: String = [loaded].iter().chain(template).map(|name| text(name)).collect();
+        let is_bytes = loaded_type == "bytea";
+        // as text it would be twice as long
+        let bytes = |column: String| format!(", ({column})::pg_catalog.bytea");
+        let content = if is_bytes {
+            bytes(format!("s.{}", quote_identifier(loaded)))
+        } else {
+            text(loaded)
+        };
+        let values: String = std::iter::once(content)
+            .chain(template.iter().map(|name| text(name)))
+            .collect();
         let (given, source, matches) = (key_sql.given(), &key_sql.source, key_sql.matches("s"));
         let strength = if updates { "no key update" } else { "key share" };
         let lock = key_sql.try_lock(&key_sql.typed());
         // Neither of them unpacks a text that is stored out of line, but only the first knows its full length.
         let size = match loaded_type {
-            "text" | "varchar" => "octet_length",
+            "text" | "varchar" | "bytea" => "octet_length",
             _ => "pg_column_size",
         };
         let within = key_sql.parameter(1);
@@ -68,12 +80,16 @@ impl Source {
             .map(|(i, name)| format!(", s.{} as c{i}", quote_identifier(name)))
             .collect();
         let fitting: String = all()
-            .map(|(i, _)| format!(", case when w.fits and w.c{i} is not null then concat(w.c{i}) end"))
+            .map(|(i, _)| match i {
+                0 if is_bytes => bytes("case when w.fits then w.c0 end".to_owned()),
+                _ => format!(", case when w.fits and w.c{i} is not null then concat(w.c{i}) end"),
+            })
             .collect();
         Self {
             name: source.clone(),
             columns: key_sql.keys.len(),
             values: template.len(),
+            is_bytes,
             version: format!("select {VERSION} from {given} join {source} s on {matches}").into(),
             read: format!("select k.n, {VERSION}{values} from {given} join {source} s on {matches}").into(),
             // a window's rows carry texts that are stored out of line as they are: only those that fit are unpacked
@@ -154,10 +170,16 @@ impl Source {
     fn source_row(&self, row: &PgRow) -> Result<SourceRow, DatabaseError> {
         Ok(SourceRow {
             version: row.try_get(1)?,
-            text: row.try_get(2)?,
+            content: if self.is_bytes {
+                row.try_get::<Option<_>, _>(2)?.map(Content::Bytes)
+            } else {
+                row.try_get::<Option<_>, _>(2)?.map(Content::Text)
+            },
+            document: None,
             values: (3..3 + self.values)
                 .map(|column| row.try_get(column))
                 .collect::<Result<_, sea_orm::sqlx::Error>>()?,
+            is_unreadable: false,
         })
     }
 

@@ -9,9 +9,10 @@ use serde_json::Value;
 use spdx::{Expression, Licensee, ParseMode};
 
 /// What may be linked into a program under `MIT OR Apache-2.0`.
-const ACCEPTED: [&str; 9] = [
+const ACCEPTED: [&str; 10] = [
     "MIT",
     "Apache-2.0",
+    "BSD-2-Clause",
     "BSD-3-Clause",
     "CC0-1.0",
     "CDLA-Permissive-2.0", // data: the certificates of Mozilla's root program

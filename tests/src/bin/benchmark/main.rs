@@ -44,14 +44,18 @@ struct Plan {
     characters: u32,
 }
 
-#[tokio::main]
-async fn main() {
-    let mut arguments = std::env::args().skip(1).peekable();
-    if arguments.peek().is_some_and(|argument| argument == "worker") {
+fn main() {
+    if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
         // the soak's workers are this program again
-        pgai_sea::__main().await;
-        return;
+        pgai_sea::__main();
+    } else {
+        measure();
     }
+}
+
+#[tokio::main]
+async fn measure() {
+    let mut arguments = std::env::args().skip(1).peekable();
     if let Some(subject) =
         arguments.next_if(|argument| ["waking", "fresh", "local", "soak", "quality"].contains(&argument.as_str()))
     {

@@ -2,6 +2,7 @@
 
 mod changing;
 mod declaring;
+mod documents;
 mod first_search;
 mod from_pgai;
 mod growing;

@@ -1,0 +1,73 @@
+//! Which documents may be read, and how much of them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::CliError;
+use super::worker::duration;
+use crate::document::Documents;
+
+/// For vectorizers with `loading_uri`, and of `bytea` columns.
+#[derive(Debug, Args)]
+pub(super) struct DocumentArgs {
+    /// Let vectorizers of documents load files below this folder; may be given several times. By default none
+    #[arg(long = "allow-path", value_name = "DIR", value_delimiter = ',')]
+    allowed_paths: Vec<PathBuf>,
+
+    /// Let vectorizers of documents load addresses below this prefix, as https://docs.example.com/manuals/,
+    /// s3://bucket/, gs://bucket/ or az://container/; https:// is every host; may be given several times. By default
+    /// none. Buckets are read with the credentials of the environment
+    #[arg(long = "allow-prefix", value_name = "PREFIX", value_delimiter = ',')]
+    allowed_prefixes: Vec<String>,
+
+    /// Let allowed http and https addresses lead into private networks and to this machine
+    #[arg(long)]
+    allow_private_hosts: bool,
+
+    #[command(flatten)]
+    limits: DocumentLimits,
+}
+
+/// What a document may take.
+#[derive(Debug, Args)]
+pub(super) struct DocumentLimits {
+    /// The largest document, in megabytes
+    #[arg(long, value_name = "MB", default_value_t = 64)]
+    document_bytes: u32,
+
+    /// The memory of the process that parses a document, in megabytes
+    #[arg(long, value_name = "MB", default_value_t = 1024)]
+    document_memory: u32,
+
+    /// How long a document may take to load, and how long to parse
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    document_timeout: Duration,
+}
+
+impl DocumentArgs {
+    pub(super) fn documents(&self) -> Result<Documents, CliError> {
+        let mut documents = self.limits.documents()?;
+        for path in &self.allowed_paths {
+            documents = documents.allow_path(path);
+        }
+        for prefix in &self.allowed_prefixes {
+            documents = documents.allow_prefix(prefix);
+        }
+        if self.allow_private_hosts {
+            documents = documents.allow_private_hosts();
+        }
+        Ok(documents)
+    }
+}
+
+impl DocumentLimits {
+    /// This executable is the child.
+    pub(super) fn documents(&self) -> Result<Documents, CliError> {
+        Ok(Documents::in_child(std::env::current_exe()?)
+            .most_bytes(u64::from(self.document_bytes) << 20)
+            .most_memory(u64::from(self.document_memory) << 20)
+            .timeout(self.document_timeout))
+    }
+}

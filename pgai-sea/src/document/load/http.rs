@@ -1,0 +1,172 @@
+//! Documents of the web. The rules hold for every address on the way: a redirect's target is looked at like the first
+//! one, and a name leads nowhere but to addresses that may be asked.
+
+use std::error::Error;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, StatusCode, Url, header};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use super::Loaded;
+use super::address::shown;
+use super::allowed::Allowed;
+use super::public::may_be_asked;
+use crate::document::DocumentError;
+
+/// The most redirects.
+const MOST_REDIRECTS: usize = 5;
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The clients: one that reaches no private network, one that may.
+#[derive(Debug, Default)]
+pub(super) struct Http {
+    public: OnceLock<Result<Client, String>>,
+    private: OnceLock<Result<Client, String>>,
+}
+
+impl Http {
+    pub(super) async fn load(&self, mut url: Url, allowed: &Allowed, most: u64) -> Result<Loaded, DocumentError> {
+        let private = allowed.private_hosts;
+        let client = if private { &self.private } else { &self.public };
+        let client = client.get_or_init(|| client_with(Some(Arc::new(Resolver { private }))));
+        for _ in 0..=MOST_REDIRECTS {
+            allowed.check_url(&url)?;
+            check_literal(&url, private)?;
+            let address = shown(&url);
+            let failed = |error: reqwest::Error| DocumentError::load(&address, causes(&error.without_url()));
+            let client = client.as_ref().map_err(|error| DocumentError::load(&address, error))?;
+            let mut response = client.get(url.clone()).send().await.map_err(failed)?;
+            let status = response.status();
+            if status.is_redirection()
+                && let Some(location) = response.headers().get(header::LOCATION)
+            {
+                let target = location.to_str().ok().and_then(|location| url.join(location).ok());
+                url = target
+                    .filter(|target| matches!(target.scheme(), "http" | "https"))
+                    .ok_or_else(|| DocumentError::load(&address, "it redirects to what is no http address"))?;
+                continue;
+            }
+            if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+                return Err(DocumentError::Missing { address });
+            }
+            if status != StatusCode::OK {
+                return Err(DocumentError::load(
+                    &address,
+                    format_args!("the server answers {status}"),
+                ));
+            }
+            if response.content_length().is_some_and(|length| length > most) {
+                return Err(DocumentError::TooLarge { most });
+            }
+            let mut bytes = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(failed)? {
+                if (bytes.len() + chunk.len()) as u64 > most {
+                    return Err(DocumentError::TooLarge { most });
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            let media_type = response
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok());
+            let name = media_type
+                .filter(|media_type| media_type.starts_with("text/csv"))
+                .map(str::to_owned);
+            return Ok(Loaded {
+                bytes,
+                name: name.unwrap_or(address),
+            });
+        }
+        Err(DocumentError::load(
+            &shown(&url),
+            format_args!("there are more than {MOST_REDIRECTS} redirects"),
+        ))
+    }
+}
+
+/// No name is resolved for an address that stands in the URL.
+fn check_literal(url: &Url, private: bool) -> Result<(), DocumentError> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match host.parse::<IpAddr>() {
+        Ok(address) if !may_be_asked(address, private) => Err(DocumentError::NotAllowed {
+            address: shown(url),
+            reason: NotPublic { host: host.to_owned() }.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A host that is not everybody's.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the host `{host}` is in a private network. If that is meant: `Documents::allow_private_hosts()` or `pgai-sea \
+     worker --allow-private-hosts`, which never allow link-local addresses"
+)]
+struct NotPublic {
+    host: String,
+}
+
+/// Resolves names, and refuses those that lead to an address that may not be asked. The client connects to what this
+/// returns, so no second answer can differ.
+#[derive(Debug)]
+struct Resolver {
+    private: bool,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let private = self.private;
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            if addresses.iter().any(|address| !may_be_asked(address.ip(), private)) {
+                return Err(NotPublic { host }.into());
+            }
+            let addresses: Addrs = Box::new(addresses.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+/// A client: TLS through ring, trust from the operating system, no redirects of its own, and no proxy, which would
+/// resolve names behind our back.
+pub(super) fn client_with(resolver: Option<Arc<dyn Resolve>>) -> Result<Client, String> {
+    let build = || -> Result<Client, Box<dyn Error>> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_platform_verifier()?
+            .with_no_client_auth();
+        // reqwest sets no protocols in a configuration that it is given
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("pgai-sea/", env!("CARGO_PKG_VERSION")));
+        if let Some(resolver) = resolver {
+            builder = builder.no_proxy().dns_resolver(resolver);
+        }
+        Ok(builder.build()?)
+    };
+    build().map_err(|error| io::Error::other(format!("HTTP cannot be set up: {error}")).to_string())
+}
+
+/// An error with what is behind it: reqwest's own says only that something failed.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! Objects in S3, as a server that speaks its protocol serves them. The worker runs as a process: credentials come
+//! from its environment.
+
+use std::process::Output;
+
+use pgai_sea_tests::providers::Provider;
+use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
+use tokio::process::Command;
+
+use super::support::{Reply, Web};
+
+/// The worker with the credentials of an operator.
+async fn worker(test: &TestDatabase, web: &Web, more: &[&str]) -> std::io::Result<Output> {
+    Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
+        .args(["worker", "--once", "-d", &test.url, "--allow-host", "127.0.0.1"])
+        .args(more)
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "OWN"),
+            ("AWS_SECRET_ACCESS_KEY", "own-secret"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_ASSUME_ROLE_EXTERNAL_ID", "external 1"),
+        ])
+        .env("AWS_ENDPOINT", web.url(""))
+        .env("AWS_ENDPOINT_URL_STS", web.url("/sts"))
+        .output()
+        .await
+}
+
+async fn manuals(test: &TestDatabase, provider: &Provider, loading: &str) -> Result<(), sea_orm::DbErr> {
+    test.execute(&format!(
+        "create table manuals (id int primary key, uri text);
+         insert into manuals values (1, 's3://manuals/a b/pump.md'), (2, 's3://other/secret.md');
+         select ai.create_vectorizer('manuals', name => 'manuals', loading => {loading},
+            embedding => ai.embedding_ollama('m', 8, base_url => '{}'), chunking => ai.chunking_none())",
+        provider.ollama_url()
+    ))
+    .await
+}
+
+fn object(text: &str) -> Reply {
+    Reply::ok(text)
+        .header("last-modified", "Mon, 02 Mar 2026 10:00:00 GMT")
+        .header("etag", "\"1\"")
+}
+
+#[tokio::test]
+async fn allowed_buckets_are_read_with_the_environment_s_credentials() {
+    on_both_catalogs(async |test| -> TestResult {
+        let (web, provider) = (Web::start().await, Provider::start());
+        provider.install("m", 8);
+        manuals(&test, &provider, "ai.loading_uri('uri', retries => 0)").await?;
+        web.serve("/manuals/a%20b/pump.md", object("# Pump"));
+        web.serve("/other/secret.md", object("secret"));
+        let output = worker(&test, &web, &["--allow-prefix", "s3://manuals/"]).await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let chunks: Vec<String> = test.values("select chunk from manuals_embedding_store").await?;
+        assert_eq!(chunks, ["# Pump"], "{said}");
+        let asked = web.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(
+            asked[0].headers["authorization"].contains("Credential=OWN/"),
+            "{asked:?}"
+        );
+        let reason = "select details ->> 'error_reason' from ai.vectorizer_errors where message like 'loading%'";
+        let reasons: Vec<String> = test.values(reason).await?;
+        assert!(reasons[0].contains("--allow-prefix s3://other/"), "{reasons:?}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_where_the_configuration_names_one() {
+    on_both_catalogs(async |test| -> TestResult {
+        let (web, provider) = (Web::start().await, Provider::start());
+        provider.install("m", 8);
+        let role = "arn:aws:iam::123456789012:role/reader";
+        let loading = format!("ai.loading_uri('uri', retries => 0, aws_role_arn => '{role}')");
+        manuals(&test, &provider, &loading).await?;
+        web.serve("/manuals/a%20b/pump.md", object("# Pump"));
+        let credentials = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ROLE</AccessKeyId>\
+                           <SecretAccessKey>s</SecretAccessKey><SessionToken>token+/=</SessionToken></Credentials>\
+                           </AssumeRoleResult></AssumeRoleResponse>";
+        web.serve("/sts", Reply::ok(credentials));
+        let output = worker(&test, &web, &["--allow-prefix", "s3://manuals/"]).await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let chunks: Vec<String> = test.values("select chunk from manuals_embedding_store").await?;
+        let asked = web.asked();
+        assert_eq!(chunks, ["# Pump"], "{said} {asked:?}");
+        let (sts, s3) = (&asked[0], &asked[1]);
+        for part in [
+            "Action=AssumeRole",
+            "role%2Freader",
+            "RoleSessionName=timescale-vectorizer",
+            "ExternalId=external+1",
+        ] {
+            assert!(sts.target.contains(part), "{sts:?}");
+        }
+        assert!(sts.headers["authorization"].contains("Credential=OWN/"), "{sts:?}");
+        assert!(s3.headers["authorization"].contains("Credential=ROLE/"), "{s3:?}");
+        assert_eq!(s3.headers["x-amz-security-token"], "token+/=");
+
+        // a role that may not be taken
+        test.execute("update manuals set uri = uri || '?' where id = 1").await?;
+        let denied = "<ErrorResponse><Error><Message>not you</Message></Error></ErrorResponse>";
+        web.serve(
+            "/sts",
+            Reply {
+                body: denied.into(),
+                ..Reply::status(403)
+            },
+        );
+        worker(&test, &web, &["--allow-prefix", "s3://manuals/"]).await?;
+        let reason = "select details ->> 'error_reason' from ai.vectorizer_errors where message like 'loading%'";
+        let reasons: Vec<String> = test.values(reason).await?;
+        assert!(
+            reasons
+                .iter()
+                .any(|reason| reason.contains(role) && reason.contains("not you")),
+            "{reasons:?}"
+        );
+        Ok(())
+    })
+    .await;
+}
