@@ -141,3 +141,48 @@ pub(crate) async fn state<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
         None => Ok(StoreState::Unknown),
     }
 }
+
+/// How many numbers of a vector that was made with `there` are the vector that `here` makes of the same text. `nested`
+/// are more models, by provider and name, whose shorter vectors are the first numbers of their longer ones.
+#[cfg(feature = "worker")]
+pub(crate) fn shared_dimensions(here: &Value, there: &Value, nested: &[(String, String)]) -> Option<usize> {
+    let dimensions = |of: &Value| usize::try_from(of["dimensions"].as_u64()?).ok();
+    if here == there {
+        return dimensions(here);
+    }
+    let (provider, model) = (here["implementation"].as_str()?, here["model"].as_str()?);
+    let is_nested = provider == "openai" && model.starts_with("text-embedding-3-")
+        || nested.iter().any(|(of, name)| of == provider && name == model);
+    let whole = |of: &Value| {
+        let mut of = of.clone();
+        of["dimensions"] = Value::Null;
+        of
+    };
+    (is_nested && whole(here) == whole(there) && dimensions(here)? < dimensions(there)?)
+        .then(|| dimensions(here))
+        .flatten()
+}
+
+#[cfg(all(test, feature = "worker"))]
+mod tests {
+    use serde_json::json;
+
+    use super::shared_dimensions;
+
+    #[test]
+    fn a_shorter_vector_of_a_nested_model_is_cut_and_no_other() {
+        let of = |model: &str, dimensions: u32| {
+            let provider = "openai";
+            json!({"implementation": provider, "model": model, "dimensions": dimensions})
+        };
+        let small = |dimensions| of("text-embedding-3-small", dimensions);
+        let shared_dimensions = |here: &_, there: &_| shared_dimensions(here, there, &[]);
+        assert_eq!(shared_dimensions(&small(768), &small(768)), Some(768));
+        assert_eq!(shared_dimensions(&small(384), &small(768)), Some(384));
+        assert_eq!(shared_dimensions(&small(768), &small(384)), None);
+        assert_eq!(shared_dimensions(&of("ada", 3), &of("ada", 5)), None);
+        let said = [("openai".to_owned(), "ada".to_owned())];
+        assert_eq!(super::shared_dimensions(&of("ada", 3), &of("ada", 5), &said), Some(3));
+        assert_eq!(shared_dimensions(&small(384), &of("text-embedding-3-large", 768)), None);
+    }
+}

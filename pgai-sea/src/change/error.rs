@@ -27,7 +27,10 @@ pub enum ChangeError {
         instead: &'static str,
     },
     /// Nobody is changing it.
-    #[error("vectorizer {0} is not being changed: begin with `start`")]
+    #[error(
+        "vectorizer {0} is not being changed: begin with `pgai-sea change start -i {0} ..`, \
+         `SchemaManager::change_vectorizer` or `select ai.change_vectorizer(..)`"
+    )]
     NotChanging(String),
     /// Others held locks all the time. Nothing was changed.
     #[error(

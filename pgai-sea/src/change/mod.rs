@@ -24,15 +24,23 @@
 //! Each step is one transaction. It waits for a lock for a moment only, and tries again, so that it holds up nobody. A
 //! step that was interrupted is simply called again. What was done already is done once.
 //!
-//! [`find`] says where a change is.
+//! [`find`] says where a change is, `Plan` (feature `worker`) what it costs, [`Compare`] what the two generations find.
 //!
 //! On pgai's own catalog [`start`], [`find`] and [`abort`] work the same. Its triggers name their store, so nothing
 //! there changes names: cut over by letting the entity say the new `target_table`.
 
 mod compare;
+mod configs;
 mod error;
+#[cfg(feature = "worker")]
+mod plan;
+#[cfg(feature = "worker")]
+mod sample;
 mod steps;
 
 pub use self::compare::{Compare, Compared, Comparison, Found};
 pub use self::error::ChangeError;
+#[cfg(feature = "worker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
+pub use self::plan::{Estimate, Plan};
 pub use self::steps::{Change, abort, cut_over, cut_over_unready, find, finish, roll_back, start};

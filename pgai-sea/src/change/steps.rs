@@ -4,13 +4,17 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement, TransactionSession, TransactionTrait, Value};
 
+use super::configs::Configs;
 use super::error::ChangeError;
+use crate::catalog::identity::identity;
 use crate::catalog::{self, CatalogError, Vectorizer};
 use crate::config::Destination;
 use crate::vectorizer::{ChangeVectorizer, VectorizerRef};
 
 /// A step waits so long for a lock. Everybody who comes after it waits as long.
-const LOCK_TIMEOUT: &str = "50ms";
+const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+/// After each of these times it waits twice as long: where statements are slow, it never had its locks otherwise.
+const DOUBLED_AFTER: Duration = Duration::from_secs(10);
 /// Between two tries everybody else goes on.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A step is tried for so long.
@@ -95,6 +99,14 @@ where
     if is_ours(db).await? {
         let row = step(db, &vectorizer.name, change.statement()?).await?;
         return row.ok_or_else(|| CatalogError::NotFound(vectorizer.name).into());
+    }
+    let Configs { was, becomes } = Configs::of(db, change, vectorizer.id).await?;
+    if identity(&was) == identity(&becomes) {
+        let sql = "UPDATE ai.vectorizer v SET config = $2::jsonb WHERE v.id = $1 RETURNING v.id";
+        let values = [vectorizer.id.into(), becomes.to_string().into()];
+        let update = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        step::<i32, _>(db, &vectorizer.name, update).await?;
+        return Ok(vectorizer.id);
     }
     if let Some(under_way) = find(db, vectorizer.id).await? {
         return Ok(under_way.new.id);
@@ -221,7 +233,9 @@ where
 {
     let began = Instant::now();
     loop {
-        match try_step(db, statement.clone()).await {
+        let doubled = began.elapsed().as_secs() / DOUBLED_AFTER.as_secs();
+        let lock_timeout = LOCK_TIMEOUT * 2_u32.pow(u32::try_from(doubled).unwrap_or_default().min(5));
+        match try_step(db, statement.clone(), lock_timeout).await {
             Err(error) if has_state(&error, &["55P03", "40P01"]) => {
                 let waited = began.elapsed();
                 if waited >= PATIENCE {
@@ -238,7 +252,7 @@ where
     }
 }
 
-async fn try_step<T, C>(db: &C, statement: Statement) -> Result<Option<T>, DbErr>
+async fn try_step<T, C>(db: &C, statement: Statement, lock_timeout: Duration) -> Result<Option<T>, DbErr>
 where
     T: sea_orm::TryGetable,
     C: ConnectionTrait + TransactionTrait,
@@ -248,7 +262,9 @@ where
         let sql = "SELECT current_setting('lock_timeout'), set_config('lock_timeout', $1, true)";
         Statement::from_sql_and_values(DbBackend::Postgres, sql, [value])
     };
-    let before = transaction.query_one_raw(setting(LOCK_TIMEOUT.into())).await?;
+    let before = transaction
+        .query_one_raw(setting(format!("{}ms", lock_timeout.as_millis()).into()))
+        .await?;
     let before: String = before.map_or_else(|| Ok("0".to_owned()), |row| row.try_get_by_index(0))?;
     let row = transaction.query_one_raw(statement).await?;
     // in a migration, the rest of its transaction waits as before

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use super::worker::reference;
+use super::worker::{Nested, nested, reference};
 use crate::catalog::{self, VectorizerRef, status};
-use crate::change::{self, Change, Compare, Comparison};
+use crate::change::{self, Change, Compare, Comparison, Plan};
 use crate::config::{Chunking, Embedding, Formatting};
 use crate::embedder::Embedders;
 use crate::pooled::Pooled;
@@ -22,6 +22,30 @@ pub(super) struct ChangeCommand {
 
 #[derive(Debug, Subcommand)]
 enum Step {
+    /// Say what a change costs: rows, chunks, tokens, price, time and disk space
+    Plan {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        to: To,
+        /// Rows that are looked at
+        #[arg(long, value_name = "ROWS", default_value_t = 1_000)]
+        sample: u32,
+        /// What the provider asks for a million tokens
+        #[arg(long, value_name = "PRICE")]
+        price_per_million: Option<f64>,
+        /// Measure the provider with a few hundred texts, which are paid for, and say how long it takes
+        #[arg(long)]
+        measure: bool,
+        /// What the worker is told: a shorter vector of this model is the beginning of a longer one
+        #[arg(long = "nested-model", value_name = "PROVIDER/MODEL", value_parser = nested)]
+        nested_models: Vec<Nested>,
+        #[command(flatten)]
+        allowed: AllowedArgs,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a second generation beside the first, or change in place what needs none
     Start {
         #[command(flatten)]
@@ -50,6 +74,8 @@ enum Step {
         /// Fail if the mean share of rows that both find is smaller
         #[arg(long, value_name = "SHARE")]
         at_least: Option<f64>,
+        #[command(flatten)]
+        allowed: AllowedArgs,
         /// Print a JSON object
         #[arg(long)]
         json: bool,
@@ -88,6 +114,26 @@ struct Which {
     vectorizer: String,
 }
 
+/// What a vectorizer's configuration may name.
+#[derive(Debug, Args)]
+struct AllowedArgs {
+    /// Let the configuration name this server (base_url), as gpu or 10.0.0.5:8080, * for any; may be given several
+    /// times
+    #[arg(long = "allow-host", value_name = "HOST", value_delimiter = ',')]
+    hosts: Vec<String>,
+    /// Let the configuration name this environment variable as api_key_name; may be given several times. Names that end
+    /// in _API_KEY are always allowed
+    #[arg(long = "allow-key", value_name = "NAME", value_delimiter = ',')]
+    keys: Vec<String>,
+}
+
+impl AllowedArgs {
+    fn embedders(&self) -> Embedders {
+        let embedders = self.hosts.iter().fold(Embedders::new(), Embedders::allow_host);
+        self.keys.iter().fold(embedders, Embedders::allow_key)
+    }
+}
+
 /// What changes. The rest stays as it is.
 #[derive(Debug, Args)]
 struct To {
@@ -112,8 +158,39 @@ struct To {
 }
 
 impl ChangeCommand {
+    #[allow(clippy::too_many_lines, reason = "one arm a step")]
     pub(super) async fn run(self) -> Result<(), CliError> {
         match self.step {
+            Step::Plan {
+                which,
+                to,
+                sample,
+                price_per_million,
+                measure,
+                nested_models,
+                allowed,
+                json,
+            } => {
+                let (db, vectorizer) = which.open().await?;
+                let before = catalog::vectorizer(&db, vectorizer).await?;
+                let embedders = allowed.embedders();
+                let mut plan = Plan::new().sample(sample);
+                if let Some(price) = price_per_million {
+                    plan = plan.price_per_million(price);
+                }
+                for Nested { provider, model } in nested_models {
+                    plan = plan.nested_model(provider, model);
+                }
+                if measure {
+                    plan = plan.measure(&embedders);
+                }
+                let estimate = plan.run(&db, &to.change(&before)?).await?;
+                if json {
+                    print_json(&estimate)
+                } else {
+                    say(&estimate.to_string())
+                }
+            }
             Step::Start { which, to } => {
                 let (db, vectorizer) = which.open().await?;
                 let before = catalog::vectorizer(&db, vectorizer.clone()).await?;
@@ -140,16 +217,15 @@ impl ChangeCommand {
                 sample,
                 questions,
                 at_least,
+                allowed,
                 json,
             } => {
                 let (db, vectorizer) = which.open().await?;
-                let embedders = Embedders::new();
+                let embedders = allowed.embedders();
                 let compare = Compare::new().k(k).sample(sample).questions(&embedders, questions);
                 let compared = compare.run(&db, vectorizer).await?;
                 if json {
-                    let mut out = std::io::stdout().lock();
-                    serde_json::to_writer(&mut out, &compared).map_err(std::io::Error::from)?;
-                    writeln!(out)?;
+                    print_json(&compared)?;
                 } else {
                     say(&table(&compared))?;
                 }
@@ -322,6 +398,12 @@ fn table(compared: &Comparison) -> String {
         ));
     }
     text
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value).map_err(std::io::Error::from)?;
+    Ok(writeln!(out)?)
 }
 
 fn say(text: &str) -> Result<(), CliError> {

@@ -59,6 +59,16 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     tokens_per_minute: Vec<Allowance>,
 
+    /// At most so many rows a second where all rows of a vectorizer are embedded anew, as after `pgai-sea change
+    /// start`; other vectorizers go on at once
+    #[arg(long, value_name = "ROWS")]
+    backfill_rows_per_second: Option<std::num::NonZeroU32>,
+
+    /// A shorter vector of this model is the beginning of a longer one: a change to a shorter length cuts the vectors
+    /// that are there. ollama/nomic-embed-text, may be given several times. OpenAI's text-embedding-3 models are known
+    #[arg(long = "nested-model", value_name = "PROVIDER/MODEL", value_parser = nested)]
+    nested_models: Vec<Nested>,
+
     /// Let vectorizers name this server in their configuration (base_url), as gpu or 10.0.0.5:8080, * for any; may be
     /// given several times. By default the providers' own servers and those of the environment are asked, and others if
     /// the vectorizer is a superuser's, of the owner of the schema ai, or of the worker's own role
@@ -142,6 +152,24 @@ fn names(text: &str) -> Result<Names, std::convert::Infallible> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
+/// A model, with its provider.
+#[derive(Clone, Debug)]
+pub(super) struct Nested {
+    pub(super) provider: String,
+    pub(super) model: String,
+}
+
+pub(super) fn nested(text: &str) -> Result<Nested, &'static str> {
+    let (provider, model) = text
+        .split_once('/')
+        .filter(|(provider, model)| !provider.is_empty() && !model.is_empty())
+        .ok_or("write provider/model, as openai/text-embedding-3-small")?;
+    Ok(Nested {
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+    })
+}
+
 /// An id or a name. A database's address in this place is refused, and not repeated.
 pub(super) fn name(text: &str) -> Result<String, &'static str> {
     if text
@@ -219,6 +247,12 @@ impl WorkerCommand {
                 Some(provider) => worker.budget_of(provider, budget),
                 None => worker.budget(budget),
             };
+        }
+        if let Some(rows) = self.backfill_rows_per_second {
+            worker = worker.backfill_rows_per_second(rows.get());
+        }
+        for Nested { provider, model } in &self.nested_models {
+            worker = worker.nested_model(provider, model);
         }
         for host in &self.allowed_hosts {
             worker = worker.allow_host(host);

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::allowed::{Allowed, Asker};
+#[cfg(feature = "embedder")]
+use super::allowed::{Author, without_server};
 use super::query_cache::QueryCache;
 use super::{EmbedError, Embedder};
 use crate::config::Embedding;
@@ -32,12 +35,15 @@ use crate::vectorizer::VectorizerRef;
 /// search takes one round trip. So are the vectors of the latest questions: a page, a count or several searches for one
 /// question take one request.
 ///
-/// API keys come from the environment, under the names that the configurations have, or from [`key`](Self::key). A
-/// configuration's `base_url` says where the key and the text go: whoever may change a vectorizer may change that. Give
-/// an embedder in code for a model whose key must not go elsewhere. The role needs `select` on `ai.vectorizer`, as
-/// `grant_to` grants it.
-#[derive(Clone, Default)]
+/// API keys come from the environment, under the names that the configurations have, or from [`key`](Self::key).
+///
+/// Whoever may change a vectorizer may change its `base_url`, which says where the key and the text go. So only the
+/// providers' own servers are asked, those of the environment (`OLLAMA_HOST`, `OPENAI_BASE_URL`, ..), Ollama on this
+/// machine, and what [`allow_host`](Self::allow_host) allows. The role needs `select` on `ai.vectorizer`, as `grant_to`
+/// grants it.
+#[derive(Clone)]
 pub struct Embedders {
+    allowed: Allowed,
     given: HashMap<(String, String), Arc<dyn Embedder>>,
     keys: HashMap<String, String>,
     shared: Arc<Mutex<Shared>>,
@@ -58,6 +64,18 @@ struct Shared {
 pub(crate) struct Answering {
     pub(crate) id: i32,
     pub(crate) embedding: Embedding,
+}
+
+impl Default for Embedders {
+    fn default() -> Self {
+        Self {
+            allowed: Allowed::new(Asker::Search),
+            given: HashMap::new(),
+            keys: HashMap::new(),
+            shared: Arc::default(),
+            queries: QueryCache::default(),
+        }
+    }
 }
 
 impl fmt::Debug for Embedders {
@@ -92,7 +110,24 @@ impl Embedders {
     /// The API key of this name, instead of the environment's.
     #[must_use]
     pub fn key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
-        self.keys.insert(name.into(), key.into());
+        let name = name.into();
+        self.allowed.allow_key(name.clone());
+        self.keys.insert(name, key.into());
+        self
+    }
+
+    /// Lets configurations name this server as `base_url`: `gpu`, `10.0.0.5:8080`, `*` for any.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.allowed.allow_host(host.into());
+        self
+    }
+
+    /// Lets configurations name this environment variable as `api_key_name`. Names that end in `_API_KEY` always are
+    /// allowed.
+    #[must_use]
+    pub fn allow_key(mut self, name: impl Into<String>) -> Self {
+        self.allowed.allow_key(name.into());
         self
     }
 
@@ -131,10 +166,18 @@ impl Embedders {
 
     #[cfg(feature = "embedder")]
     fn make(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
-        super::from_config(config, |name| {
+        let author = Author::default();
+        self.allowed.check_key(config, author)?;
+        let variable = |name: &str| {
             let own = self.keys.get(name).cloned();
             own.or_else(|| super::environment(name))
-        })
+        };
+        let embedder = super::from_config(config, variable)?;
+        if let Some(bare) = without_server(config) {
+            let own = || super::from_config(&bare, variable).ok()?.server();
+            self.allowed.check_host(embedder.server().as_ref(), own, author)?;
+        }
+        Ok(embedder)
     }
 
     #[cfg(not(feature = "embedder"))]

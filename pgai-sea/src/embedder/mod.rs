@@ -54,6 +54,11 @@
 //! requests, hides keys and tells by the status whose fault a refusal is. `from_config` maps the catalog's
 //! configuration to the provider.
 
+#[cfg_attr(
+    not(feature = "embedder"),
+    allow(dead_code, reason = "only what is configured is judged")
+)]
+pub(crate) mod allowed;
 mod embedders;
 #[cfg(feature = "embedder")]
 mod environment;

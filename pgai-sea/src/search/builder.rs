@@ -136,12 +136,12 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         }
         let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
         let (rows, missing) = loop {
-            let plan = routing.plan(&self.plan);
-            let query = self.query.resolve::<E, _>(&plan, db);
+            let mut plan = routing.plan(&self.plan);
+            let query = self.query.resolve::<E, _>(&mut plan, db);
             let query = telemetry.embedding(self.query.is_text(), query).await?;
             let found = nearest::<E, F, _>(&plan, &query, db).await;
             if !routing
-                .again::<E, _, _>(&found, |(rows, _)| rows.is_empty(), db)
+                .again::<E, _, _>(&plan, &found, |(rows, _)| rows.is_empty(), db)
                 .await?
             {
                 break found?;
@@ -175,11 +175,11 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         };
         let mut routing = Routing::begin::<E, _>(&self.query, all.model.as_deref(), db).await?;
         loop {
-            let plan = routing.plan(&all);
-            let query = self.query.resolve::<E, _>(&plan, db).await?;
+            let mut plan = routing.plan(&all);
+            let query = self.query.resolve::<E, _>(&mut plan, db).await?;
             let matching = matching::<E, F, _>(&plan, &query, None, db).await;
             if routing
-                .again::<E, _, _>(&matching, |matching| *matching == 0, db)
+                .again::<E, _, _>(&plan, &matching, |matching| *matching == 0, db)
                 .await?
             {
                 continue;
@@ -203,7 +203,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     pub fn statement(&self) -> Result<Statement, SearchError> {
         self.plan.check::<E>()?;
         let query = self.query.operand::<E>(self.plan.metric)?;
-        Ok(Self::first(&self.plan, &query).build())
+        let routing = Routing::guess::<E>(&self.query, self.plan.model.as_deref());
+        Ok(Self::first(&routing.plan(&self.plan), &query).build())
     }
 
     /// Returns PostgreSQL's plan of the statement that is sent first: whether an index on vectors serves it. Nothing is
@@ -216,8 +217,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
     pub async fn explain<C: ConnectionTrait>(&self, db: &C) -> Result<Explanation, SearchError> {
         self.plan.check::<E>()?;
         let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
-        let plan = routing.plan(&self.plan);
-        let query = self.query.resolve::<E, _>(&plan, db).await?;
+        let mut plan = routing.plan(&self.plan);
+        let query = self.query.resolve::<E, _>(&mut plan, db).await?;
         let statement = Self::first(&plan, &query).build();
         explain(db, statement, self.plan.is_quantized()).await.searching::<E>()
     }

@@ -85,7 +85,8 @@ impl<E: EmbeddingTrait + Searched<Embeddings = E, Projection = Chunks>> LoadChun
             return Ok(Vec::new());
         }
         let mut select = Query::select();
-        <Chunks as Projection<E>>::select(&mut select, self.vectors);
+        let embedding = E::embedding_column().into_expr();
+        <Chunks as Projection<E>>::select(&mut select, self.vectors.then_some(&embedding));
         let of_any = match E::key_columns()[..] {
             [column] => Condition::all().add(column.is_in(self.keys.iter().map(|key| key[0].clone()))),
             _ => self

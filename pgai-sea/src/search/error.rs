@@ -50,6 +50,28 @@ pub enum SearchError {
         /// The model of the stored vectors.
         stored: String,
     },
+    /// The generation that has vectors of the query's model is being embedded.
+    #[error(
+        "the query vector was made by {model:?}, and the vectors of this model in {table} are being embedded: search \
+         with this model when `pgai-sea change status` says that it is ready"
+    )]
+    NotEmbeddedYet {
+        /// The table that is searched.
+        table: String,
+        /// The model of the query.
+        model: String,
+    },
+    /// The connection's role may not read which model answers.
+    #[error(
+        "searching {table} failed: this role may not read which model made its vectors. Grant it `usage on schema ai` \
+         and `select on ai.vectorizer`, as `grant_to` does ({source})"
+    )]
+    Hidden {
+        /// The table that is searched.
+        table: String,
+        /// The database's error.
+        source: DbErr,
+    },
     /// The catalog does not say which model answers: the role may not read it, or it has no such vectorizer.
     #[error("the vectorizer's model is not known: {0}")]
     Catalog(#[from] CatalogError),
@@ -176,7 +198,9 @@ pub enum SearchError {
 impl From<SearchError> for DbErr {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Db { source, .. } | SearchError::NoPgvector { source, .. } => source,
+            SearchError::Db { source, .. }
+            | SearchError::NoPgvector { source, .. }
+            | SearchError::Hidden { source, .. } => source,
             error => Self::Custom(error.to_string()),
         }
     }

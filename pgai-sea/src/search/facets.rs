@@ -41,11 +41,11 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
         let by = by.into_simple_expr();
         let mut routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
         let rows = loop {
-            let plan = routing.plan(&self.plan);
-            let query = self.query.resolve::<E, _>(&plan, db).await?;
+            let mut plan = routing.plan(&self.plan);
+            let query = self.query.resolve::<E, _>(&mut plan, db).await?;
             let counted = query_all(db, &facets::<E, F>(&plan, &query, by.clone())).await;
             let counted = counted.comparing::<E>(&query);
-            if !routing.again::<E, _, _>(&counted, Vec::is_empty, db).await? {
+            if !routing.again::<E, _, _>(&plan, &counted, Vec::is_empty, db).await? {
                 break counted?;
             }
         };

@@ -12,7 +12,7 @@ use super::error::{SearchError, table_of};
 use super::plan::Plan;
 use super::query::SearchQuery;
 use crate::catalog::{self, CatalogError, Vectorizer};
-use crate::config::Destination;
+use crate::config::{Destination, Embedding};
 use crate::embedder::{Answering, Embedders};
 use crate::entity::EmbeddingTrait;
 use crate::vectorizer::VectorizerRef;
@@ -25,50 +25,126 @@ const TRIES: u32 = 5;
 pub(super) struct Asked {
     /// Holds while the table has vectors of the query's model.
     pub(super) guard: Option<Expr>,
-    /// The table of another generation than the one that answers.
-    pub(super) table: Option<(String, String)>,
+    /// Where the vectors of another generation are than the one that answers.
+    pub(super) place: Option<Place>,
     /// The length of its vectors. `None`: the declared one.
     pub(super) dimensions: Option<usize>,
     /// What its model is, for a text that is embedded by the catalog's.
     pub(super) answering: Option<Answering>,
+    /// What tells the table or column of a row's own vectors from another generation's.
+    pub(super) origin: Option<i64>,
+}
+
+/// Where the vectors of a generation are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Table {
+        schema: String,
+        table: String,
+    },
+    /// A column of the source.
+    Column(String),
+}
+
+/// The model that made a query's vector, as far as the program says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bound {
+    provider: Option<String>,
+    model: String,
+    dimensions: Option<i32>,
+}
+
+impl Bound {
+    /// What the search says, or the attribute of the entity.
+    fn new<E: EmbeddingTrait>(query: &SearchQuery<'_>, model: Option<&str>) -> Option<Self> {
+        let brings_vector = query.brings_vector();
+        let declared = i32::try_from(E::DIMENSIONS).ok().filter(|_| brings_vector);
+        if let Some(model) = model {
+            return Some(Self {
+                provider: None,
+                model: model.to_owned(),
+                dimensions: declared,
+            });
+        }
+        let embedding = E::vectorizer().declared_embedding().filter(|_| brings_vector)?;
+        Some(Self {
+            provider: Some(embedding.provider().to_owned()),
+            model: embedding.model().to_owned(),
+            dimensions: declared,
+        })
+    }
+
+    fn made(&self, embedding: &Embedding) -> bool {
+        let is_provider = self
+            .provider
+            .as_ref()
+            .is_none_or(|provider| provider == embedding.provider());
+        let is_length = self.dimensions.is_none() || self.dimensions == embedding.dimensions();
+        is_provider && is_length && self.model == embedding.model()
+    }
+
+    /// The part of the configuration that says so.
+    fn config(&self) -> String {
+        let mut config = serde_json::Map::from_iter([("model".to_owned(), self.model.as_str().into())]);
+        if let Some(provider) = &self.provider {
+            config.insert("implementation".to_owned(), provider.as_str().into());
+        }
+        if let Some(dimensions) = self.dimensions {
+            config.insert("dimensions".to_owned(), dimensions.into());
+        }
+        serde_json::Value::Object(config).to_string()
+    }
 }
 
 /// Which generation a search asks, and asks next.
 pub(super) struct Routing<'q> {
     embedders: Option<&'q Embedders>,
-    model: Option<&'q str>,
+    bound: Option<Bound>,
     vectorizer: VectorizerRef,
     asked: Asked,
+    /// The origin of the last answer that was empty.
+    origin: Option<i64>,
     tries: u32,
 }
 
 impl<'q> Routing<'q> {
+    /// Where a search begins, as far as the catalog need not be read for it.
+    pub(super) fn guess<E: EmbeddingTrait>(query: &'q SearchQuery<'_>, model: Option<&str>) -> Self {
+        let mut routing = Self {
+            embedders: query.embedders(),
+            bound: Bound::new::<E>(query, model),
+            vectorizer: VectorizerRef::from(E::default()),
+            asked: Asked::default(),
+            origin: None,
+            tries: 0,
+        };
+        match (routing.embedders, &routing.bound) {
+            // as a rule it is the one that answers
+            (None, Some(bound)) => {
+                let config = bound.config();
+                routing.asked.guard = Some(guard(&routing.vectorizer, |place| {
+                    format!("v.config -> 'embedding' @> {}::jsonb", place(config.into()))
+                }));
+            }
+            (Some(embedders), None) => {
+                if let Some(known) = embedders.known(&routing.vectorizer) {
+                    routing.ask(&known);
+                }
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        routing
+    }
+
     /// Where a search begins. It costs a round trip the first time that these [`Embedders`] embed for an entity.
     pub(super) async fn begin<E: EmbeddingTrait, C: ConnectionTrait>(
         query: &'q SearchQuery<'_>,
-        model: Option<&'q str>,
+        model: Option<&str>,
         db: &C,
     ) -> Result<Self, SearchError> {
-        let mut routing = Self {
-            embedders: query.embedders(),
-            model,
-            vectorizer: VectorizerRef::from(E::default()),
-            asked: Asked::default(),
-            tries: 0,
-        };
-        match (routing.embedders, model) {
-            (None, None) => {}
-            // as a rule it is the one that answers
-            (None, Some(model)) => {
-                routing.asked.guard = Some(guard(&routing.vectorizer, |place| {
-                    format!("v.config #>> '{{embedding,model}}' = {}", place(model.into()))
-                }));
-            }
-            (Some(embedders), None) => match embedders.known(&routing.vectorizer) {
-                Some(known) => routing.ask(&known),
-                None => routing.look::<E, C>(db).await?,
-            },
-            (Some(_), Some(_)) => routing.look::<E, C>(db).await?,
+        let mut routing = Self::guess::<E>(query, model);
+        if routing.embedders.is_some() && routing.asked.guard.is_none() {
+            routing.look::<E, C>(db).await?;
         }
         Ok(routing)
     }
@@ -81,10 +157,11 @@ impl<'q> Routing<'q> {
         }
     }
 
-    /// Whether to ask again, after an answer that was empty or a refusal. If the generation that was asked is still the
-    /// right one, the answer stands.
+    /// Whether to ask again, after the answer to `plan` was empty or a refusal. If the generation that was asked is
+    /// still the right one, the answer stands.
     pub(super) async fn again<E: EmbeddingTrait, C: ConnectionTrait, T>(
         &mut self,
+        plan: &Plan,
         answer: &Result<T, SearchError>,
         is_empty: impl FnOnce(&T) -> bool,
         db: &C,
@@ -95,23 +172,29 @@ impl<'q> Routing<'q> {
             Err(SearchError::Db { source, .. }) => is_of_another_moment(source),
             Err(_) => false,
         };
-        if self.asked.guard.is_none() || !is_doubtful || self.tries >= TRIES {
+        if !is_doubtful || self.tries >= TRIES {
+            return Ok(false);
+        }
+        if plan.asked.origin.is_some() {
+            self.tries += 1;
+            let before = std::mem::replace(&mut self.origin, plan.asked.origin);
+            return Ok(before != self.origin);
+        }
+        if self.asked.guard.is_none() {
             return Ok(false);
         }
         self.tries += 1;
         let before = std::mem::take(&mut self.asked);
         self.look::<E, C>(db).await?;
-        let is_error = answer.is_err();
-        let is_other = (&before.answering, &before.table) != (&self.asked.answering, &self.asked.table);
-        // the first guess of a bound search has no row of the catalog to be compared with
-        let was_a_guess = before.answering.is_none() && self.asked.table.is_none() && !is_error;
-        Ok(is_error || is_other && !was_a_guess)
+        // a first guess is no generation yet
+        let is_other = (&before.answering, &before.place) != (&self.asked.answering, &self.asked.place);
+        Ok(answer.is_err() || is_other)
     }
 
     /// Looks into the catalog for the generation to ask.
     async fn look<E: EmbeddingTrait, C: ConnectionTrait>(&mut self, db: &C) -> Result<(), SearchError> {
         let active = catalog::vectorizer(db, self.vectorizer.clone()).await?;
-        let Some(model) = self.model else {
+        let Some(bound) = &self.bound else {
             let answering = answering(&active);
             if let Some(embedders) = self.embedders {
                 embedders.remember(&self.vectorizer, answering.clone());
@@ -119,39 +202,60 @@ impl<'q> Routing<'q> {
             self.ask(&answering);
             return Ok(());
         };
-        if active.config.embedding.model() == model {
+        if bound.made(&active.config.embedding) {
             self.ask(&answering(&active));
             return Ok(());
         }
-        let wrong = || SearchError::WrongModel {
+        let other = other_generation(db, active.id).await?;
+        let other = other.filter(|other| bound.made(&other.vectorizer.config.embedding));
+        let other = other.ok_or_else(|| SearchError::WrongModel {
             table: table_of::<E>(),
-            model: model.to_owned(),
+            model: bound.model.clone(),
             stored: active.config.embedding.model().to_owned(),
-        };
-        let other = other_generation(db, active.id).await?.ok_or_else(wrong)?;
-        let Destination::Table(table) = &other.config.destination else {
-            return Err(wrong());
-        };
-        if other.config.embedding.model() != model {
-            return Err(wrong());
+        })?;
+        if !other.is_whole {
+            return Err(SearchError::NotEmbeddedYet {
+                table: table_of::<E>(),
+                model: bound.model.clone(),
+            });
         }
-        let (Some(schema), Some(name)) = (&table.target_schema, &table.target_table) else {
-            return Err(wrong());
-        };
-        let beside = VectorizerRef::Destination {
-            schema: Some(schema.clone()),
-            table: name.clone(),
-            column: None,
-        };
-        let answering = answering(&other);
-        self.asked = asked(&beside, &answering);
-        self.asked.table = Some((schema.clone(), name.clone()));
+        let (place, beside) = place_of(&other.vectorizer)?;
+        self.asked = asked(&beside, &answering(&other.vectorizer));
+        self.asked.place = Some(place);
         Ok(())
     }
 
     fn ask(&mut self, answering: &Answering) {
         self.asked = asked(&self.vectorizer, answering);
     }
+}
+
+/// Where the vectors of a generation are, and how the catalog knows it by that.
+fn place_of(vectorizer: &Vectorizer) -> Result<(Place, VectorizerRef), SearchError> {
+    let (schema, table, column, place) = match &vectorizer.config.destination {
+        Destination::Table(table) => {
+            let (Some(schema), Some(table)) = (&table.target_schema, &table.target_table) else {
+                return Err(CatalogError::NotFound(vectorizer.name.clone()).into());
+            };
+            let place = Place::Table {
+                schema: schema.clone(),
+                table: table.clone(),
+            };
+            (schema, table, None, place)
+        }
+        Destination::Column(column) => {
+            let column = column.embedding_column.clone();
+            let place = Place::Column(column.clone());
+            (&vectorizer.source_schema, &vectorizer.source_table, Some(column), place)
+        }
+        Destination::Other(_) => return Err(CatalogError::NotFound(vectorizer.name.clone()).into()),
+    };
+    let reference = VectorizerRef::Destination {
+        schema: Some(schema.clone()),
+        table: table.clone(),
+        column,
+    };
+    Ok((place, reference))
 }
 
 fn answering(vectorizer: &Vectorizer) -> Answering {
@@ -176,11 +280,11 @@ fn asked(vectorizer: &VectorizerRef, answering: &Answering) -> Asked {
                 place(model.to_string().into())
             )
         })),
-        table: None,
         dimensions: embedding
             .dimensions()
             .and_then(|dimensions| usize::try_from(dimensions).ok()),
         answering: Some(answering.clone()),
+        ..Asked::default()
     }
 }
 
@@ -201,22 +305,34 @@ fn guard(vectorizer: &VectorizerRef, condition: impl FnOnce(&mut dyn FnMut(Value
 }
 
 /// The other generation of a vectorizer that is being changed.
-async fn other_generation<C: ConnectionTrait>(db: &C, id: i32) -> Result<Option<Vectorizer>, SearchError> {
+struct Other {
+    vectorizer: Vectorizer,
+    /// Whether all rows were embedded for it.
+    is_whole: bool,
+}
+
+async fn other_generation<C: ConnectionTrait>(db: &C, id: i32) -> Result<Option<Other>, SearchError> {
     let query = |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let has_table = db.query_one_raw(query(catalog::identity::HAS_TABLE, Vec::new())).await;
     let has_table = has_table.and_then(|row| row.map_or(Ok(false), |row| row.try_get_by_index(0)));
     if !has_table.map_err(CatalogError::from)? {
         return Ok(None);
     }
-    let sql = "SELECT CASE WHEN g.vectorizer_id = $1 THEN g.replaces ELSE g.vectorizer_id END \
-               FROM ai.vectorizer_generation g WHERE g.replaces IS NOT NULL AND $1 IN (g.vectorizer_id, g.replaces)";
+    let sql = "SELECT o.vectorizer_id, o.anew_since IS NULL AND o.made_by <> '{}' \
+               FROM ai.vectorizer_generation g \
+               JOIN ai.vectorizer_generation o \
+               ON o.vectorizer_id = CASE WHEN g.vectorizer_id = $1 THEN g.replaces ELSE g.vectorizer_id END \
+               WHERE g.replaces IS NOT NULL AND $1 IN (g.vectorizer_id, g.replaces)";
     let row = db
         .query_one_raw(query(sql, vec![id.into()]))
         .await
         .map_err(CatalogError::from)?;
     let Some(row) = row else { return Ok(None) };
     let other: i32 = row.try_get_by_index(0).map_err(CatalogError::from)?;
-    Ok(Some(catalog::vectorizer(db, other).await?))
+    Ok(Some(Other {
+        vectorizer: catalog::vectorizer(db, other).await?,
+        is_whole: row.try_get_by_index(1).map_err(CatalogError::from)?,
+    }))
 }
 
 /// Whether the database planned the statement for tables that have other names by now.
@@ -227,7 +343,7 @@ fn is_of_another_moment(error: &DbErr) -> bool {
     let state = error
         .as_database_error()
         .and_then(sea_orm::sqlx::error::DatabaseError::code);
-    // a table that is called otherwise since it was looked up, or has other columns than when the statement was
-    // prepared
-    matches!(state.as_deref(), Some("42P01" | "0A000"))
+    // a table or a column that is called otherwise since it was looked up, or has another type than when the statement
+    // was prepared
+    matches!(state.as_deref(), Some("42P01" | "42703" | "0A000"))
 }

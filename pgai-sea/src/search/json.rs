@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use sea_orm::sea_query::SelectStatement;
+use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{DbErr, FromQueryResult, JsonValue, QueryResult};
 use serde_json::{Map, json};
 
@@ -23,7 +23,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Projection<E> for Json<F> {
 
     const JOINS_SOURCE: bool = F::JOINS_SOURCE;
 
-    fn select(columns: &mut SelectStatement, vectors: bool) {
+    fn select(columns: &mut SelectStatement, vectors: Option<&Expr>) {
         F::select(columns, vectors);
     }
 

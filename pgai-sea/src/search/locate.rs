@@ -89,11 +89,11 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
             return Ok(Location::NotEmbedded);
         }
         let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
-        let own = Plan {
+        let mut own = Plan {
             paging: None,
             ..routing.plan(&self.plan)
         };
-        let query = self.query.resolve::<E, _>(&own, db).await?;
+        let query = self.query.resolve::<E, _>(&mut own, db).await?;
         // the row alone
         let alone = |plan: &Plan| Plan {
             filter: plan.filter.clone().add(is_of::<E>(&key)),

@@ -61,9 +61,12 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
 
     /// The model that made the query's vector, as the vectorizer's configuration names it: `text-embedding-3-small`.
     ///
-    /// The search is answered by the generation that has vectors of this model, also while the vectorizer is being
-    /// [changed](crate::change). If none has, it is refused, whatever the length of the vectors. The role needs
-    /// `select` on `ai.vectorizer`.
+    /// The search is answered by the generation that has vectors of this model and of the declared length, also while
+    /// the vectorizer is being [changed](crate::change). If none has, it is refused, whatever the length of the
+    /// vectors. The role needs `select` on `ai.vectorizer`, as `grant_to` grants it.
+    ///
+    /// Where the attribute of the entity has `embedding`, every search by a vector, or by a text with an embedder of
+    /// its own, says this by itself.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.plan.model = Some(model.into());
         self

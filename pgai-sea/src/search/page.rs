@@ -51,7 +51,9 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
             // a small table, or its last page, has no more rows
             let reach = plan.reach();
             let found = plan.before().saturating_add(page.rows.len() as u64);
-            if matching::<E, F, _>(plan, query, Some(reach), db).await? <= found {
+            let matching = matching::<E, F, _>(plan, query, Some(reach), db).await?;
+            // none beside rows that were found: another generation answers by now
+            if matching <= found && (matching > 0 || page.rows.is_empty()) {
                 break;
             }
         }

@@ -40,9 +40,9 @@ pub trait Projection<E: EntityTrait>: sealed::Sealed {
     #[doc(hidden)]
     const JOINS_SOURCE: bool = false;
 
-    /// Adds the columns under names of their own. The vector is among them if `vectors`.
+    /// Adds the columns under names of their own. The vector is among them if `vectors` has its expression.
     #[doc(hidden)]
-    fn select(columns: &mut SelectStatement, vectors: bool);
+    fn select(columns: &mut SelectStatement, vectors: Option<&Expr>);
 
     #[doc(hidden)]
     fn read(row: &QueryResult, vectors: bool) -> Result<Self::Hit, DbErr>;
@@ -72,6 +72,12 @@ fn named<C: ColumnTrait>(prefix: &str, column: C) -> (Expr, String) {
     (column.select_as(column.into_expr()), name)
 }
 
+/// The same for a column whose value is `value`.
+fn holding<C: ColumnTrait>(prefix: &str, column: C, value: &Expr) -> (Expr, String) {
+    let (_, name) = named(prefix, column);
+    (column.select_as(value.clone()), name)
+}
+
 fn add(columns: &mut SelectStatement, (column, name): (Expr, String)) {
     columns.expr_as(column, name);
 }
@@ -79,14 +85,16 @@ fn add(columns: &mut SelectStatement, (column, name): (Expr, String)) {
 impl<E: EmbeddingTrait> Projection<E> for Chunks {
     type Hit = Hit<SourceKey<E>>;
 
-    fn select(columns: &mut SelectStatement, vectors: bool) {
+    fn select(columns: &mut SelectStatement, vectors: Option<&Expr>) {
         let mut chunk = Vec::from_iter(E::uuid_column());
         chunk.extend(E::key_columns());
         chunk.extend(E::chunk_seq_column());
         chunk.extend(E::chunk_column());
-        chunk.extend(vectors.then(E::embedding_column));
         for column in chunk {
             add(columns, named(CHUNK, column));
+        }
+        if let Some(vector) = vectors {
+            add(columns, holding(CHUNK, E::embedding_column(), vector));
         }
     }
 
@@ -112,7 +120,7 @@ impl<E: EmbeddingTrait> Projection<E> for WithSource {
 
     const JOINS_SOURCE: bool = true;
 
-    fn select(columns: &mut SelectStatement, vectors: bool) {
+    fn select(columns: &mut SelectStatement, vectors: Option<&Expr>) {
         <Chunks as Projection<E>>::select(columns, vectors);
         for column in <<E as EmbeddingTrait>::Source as EntityTrait>::Column::iter() {
             add(columns, named(SOURCE, column));
@@ -140,14 +148,16 @@ impl<E: EmbeddingTrait> Projection<E> for WithSource {
 impl<E: EmbeddingTrait> Projection<E> for SourceRows {
     type Hit = RowHit<E::Model>;
 
-    fn select(columns: &mut SelectStatement, vectors: bool) {
+    fn select(columns: &mut SelectStatement, vectors: Option<&Expr>) {
         let vector = E::embedding_column();
         for column in E::Column::iter() {
-            let (mut value, name) = named(SOURCE, column);
-            if !vectors && column.as_str() == vector.as_str() {
-                value = Expr::cust("NULL");
-            }
-            add(columns, (value, name));
+            let selected = named(SOURCE, column);
+            let selected = match vectors {
+                _ if column.as_str() != vector.as_str() => selected,
+                Some(vector) => holding(SOURCE, column, vector),
+                None => (Expr::cust("NULL"), selected.1),
+            };
+            add(columns, selected);
         }
     }
 
@@ -169,7 +179,7 @@ impl<E: EmbeddingTrait, P: PartialModelTrait> Projection<E> for Partial<P> {
 
     const JOINS_SOURCE: bool = true;
 
-    fn select(columns: &mut SelectStatement, _: bool) {
+    fn select(columns: &mut SelectStatement, _: Option<&Expr>) {
         P::select_cols_nested(Selecting(columns), Some(PARTIAL), None);
     }
 
@@ -193,7 +203,7 @@ pub(super) enum Distances {}
 impl<E: EmbeddingTrait> Projection<E> for Distances {
     type Hit = f64;
 
-    fn select(_: &mut SelectStatement, _: bool) {}
+    fn select(_: &mut SelectStatement, _: Option<&Expr>) {}
 
     fn read(row: &QueryResult, _: bool) -> Result<f64, DbErr> {
         distance(row)

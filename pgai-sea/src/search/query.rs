@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::prelude::PgVector;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoValueTuple, Query, SelectStatement, Value};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, IntoValueTuple, Query, SelectStatement, Value};
 use sea_orm::{ColumnTrait, ConnectionTrait};
 
 use super::asking::query_one;
@@ -15,6 +15,7 @@ use super::refusal::Searching as _;
 use crate::embedder::{Answering, Embedder, Embedders};
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::{Metric, VectorExpr, VectorFault, check_vector};
+use crate::sql::quote_identifier;
 
 #[derive(Clone)]
 pub(super) enum SearchQuery<'a> {
@@ -80,10 +81,11 @@ impl SearchQuery<'_> {
         }
     }
 
-    /// The operand of the distance. Embeds the text, evaluates the call, or reads the row's vector.
+    /// The operand of the distance. Embeds the text, evaluates the call, or reads the row's vector, with which only
+    /// vectors of the same generation are compared.
     pub(super) async fn resolve<E: EmbeddingTrait, C: ConnectionTrait>(
         &self,
-        plan: &Plan,
+        plan: &mut Plan,
         db: &C,
     ) -> Result<Expr, SearchError> {
         let metric = plan.metric;
@@ -98,30 +100,25 @@ impl SearchQuery<'_> {
                 checked::<E>(query.ok_or(SearchError::NullQuery)?, metric)
             }
             Self::Like(key) => {
-                // the mean of the vectors of its chunks
-                let mean = Query::select()
-                    .expr_as(
-                        Expr::from(Func::avg(E::embedding_column().into_expr())).cast_as("vector"),
-                        "mean",
-                    )
-                    .from(E::default().table_ref())
-                    .and_where(is_of::<E>(key))
-                    .take();
-                let mean = one_vector::<E, _>(&mean, "mean", db).await?;
-                let mean = mean.ok_or_else(|| SearchError::RowWithoutVectors {
-                    table: table_of::<E>(),
-                    key: key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                })?;
-                if mean.len() != E::DIMENSIONS {
-                    return Err(SearchError::StoredDimensions {
-                        table: table_of::<E>(),
-                        stored: mean.len(),
-                        query: E::DIMENSIONS,
-                    });
-                }
-                checked::<E>(mean, metric)
+                let OfRow { mean, origin, guard } = of_row::<E, _>(plan, key, db).await?;
+                plan.asked.dimensions = Some(mean.len());
+                plan.asked.origin = Some(origin);
+                plan.asked.guard = Some(match plan.asked.guard.take() {
+                    Some(other) => other.and(guard),
+                    None => guard,
+                });
+                checked_of::<E>(mean.clone(), mean.len(), metric)
             }
             Self::Vector(_) | Self::Expr(_) => self.operand::<E>(metric),
+        }
+    }
+
+    /// Whether its vector is made by the program, or as the program says.
+    pub(super) fn brings_vector(&self) -> bool {
+        match self {
+            Self::Vector(_) | Self::Call(_) => true,
+            Self::Text(_) => self.embedders().is_none(),
+            Self::Expr(_) | Self::Like(_) => false,
         }
     }
 
@@ -242,6 +239,73 @@ impl<'a> Text<'a> {
             self.vectors = Arc::clone(&other.vectors);
         }
         is_same
+    }
+}
+
+/// The vector of a row, and which generation it is of.
+struct OfRow {
+    /// The mean of the vectors of its chunks.
+    mean: Vec<f32>,
+    origin: i64,
+    /// Holds while the name of the table or column means the same one.
+    guard: Expr,
+}
+
+async fn of_row<E: EmbeddingTrait, C: ConnectionTrait>(
+    plan: &Plan,
+    key: &[Value],
+    db: &C,
+) -> Result<OfRow, SearchError> {
+    let table = E::default().table_name();
+    let store = || plan.store::<E>().alias(table);
+    // PostgreSQL looks a name up for each statement: the search has to read what the mean was read from
+    let origin = if E::source_relation().is_some() {
+        Query::select()
+            .expr(Expr::col((Alias::new(table), Alias::new("tableoid"))).cast_as("int8"))
+            .from(store())
+            .and_where(is_of::<E>(key))
+            .limit(1)
+            .take()
+    } else {
+        Query::select()
+            .expr(Expr::col(("a", "attnum")).cast_as("int8"))
+            .from_as(("pg_catalog", "pg_attribute"), "a")
+            .and_where(Expr::col(("a", "attrelid")).eq(Expr::cust_with_values(
+                "CAST(pg_catalog.to_regclass($1) AS pg_catalog.oid)",
+                [named::<E>()],
+            )))
+            .and_where(Expr::col(("a", "attname")).eq(plan.embedding_name::<E>()))
+            .take()
+    };
+    let mean = Query::select()
+        .expr_as(Expr::from(Func::avg(plan.embedding::<E>())).cast_as("vector"), "mean")
+        .expr_as(Expr::from(origin.clone()), "origin")
+        .from(store())
+        .and_where(is_of::<E>(key))
+        .take();
+    let row = query_one(db, &mean).await.searching::<E>()?;
+    let missing = || SearchError::RowWithoutVectors {
+        table: table_of::<E>(),
+        key: key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let row = row.ok_or_else(missing)?;
+    let mean: Option<PgVector> = row.try_get("", "mean").searching::<E>()?;
+    let origin_now: Option<i64> = row.try_get("", "origin").searching::<E>()?;
+    let (mean, origin_now) = mean.zip(origin_now).ok_or_else(missing)?;
+    Ok(OfRow {
+        mean: mean.to_vec(),
+        origin: origin_now,
+        guard: Expr::from(origin).eq(origin_now),
+    })
+}
+
+/// The table of an entity, quoted.
+fn named<E: EmbeddingTrait>() -> String {
+    let entity = E::default();
+    let table = quote_identifier(entity.table_name());
+    match entity.schema_name() {
+        Some(schema) => format!("{}.{table}", quote_identifier(schema)),
+        None => table,
     }
 }
 

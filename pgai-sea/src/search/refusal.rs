@@ -22,6 +22,8 @@ impl<T> Searching<T> for Result<T, DbErr> {
             let table = table_of::<E>();
             if is_of_search_path(&source) {
                 SearchError::NoPgvector { table, source }
+            } else if is_of_catalog(&source) {
+                SearchError::Hidden { table, source }
             } else {
                 SearchError::Db { table, source }
             }
@@ -78,6 +80,18 @@ fn is_of_search_path(error: &DbErr) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the role may not read the catalog.
+fn is_of_catalog(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    error.as_database_error().is_some_and(|error| {
+        let message = error.message();
+        error.code().as_deref() == Some("42501")
+            && (message.ends_with("schema ai") || message.ends_with("table vectorizer"))
+    })
 }
 
 fn is_pgvectors(text: &str) -> bool {

@@ -5,13 +5,15 @@
 //! returns rows in another order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
-    Asterisk, Condition, Expr, ExprTrait, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef, WithQuery,
+    Alias, Asterisk, Condition, Expr, ExprTrait, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef,
+    WithQuery,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, IdenStatic as _, QueryResult, Statement};
 
 use super::asking::query_all;
 use super::cursor::{AFTER, Cursor};
 use super::freshness::Queue;
+use super::generation::Place;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::neighbours::Neighbourhood;
 use super::plan::{Attempt, Join, Plan};
@@ -164,7 +166,12 @@ impl Plan {
         distance: Expr,
         keyed: bool,
     ) {
-        F::select(hits, self.vectors);
+        let mut embedding = self.embedding::<E>();
+        if E::source_relation().is_some() {
+            // without its length: a statement that is prepared must not change its type when generations change places
+            embedding = embedding.cast_as("vector");
+        }
+        F::select(hits, self.vectors.then_some(&embedding));
         if keyed {
             for (i, column) in E::key_columns().into_iter().enumerate() {
                 hits.expr_as(column.into_expr(), key(i));
@@ -187,7 +194,6 @@ impl Plan {
         }
         hits.expr_as(distance, DISTANCE);
         if self.ranking.vectors {
-            let embedding = E::embedding_column().into_expr();
             hits.expr_as(Metric::Cosine.between(embedding.clone(), query.clone()), COSINE);
             hits.expr_as(embedding.cast_as("vector"), VECTOR);
         }
@@ -202,10 +208,10 @@ impl Plan {
     }
 
     pub(super) fn tables<E: EmbeddingTrait, F: Projection<E>>(&self, select: &mut SelectStatement) {
-        match self.asked.table {
-            None => select.from(self.store::<E>()),
+        match self.asked.place {
             // under the name that the entity's columns have
-            Some(_) => select.from(self.store::<E>().alias(E::default().table_name())),
+            Some(Place::Table { .. }) => select.from(self.store::<E>().alias(E::default().table_name())),
+            Some(Place::Column(_)) | None => select.from(self.store::<E>()),
         };
         if let Some(relation) = E::source_relation().filter(|_| F::JOINS_SOURCE || self.is_joined()) {
             select.join(JoinType::InnerJoin, relation.to_tbl.clone(), Condition::from(relation));
@@ -216,10 +222,28 @@ impl Plan {
     }
 
     /// The table of the generation that is asked.
-    fn store<E: EmbeddingTrait>(&self) -> TableRef {
-        match &self.asked.table {
-            None => E::default().table_ref(),
-            Some((schema, table)) => (schema.clone(), table.clone()).into_table_ref(),
+    pub(super) fn store<E: EmbeddingTrait>(&self) -> TableRef {
+        match &self.asked.place {
+            Some(Place::Table { schema, table }) => (schema.clone(), table.clone()).into_table_ref(),
+            Some(Place::Column(_)) | None => E::default().table_ref(),
+        }
+    }
+
+    /// The name of its column of vectors.
+    pub(super) fn embedding_name<E: EmbeddingTrait>(&self) -> String {
+        match &self.asked.place {
+            Some(Place::Column(column)) => column.clone(),
+            Some(Place::Table { .. }) | None => E::embedding_column().as_str().to_owned(),
+        }
+    }
+
+    /// Its column of vectors.
+    pub(super) fn embedding<E: EmbeddingTrait>(&self) -> Expr {
+        match &self.asked.place {
+            Some(Place::Column(column)) => {
+                Expr::col((Alias::new(E::default().table_name()), Alias::new(column.as_str())))
+            }
+            Some(Place::Table { .. }) | None => E::embedding_column().into_expr(),
         }
     }
 
@@ -227,14 +251,14 @@ impl Plan {
         // a row that waits for its vector has no distance
         let waiting = E::source_relation().is_none();
         Condition::all()
-            .add_option(waiting.then(|| E::embedding_column().into_expr().is_not_null()))
+            .add_option(waiting.then(|| self.embedding::<E>().is_not_null()))
             .add_option((!self.filter.is_empty()).then(|| self.filter.clone()))
             .add_option(self.except.clone())
             .add_option(self.asked.guard.clone())
     }
 
     pub(super) fn distance<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
-        self.metric.between(E::embedding_column().into_expr(), query.clone())
+        self.metric.between(self.embedding::<E>(), query.clone())
     }
 
     /// The expression that the index orders by.
@@ -243,7 +267,7 @@ impl Plan {
             None => self.distance::<E>(query),
             Some(quantized) => quantized.order(
                 self.metric,
-                E::embedding_column().into_expr(),
+                self.embedding::<E>(),
                 query.clone(),
                 self.asked.dimensions.unwrap_or(E::DIMENSIONS),
             ),

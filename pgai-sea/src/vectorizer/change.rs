@@ -44,6 +44,7 @@ pub struct ChangeVectorizer {
     scheduling: Option<Scheduling>,
     processing: Option<Processing>,
     grant_to: Option<Vec<String>>,
+    view_name: Option<String>,
 }
 
 impl ChangeVectorizer {
@@ -61,6 +62,7 @@ impl ChangeVectorizer {
             scheduling: None,
             processing: None,
             grant_to: None,
+            view_name: None,
         }
     }
 
@@ -127,6 +129,13 @@ impl ChangeVectorizer {
         self
     }
 
+    /// Another name for the view that joins embeddings and rows. Let the attribute say `view_name`, too.
+    #[must_use]
+    pub fn view_name(mut self, view_name: impl Into<String>) -> Self {
+        self.view_name = Some(view_name.into());
+        self
+    }
+
     /// The vectorizer that is changed.
     #[must_use]
     pub fn vectorizer(&self) -> &VectorizerRef {
@@ -160,21 +169,11 @@ impl ChangeVectorizer {
     /// On pgai's catalog: creates the second generation with what both catalogs have. It returns its id.
     pub(crate) fn beside(&self, vectorizer: i32) -> Result<Statement, ConfigError> {
         self.check()?;
-        let option = |name: &str, call: Option<Call>| {
+        let options = self.options().map(|(name, call)| {
             let stored = format!("v.config -> '{name}'");
             let value = call.map_or_else(|| stored.clone(), |call| call.to_sql());
             format!(", {name} => {value}")
-        };
-        let options = [
-            option("loading", self.loading.as_ref().and_then(Loading::call)),
-            option("parsing", self.parsing.as_ref().and_then(Parsing::call)),
-            option("embedding", self.embedding.as_ref().and_then(Embedding::call)),
-            option("chunking", self.chunking.as_ref().and_then(Chunking::call)),
-            option("indexing", self.indexing.as_ref().and_then(Indexing::call)),
-            option("formatting", self.formatting.as_ref().and_then(Formatting::call)),
-            option("scheduling", self.scheduling.as_ref().and_then(Scheduling::call)),
-            option("processing", self.processing.as_ref().and_then(Processing::call)),
-        ];
+        });
         let sql = format!(
             "SELECT ai.create_vectorizer(source => format('%I.%I', v.source_schema, v.source_table)::regclass, \
              name => v.name || '_new', \
@@ -193,6 +192,36 @@ impl ChangeVectorizer {
         ))
     }
 
+    /// The configuration that is stored, and the one that would be: two texts of JSON.
+    pub(crate) fn configs(&self, vectorizer: i32) -> Result<Statement, ConfigError> {
+        self.check()?;
+        let wanted: String = self
+            .options()
+            .into_iter()
+            .filter_map(|(name, call)| Some(format!(" || jsonb_build_object('{name}', {})", call?.to_sql())))
+            .collect();
+        let sql = format!("SELECT v.config::text, (v.config{wanted})::text FROM ai.vectorizer v WHERE v.id = $1");
+        Ok(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            sql,
+            [vectorizer.into()],
+        ))
+    }
+
+    /// What is said of each part of the configuration.
+    fn options(&self) -> [(&'static str, Option<Call>); 8] {
+        [
+            ("loading", self.loading.as_ref().and_then(Loading::call)),
+            ("parsing", self.parsing.as_ref().and_then(Parsing::call)),
+            ("embedding", self.embedding.as_ref().and_then(Embedding::call)),
+            ("chunking", self.chunking.as_ref().and_then(Chunking::call)),
+            ("indexing", self.indexing.as_ref().and_then(Indexing::call)),
+            ("formatting", self.formatting.as_ref().and_then(Formatting::call)),
+            ("scheduling", self.scheduling.as_ref().and_then(Scheduling::call)),
+            ("processing", self.processing.as_ref().and_then(Processing::call)),
+        ]
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.loading.as_ref().map_or(Ok(()), Loading::check)?;
         self.parsing.as_ref().map_or(Ok(()), Parsing::check)?;
@@ -202,6 +231,9 @@ impl ChangeVectorizer {
         self.formatting.as_ref().map_or(Ok(()), Formatting::check)?;
         self.scheduling.as_ref().map_or(Ok(()), Scheduling::check)?;
         self.processing.as_ref().map_or(Ok(()), Processing::check)?;
+        if let Some(view_name) = &self.view_name {
+            check_identifier("view_name", view_name)?;
+        }
         let mut roles = self.grant_to.iter().flatten();
         roles.try_for_each(|role| check_identifier("grant_to", role))
     }
@@ -209,16 +241,11 @@ impl ChangeVectorizer {
     fn call(&self) -> Result<Call, ConfigError> {
         self.check()?;
         let (name, vectorizer) = self.vectorizer.arg();
-        Ok(Call::new("change_vectorizer")
-            .arg(name, Some(vectorizer))
-            .arg("loading", self.loading.as_ref().and_then(Loading::call))
-            .arg("parsing", self.parsing.as_ref().and_then(Parsing::call))
-            .arg("embedding", self.embedding.as_ref().and_then(Embedding::call))
-            .arg("chunking", self.chunking.as_ref().and_then(Chunking::call))
-            .arg("indexing", self.indexing.as_ref().and_then(Indexing::call))
-            .arg("formatting", self.formatting.as_ref().and_then(Formatting::call))
-            .arg("scheduling", self.scheduling.as_ref().and_then(Scheduling::call))
-            .arg("processing", self.processing.as_ref().and_then(Processing::call))
-            .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo)))
+        let call = Call::new("change_vectorizer").arg(name, Some(vectorizer));
+        let options = self.options().into_iter();
+        Ok(options
+            .fold(call, |call, (name, option)| call.arg(name, option))
+            .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo))
+            .arg("view_name", self.view_name.clone().map(Arg::Name)))
     }
 }

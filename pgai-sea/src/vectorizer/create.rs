@@ -68,6 +68,11 @@ impl CreateVectorizer {
         self.formatting.into_iter().fold(change, ChangeVectorizer::formatting)
     }
 
+    /// The embedding that it has, if any.
+    pub(crate) fn declared_embedding(self) -> Option<Embedding> {
+        self.embedding
+    }
+
     /// For a table: `"blog_posts"`, found along the search path, or `("website", "blog_posts")`.
     ///
     /// A name is taken as it is: `"website.blog"` is a table with a dot in its name. For an entity call

@@ -9,13 +9,14 @@ use sea_orm::{DatabaseConnection, DatabaseConnectionType};
 use super::embed::{Budget, Budgets};
 use super::error::WorkerError;
 use super::event::{Event, EventHook};
+use super::pace::Pace;
 use super::prepare::WorkerSettings;
-use super::prepare::allowed::Allowed;
 use super::prepare::embedder::Embedders;
 use crate::catalog::VectorizerRef;
 #[cfg(feature = "documents")]
 use crate::document::Documents;
 use crate::embedder::Embedder;
+use crate::embedder::allowed::{Allowed, Asker};
 
 /// A shorter interval would keep a core busy.
 pub(crate) const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -68,7 +69,9 @@ impl Worker {
                 concurrency: None,
                 retry_delay: None,
                 budgets: Budgets::default(),
-                allowed: Allowed::default(),
+                allowed: Allowed::new(Asker::Worker),
+                backfill: Pace::default(),
+                nested: Vec::new(),
                 #[cfg(feature = "documents")]
                 documents: None,
             },
@@ -179,6 +182,26 @@ impl Worker {
     #[must_use]
     pub fn budget_of(mut self, provider: impl Into<String>, budget: Budget) -> Self {
         self.settings.budgets.set_of(provider.into(), budget);
+        self
+    }
+
+    /// At most so many rows a second where all rows of a vectorizer are embedded anew: a new
+    /// [generation](crate::change), or after its configuration was edited. All of them share it, and other vectorizers
+    /// go on at once. By default a backfill goes as fast as its provider.
+    ///
+    /// Of a [`budget`](Self::budget), a backfill takes half at most, whatever is said here.
+    #[must_use]
+    pub fn backfill_rows_per_second(mut self, rows: u32) -> Self {
+        self.settings.backfill = Pace::rows_per_second(rows);
+        self
+    }
+
+    /// Says that a shorter vector of this model is the beginning of a longer one, brought back to length 1, as of
+    /// models that are trained in the Matryoshka way. A [change](crate::change) to a shorter length then cuts the
+    /// vectors that are there, and pays for none. OpenAI's `text-embedding-3-small` and `-large` are known to be so.
+    #[must_use]
+    pub fn nested_model(mut self, provider: impl Into<String>, model: impl Into<String>) -> Self {
+        self.settings.nested.push((provider.into(), model.into()));
         self
     }
 

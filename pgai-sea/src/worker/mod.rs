@@ -99,6 +99,7 @@ mod error;
 mod event;
 mod maintenance;
 mod notify;
+mod pace;
 mod panics;
 mod prepare;
 mod protocol;

@@ -4,6 +4,7 @@
 //! chunk keeps its vector: it may be another model's. The write of a batch [compares](crate::worker::write) the
 //! configuration too, so that a worker which still has the old one does not write.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(crate) struct StoreIdentity {
     place: Place,
     made_by: Value,
     /// Whether all rows are being embedded anew.
-    is_anew: AtomicBool,
+    is_anew: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub(crate) async fn store_identity(
             queue: key_sql.queue.clone(),
             place,
             made_by: now.clone(),
-            is_anew: AtomicBool::new(kept.anew_since.is_some()),
+            is_anew: Arc::new(AtomicBool::new(kept.anew_since.is_some())),
         };
         let Some(kept) = kept else {
             let first = Kept {
@@ -238,6 +239,11 @@ impl StoreIdentity {
     /// Whether a chunk in the store has the vector that its text has today.
     pub(crate) fn may_keep_vectors(&self) -> bool {
         !self.is_anew.load(Ordering::Relaxed)
+    }
+
+    /// Set while all rows are embedded anew.
+    pub(crate) fn is_anew(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_anew)
     }
 
     /// Nothing is due. If everything that was queued anew is done, the store has the vectors of one model again.

@@ -59,15 +59,15 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         }
         let mut routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
         let (rows, missing) = loop {
-            let plan = routing.plan(&plan);
-            let query = self.search.query.resolve::<E, _>(&plan, db);
+            let mut plan = routing.plan(&plan);
+            let query = self.search.query.resolve::<E, _>(&mut plan, db);
             let query = telemetry.embedding(self.search.query.is_text(), query).await?;
             let found = match &text {
                 Some(text) => self.fused(&plan, &query, text, db).await,
                 None => nearest::<E, F, _>(&plan, &query, db).await,
             };
             if !routing
-                .again::<E, _, _>(&found, |(rows, _)| rows.is_empty(), db)
+                .again::<E, _, _>(&plan, &found, |(rows, _)| rows.is_empty(), db)
                 .await?
             {
                 break found?;
@@ -160,14 +160,17 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
             ..self.asked()
         };
         loop {
-            let plan = routing.plan(&plan);
-            let query = self.search.query.resolve::<E, _>(&plan, db).await?;
+            let mut plan = routing.plan(&plan);
+            let query = self.search.query.resolve::<E, _>(&mut plan, db).await?;
             let counted = query_one(db, &counted::<E, F>(&plan, &text, &query, &all)).await;
             let counted = counted
                 .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
                 .and_then(|row| row.try_get::<i64>("", COUNT))
                 .comparing::<E>(&query);
-            if !routing.again::<E, _, _>(&counted, |count| *count == 0, db).await? {
+            if !routing
+                .again::<E, _, _>(&plan, &counted, |count| *count == 0, db)
+                .await?
+            {
                 return Ok(counted?.unsigned_abs());
             }
         }
@@ -184,8 +187,8 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         let plan = self.window_plan()?;
         let text = self.matching()?;
         let routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
-        let plan = routing.plan(&plan);
-        let query = self.search.query.resolve::<E, _>(&plan, db).await?;
+        let mut plan = routing.plan(&plan);
+        let query = self.search.query.resolve::<E, _>(&mut plan, db).await?;
         let attempt = plan.attempts().first().copied().unwrap_or(Attempt::Exact);
         let statement = match &text {
             Some(text) => DbBackend::Postgres.build(&fused::<E, F>(&plan, text, &query, &self.asked(), attempt)),

@@ -130,6 +130,8 @@ pub(crate) struct Meter {
     budget: Budget,
     /// Locked by the request that waits, so that others wait in turn.
     spent: tokio::sync::Mutex<Spent>,
+    /// What of it was asked for rows that are all embedded anew, which is at most half.
+    backfill: tokio::sync::Mutex<Spent>,
 }
 
 #[derive(Debug, Default)]
@@ -139,11 +141,20 @@ struct Spent {
     tokens: u64,
 }
 
+/// What fits into a window.
+#[derive(Clone, Copy)]
+struct Most {
+    requests: Option<u64>,
+    tokens: Option<u64>,
+    window: Duration,
+}
+
 impl Meter {
     fn new(budget: Budget) -> Self {
         Self {
             budget,
             spent: tokio::sync::Mutex::default(),
+            backfill: tokio::sync::Mutex::default(),
         }
     }
 
@@ -152,37 +163,70 @@ impl Meter {
         self.budget.tokens.map(|tokens| self.budget.in_window(tokens))
     }
 
-    /// Waits until a request of so many tokens is within the budget, and spends it.
-    pub(crate) async fn spend(&self, tokens: u64) {
-        let most_requests = self.budget.requests.map(|most| self.budget.in_window(most.into()));
-        let most_tokens = self.tokens();
-        let window = self.budget.span();
+    /// Waits until a request of so many tokens is within the budget, and spends it. A request of a backfill waits for
+    /// its half first, so that no fresh edit waits behind more than one of them.
+    pub(crate) async fn spend(&self, tokens: u64, is_backfill: bool) {
+        let all = Most {
+            requests: self.budget.requests.map(|most| self.budget.in_window(most.into())),
+            tokens: self.tokens(),
+            window: self.budget.span(),
+        };
+        let mut backfill = None;
+        if is_backfill {
+            let half = |most: u64| most.div_ceil(2);
+            let mut spent = self.backfill.lock().await;
+            let most = Most {
+                requests: all.requests.map(half),
+                tokens: all.tokens.map(half),
+                ..all
+            };
+            spent.wait(most, tokens).await;
+            backfill = Some(spent);
+        }
         let mut spent = self.spent.lock().await;
+        spent.wait(all, tokens).await;
+        spent.add(tokens);
+        if let Some(mut backfill) = backfill {
+            backfill.add(tokens);
+        }
+    }
+}
+
+impl Spent {
+    /// Waits until there is room for a request.
+    async fn wait(&mut self, most: Most, tokens: u64) {
         loop {
             let now = Instant::now();
-            while let Some((when, tokens)) = spent
+            while let Some((when, tokens)) = self
                 .requests
                 .front()
                 .copied()
-                .filter(|(when, _)| now >= *when + window)
+                .filter(|(when, _)| now >= *when + most.window)
             {
                 debug_assert!(when <= now);
-                spent.tokens -= tokens;
-                spent.requests.pop_front();
+                self.tokens -= tokens;
+                self.requests.pop_front();
             }
-            let Some((oldest, _)) = spent.requests.front() else {
-                break;
+            let Some((oldest, _)) = self.requests.front() else {
+                return;
             };
-            let one_more = most_requests.is_none_or(|most| (spent.requests.len() as u64) < most);
-            if one_more && most_tokens.is_none_or(|most| spent.tokens.saturating_add(tokens) <= most) {
-                break;
+            let one_more = most.requests.is_none_or(|most| (self.requests.len() as u64) < most);
+            if one_more
+                && most
+                    .tokens
+                    .is_none_or(|most| self.tokens.saturating_add(tokens) <= most)
+            {
+                return;
             }
-            let until = *oldest + window;
+            let until = *oldest + most.window;
             debug!(wait = ?(until - now), "waiting for the provider's budget");
             sleep_until(until).await;
         }
-        spent.requests.push_back((Instant::now(), tokens));
-        spent.tokens += tokens;
+    }
+
+    fn add(&mut self, tokens: u64) {
+        self.requests.push_back((Instant::now(), tokens));
+        self.tokens += tokens;
     }
 }
 
@@ -198,7 +242,7 @@ mod tests {
         let started = Instant::now();
         let mut passed = Vec::new();
         for &tokens in requests {
-            meter.spend(tokens).await;
+            meter.spend(tokens, false).await;
             passed.push(started.elapsed());
         }
         passed
@@ -221,6 +265,31 @@ mod tests {
             let apart = passed[later].saturating_sub(passed[earlier]);
             assert!(apart >= WINDOW.mul_f32(0.97), "{earlier} to {later}: {passed:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_backfill_leaves_half_of_the_budget_to_others() {
+        // 4 in a window
+        let meter = Meter::new(Budget::new().requests_per_minute(1_200).window(WINDOW));
+        let started = Instant::now();
+        for _ in 0..2 {
+            meter.spend(0, true).await;
+        }
+        let backfill = async {
+            meter.spend(0, true).await;
+            started.elapsed()
+        };
+        let others = async {
+            for _ in 0..2 {
+                meter.spend(0, false).await;
+            }
+            started.elapsed()
+        };
+        let (backfill, others) = tokio::join!(backfill, others);
+        assert!(
+            backfill >= WINDOW.mul_f32(0.97) && others < WINDOW / 2,
+            "{backfill:?} {others:?}"
+        );
     }
 
     #[test]

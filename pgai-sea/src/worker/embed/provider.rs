@@ -30,6 +30,8 @@ pub(crate) struct Provider {
     permits: Semaphore,
     /// What the provider may be asked in a minute, if that is limited.
     budget: Option<Arc<Meter>>,
+    /// Whether it embeds all rows anew.
+    is_backfill: Arc<AtomicBool>,
     /// Until when the provider asked to wait, and what it said.
     silence: Mutex<Option<(Instant, String)>>,
     /// Turns true, or is dropped, when nobody should wait for the budget any more.
@@ -82,6 +84,7 @@ impl Provider {
             dimensions,
             permits: Semaphore::new(concurrency),
             budget,
+            is_backfill: Arc::default(),
             silence: Mutex::default(),
             stop,
             stopping: None,
@@ -93,6 +96,13 @@ impl Provider {
     #[must_use]
     pub(crate) fn until(mut self, stopping: Stopping) -> Self {
         self.stopping = Some(stopping);
+        self
+    }
+
+    /// Leaves others their part of the budget while `is_backfill` is set.
+    #[must_use]
+    pub(crate) fn yielding(mut self, is_backfill: Arc<AtomicBool>) -> Self {
+        self.is_backfill = is_backfill;
         self
     }
 
@@ -181,7 +191,7 @@ impl Provider {
         };
         let mut stop = self.stop.clone();
         tokio::select! {
-            () = budget.spend(tokens) => Ok(()),
+            () = budget.spend(tokens, self.is_backfill.load(Ordering::Relaxed)) => Ok(()),
             _ = stop.wait_for(|stopped| *stopped) => Err(RequestFailure::Stopping),
         }
     }

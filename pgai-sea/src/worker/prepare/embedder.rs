@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::catalog::Vectorizer;
 use crate::config::Embedding;
+use crate::embedder::allowed::Allowed;
 use crate::embedder::{EmbedError, Embedder};
 use crate::worker::connection::Database;
 
-use super::allowed::Allowed;
 use super::owner::Owner;
 
 /// Embedders given in code, by provider and model.
@@ -70,10 +70,10 @@ mod configured {
     use tracing::debug;
 
     use crate::config::Embedding;
+    use crate::embedder::allowed::{Allowed, Author, without_server};
     use crate::embedder::{EmbedError, Embedder, environment, from_config};
     use crate::worker::connection::{Database, On as _};
     use crate::worker::database_error::DatabaseError;
-    use crate::worker::prepare::allowed::{Allowed, without_server};
     use crate::worker::prepare::owner::Owner;
 
     /// API keys are those of the environment, or else of the database.
@@ -83,7 +83,11 @@ mod configured {
         allowed: &Allowed,
         owner: Option<&Owner>,
     ) -> Result<Arc<dyn Embedder>, EmbedError> {
-        allowed.check_key(config, owner)?;
+        let author = owner.map_or_else(Author::default, |owner| Author {
+            name: Some(&owner.name),
+            is_trusted: owner.is_trusted,
+        });
+        allowed.check_key(config, author)?;
         let revealed = match config.secret_name().filter(|name| environment(name).is_none()) {
             Some(name) => reveal(pool, name).await.map(|secret| (name, secret)),
             None => None,
@@ -95,7 +99,7 @@ mod configured {
         let embedder = from_config(config, variable)?;
         if let Some(bare) = without_server(config) {
             let own = || from_config(&bare, variable).ok()?.server();
-            allowed.check_host(embedder.server().as_ref(), own, owner)?;
+            allowed.check_host(embedder.server().as_ref(), own, author)?;
         }
         Ok(embedder)
     }
@@ -134,9 +138,9 @@ mod configured {
 
     use super::not_built_in;
     use crate::config::Embedding;
+    use crate::embedder::allowed::Allowed;
     use crate::embedder::{EmbedError, Embedder};
     use crate::worker::connection::Database;
-    use crate::worker::prepare::allowed::Allowed;
     use crate::worker::prepare::owner::Owner;
 
     #[allow(clippy::unused_async, reason = "as with the feature")]

@@ -1,10 +1,5 @@
 //! Preparing a vectorizer: its configuration is understood, its privileges are checked, its statements are written.
 
-#[cfg_attr(
-    not(feature = "embedder"),
-    allow(dead_code, reason = "only what is configured is judged")
-)]
-pub(crate) mod allowed;
 pub(crate) mod embedder;
 mod loading;
 mod neighbour;
@@ -19,7 +14,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use self::allowed::Allowed;
 use self::embedder::Embedders;
 use self::neighbour::neighbour;
 use self::privileges::Privilege;
@@ -30,6 +24,7 @@ use super::connection::Database;
 use super::embed::{Budgets, Provider, Requests, VectorCache};
 use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use super::maintenance::orphans::Orphans;
+use super::pace::Pace;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn, has_one_text};
@@ -40,6 +35,7 @@ use crate::catalog::identity::identity;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Embedding, Processing};
 #[cfg(feature = "documents")]
 use crate::document::Documents;
+use crate::embedder::allowed::Allowed;
 use crate::pgvector::Dimensions;
 use crate::sql::qualified;
 use crate::text::{PythonType, Splitter, Template, TemplateError};
@@ -58,6 +54,10 @@ pub(crate) struct WorkerSettings {
     pub(crate) retry_delay: Option<Duration>,
     pub(crate) budgets: Budgets,
     pub(crate) allowed: Allowed,
+    /// How fast all rows of a vectorizer are embedded anew.
+    pub(crate) backfill: Pace,
+    /// Models whose shorter vectors are the beginning of their longer ones, by provider and name.
+    pub(crate) nested: Vec<(String, String)>,
     #[cfg(feature = "documents")]
     pub(crate) documents: Option<Documents>,
 }
@@ -159,9 +159,13 @@ pub(crate) async fn prepare(
         concurrency,
         (settings.budgets.meter(&config.embedding), stop),
     )
-    .until(pool.stopping());
+    .until(pool.stopping())
+    .yielding(store_identity.is_anew());
     let neighbour = match &destination {
-        Destination::Table(_) => neighbour(pool, &key_sql, &identity(&served.config)["embedding"]).await?,
+        Destination::Table(_) => {
+            let embedding = &identity(&served.config)["embedding"];
+            neighbour(pool, &key_sql, embedding, &settings.nested).await?
+        }
         Destination::Column(_) => None,
     };
     let queue = Arc::new(Queue::new(&key_sql));

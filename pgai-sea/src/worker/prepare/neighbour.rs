@@ -3,7 +3,7 @@
 use sea_orm::sqlx::{AssertSqlSafe, Row as _, query};
 use serde_json::Value;
 
-use crate::catalog::identity::HAS_TABLE;
+use crate::catalog::identity::{HAS_TABLE, shared_dimensions};
 use crate::sql::qualified;
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
@@ -24,6 +24,7 @@ pub(super) async fn neighbour(
     pool: &Database,
     key_sql: &KeySql,
     embedding: &Value,
+    nested: &[(String, String)],
 ) -> Result<Option<Neighbour>, DatabaseError> {
     let has_table: bool = query(AssertSqlSafe(HAS_TABLE)).one_on(pool).await?.try_get(0)?;
     if !has_table {
@@ -34,50 +35,8 @@ pub(super) async fn neighbour(
     };
     let made_by: String = row.try_get(3)?;
     let there: Value = serde_json::from_str(&made_by).unwrap_or_default();
-    Ok(shared_dimensions(embedding, &there).map(|dimensions| {
+    Ok(shared_dimensions(embedding, &there, nested).map(|dimensions| {
         let store = qualified(row.get(1), row.get(2));
         Neighbour::new(pool.clone(), key_sql, &store, (row.get(0), made_by), dimensions)
     }))
-}
-
-/// How many numbers of a vector that was made with `there` are the vector that `here` makes of the same text.
-fn shared_dimensions(here: &Value, there: &Value) -> Option<usize> {
-    let dimensions = |of: &Value| usize::try_from(of["dimensions"].as_u64()?).ok();
-    if here == there {
-        return dimensions(here);
-    }
-    // the first numbers of these models' vectors are their shorter vectors
-    let is_nested = here["implementation"] == "openai"
-        && here["model"]
-            .as_str()
-            .is_some_and(|model| model.starts_with("text-embedding-3-"));
-    let whole = |of: &Value| {
-        let mut of = of.clone();
-        of["dimensions"] = Value::Null;
-        of
-    };
-    (is_nested && whole(here) == whole(there) && dimensions(here)? < dimensions(there)?)
-        .then(|| dimensions(here))
-        .flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::shared_dimensions;
-
-    #[test]
-    fn a_shorter_vector_of_a_nested_model_is_cut_and_no_other() {
-        let of = |model: &str, dimensions: u32| {
-            let provider = "openai";
-            json!({"implementation": provider, "model": model, "dimensions": dimensions})
-        };
-        let small = |dimensions| of("text-embedding-3-small", dimensions);
-        assert_eq!(shared_dimensions(&small(768), &small(768)), Some(768));
-        assert_eq!(shared_dimensions(&small(384), &small(768)), Some(384));
-        assert_eq!(shared_dimensions(&small(768), &small(384)), None);
-        assert_eq!(shared_dimensions(&of("ada", 3), &of("ada", 5)), None);
-        assert_eq!(shared_dimensions(&small(384), &of("text-embedding-3-large", 768)), None);
-    }
 }

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::{Row as _, query};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info};
 
 use super::reporting::Reporter;
@@ -23,6 +24,7 @@ use crate::worker::event::EventHook;
 use crate::worker::maintenance::index_schedule::IndexSchedule;
 use crate::worker::maintenance::orphans::OrphanSearch;
 use crate::worker::notify::{Notifications, Waiter};
+use crate::worker::pace::Pace;
 use crate::worker::prepare::embedder::Embedders;
 use crate::worker::prepare::{PreparedVectorizer, Served, WorkerSettings, prepare};
 use crate::worker::queue::Cursor;
@@ -34,6 +36,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// A single run ends after so many failures of a provider in a row.
 const CHANCES: u32 = 5;
+/// How often a busy worker looks whether all rows have been embedded anew.
+const LOOK_FOR_THE_END: Duration = Duration::from_secs(1);
 /// How often a single run looks whether other workers have finished.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -129,7 +133,7 @@ impl Runner {
                 },
                 Err(reason) => reason,
             };
-            match self.after(reason).await {
+            match self.after(reason, &served.config).await {
                 Next::Wait(wait) => self.rest(wait).await,
                 Next::End => break None,
                 Next::Fail(error) => break Some(error),
@@ -163,19 +167,30 @@ impl Runner {
         let most = prepared.concurrency + 1;
         let mut batches: JoinSet<Batch> = JoinSet::new();
         let mut stop_reason = None;
+        let mut looked = Instant::now();
         let mut cursor = Cursor::front();
         let id = self.reporter.report.id;
         let mut waiter = self.shared.notifications.waiter(&pool, id).await?;
         loop {
             let mut is_exhausted = false;
+            let mut paced = None;
+            let pace = (!prepared.identity.may_keep_vectors()).then_some(&self.shared.settings.backfill);
             while stop_reason.is_none() && batches.len() < most && !self.is_stopped() {
+                paced = pace.and_then(Pace::waits_until);
+                if paced.is_some() {
+                    break;
+                }
                 let queue = &prepared.queue;
                 let rows = prepared.batch_size.into();
+                let rows = pace.map_or(rows, |pace| pace.at_most(rows));
                 match queue
                     .claim(database, rows, self.shared.settings.lease, &mut cursor)
                     .await
                 {
                     Ok(Some(claim)) => {
+                        if let Some(pace) = pace {
+                            pace.claimed(claim.keys.len());
+                        }
                         waiter.found_work();
                         self.reporter.is_busy();
                         batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
@@ -186,6 +201,13 @@ impl Runner {
                     }
                     Err(error) => stop_reason = Some(StopReason::from(error)),
                 }
+            }
+            if batches.is_empty()
+                && stop_reason.is_none()
+                && let Some(until) = paced
+            {
+                self.rest(until.saturating_duration_since(Instant::now())).await;
+                continue;
             }
             if batches.is_empty() {
                 self.reporter.progress(&prepared.queue, true).await;
@@ -212,7 +234,8 @@ impl Runner {
                 ended = batches.join_next() => ended,
                 // there may be more to claim meanwhile
                 () = waiter.wait(poll_interval), if is_exhausted => None,
-                () = sleep(poll_interval), if !is_exhausted => None,
+                () = sleep(poll_interval), if !is_exhausted && paced.is_none() => None,
+                () = sleep_until(paced.unwrap_or_else(Instant::now)), if paced.is_some() => None,
             };
             if let Some(ended) = ended {
                 match ended {
@@ -229,6 +252,12 @@ impl Runner {
                     }
                 }
                 self.reporter.progress(&prepared.queue, false).await;
+                if looked.elapsed() >= LOOK_FOR_THE_END {
+                    // under steady writes the queue is never empty
+                    looked = Instant::now();
+                    let look = prepared.identity.look(&pool, database).await;
+                    stop_reason = stop_reason.or(look.err().map(StopReason::from));
+                }
                 self.maintain(prepared, false).await;
             }
         }
@@ -295,7 +324,7 @@ impl Runner {
     }
 
     /// Reports why the vectorizer stopped, and decides what to do.
-    async fn after(&mut self, reason: StopReason) -> Next {
+    async fn after(&mut self, reason: StopReason, config: &Value) -> Next {
         if matches!(reason, StopReason::Reconfigured) {
             return Next::Reload;
         }
@@ -307,6 +336,10 @@ impl Runner {
                 "the vectorizer was dropped or disabled"
             );
             return Next::End;
+        }
+        if may_be_withdrawn && self.is_reconfigured(config).await {
+            // what it knew by its name is another generation's by now, or has another name
+            return Next::Reload;
         }
         self.reporter.waiting(&message);
         // what was cancelled may work the next time, as may a provider
@@ -362,6 +395,17 @@ impl Runner {
             .one_on(&self.shared.pool)
             .await;
         is_served.is_ok_and(|row| matches!(row.try_get(0), Ok(false)))
+    }
+
+    /// Whether its row in the catalog has another configuration than the one that it works with.
+    async fn is_reconfigured(&self, config: &Value) -> bool {
+        let is_other = "select exists (select from ai.vectorizer where id = $1 and config <> $2::jsonb)";
+        let is_other = query(is_other)
+            .bind(self.reporter.report.id)
+            .bind(config.to_string())
+            .one_on(&self.shared.pool)
+            .await;
+        is_other.is_ok_and(|row| matches!(row.try_get(0), Ok(true)))
     }
 
     fn is_once(&self) -> bool {

@@ -13,11 +13,15 @@
 //! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
 //! rows are embedded, 200,000 by default.
 //!
+//! `cargo run -p pgai-sea-tests --bin benchmark change [rows]` measures what searchers and writers see of a change of
+//! the model, and how near the estimate of its cost comes.
+//!
 //! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
 //! goes wrong; `.. quality [chunk size]` says how well searches find crates by what they are for.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
+mod change;
 mod claims;
 mod clients;
 mod fresh;
@@ -44,6 +48,9 @@ struct Plan {
     characters: u32,
 }
 
+/// What else can be measured.
+const SUBJECTS: [&str; 6] = ["waking", "fresh", "local", "soak", "quality", "change"];
+
 fn main() {
     if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
         // the soak's workers are this program again
@@ -56,9 +63,7 @@ fn main() {
 #[tokio::main]
 async fn measure() {
     let mut arguments = std::env::args().skip(1).peekable();
-    if let Some(subject) =
-        arguments.next_if(|argument| ["waking", "fresh", "local", "soak", "quality"].contains(&argument.as_str()))
-    {
+    if let Some(subject) = arguments.next_if(|argument| SUBJECTS.contains(&argument.as_str())) {
         let number: Option<usize> = arguments.next().map(|number| number.parse().expect("a number"));
         let rounds = number.unwrap_or(5);
         return match subject.as_str() {
@@ -66,6 +71,7 @@ async fn measure() {
             "fresh" => fresh::fresh(number.unwrap_or(200_000)).await,
             "soak" => soak::soak(rounds as u64).await,
             "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
+            "change" => change::change(u32::try_from(number.unwrap_or(100_000)).expect("a number of rows")).await,
             _ => local::local(rounds).await,
         };
     }

@@ -1,6 +1,10 @@
 //! A model is changed like a column.
 
 mod deployed;
+mod killed;
+mod planned;
+mod programs;
 mod searching;
+mod spared;
 mod steps;
 mod support;

@@ -6,6 +6,7 @@ use pgai_sea::change::{self, Compare};
 use pgai_sea::config::Embedding;
 use pgai_sea::prelude::*;
 use pgai_sea::{ChangeVectorizer, Embedders};
+use pgai_sea_tests::providers::Provider;
 use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
 use sea_orm::ColumnTrait as _;
 
@@ -167,6 +168,56 @@ async fn generations_are_compared() {
         // each chunk finds itself, and the fake models agree in nothing else
         assert!((0.15..0.6).contains(&compared.overlap), "{compared:?}");
         assert!(compared.worst[0].before.len() == 5 && compared.worst[0].new.len() == 5);
+        Ok(())
+    })
+    .await;
+}
+
+/// What a vectorizer's row names is asked only if the application allows it.
+#[tokio::test]
+async fn a_server_that_the_catalog_names_has_to_be_allowed() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let provider = Provider::start();
+        provider.install("small", 8);
+        let models = Models::new();
+        models.run(&test).await;
+        let named = Embedding::ollama("small", 8).base_url(provider.ollama_url());
+        change::start(&test.db, &ChangeVectorizer::new("posts").embedding(named)).await?;
+        let refused = Bodies::search_text(&Embedders::new(), TEXT)
+            .all(&test.db)
+            .await
+            .unwrap_err();
+        let said = refused.to_string();
+        for part in ["127.0.0.1", "Embedders::allow_host"] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert!(provider.requests().is_empty(), "nothing was sent");
+        let allowing = Embedders::new().allow_host(format!("127.0.0.1:{}", provider.port()));
+        let hits = Bodies::search_text(&allowing, TEXT).limit(3).all(&test.db).await?;
+        assert!(hits.len() == 3 && hits[0].embedding.chunk == TEXT, "{hits:?}");
+        Ok(())
+    })
+    .await;
+}
+
+/// A program is told of a cut-over by its next search: that embeds the question twice, and later ones once.
+#[tokio::test]
+async fn a_cut_over_costs_one_question() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let models = Models::new();
+        models.run(&test).await;
+        let embedders = embedders(&models);
+        // another question each time: these are remembered
+        let search = async |question: &str| Bodies::search_text(&embedders, question).limit(3).all(&test.db).await;
+        assert_eq!(search("before").await?.len(), 3);
+        change_to(&test, &models, "other", 8).await;
+        let (small, other) = (models.small.paid(), models.other.paid());
+        for question in ["first", "second", "third"] {
+            assert_eq!(search(question).await?.len(), 3);
+        }
+        assert_eq!((models.small.paid() - small, models.other.paid() - other), (1, 3));
         Ok(())
     })
     .await;

@@ -1,7 +1,7 @@
 //! The steps of a change, one after the other.
 
 use pgai_sea::change::{self, ChangeError};
-use pgai_sea::config::{Chunking, Embedding, Formatting, Loading, Processing};
+use pgai_sea::config::Embedding;
 use pgai_sea::{ChangeVectorizer, catalog};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
@@ -104,72 +104,6 @@ async fn a_change_that_is_given_up_leaves_nothing() {
         assert_eq!(objects(&test).await, before);
         assert_eq!(change::find(&test.db, "posts").await?, None);
         assert!(!change::abort(&test.db, "posts").await?);
-        Ok(())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_needs_no_vector_anew_is_changed_in_place() {
-    on_catalog(Catalog::Ours, async |test| {
-        test.execute(POSTS).await?;
-        let reader = test.role("reader").await?;
-        let models = Models::new();
-        models.run(&test).await;
-        let paid = models.small.paid();
-        let id = catalog::vectorizer(&test.db, "posts").await?.id;
-        let in_place = ChangeVectorizer::new("posts")
-            .loading(Loading::column("body").retries(1))
-            .processing(Processing::batches().batch_size(7))
-            .embedding(Embedding::ollama("small", 8).base_url("http://elsewhere"))
-            .grant_to([reader.as_str()]);
-        assert_eq!(change::start(&test.db, &in_place).await?, id);
-        assert_eq!(change::find(&test.db, "posts").await?, None);
-        let may: bool = test
-            .value(&format!(
-                "select has_table_privilege('{reader}', 'posts_embedding_store', 'select')"
-            ))
-            .await?;
-        assert!(may);
-        models.run(&test).await;
-        assert_eq!(models.small.paid(), paid);
-        let batch: i32 = test
-            .value("select (config #>> '{processing,batch_size}')::int from ai.vectorizer")
-            .await?;
-        assert_eq!(batch, 7);
-        Ok(())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn chunks_that_stay_the_same_are_paid_for_once() {
-    on_catalog(Catalog::Ours, async |test| {
-        test.execute(POSTS).await?;
-        let models = Models::new();
-        models.run(&test).await;
-        let paid = models.small.paid();
-        // the chunk size stays, the template's title changes in 3 of 300 rows
-        let template = ChangeVectorizer::new("posts")
-            .formatting(Formatting::python_template("${title}: $chunk"))
-            .chunking(
-                Chunking::character_text_splitter()
-                    .chunk_size(21)
-                    .chunk_overlap(4)
-                    .separator(" "),
-            );
-        change::start(&test.db, &template).await?;
-        test.execute("update posts set title = 'another' where id in (7, 8, 9)")
-            .await?;
-        let report = models.run(&test).await;
-        assert!(
-            models.small.paid() - paid <= 6,
-            "{} of 300 texts were paid for",
-            models.small.paid() - paid
-        );
-        assert_eq!(report.rows(), 303, "{report:?}");
-        change::cut_over(&test.db, "posts").await?;
-        assert_made_by(&test, STORE, &models.small).await;
         Ok(())
     })
     .await;
@@ -346,6 +280,46 @@ async fn pgais_catalog_says_what_it_cannot_do() {
         change::start(&test.db, &to("large", 12)).await?;
         let refused = change::cut_over(&test.db, "posts").await.unwrap_err();
         assert!(matches!(refused, ChangeError::Pgai { .. }), "{refused}");
+        Ok(())
+    })
+    .await;
+}
+
+/// On pgai's catalog as far as it goes.
+#[tokio::test]
+async fn a_store_of_a_composite_key_and_partitions() {
+    on_both_catalogs(async |test| {
+        test.execute(
+            "create table posts (tenant int, id int, title text, body text, primary key (tenant, id)) partition by \
+             list (tenant);
+             create table posts_1 partition of posts for values in (1);
+             create table posts_2 partition of posts for values in (2);
+             insert into posts select 1 + i % 2, i, 'T', 'text ' || i from generate_series(1, 100) i;
+             select ai.create_vectorizer('posts', name => 'posts', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('small', 8), chunking => ai.chunking_none(),
+                formatting => ai.formatting_python_template('$title: $chunk'))",
+        )
+        .await?;
+        let models = Models::new();
+        models.run(&test).await;
+        let before = objects(&test).await;
+        change::start(&test.db, &to("large", 12)).await?;
+        models.run(&test).await;
+        // a partition that is written by its own name
+        test.execute("update posts_1 set body = 'edited' where id = 2; delete from posts_2 where id = 1")
+            .await?;
+        models.run(&test).await;
+        assert_made_by(&test, STORE, &models.small).await;
+        assert_made_by(&test, "posts_embedding_store_new", &models.large).await;
+        assert_eq!(change::find(&test.db, "posts").await?.unwrap().unready, None);
+        if test.catalog == Catalog::Pgai {
+            assert!(change::abort(&test.db, "posts").await?);
+        } else {
+            change::cut_over(&test.db, "posts").await?;
+            change::finish(&test.db, "posts").await?;
+            assert_made_by(&test, STORE, &models.large).await;
+        }
+        assert_eq!(objects(&test).await, before);
         Ok(())
     })
     .await;

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pgai_sea::ChangeVectorizer;
+use pgai_sea::config::Embedding;
 use pgai_sea::embedder::{EmbedError, Embedder, Embeddings, InputType};
 use pgai_sea::worker::{Report, Worker};
 use pgai_sea_tests::TestDatabase;
@@ -133,6 +135,17 @@ pub async fn objects(test: &TestDatabase) -> Vec<String> {
             union all
             select 't ' || tgname from pg_trigger where not tgisinternal
             union all
+            select 'p ' || polname || ' ' || polrelid::regclass from pg_policy
+            where polrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+            union all
+            select 'e ' || typname from pg_type where typnamespace = 'ai'::regnamespace and typtype = 'e'
+            union all
+            select 'g ' || c.oid::regclass || ' ' || g.grantee::regrole || ' ' || g.privilege_type
+            from pg_class c cross join aclexplode(c.relacl) g
+            where c.relnamespace in ('public'::regnamespace, 'ai'::regnamespace)
+            union all
+            select 'v ' || name from ai.vectorizer
+            union all
             select 'c ' || attrelid::regclass || '.' || attname from pg_attribute
             where attrelid = to_regclass('posts') and attnum > 0 and not attisdropped
         ) o order by 1";
@@ -150,4 +163,17 @@ pub async fn objects(test: &TestDatabase) -> Vec<String> {
         plain
     };
     objects.into_iter().map(number).collect()
+}
+
+/// The change of `posts` to this model.
+pub fn change_to(model: &str, dimensions: usize) -> ChangeVectorizer {
+    ChangeVectorizer::new("posts").embedding(Embedding::ollama(model, i32::try_from(dimensions).unwrap()))
+}
+
+/// The length of the vectors that the generation which answers has.
+pub async fn dimensions_of(test: &TestDatabase) -> Result<usize, sea_orm::DbErr> {
+    let dimensions: i32 = test
+        .value("select (config #>> '{embedding,dimensions}')::int from ai.vectorizer where name = 'posts'")
+        .await?;
+    Ok(usize::try_from(dimensions).unwrap())
 }

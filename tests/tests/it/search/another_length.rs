@@ -32,7 +32,6 @@ async fn a_column_of_another_length_is_told_from_a_wrong_query() {
                 (search().filter(label::Column::Id.gt(0)), "filtered"),
                 (search().quantized(Quantized::halfvec()), "halfvec"),
                 (search().quantized(Quantized::binary()), "binary"),
-                (label::Entity::search_like(1), "like"),
             ] {
                 for text in [None, Some(FullText::any("one").on_text(label::Column::Text))] {
                     transaction.execute_unprepared("savepoint before").await?;

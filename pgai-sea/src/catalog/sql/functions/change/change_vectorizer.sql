@@ -140,6 +140,27 @@ begin
 end
 $$;
 
+-- Gives the view of the generation that answers another name. The other generation's follows when they change places.
+create or replace function ai._vectorizer_rename_view(v ai.vectorizer, view_name name)
+returns ai.vectorizer language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    destination jsonb := v.config -> 'destination';
+begin
+    if destination ->> 'implementation' <> 'table' then
+        raise exception 'vectorizer % has no view: its embeddings are in a column', v.name
+            using errcode = 'invalid_parameter_value', hint = 'Leave out view_name.';
+    end if;
+    if destination ->> 'view_name' <> view_name then
+        perform ai._vectorizer_check_free(destination ->> 'view_schema', view_name, 'another view_name');
+        execute format('alter view %I.%I rename to %I', destination ->> 'view_schema', destination ->> 'view_name', view_name);
+        v.config := jsonb_set(v.config, '{destination,view_name}', to_jsonb(view_name));
+        update ai.vectorizer o set config = v.config where o.id = v.id;
+    end if;
+    return v;
+end
+$$;
+
 -- Returns the id of the new generation, or of the vectorizer itself where none is needed. Called again, it returns the
 -- same.
 create or replace function ai.change_vectorizer
@@ -153,6 +174,7 @@ create or replace function ai.change_vectorizer
 , scheduling jsonb default null
 , processing jsonb default null
 , grant_to name[] default null
+, view_name name default null
 ) returns int language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
@@ -167,6 +189,9 @@ declare
 begin
     v := ai._vectorizer_follow(coalesce(case when change.cut_over_at is null then change.replaces else change.vectorizer_id end, vectorizer_id));
     source := format('%I.%I', v.source_schema, v.source_table);
+    if view_name is not null then
+        v := ai._vectorizer_rename_view(v, view_name);
+    end if;
     config := ai._vectorizer_changed_config(v, source, wanted);
     if grant_to is not null then
         perform ai._vectorizer_grant_to(v, source, ai._vectorizer_existing_roles(grant_to));
@@ -204,8 +229,9 @@ create or replace function ai.change_vectorizer
 , scheduling jsonb default null
 , processing jsonb default null
 , grant_to name[] default null
+, view_name name default null
 ) returns int language sql set search_path to pg_catalog, pg_temp
 as $$
     select ai.change_vectorizer(ai._vectorizer_id(name), loading, parsing, embedding, chunking, indexing, formatting
-        , scheduling, processing, grant_to)
+        , scheduling, processing, grant_to, view_name)
 $$;

@@ -1,10 +1,8 @@
 //! What a vectorizer's configuration may name: the server that gets its texts, and the environment variable whose value
 //! that server gets.
 
+use super::{EmbedError, ServerAddress};
 use crate::config::{Embedding, EmbeddingLiteLlm};
-use crate::embedder::{EmbedError, ServerAddress};
-
-use super::owner::Owner;
 
 /// The providers' own servers.
 const PROVIDERS: [&str; 5] = [
@@ -18,13 +16,41 @@ const PROVIDERS: [&str; 5] = [
 const KEY: &str = "_API_KEY";
 
 /// What the operator allows beyond the providers' own servers and the usual names of keys.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Allowed {
+    asker: Asker,
     hosts: Vec<String>,
     keys: Vec<String>,
 }
 
+/// Who asks the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A worker.
+    #[cfg(feature = "worker")]
+    Worker,
+    /// A program that searches.
+    Search,
+}
+
+/// Whose configuration it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Author<'o> {
+    /// The owner of the vectorizer, where that is known.
+    pub(crate) name: Option<&'o str>,
+    /// Whether the owner may name any server and key.
+    pub(crate) is_trusted: bool,
+}
+
 impl Allowed {
+    pub(crate) fn new(asker: Asker) -> Self {
+        Self {
+            asker,
+            hosts: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
     pub(crate) fn allow_host(&mut self, host: String) {
         self.hosts.push(host);
     }
@@ -34,19 +60,20 @@ impl Allowed {
     }
 
     /// Refuses the name of a key.
-    pub(crate) fn check_key(&self, config: &Embedding, owner: Option<&Owner>) -> Result<(), EmbedError> {
+    pub(crate) fn check_key(&self, config: &Embedding, author: Author<'_>) -> Result<(), EmbedError> {
         let Some(name) = config.secret_name() else {
             return Ok(());
         };
         let is_usual = name.strip_suffix(KEY).is_some_and(|begin| !begin.is_empty());
-        if is_usual || self.keys.iter().any(|key| key == name) || (self.keys.is_empty() && is_trusted(owner)) {
+        if is_usual || self.keys.iter().any(|key| key == name) || (self.keys.is_empty() && author.is_trusted) {
             return Ok(());
         }
-        Err(refused(format!(
-            "its api_key_name is `{name}`, and {}, whose value the worker would send to the server: names that end in \
-             `{KEY}` are allowed, another one with `Worker::allow_key(\"{name}\")` or `pgai-sea worker --allow-key \
-             {name}`",
-            distrust(owner)
+        Err(self.refused(format!(
+            "its api_key_name is `{name}`, and {}, whose value {} would send to the server: names that end in `{KEY}` \
+             are allowed, another one with {}",
+            self.distrust(author),
+            self.asker.name(),
+            self.asker.allowing("key", name)
         )))
     }
 
@@ -56,41 +83,59 @@ impl Allowed {
         &self,
         server: Option<&ServerAddress>,
         own: impl FnOnce() -> Option<ServerAddress>,
-        owner: Option<&Owner>,
+        author: Author<'_>,
     ) -> Result<(), EmbedError> {
         // an address that is none fails before anything is sent
         let Some(server) = server else { return Ok(()) };
         let is_provider = server.port == Some(443) && PROVIDERS.contains(&server.host.as_str());
         let is_said = || self.hosts.iter().any(|host| is_meant(host, server));
-        if is_provider || is_said() || (self.hosts.is_empty() && is_trusted(owner)) || own().as_ref() == Some(server) {
+        if is_provider || is_said() || (self.hosts.is_empty() && author.is_trusted) || own().as_ref() == Some(server) {
             return Ok(());
         }
         let host = &server.host;
-        Err(refused(format!(
-            "it names the server `{host}`, and {}, which texts and key would go to: allow it with \
-             `Worker::allow_host(\"{host}\")` or `pgai-sea worker --allow-host {host}`",
-            distrust(owner)
+        Err(self.refused(format!(
+            "it names the server `{host}`, and {}, which texts and key would go to: allow it with {}",
+            self.distrust(author),
+            self.asker.allowing("host", host)
         )))
     }
-}
 
-fn is_trusted(owner: Option<&Owner>) -> bool {
-    owner.is_some_and(|owner| owner.is_trusted)
-}
-
-fn distrust(owner: Option<&Owner>) -> String {
-    match owner {
-        Some(owner) if !owner.is_trusted => {
-            format!("this worker was not told to believe its owner {} in this", owner.name)
+    fn distrust(&self, author: Author<'_>) -> String {
+        let asker = self.asker.name();
+        match author.name {
+            Some(name) if !author.is_trusted => format!("{asker} was not told to believe its owner {name} in this"),
+            _ => format!("{asker} was not told to allow this one"),
         }
-        _ => "this worker was not told to allow this one".to_owned(),
+    }
+
+    fn refused(&self, message: String) -> EmbedError {
+        EmbedError::Configuration {
+            provider: self.asker.name(),
+            message,
+        }
     }
 }
 
-fn refused(message: String) -> EmbedError {
-    EmbedError::Configuration {
-        provider: "the worker",
-        message,
+impl Asker {
+    fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "worker")]
+            Self::Worker => "the worker",
+            Self::Search => "the application",
+        }
+    }
+
+    /// How a `host` or a `key` is allowed.
+    fn allowing(self, kind: &str, name: &str) -> String {
+        match self {
+            #[cfg(feature = "worker")]
+            Self::Worker => {
+                format!("`Worker::allow_{kind}(\"{name}\")` or `pgai-sea worker --allow-{kind} {name}`")
+            }
+            Self::Search => {
+                format!("`Embedders::allow_{kind}(\"{name}\")` or `pgai-sea change compare --allow-{kind} {name}`")
+            }
+        }
     }
 }
 
@@ -132,17 +177,17 @@ pub(crate) fn without_server(config: &Embedding) -> Option<Embedding> {
 mod tests {
     use super::*;
 
-    fn owner(is_trusted: bool) -> Owner {
-        Owner {
-            name: "app".to_owned(),
+    fn owner(is_trusted: bool) -> Author<'static> {
+        Author {
+            name: Some("app"),
             is_trusted,
-            acting: None,
         }
     }
 
     fn allowed(hosts: &[&str], keys: &[&str]) -> Allowed {
         let own = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         Allowed {
+            asker: Asker::Search,
             hosts: own(hosts),
             keys: own(keys),
         }
@@ -154,7 +199,7 @@ mod tests {
             let own = || Some(ServerAddress::new("localhost", 11434));
             let server = ServerAddress::new(host, port);
             allowed(hosts, &[])
-                .check_host(Some(&server), own, Some(&owner(is_trusted)))
+                .check_host(Some(&server), own, owner(is_trusted))
                 .is_ok()
         };
         let elsewhere = ("10.0.0.1", 80);
@@ -183,24 +228,29 @@ mod tests {
     #[test]
     fn a_refusal_names_the_owner_the_host_and_the_setting() {
         let server = ServerAddress::new("gpu", 80);
-        let error = allowed(&[], &[]).check_host(Some(&server), || None, Some(&owner(false)));
+        let error = allowed(&[], &[]).check_host(Some(&server), || None, owner(false));
         let error = error.unwrap_err().to_string();
-        for part in ["owner app", "`gpu`", "--allow-host gpu", "Worker::allow_host(\"gpu\")"] {
+        for part in [
+            "owner app",
+            "`gpu`",
+            "--allow-host gpu",
+            "Embedders::allow_host(\"gpu\")",
+        ] {
             assert!(error.contains(part), "{error}");
         }
         let config = Embedding::openai("m", 3).api_key_name("AWS_SECRET_ACCESS_KEY").into();
         let error = allowed(&[], &[])
-            .check_key(&config, Some(&owner(false)))
+            .check_key(&config, owner(false))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("--allow-key AWS_SECRET_ACCESS_KEY"), "{error}");
+        assert!(error.contains("allow_key(\"AWS_SECRET_ACCESS_KEY\")"), "{error}");
     }
 
     #[test]
     fn a_key_is_sent_if_its_name_says_what_it_is_or_the_operator_does() {
         let is_sent = |keys: &[&str], name: &str, is_trusted: bool| {
             let config = Embedding::openai("m", 3).api_key_name(name).into();
-            allowed(&[], keys).check_key(&config, Some(&owner(is_trusted))).is_ok()
+            allowed(&[], keys).check_key(&config, owner(is_trusted)).is_ok()
         };
         assert!(is_sent(&[], "TEAM_API_KEY", false));
         for name in [
