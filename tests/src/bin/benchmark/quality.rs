@@ -195,6 +195,11 @@ async fn store(test: &TestDatabase, model: &Local, crates: &[Crate], chunk_size:
     readme::Entity::insert_many(rows).exec(&test.db).await?;
     let worker = Worker::new(test.db.clone()).embedder("ollama", "all-minilm", std::sync::Arc::new(model.clone()));
     let report = worker.run_once().await?;
+    test.execute(
+        "create index on readmes_embedding_store using gin (to_tsvector('english', chunk));
+         analyze readmes_embedding_store",
+    )
+    .await?;
     println!("{} chunks of at most {chunk_size} characters", report.chunks_written());
     Ok(())
 }

@@ -33,8 +33,10 @@ async fn matching(
     query: &str,
     normalization: i32,
 ) -> Result<Vec<(i32, f64)>, DbErr> {
+    // any of several words is ranked by how many there are
+    let rank = if query.contains(" | ") { "ts_rank" } else { "ts_rank_cd" };
     let sql = format!(
-        "select id, ts_rank_cd({document}, {query}, {normalization})::float8 as score from labels
+        "select id, {rank}({document}, {query}, {normalization})::float8 as score from labels
          where {document} @@ {query} and embedding is not null order by score desc, id"
     );
     let rows = test
@@ -104,7 +106,7 @@ async fn rows_with_a_vector_of_their_own_are_matched_where_they_are_told() {
                 FullText::any("Who keeps a lighthouse, and of what?").on_text(text),
                 english,
                 "to_tsquery('english', 'keep | lighthouse')",
-                0,
+                1,
             ),
             (
                 FullText::all("lighthouse").on_text(text).normalization(2),
@@ -229,6 +231,30 @@ async fn any_word_of_any_text_is_matched() {
                 assert_eq!(hits.len(), 4, "all that have a vector");
             }
         }
+        Ok(())
+    })
+    .await;
+}
+
+/// However often one of them is there.
+#[tokio::test]
+async fn more_of_the_words_rank_higher_than_one_of_them_often() {
+    on_both_catalogs(async |test| {
+        labels(&test).await?;
+        test.execute(
+            "truncate labels;
+             insert into labels (id, text, embedding) values
+                 (1, 'a lantern, a lantern, a lantern, a lantern and another lantern', '[1,0,0]'),
+                 (2, 'a keeper of things, who has for each of them a place, and for the lantern two', '[1,1,0]')",
+        )
+        .await?;
+        let text = FullText::any("which lantern has the keeper?").on_text(label::Column::Text);
+        let hits = label::Entity::search([1.0, 0.5, 0.0])
+            .hybrid(text)
+            .all(&test.db)
+            .await?;
+        let ids: Vec<_> = matched(&hits).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [2, 1]);
         Ok(())
     })
     .await;
