@@ -224,7 +224,7 @@ struct Sample {
 enum Counter {
     /// As the model does.
     #[cfg(feature = "embedder")]
-    Exact(crate::embedder::OpenAi),
+    Exact(Box<crate::embedder::OpenAi>),
     /// A quarter of the bytes.
     Estimate,
 }
@@ -233,7 +233,7 @@ impl Counter {
     fn of(embedding: &Embedding) -> Self {
         match embedding {
             #[cfg(feature = "embedder")]
-            Embedding::OpenAi(openai) => Self::Exact(crate::embedder::OpenAi::new(&openai.model, 1)),
+            Embedding::OpenAi(openai) => Self::Exact(Box::new(crate::embedder::OpenAi::new(&openai.model, 1))),
             _ => Self::Estimate,
         }
     }

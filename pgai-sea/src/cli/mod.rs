@@ -108,7 +108,7 @@ impl Cli {
             Command::Pause(pause) => pause.run().await,
             Command::Resume(resume) => resume.resume().await,
             Command::Retry(retry) => retry.run().await,
-            Command::Change(change) => change.run().await,
+            Command::Change(change) => Box::pin(change.run()).await,
             Command::Evaluate(evaluate) => evaluate.run().await,
             #[cfg(feature = "documents")]
             Command::Preview(preview) => preview.run().await,

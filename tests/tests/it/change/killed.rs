@@ -141,11 +141,7 @@ async fn the_same_command_goes_on_from_there() {
 
         // whatever is left of a change ends
         if let Some(change) = change::find(&test.db, "posts").await? {
-            let (end, _) = if change.is_cut_over {
-                ("finish", ())
-            } else {
-                ("abort", ())
-            };
+            let end = if change.is_cut_over { "finish" } else { "abort" };
             carried_out(&test, &["change", end, "-i", "posts"]).await?;
         }
         let model = pgai_sea::catalog::vectorizer(&test.db, "posts").await?.config.embedding;

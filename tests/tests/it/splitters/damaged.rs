@@ -42,15 +42,14 @@ fn mistyped_separators_and_templates_break_nothing() {
             let mut case = cases.split();
             let options = &mut case["options"];
             options["is_separator_regex"] = true.into();
-            match options.get("separator").and_then(Value::as_str).map(str::to_owned) {
-                Some(separator) => options["separator"] = damaged(&mut random, &separator).into(),
-                None => {
-                    let separator = cases.split()["options"]["separator"]
-                        .as_str()
-                        .unwrap_or(r"(\s+|a)")
-                        .to_owned();
-                    options["separators"] = json!([damaged(&mut random, &separator), " "]);
-                }
+            if let Some(separator) = options.get("separator").and_then(Value::as_str).map(str::to_owned) {
+                options["separator"] = damaged(&mut random, &separator).into();
+            } else {
+                let separator = cases.split()["options"]["separator"]
+                    .as_str()
+                    .unwrap_or(r"(\s+|a)")
+                    .to_owned();
+                options["separators"] = json!([damaged(&mut random, &separator), " "]);
             }
             case
         })
