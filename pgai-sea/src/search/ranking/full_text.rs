@@ -147,9 +147,9 @@ impl FullText {
         self
     }
 
-    /// How the score takes the length of a text into account. The numbers are PostgreSQL's bits: 0 ignores it, 1 divides
-    /// by 1 + the logarithm of the length, 2 by the length, and so on. The default is 1 for [`any`](Self::any) and 0
-    /// else.
+    /// How the score takes the length of a text into account. The numbers are PostgreSQL's bits: 0 ignores it, 1
+    /// divides by 1 + the logarithm of the length, 2 by the length, and so on. The default is 1 for
+    /// [`any`](Self::any), and 0 else.
     pub fn normalization(mut self, normalization: i32) -> Self {
         self.normalization = normalization;
         self
@@ -180,8 +180,8 @@ impl FullText {
             (Document::Vector(_) | Document::Chunks, _) => None,
         };
         let query = self.to_tsquery();
-        // Where any word will do, their distances say nothing: how many there are counts. Measured on READMEs of crates,
-        // the nDCG@10 of the words alone went from 0.48 (ts_rank_cd) to 0.64.
+        // Where any word will do, their distances say nothing: how many there are counts. Measured on READMEs of
+        // crates, the nDCG@10 of the words alone went from 0.48 (ts_rank_cd) to 0.64.
         let rank = match self.parser {
             Parser::AnyWord => "ts_rank",
             _ => "ts_rank_cd",

@@ -33,8 +33,8 @@ pub struct Ranked<H> {
     pub vector_rank: Option<u64>,
     /// The rank by full text, from 1. `None`: there was no full-text search, or the hit does not match it.
     pub text_rank: Option<u64>,
-    /// The score of the full-text search: PostgreSQL's `ts_rank` for [`FullText::any`](super::FullText::any), BM25 of an
-    /// extension, `ts_rank_cd` else.
+    /// The score of the full-text search: PostgreSQL's `ts_rank` for [`FullText::any`](super::FullText::any), BM25 of
+    /// an extension, `ts_rank_cd` else.
     pub text_score: Option<f64>,
     /// The reranker's score.
     pub rerank_score: Option<f64>,
