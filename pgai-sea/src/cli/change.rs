@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 
 use super::CliError;
 use super::database::DatabaseArgs;
+use super::embedders::EmbedderArgs;
 use super::worker::{Nested, nested, reference};
 use crate::catalog::{self, VectorizerRef, status};
 use crate::change::{self, Change, Compare, Comparison, Plan};
 use crate::config::{Chunking, Embedding, Formatting};
-use crate::embedder::Embedders;
 use crate::pooled::Pooled;
 use crate::vectorizer::ChangeVectorizer;
 
@@ -41,7 +41,7 @@ enum Step {
         #[arg(long = "nested-model", value_name = "PROVIDER/MODEL", value_parser = nested)]
         nested_models: Vec<Nested>,
         #[command(flatten)]
-        allowed: AllowedArgs,
+        embedders: EmbedderArgs,
         /// Print a JSON object
         #[arg(long)]
         json: bool,
@@ -75,7 +75,7 @@ enum Step {
         #[arg(long, value_name = "SHARE")]
         at_least: Option<f64>,
         #[command(flatten)]
-        allowed: AllowedArgs,
+        embedders: EmbedderArgs,
         /// Print a JSON object
         #[arg(long)]
         json: bool,
@@ -114,26 +114,6 @@ struct Which {
     vectorizer: String,
 }
 
-/// What a vectorizer's configuration may name.
-#[derive(Debug, Args)]
-struct AllowedArgs {
-    /// Let the configuration name this server (base_url), as gpu or 10.0.0.5:8080, * for any; may be given several
-    /// times
-    #[arg(long = "allow-host", value_name = "HOST", value_delimiter = ',')]
-    hosts: Vec<String>,
-    /// Let the configuration name this environment variable as api_key_name; may be given several times. Names that end
-    /// in _API_KEY are always allowed
-    #[arg(long = "allow-key", value_name = "NAME", value_delimiter = ',')]
-    keys: Vec<String>,
-}
-
-impl AllowedArgs {
-    fn embedders(&self) -> Embedders {
-        let embedders = self.hosts.iter().fold(Embedders::new(), Embedders::allow_host);
-        self.keys.iter().fold(embedders, Embedders::allow_key)
-    }
-}
-
 /// What changes. The rest stays as it is.
 #[derive(Debug, Args)]
 struct To {
@@ -168,12 +148,12 @@ impl ChangeCommand {
                 price_per_million,
                 measure,
                 nested_models,
-                allowed,
+                embedders,
                 json,
             } => {
                 let (db, vectorizer) = which.open().await?;
                 let before = catalog::vectorizer(&db, vectorizer).await?;
-                let embedders = allowed.embedders();
+                let embedders = embedders.embedders()?;
                 let mut plan = Plan::new().sample(sample);
                 if let Some(price) = price_per_million {
                     plan = plan.price_per_million(price);
@@ -217,11 +197,11 @@ impl ChangeCommand {
                 sample,
                 questions,
                 at_least,
-                allowed,
+                embedders,
                 json,
             } => {
                 let (db, vectorizer) = which.open().await?;
-                let embedders = allowed.embedders();
+                let embedders = embedders.embedders()?;
                 let compare = Compare::new().k(k).sample(sample).questions(&embedders, questions);
                 let compared = compare.run(&db, vectorizer).await?;
                 if json {

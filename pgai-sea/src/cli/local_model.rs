@@ -5,14 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::CliError;
-use crate::embedder::{Embedder, Embedders};
+use crate::embedder::Embedder;
 use crate::worker::Worker;
 
 /// `ollama/all-minilm=/models/all-MiniLM-L6-v2`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LocalModel {
-    provider: String,
-    model: String,
+    pub(super) provider: String,
+    pub(super) model: String,
     dir: PathBuf,
 }
 
@@ -42,16 +42,9 @@ pub(super) fn with_local_models(worker: Worker, models: &[LocalModel]) -> Result
     })
 }
 
-/// The embedders of configurations: these models, and what the environment has keys for.
-pub(super) fn embedders(models: &[LocalModel]) -> Result<Embedders, CliError> {
-    models.iter().try_fold(Embedders::new(), |embedders, model| {
-        Ok(embedders.embedder(&*model.provider, &*model.model, model.load()?))
-    })
-}
-
 impl LocalModel {
     #[cfg(feature = "local")]
-    fn load(&self) -> Result<Arc<dyn Embedder>, CliError> {
+    pub(super) fn load(&self) -> Result<Arc<dyn Embedder>, CliError> {
         match crate::embedder::Local::from_dir(&self.dir) {
             Ok(local) => Ok(Arc::new(local)),
             Err(error) => Err(self.refused(error.to_string())),
@@ -60,7 +53,7 @@ impl LocalModel {
 
     /// Without the feature `local` there is nothing to load it with.
     #[cfg(not(feature = "local"))]
-    fn load(&self) -> Result<Arc<dyn Embedder>, CliError> {
+    pub(super) fn load(&self) -> Result<Arc<dyn Embedder>, CliError> {
         Err(self
             .refused("this program was built without local models: install it with --features cli,local".to_owned()))
     }

@@ -8,6 +8,7 @@ mod check;
 mod database;
 #[cfg(feature = "documents")]
 mod documents;
+mod embedders;
 mod error;
 mod errors;
 mod evaluate;

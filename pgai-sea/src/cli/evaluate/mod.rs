@@ -14,7 +14,7 @@ use self::page::Page;
 use self::store::{Scan, Store};
 use super::CliError;
 use super::database::DatabaseArgs;
-use super::local_model::{LocalModel, embedders};
+use super::embedders::EmbedderArgs;
 use super::worker::reference;
 use crate::catalog;
 use crate::pooled::Pooled;
@@ -34,9 +34,8 @@ pub(super) struct Evaluate {
     /// Rows that each question asks for
     #[arg(short, long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     k: u32,
-    /// Embed the questions with a model of this directory: PROVIDER/MODEL=DIR; may be given several times
-    #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
-    local_models: Vec<LocalModel>,
+    #[command(flatten)]
+    embedders: EmbedderArgs,
     /// A report of before, as --json wrote it: say what changed
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
@@ -74,7 +73,7 @@ impl Evaluate {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let judgments = Judgments::from_file(&self.file).map_err(|error| CliError::Evaluate(error.to_string()))?;
         let before = self.before.as_deref().map(report_of).transpose()?;
-        let embedders = embedders(&self.local_models)?;
+        let embedders = self.embedders.embedders()?;
         let db = self.database.connect_installed().await?;
         let vectorizer = catalog::vectorizer(&db, reference(&self.vectorizer)).await?;
         let store = Store::of(&db, &vectorizer).await?;

@@ -11,7 +11,7 @@ use tokio::process::Command;
 async fn pgai_sea(test: &TestDatabase, arguments: &[&str]) -> Output {
     let command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
         .args(arguments)
-        .args(["-d", &test.url])
+        .args(["-d", &test.url, "--allow-host", "127.0.0.1"])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
