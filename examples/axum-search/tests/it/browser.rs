@@ -14,7 +14,7 @@ use crate::service::Service;
 
 /// What the page shows of the hits, in the words of the JSON.
 const SHOWN: &str = r##"
-    return [...document.querySelectorAll("#answer li article")].map((article) => ({
+    return [...document.querySelectorAll("#answer ol:not(.nearest) article")].map((article) => ({
         id: Number(article.id.replace("article-", "")),
         title: article.querySelector("h2").textContent,
         distance: Number(article.querySelector("data").value),
@@ -127,7 +127,7 @@ async fn hits_come_while_one_types_and_follow_edits() {
         let input = browser.client.find(Locator::Css("#q")).await?;
         input.send_keys(&char::from(Key::Enter).to_string()).await?;
         browser
-            .wait_until("return document.querySelectorAll('#answer article').length === 0")
+            .wait_until("return document.querySelectorAll('#answer ol:not(.nearest) article').length === 0")
             .await;
         wait_for(&browser, query).await;
         browser.close().await;
