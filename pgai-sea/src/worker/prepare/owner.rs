@@ -12,6 +12,10 @@ use crate::worker::queue::key_sql::{Sql, statement};
 
 /// The owner of a vectorizer.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "embedder"),
+    allow(dead_code, reason = "who may name servers is asked by those who ask servers")
+)]
 pub(crate) struct Owner {
     pub(crate) name: String,
     /// Whether the worker takes its word for where to send texts and keys. Such an owner may do in this database
