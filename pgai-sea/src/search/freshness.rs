@@ -29,10 +29,9 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// Each hit says whether its row waits to be embedded anew: [`Hit::waiting`](super::Hit::waiting). What was found
     /// is then of an earlier text.
     ///
-    /// The search's own statement looks into the queue. Which table that is takes two small statements before. Needed
-    /// is `select` on `ai.vectorizer` and on the queue, as [`grant_to`](crate::CreateVectorizer::grant_to) grants it. A
-    /// role without is told `None`. A connection that takes no raw statements, such as SeaORM's `RestrictedConnection`,
-    /// refuses it.
+    /// The search's own statement looks into the queue. Two small statements before it find out which table that is.
+    /// The role needs `select` on `ai.vectorizer` and on the queue, as [`grant_to`](crate::CreateVectorizer::grant_to)
+    /// grants it. A role without is told `None`.
     pub fn with_freshness(mut self) -> Self {
         self.plan.queue = Some(Queue::Asked);
         self

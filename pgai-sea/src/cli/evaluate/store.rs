@@ -163,14 +163,17 @@ impl Store {
                 distance: row.try_get_by_index(1)?,
             })
         });
-        found.collect()
+        let mut found: Vec<Found> = found.collect::<Result<_, DbErr>>()?;
+        // a vector of zeros is at no cosine distance from anything
+        found.retain(|one| !one.distance.is_nan());
+        Ok(found)
     }
 
     /// The place of a row among all, from 1. `None` if it has no vectors.
     pub(super) async fn rank(&self, db: &Pooled, vector: &str, key: &str) -> Result<Option<i64>, DbErr> {
         let sql = format!(
             "SELECT rank FROM (SELECT key, pg_catalog.rank() OVER (ORDER BY distance) AS rank
-                FROM (SELECT {} AS key, pg_catalog.min({}) AS distance FROM {} t WHERE {} IS NOT NULL GROUP BY 1) a) b
+                FROM (SELECT {} AS key, pg_catalog.min({}) AS distance FROM {} t WHERE {} IS NOT NULL GROUP BY 1) a WHERE distance <> 'NaN') b
              WHERE key = {}",
             self.key,
             self.distance(vector),
