@@ -173,7 +173,8 @@ impl Store {
     pub(super) async fn rank(&self, db: &Pooled, vector: &str, key: &str) -> Result<Option<i64>, DbErr> {
         let sql = format!(
             "SELECT rank FROM (SELECT key, pg_catalog.rank() OVER (ORDER BY distance) AS rank
-                FROM (SELECT {} AS key, pg_catalog.min({}) AS distance FROM {} t WHERE {} IS NOT NULL GROUP BY 1) a WHERE distance <> 'NaN') b
+                FROM (SELECT {} AS key, pg_catalog.min({}) AS distance FROM {} t WHERE {} IS NOT NULL
+                    GROUP BY 1) a WHERE distance <> 'NaN') b
              WHERE key = {}",
             self.key,
             self.distance(vector),
