@@ -54,7 +54,7 @@ pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
 pub use self::embedder::{Embedder, Embedders};
-pub use self::entity::{EmbeddingTrait, managed_tables};
+pub use self::entity::{EmbeddingTrait, Place, managed_tables};
 pub use self::pooled::Pooled;
 pub use self::search::ai;
 pub use self::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};

@@ -53,6 +53,7 @@ mod own_table;
 #[cfg(test)]
 mod pinned;
 mod presence;
+mod requeue;
 pub(crate) mod schedule;
 mod schema;
 #[cfg(feature = "cli")]
@@ -70,6 +71,7 @@ pub use self::errors::{RecordedError, errors};
 pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_failed};
 pub use self::identity::StoreState;
 pub use self::install::{Installed, install};
+pub use self::requeue::{requeue, requeue_all};
 pub use self::schedule::{pause, resume};
 pub use self::status::{
     Count, Coverage, IndexStatus, StatusError, VectorizerState, VectorizerStatus, status, statuses,

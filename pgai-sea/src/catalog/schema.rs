@@ -40,6 +40,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("003_owners", after),
     migration!("004_waits", after),
     migration!("005_generations", after),
+    migration!("006_documents", after),
 ];
 
 /// The version of the schema that this crate brings.
@@ -75,6 +76,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "config/grant_to",
     "queue",
     "store",
+    "places",
     "columns",
     "triggers",
     "identity",
@@ -86,6 +88,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "change/change_vectorizer",
     "change/cut_over",
     "change/finish",
+    "requeue",
     "in_use",
     "schedule",
     "privileges",

@@ -52,6 +52,11 @@ impl Table {
 
     /// The types of the template's columns, whose values are written as Python writes them.
     pub(super) async fn read_types<C: ConnectionTrait>(&mut self, db: &C) -> Result<(), DbErr> {
+        let sql = "SELECT coalesce(array_agg(attname::text), '{}') FROM pg_catalog.pg_attribute
+             WHERE attrelid = $1::regclass AND attname IN ('page', 'headings') AND NOT attisdropped";
+        let columns: Vec<String> = one(db, sql, [self.name.clone().into()]).await?.try_get_by_index(0)?;
+        self.template
+            .take_places(|name| columns.iter().any(|column| column == name));
         for name in self.template.columns() {
             let sql = "SELECT coalesce(b.typname, t.typname)::text FROM pg_catalog.pg_attribute a
                  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
@@ -149,7 +154,7 @@ impl Table {
         let chunks = chunks.map_err(|error| DbErr::Custom(error.to_string()))?;
         Ok(chunks
             .iter()
-            .map(|chunk| self.template.render(chunk, &values))
+            .map(|chunk| self.template.render(&chunk.text, &values, ("", "")))
             .collect())
     }
 }

@@ -316,6 +316,8 @@ impl To {
             Chunking::RecursiveCharacterTextSplitter(splitter) => {
                 (&mut splitter.chunk_size, &mut splitter.chunk_overlap)
             }
+            Chunking::Markdown(splitter) => (&mut splitter.chunk_size, &mut splitter.chunk_overlap),
+            Chunking::Code(splitter) => (&mut splitter.chunk_size, &mut splitter.chunk_overlap),
             Chunking::None(_) | Chunking::Other(_) => {
                 return Err(CliError::Change(
                     "it does not split texts: change its chunking in a migration".to_owned(),

@@ -27,6 +27,7 @@
 mod declaration;
 mod declared;
 mod embedding;
+mod place;
 mod registry;
 
 pub use self::declaration::{Declaration, DeclaredDestination};
@@ -35,6 +36,8 @@ pub use self::declared::declared;
 #[doc(hidden)]
 pub use self::embedding::Sealed;
 pub use self::embedding::{EmbeddingTrait, SourceKey};
+pub use self::place::Place;
+pub(crate) use self::place::{HEADINGS, PLACE_COLUMNS};
 #[doc(hidden)]
 pub use self::registry::Registered;
 pub use self::registry::{ManagedTable, declarations, managed_tables};

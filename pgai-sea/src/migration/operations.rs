@@ -43,6 +43,13 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                     .to_owned(),
             ));
         }
+        if create.is_by_structure() && !has_structure(&transaction).await? {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: pgai's catalog has no chunking by structure. Use \
+                 `Chunking::recursive_character_text_splitter()`, or this crate's catalog",
+                create.regclass()
+            )));
+        }
         catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction
             .query_one_raw(statement)
@@ -320,4 +327,13 @@ async fn find<C: ConnectionTrait>(db: &C, vectorizer: &VectorizerRef) -> Result<
 
 fn invalid(error: &ConfigError) -> DbErr {
     DbErr::Migration(error.to_string())
+}
+
+/// Whether the catalog knows `Chunking::markdown` and `Chunking::code`.
+async fn has_structure<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
+    let sql = "SELECT to_regprocedure('ai.chunking_markdown(integer, integer)') IS NOT NULL";
+    let row = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
 }

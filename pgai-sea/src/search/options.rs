@@ -176,6 +176,16 @@ impl<E: EmbeddingTrait + Searched<Projection = Chunks>, F: Projection<E>> Search
         self
     }
 
+    /// Returns where each hit is in the text of its row too, as [`Chunk::place`](super::Chunk::place): page, headings,
+    /// bytes and characters.
+    ///
+    /// This crate's catalog keeps places for documents, and for templates with `$page` or `$headings`. For another
+    /// vectorizer run `select ai.keep_places('name')`. Hits of a store that keeps none have none.
+    pub fn with_places(mut self) -> Self {
+        self.plan.places = true;
+        self
+    }
+
     /// One hit for each source row, with its best chunk: ten hits are ten rows.
     pub fn best_per_source(mut self) -> Self {
         self.plan.best_per_source = true;

@@ -7,6 +7,7 @@ use std::ops::{Range, RangeInclusive};
 use super::hit::{Chunk, Hit, HitWithSource};
 use super::hits::Hits;
 use super::ranking::Ranked;
+use crate::entity::Place;
 
 /// Chunks of one text may overlap. A shorter overlap may be chance.
 const LEAST_OVERLAP: usize = 8;
@@ -20,6 +21,21 @@ pub trait ChunkHit: sealed::Sealed {
 
     /// The chunk.
     fn chunk(&self) -> &Chunk<Self::Key>;
+
+    /// Where it is in the text of its row: [`Chunk::place`].
+    ///
+    /// ```
+    /// use pgai_sea::Place;
+    /// use pgai_sea::search::{Chunk, ChunkHit as _, Hit};
+    ///
+    /// let mut chunk = Chunk::new(7, 0, "The moon pulls the sea.");
+    /// chunk.place = Some(Place::new(120..143, 120..143).on_page(3).under(["Tides"]));
+    /// let hit = Hit::new(chunk, 0.12);
+    /// assert_eq!(hit.place().map(ToString::to_string).as_deref(), Some("page 3, Tides"));
+    /// ```
+    fn place(&self) -> Option<&Place> {
+        self.chunk().place.as_ref()
+    }
 }
 
 mod sealed {
@@ -152,8 +168,9 @@ impl<Key> Chunk<Key> {
     /// Where the chunk stands in the text that it was cut from, in bytes: without what the vectorizer's template put
     /// before it, or after it.
     ///
-    /// If the text has the chunk's words twice, it is the first place. `None` if the text changed since, or if the
-    /// template puts other words on both sides.
+    /// With [`place`](Self::place) it is that, unless the text changed since. Without, the chunk is looked for: if the
+    /// text has its words twice, it is the first place. `None` if the text changed since, or if the template puts other
+    /// words on both sides.
     ///
     /// ```
     /// use pgai_sea::search::Chunk;
@@ -165,6 +182,11 @@ impl<Key> Chunk<Key> {
     #[must_use]
     pub fn place_in(&self, text: &str) -> Option<Range<usize>> {
         let chunk = self.chunk.as_str();
+        let known = self.place.as_ref().map(|place| place.bytes.clone());
+        let is_there = |place: &Range<usize>| text.get(place.clone()).is_some_and(|there| chunk.contains(there));
+        if let Some(known) = known.filter(|known| !known.is_empty() && is_there(known)) {
+            return Some(known);
+        }
         let boundaries: Vec<usize> = chunk.char_indices().map(|(at, _)| at).chain([chunk.len()]).collect();
         // if the text has a piece of the chunk, it has every end, or beginning, of that piece
         let cut = boundaries.partition_point(|at| !text.contains(&chunk[*at..]));
@@ -316,6 +338,10 @@ mod tests {
         assert_eq!(place("Länge auch nicht. (Titel)"), Some("Länge auch nicht."));
         assert_eq!(place("This was edited since then."), None);
         assert_eq!(place(""), None);
+        let mut second = Chunk::new(1, 0, "Titel - Länge auch");
+        second.place = Some(Place::new(21..32, 19..29));
+        assert_eq!(second.place_in(text), Some(21..32), "the second of two");
+        assert_eq!(second.place_in("Länge auch"), Some(0..11), "the text was edited since");
         assert_eq!(Chunk::new(1, 0, "text").place_in(""), None);
     }
 

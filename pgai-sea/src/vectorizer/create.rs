@@ -254,6 +254,16 @@ impl CreateVectorizer {
         self.source.regclass()
     }
 
+    pub(crate) fn get_loading(&self) -> Option<&Loading> {
+        self.loading.as_ref()
+    }
+
+    /// Whether only this crate's catalog can make it.
+    #[cfg(feature = "migration")]
+    pub(crate) fn is_by_structure(&self) -> bool {
+        self.chunking.as_ref().is_some_and(Chunking::is_by_structure)
+    }
+
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
         self.embedding.as_ref()
     }

@@ -4,7 +4,10 @@ pub(crate) mod embedder;
 mod loading;
 mod neighbour;
 mod owner;
+mod places;
 mod privileges;
+#[cfg(feature = "documents")]
+mod recheck;
 mod source_relation;
 
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use super::connection::Database;
 use super::embed::{Budgets, Provider, Requests, VectorCache};
 use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use super::maintenance::orphans::Orphans;
+#[cfg(feature = "documents")]
+use super::maintenance::recheck::Recheck;
 use super::pace::Pace;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
@@ -32,7 +37,7 @@ use super::store_identity::{StoreIdentity, store_identity};
 use super::write::{Configuration, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::catalog::identity::identity;
-use crate::config::{Destination as DestinationConfig, DestinationTable, Embedding, Processing};
+use crate::config::{Chunking, Destination as DestinationConfig, DestinationTable, Embedding, Processing};
 #[cfg(feature = "documents")]
 use crate::document::Documents;
 use crate::embedder::allowed::Allowed;
@@ -73,6 +78,9 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) identity: Arc<StoreIdentity>,
     /// How orphans are found, where the catalog leaves some.
     pub(crate) orphans: Option<Arc<Orphans>>,
+    /// How documents that change are found, if the worker was told to look.
+    #[cfg(feature = "documents")]
+    pub(crate) recheck: Option<Arc<Recheck>>,
     /// The index over the embeddings, if one is configured.
     pub(crate) index: Option<Arc<IndexBuilder>>,
     /// Queue rows in a batch.
@@ -111,9 +119,14 @@ pub(crate) async fn prepare(
         )));
     };
     let columns = Columns { vectorizer, relation };
-    let loading = loading::loading(&columns, settings)?;
+    #[cfg_attr(
+        not(feature = "documents"),
+        expect(unused_mut, reason = "documents are looked at again")
+    )]
+    let mut loading = loading::loading(&columns, settings)?;
     let splitter = Splitter::new(&config.chunking).map_err(|error| unsupported(error.to_string()))?;
-    let template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
+    let mut template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
+    template.take_places(|name| columns.find(name).is_some());
     let template_columns: Vec<&str> = template.columns().collect();
     let types = template_columns
         .iter()
@@ -132,14 +145,16 @@ pub(crate) async fn prepare(
     privileges::check(&database, &wanted).await?;
     row_security::check(&database, &key_sql.source).await?;
     let store_identity = store_identity(pool, &database, vectorizer, &served.config, &key_sql).await?;
-    let destination = destination(&config.destination, &key_sql)?;
+    let keeps_places = places::has_places(&database, &config.destination).await?;
+    let destination = destination(&config.destination, &key_sql, keeps_places)?;
     let updates = matches!(destination, Destination::Column(_));
-    let source = Source::new(
-        &key_sql,
-        (&loading.column_name, &loading.column_type),
-        &template_columns,
-        updates,
-    );
+    let loaded = (loading.column_name.as_str(), loading.column_type.as_str());
+    let source = Source::new(&key_sql, loaded, &template_columns, updates);
+    #[cfg(feature = "documents")]
+    let recheck = {
+        let addresses = Source::new(&key_sql, loaded, &[], updates);
+        recheck::recheck(pool, &vectorizer.name, &key_sql, loading.documents.as_mut(), addresses).await?
+    };
     let (batch_size, configured) = match &config.processing {
         Processing::Default(processing) => (processing.batch_size, processing.concurrency),
         Processing::Other(_) => (None, None),
@@ -192,6 +207,12 @@ pub(crate) async fn prepare(
             splitter,
             template,
             types,
+            keeps_places,
+            has_headings: match &config.chunking {
+                Chunking::Markdown(_) => true,
+                Chunking::Code(_) => false,
+                _ => loading.has_headings,
+            },
         },
         requests: Requests::new(provider),
         vector_cache: VectorCache::new(concurrency + 1),
@@ -205,6 +226,8 @@ pub(crate) async fn prepare(
         database,
         pipeline: Arc::new(pipeline),
         orphans: orphans(&columns, &key_sql),
+        #[cfg(feature = "documents")]
+        recheck,
         index: index(vectorizer, &queue),
         identity,
         queue,
@@ -336,10 +359,13 @@ fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     privileges
 }
 
-fn destination(config: &DestinationConfig, key_sql: &KeySql) -> Result<Destination, StopReason> {
+fn destination(config: &DestinationConfig, key_sql: &KeySql, has_places: bool) -> Result<Destination, StopReason> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => Ok(Destination::Table(Store::new(key_sql, &qualified(schema, table)))),
+            (Some(schema), Some(table)) => {
+                let store = qualified(schema, table);
+                Ok(Destination::Table(Store::new(key_sql, &store, has_places)))
+            }
             _ => Err(unsupported("its destination names no table".into())),
         },
         DestinationConfig::Column(column) => Ok(Destination::Column(EmbeddingColumn::new(

@@ -8,6 +8,8 @@
 mod claim;
 mod cursor;
 pub(crate) mod dead_letters;
+#[cfg(feature = "documents")]
+pub(crate) mod document_log;
 pub(crate) mod key_sql;
 pub(crate) mod lease;
 mod stats;

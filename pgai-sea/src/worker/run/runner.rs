@@ -23,6 +23,8 @@ use crate::worker::error::WorkerError;
 use crate::worker::event::EventHook;
 use crate::worker::maintenance::index_schedule::IndexSchedule;
 use crate::worker::maintenance::orphans::OrphanSearch;
+#[cfg(feature = "documents")]
+use crate::worker::maintenance::recheck::RecheckSchedule;
 use crate::worker::notify::{Notifications, Waiter};
 use crate::worker::pace::Pace;
 use crate::worker::prepare::embedder::Embedders;
@@ -75,6 +77,10 @@ pub(super) struct Runner {
     index: IndexSchedule,
     orphans: OrphanSearch,
     has_searched_orphans: bool,
+    #[cfg(feature = "documents")]
+    recheck: RecheckSchedule,
+    #[cfg(feature = "documents")]
+    has_rechecked: bool,
 }
 
 /// What to do after a stop.
@@ -103,6 +109,10 @@ impl Runner {
             index: IndexSchedule::new(),
             orphans: OrphanSearch::new(),
             has_searched_orphans: false,
+            #[cfg(feature = "documents")]
+            recheck: RecheckSchedule::new(),
+            #[cfg(feature = "documents")]
+            has_rechecked: false,
         }
     }
 
@@ -266,8 +276,15 @@ impl Runner {
     /// Nothing could be claimed. Waits, or returns that the run is over.
     async fn idle(&mut self, prepared: &PreparedVectorizer, waiter: &mut Waiter) -> Result<bool, DatabaseError> {
         if self.shared.mode == Mode::Forever {
+            let wait = self.shared.poll_interval;
+            #[cfg(feature = "documents")]
+            let wait = if prepared.recheck.is_some() {
+                wait.min(self.recheck.wait())
+            } else {
+                wait
+            };
             tokio::select! {
-                () = waiter.wait(self.shared.poll_interval) => {}
+                () = waiter.wait(wait) => {}
                 _ = self.stop.wait_for(|stopped| *stopped) => {}
             }
             return Ok(false);
@@ -291,8 +308,15 @@ impl Runner {
         Ok(false)
     }
 
-    /// The work that is left when the queue is empty. Returns whether the run is over: orphans may have been queued.
+    /// The work that is left when the queue is empty. Returns whether the run is over: rows may have been queued.
     async fn end(&mut self, prepared: &PreparedVectorizer) -> bool {
+        #[cfg(feature = "documents")]
+        if let Some(recheck) = prepared.recheck.as_ref().filter(|_| !self.has_rechecked) {
+            self.has_rechecked = true;
+            if recheck.run(&prepared.database).await > 0 {
+                return false;
+            }
+        }
         if let Some(orphans) = prepared.orphans.as_ref().filter(|_| !self.has_searched_orphans) {
             self.has_searched_orphans = true;
             if orphans.search_once(&prepared.database).await {
@@ -306,14 +330,20 @@ impl Runner {
         true
     }
 
-    /// Looks after index and orphans in the background. A single run does so at its end.
+    /// Looks after index, orphans and documents in the background. A single run does so at its end.
     async fn maintain(&mut self, prepared: &PreparedVectorizer, is_idle: bool) {
         if self.shared.mode == Mode::Once {
             if is_idle {
                 return;
             }
-        } else if let Some(orphans) = &prepared.orphans {
-            self.orphans.tend(&prepared.database, orphans);
+        } else {
+            if let Some(orphans) = &prepared.orphans {
+                self.orphans.tend(&prepared.database, orphans);
+            }
+            #[cfg(feature = "documents")]
+            if let Some(recheck) = &prepared.recheck {
+                self.recheck.tend(&prepared.database, recheck);
+            }
         }
         if let Some(index) = &prepared.index {
             let written = self.reporter.report.counts.chunks_written;

@@ -3,6 +3,7 @@
 mod commit;
 mod configuration;
 mod embedding_column;
+mod places;
 pub(crate) mod row_security;
 mod source;
 mod store;

@@ -16,6 +16,9 @@
 //! `cargo run -p pgai-sea-tests --bin benchmark change [rows]` measures what searchers and writers see of a change of
 //! the model, and how near the estimate of its cost comes.
 //!
+//! `cargo run --release -p pgai-sea-tests --bin benchmark documents [copies]` measures how fast documents are read, and
+//! in how much memory.
+//!
 //! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
 //! goes wrong; `.. quality [chunk size]` says how well searches find crates by what they are for.
 
@@ -24,6 +27,7 @@
 mod change;
 mod claims;
 mod clients;
+mod documents;
 mod fresh;
 mod local;
 mod quality;
@@ -32,6 +36,7 @@ mod table;
 mod waking;
 mod writes;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use pgai_sea_tests::{Catalog, TestDatabase, measure_on};
@@ -49,15 +54,19 @@ struct Plan {
 }
 
 /// What else can be measured.
-const SUBJECTS: [&str; 6] = ["waking", "fresh", "local", "soak", "quality", "change"];
+const SUBJECTS: [&str; 7] = ["waking", "fresh", "local", "soak", "quality", "change", "documents"];
 
-fn main() {
-    if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
-        // the soak's workers are this program again
-        pgai_sea::__main();
-    } else {
-        measure();
+fn main() -> ExitCode {
+    // a worker of documents parses each in this program again
+    if let Some(code) = pgai_sea::document::run_child() {
+        return code;
     }
+    if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
+        // the workers of the soak and of documents are this program again
+        return pgai_sea::__main();
+    }
+    measure();
+    ExitCode::SUCCESS
 }
 
 #[tokio::main]
@@ -69,6 +78,7 @@ async fn measure() {
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
             "fresh" => fresh::fresh(number.unwrap_or(200_000)).await,
+            "documents" => documents::documents(number.unwrap_or(20)).await,
             "soak" => soak::soak(rounds as u64).await,
             "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
             "change" => change::change(u32::try_from(number.unwrap_or(100_000)).expect("a number of rows")).await,

@@ -114,6 +114,9 @@ begin
     end if;
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
     new_store := format('%I.%I', other.config #>> '{destination,target_schema}', other.config #>> '{destination,target_table}');
+    if exists (select from pg_attribute a where a.attrelid = store and a.attname = 'chunk_byte_start' and not a.attisdropped) then
+        perform ai._vectorizer_add_places(new_store);
+    end if;
     perform ai._vectorizer_copy_rights(store, new_store);
     perform ai._vectorizer_copy_row_security(store, new_store);
     perform ai._vectorizer_copy_indexes(store, new_store, 'embedding', 'embedding', dimensions, new_dimensions, other.config -> 'indexing');
