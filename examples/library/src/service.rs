@@ -39,7 +39,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// The library of `folder` on a migrated database. `embedder` is all-MiniLM-L6-v2, and `parser` a program that calls
+    /// The library of `folder` on a migrated database. `embedder` is all-MiniLM-L6-v2, `parser` a program that calls
     /// `pgai_sea::document::run_child` first.
     ///
     /// # Errors

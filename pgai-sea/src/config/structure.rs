@@ -8,7 +8,7 @@ use crate::sql::Call;
 
 impl Chunking {
     /// Cuts Markdown where its structure allows: at headings first, then between blocks, sentences and words. Chunks
-    /// under different headings are joined only if the whole sections fit. This needs this crate's catalog, and a worker
+    /// under different headings are joined only if the whole sections fit. It needs this crate's catalog, and a worker
     /// with the feature `markdown`, which `documents` has.
     ///
     /// ```

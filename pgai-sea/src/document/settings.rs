@@ -123,9 +123,9 @@ impl Documents {
 
     /// Looks at every address once in so long whether its document has changed, and embeds what has. Default: never.
     ///
-    /// A server is asked by the document's tag or date, a bucket for the object's version, a file system for the time of
-    /// the last write. Where none of them says anything, the document is loaded again. The first time, documents that
-    /// were embedded without this setting are loaded once more. It needs this crate's catalog.
+    /// A server is asked by the document's tag or date, a bucket for the object's version, a file system for the time
+    /// of the last write. Where none of them says anything, the document is loaded again. The first time, documents
+    /// that were embedded without this setting are loaded once more. It needs this crate's catalog.
     #[must_use]
     pub fn recheck(mut self, interval: Duration) -> Self {
         self.recheck = Some(interval);
@@ -197,8 +197,8 @@ impl Documents {
         self.recheck
     }
 
-    /// The addresses of the documents below a folder, or in a bucket: `/srv/manuals/`, `s3://bucket/manuals/`. It has to
-    /// be allowed. [`SyncPrefix`](super::SyncPrefix) writes them into a table.
+    /// The addresses of the documents below a folder or in a bucket: `/srv/manuals/`, `s3://bucket/manuals/`. It has
+    /// to be allowed. [`SyncPrefix`](super::SyncPrefix) writes them into a table.
     ///
     /// # Errors
     ///

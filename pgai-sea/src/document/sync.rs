@@ -12,8 +12,8 @@ use crate::sql::{qualified, quote_identifier};
 /// Addresses that one statement inserts.
 const PAGE: usize = 10_000;
 
-/// Keeps a table's addresses those of the documents in a folder or bucket: new ones become rows, and those that are gone
-/// may go. A worker does the rest.
+/// Keeps a table's addresses those of the documents in a folder or bucket: new ones become rows, and those that are
+/// gone may go. A worker does the rest.
 ///
 /// ```no_run
 /// # mod manual {

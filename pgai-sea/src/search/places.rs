@@ -24,8 +24,8 @@ type Stored = (
 /// Adds the place of each row of `hits`, as [`Neighbourhood::select`](super::neighbours::Neighbourhood::select) adds
 /// neighbours.
 ///
-/// Not every store has the columns. A name that the inner query does not know is one of the outer query, which has it as
-/// NULL. So a store without them gives hits without places, and is none the slower.
+/// Not every store has the columns. A name that the inner query does not know is one of the outer query, which has it
+/// as NULL. So a store without them gives hits without places, and is none the slower.
 pub(super) fn select<E: EmbeddingTrait>(hits: &mut SelectStatement, from: Option<&'static str>, store: TableRef) {
     let Some(uuid) = E::uuid_column() else { return };
     let of_hit = match from {

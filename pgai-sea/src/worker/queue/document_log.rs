@@ -60,7 +60,8 @@ impl DocumentLog {
             )
             .into(),
             forget: format!(
-                "delete from ai.vectorizer_document d using {given} where d.vectorizer_id = ${id}::int and d.key = {key}"
+                "delete from ai.vectorizer_document d using {given} \
+                 where d.vectorizer_id = ${id}::int and d.key = {key}"
             )
             .into(),
             due: "with due as materialized (select d.key from ai.vectorizer_document d where d.vectorizer_id = $1 \
@@ -79,7 +80,8 @@ impl DocumentLog {
             queue: format!(
                 "with queued as (insert into {queue} ({columns}) select {typed} from {given} \
                  where not exists (select from {queue} q where {}) returning 1) \
-                 select count(*), case when count(*) > 0 and not pg_try_advisory_xact_lock_shared(1348947831, ${id}::int) \
+                 select count(*), case when count(*) > 0 \
+                 and not pg_try_advisory_xact_lock_shared(1348947831, ${id}::int) \
                  then pg_notify('pgai_sea_wake', ${id}::int::text) end from queued",
                 key_sql.matches("q")
             )
