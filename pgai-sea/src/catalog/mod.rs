@@ -94,4 +94,6 @@ pub(crate) use self::status::an_example;
 pub(crate) use self::status::reports::{INDEX_FAILED, PROVIDER_FAILED};
 pub(crate) use self::vectorizer::has_catalog;
 #[cfg(feature = "migration")]
+pub(crate) use self::vectorizer::has_local_embedding;
+#[cfg(feature = "migration")]
 pub(crate) use self::vectorizer::id;

@@ -153,6 +153,15 @@ pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbEr
     super::presence::scalar(db, exists).await
 }
 
+/// Whether vectorizers may name a model of the worker's own process: not on pgai's catalog, nor on an older one of ours.
+#[cfg(feature = "migration")]
+pub(crate) async fn has_local_embedding<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
+    let exists =
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname = 'ai' AND p.proname = 'embedding_local')";
+    super::presence::scalar(db, exists).await
+}
+
 impl TryFrom<vectorizer::Model> for Vectorizer {
     type Error = CatalogError;
 

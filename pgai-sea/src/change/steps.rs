@@ -8,7 +8,7 @@ use super::configs::Configs;
 use super::error::ChangeError;
 use crate::catalog::identity::identity;
 use crate::catalog::{self, CatalogError, Vectorizer};
-use crate::config::Destination;
+use crate::config::{Destination, Embedding};
 use crate::vectorizer::{ChangeVectorizer, VectorizerRef};
 
 /// A step waits so long for a lock. Everybody who comes after it waits as long.
@@ -99,6 +99,13 @@ where
     if is_ours(db).await? {
         let row = step(db, &vectorizer.name, change.statement()?).await?;
         return row.ok_or_else(|| CatalogError::NotFound(vectorizer.name).into());
+    }
+    if matches!(change.get_embedding(), Some(Embedding::Local(_))) {
+        return Err(ChangeError::Pgai {
+            step: "name a model of the worker's process (Embedding::local)",
+            instead: "its worker could not embed with it; name a server's model, such as Embedding::ollama(..), and \
+                      give the worker yours in its place with Worker::embedder or --local-model",
+        });
     }
     let Configs { was, becomes } = Configs::of(db, change, vectorizer.id).await?;
     if identity(&was) == identity(&becomes) {

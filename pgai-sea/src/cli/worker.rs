@@ -116,9 +116,10 @@ pub(super) struct WorkerCommand {
     )]
     exit_on_error: Option<bool>,
 
-    /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2 serves the
-    /// vectorizers that name this provider and model with the model in that directory; may be given several times
-    #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
+    /// Embed in this process: bge-small=/models/bge-small serves the vectorizers whose embedding is local and has this
+    /// name, ollama/all-minilm=/models/all-MiniLM-L6-v2 those that name this provider and model. Without a directory
+    /// the model is fetched from the Hugging Face hub by its name. May be given several times
+    #[arg(long = "local-model", value_name = "[PROVIDER/]MODEL[=DIR]")]
     local_models: Vec<LocalModel>,
 
     /// Serve /livez, /readyz and /metrics over HTTP at this address, for whoever watches: 127.0.0.1:9187

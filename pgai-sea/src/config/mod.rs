@@ -17,7 +17,9 @@ mod scheduling;
 
 pub use self::chunking::{CharacterTextSplitter, Chunking, ChunkingNone, RecursiveCharacterTextSplitter};
 pub use self::destination::{Destination, DestinationColumn, DestinationTable};
-pub use self::embedding::{Embedding, EmbeddingLiteLlm, EmbeddingOllama, EmbeddingOpenAi, EmbeddingVoyageAi};
+pub use self::embedding::{
+    Embedding, EmbeddingLiteLlm, EmbeddingLocal, EmbeddingOllama, EmbeddingOpenAi, EmbeddingVoyageAi,
+};
 pub use self::error::ConfigError;
 pub use self::formatting::{Formatting, PythonTemplate};
 pub use self::indexing::{Diskann, Hnsw, Indexing, IndexingDefault, IndexingNone};

@@ -155,6 +155,9 @@ impl Embedders {
         if let Some(embedder) = self.given.get(&name) {
             return Ok(Arc::clone(embedder));
         }
+        if let Embedding::Local(local) = config {
+            return Err(EmbedError::not_given(&local.model));
+        }
         let key = config.to_sql();
         if let Some(embedder) = self.shared().made.get(&key) {
             return Ok(Arc::clone(embedder));

@@ -6,7 +6,7 @@ use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 use super::VectorizerManagerExt;
 use crate::catalog::{self, Installed, VectorizerRef};
 use crate::change;
-use crate::config::{ConfigError, Indexing, Scheduling};
+use crate::config::{ConfigError, Embedding, Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::search::CreateTextIndex;
 use crate::sql::Call;
@@ -42,6 +42,17 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                  migration or an earlier one"
                     .to_owned(),
             ));
+        }
+        if matches!(create.get_embedding(), Some(Embedding::Local(_)))
+            && !catalog::has_local_embedding(&transaction).await?
+        {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: the database's `ai` schema has no ai.embedding_local. Where it \
+                 is ours and older, call `manager.install_pgai().await?` first. pgai's own has none, and its worker \
+                 could not embed with a model of another process: name a server's model there, such as \
+                 `Embedding::ollama(..)`, and give the worker yours in its place with `Worker::embedder`",
+                create.regclass()
+            )));
         }
         catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction

@@ -166,6 +166,10 @@ impl ChangeVectorizer {
         ))
     }
 
+    pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
+        self.embedding.as_ref()
+    }
+
     /// On pgai's catalog: creates the second generation with what both catalogs have. It returns its id.
     pub(crate) fn beside(&self, vectorizer: i32) -> Result<Statement, ConfigError> {
         self.check()?;

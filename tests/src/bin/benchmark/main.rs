@@ -8,7 +8,8 @@
 //! room.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
-//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
+//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process. `.. models [rounds]` compares
+//! such models with Python's; it fetches sentence-transformers (6 GB with what it brings for GPUs).
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
 //! rows are embedded, 200,000 by default.
@@ -26,6 +27,7 @@ mod claims;
 mod clients;
 mod fresh;
 mod local;
+mod models;
 mod quality;
 mod soak;
 mod table;
@@ -49,7 +51,7 @@ struct Plan {
 }
 
 /// What else can be measured.
-const SUBJECTS: [&str; 6] = ["waking", "fresh", "local", "soak", "quality", "change"];
+const SUBJECTS: [&str; 7] = ["waking", "fresh", "local", "models", "soak", "quality", "change"];
 
 fn main() {
     if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
@@ -69,6 +71,7 @@ async fn measure() {
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
             "fresh" => fresh::fresh(number.unwrap_or(200_000)).await,
+            "models" => models::models(rounds, 600).await,
             "soak" => soak::soak(rounds as u64).await,
             "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
             "change" => change::change(u32::try_from(number.unwrap_or(100_000)).expect("a number of rows")).await,

@@ -16,6 +16,7 @@ mod interleaving;
 mod killed;
 mod large;
 mod limits;
+mod local_model;
 mod locks;
 mod orphans;
 mod overtaken;
