@@ -18,11 +18,11 @@ const LAYERS: usize = 2;
 const EPSILON: f64 = 1e-12;
 
 fn config(activation: &str) -> Config {
-    config_with(activation, serde_json::json!({}))
+    config_with(activation, &serde_json::json!({}))
 }
 
 /// With some other keys.
-fn config_with(activation: &str, other: serde_json::Value) -> Config {
+fn config_with(activation: &str, other: &serde_json::Value) -> Config {
     let mut config = serde_json::json!({
         "vocab_size": VOCABULARY, "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
         "intermediate_size": INTERMEDIATE, "hidden_act": activation, "max_position_embeddings": POSITIONS,
@@ -184,17 +184,14 @@ impl Reference {
 
     fn embed(&self, text: &[u32], pooling: Pooling) -> Vec<f64> {
         let mut states = self.states(text, text.len());
-        let vector: Vec<f64> = match pooling {
-            Pooling::Cls => states.remove(0),
-            _ => {
-                let sum = states
-                    .iter()
-                    .skip(1)
-                    .fold(states[0].clone(), |sum, state| add(&sum, state));
-                sum.iter().map(|x| x / states.len() as f64).collect()
-            }
-        };
-        vector
+        if pooling == Pooling::Cls {
+            return states.remove(0);
+        }
+        let sum = states
+            .iter()
+            .skip(1)
+            .fold(states[0].clone(), |sum, state| add(&sum, state));
+        sum.iter().map(|x| x / states.len() as f64).collect()
     }
 
     fn score(&self, text: &[u32], second: usize) -> f64 {
@@ -345,17 +342,17 @@ fn weights_that_do_not_fit_are_named() {
         tensors.remove(name);
         assert!(matches!(load(&tensors, &config("gelu")), LoadError::Missing { name: found } if found == name));
     }
-    let narrow = config_with("gelu", serde_json::json!({"intermediate_size": INTERMEDIATE + 1}));
+    let narrow = config_with("gelu", &serde_json::json!({"intermediate_size": INTERMEDIATE + 1}));
     let error = load(&tensors(), &narrow).to_string();
     assert!(
         error.contains("encoder.layer.0.intermediate.dense") && error.contains("[76, 36]"),
         "{error}"
     );
-    let uneven = config_with("gelu", serde_json::json!({"num_attention_heads": 5}));
+    let uneven = config_with("gelu", &serde_json::json!({"num_attention_heads": 5}));
     assert!(matches!(load(&tensors(), &uneven), LoadError::Sizes { .. }));
     let error = Encoder::load(&[file(&tensors(), Dtype::I32)], &config("gelu")).unwrap_err();
     assert!(matches!(error, LoadError::Type { .. }), "{error}");
-    let relative = config_with("gelu", serde_json::json!({"position_embedding_type": "relative_key"}));
+    let relative = config_with("gelu", &serde_json::json!({"position_embedding_type": "relative_key"}));
     assert!(matches!(load(&tensors(), &relative), LoadError::Unsupported { .. }));
     let error = Encoder::load(&[b"not safetensors"], &config("gelu")).unwrap_err();
     assert!(matches!(error, LoadError::Format(_)), "{error}");

@@ -139,6 +139,10 @@ impl From<String> for Hub {
 
 /// Configurations and weights, of the model and of its modules (`1_Pooling`, `2_Dense`, ..). Beside them many models
 /// have their weights in other formats.
+#[expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "transformers reads no other names"
+)]
 fn is_wanted(file: &str, is_whole: bool) -> bool {
     let (module, name) = file.split_once('/').map_or(("", file), |(module, name)| (module, name));
     if !(module.is_empty() || module.starts_with(|first: char| first.is_ascii_digit())) || name.contains('/') {

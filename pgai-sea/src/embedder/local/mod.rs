@@ -45,8 +45,8 @@ const PROVIDER: &str = "the local model";
 /// | model2vec, `StaticEmbedding` | potion-base-8M, static-retrieval-mrl-en-v1 |
 ///
 /// The vectors equal those of sentence-transformers, or of model2vec. A text is cut to the model's `max_seq_length`.
-/// Models without a network (the last line) look a vector up for each token: they embed some hundred times faster, and
-/// find less.
+/// Models without a network (the last line) look a vector up for each token: they embed many times faster, and find
+/// less.
 ///
 /// Embedding runs on threads of its own, one per core, so it does not block the async runtime. `RAYON_NUM_THREADS` sets
 /// another number of threads. Clones share the model. It computes on the processor: there is no code for CUDA, Metal or
