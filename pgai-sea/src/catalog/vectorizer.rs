@@ -153,7 +153,7 @@ pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbEr
     super::presence::scalar(db, exists).await
 }
 
-/// Whether vectorizers may name a model of the worker's own process: not on pgai's catalog, nor on an older one of ours.
+/// Whether vectorizers may name a model of the worker's process: not on pgai's catalog, nor on an older one of ours.
 #[cfg(feature = "migration")]
 pub(crate) async fn has_local_embedding<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
     let exists =

@@ -47,7 +47,7 @@ impl VectorizerManagerExt for SchemaManager<'_> {
             && !catalog::has_local_embedding(&transaction).await?
         {
             return Err(DbErr::Migration(format!(
-                "the vectorizer of {} cannot be created: the database's `ai` schema has no ai.embedding_local. Where it \
+                "the vectorizer of {} cannot be created: the database's `ai` schema has no ai.embedding_local. If it \
                  is ours and older, call `manager.install_pgai().await?` first. pgai's own has none, and its worker \
                  could not embed with a model of another process: name a server's model there, such as \
                  `Embedding::ollama(..)`, and give the worker yours in its place with `Worker::embedder`",

@@ -8,8 +8,8 @@
 //! room.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
-//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process. `.. models [rounds]` compares
-//! such models with Python's; it fetches sentence-transformers (6 GB with what it brings for GPUs).
+//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process. `.. models [rounds]` sets
+//! such models beside Python's; it fetches sentence-transformers (6 GB with what it brings for GPUs).
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
 //! rows are embedded, 200,000 by default.
