@@ -57,7 +57,7 @@ pub use self::embedder::{Embedder, Embedders};
 pub use self::entity::{EmbeddingTrait, managed_tables};
 pub use self::pooled::Pooled;
 pub use self::search::ai;
-pub use self::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
+pub use self::vectorizer::{Backfill, ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 

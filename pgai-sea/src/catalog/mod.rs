@@ -41,6 +41,7 @@
 //! ```
 
 mod apply;
+pub(crate) mod backfill;
 pub mod entities;
 mod error;
 mod errors;
@@ -65,6 +66,7 @@ mod vectorizer;
 mod verify;
 mod wait;
 
+pub use self::backfill::BackfillStatus;
 pub use self::error::CatalogError;
 pub use self::errors::{RecordedError, errors};
 pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_failed};
@@ -72,7 +74,7 @@ pub use self::identity::StoreState;
 pub use self::install::{Installed, install};
 pub use self::schedule::{pause, resume};
 pub use self::status::{
-    Count, Coverage, IndexStatus, StatusError, VectorizerState, VectorizerStatus, status, statuses,
+    Count, Coverage, IndexBuild, IndexStatus, StatusError, VectorizerState, VectorizerStatus, status, statuses,
 };
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
@@ -94,4 +96,4 @@ pub(crate) use self::status::an_example;
 pub(crate) use self::status::reports::{INDEX_FAILED, PROVIDER_FAILED};
 pub(crate) use self::vectorizer::has_catalog;
 #[cfg(feature = "migration")]
-pub(crate) use self::vectorizer::id;
+pub(crate) use self::vectorizer::{id, is_ours};

@@ -18,15 +18,16 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-pub use self::index::IndexStatus;
 #[cfg(feature = "worker")]
 pub(crate) use self::index::LONGEST_WAIT as LONGEST_INDEX_WAIT;
+pub use self::index::{IndexBuild, IndexStatus};
 pub use self::state::{StatusError, VectorizerState};
 
 use self::counting::{backlog, coverage, natural, queue};
 use self::reports::{Reports, reports};
 pub(super) use self::sample::relation;
 use self::sample::why_unreadable;
+use super::backfill::{self, BackfillStatus};
 use super::entities::{vectorizer, vectorizer_worker_usage};
 use super::failed::count;
 use super::identity::StoreState;
@@ -70,6 +71,8 @@ pub struct VectorizerStatus {
     pub workers: Option<i64>,
     /// Whether the vectors in the store are those of the configuration.
     pub store: StoreState,
+    /// How far rows that were there before the vectorizer are queued. `None` where all are, or nobody asked for it.
+    pub backfill: Option<BackfillStatus>,
     /// Rows in the queue: a row that was edited twice may be there twice, and one that a worker is at still is.
     pub pending: Option<Count>,
     /// Those of them that a worker may claim now, counted up to 10,000. The others are held by a worker, or have failed
@@ -84,12 +87,15 @@ pub struct VectorizerStatus {
     /// Source rows done in a second, by all of this crate's workers together, over the last minute or so. `None` on
     /// pgai's catalog, and while nobody works.
     pub rows_per_second: Option<f64>,
-    /// How long it takes until nothing is pending, if it goes on as fast and nothing is added.
+    /// How long it takes until nothing is pending and the backfill is over, if it goes on as fast and nothing is added.
     #[serde(rename = "seconds_left", serialize_with = "seconds")]
     pub time_left: Option<Duration>,
     /// What becomes of the index that the configuration asks for. `None` if it asks for none, and for who may not read
     /// the embeddings.
     pub index: Option<IndexStatus>,
+    /// How far a build of it is. `None` while nobody builds it, and for who may not see what others do
+    /// (`pg_read_all_stats`).
+    pub index_build: Option<IndexBuild>,
     /// Tokens that were sent to the provider since the vectorizer was created, as far as the provider says so. `None`
     /// on pgai's catalog.
     pub input_tokens: Option<u64>,
@@ -260,6 +266,7 @@ impl Unread {
             read_at,
             disabled: self.disabled,
             store: StoreState::Unknown,
+            backfill: None,
             workers: None,
             pending: None,
             due: None,
@@ -269,6 +276,7 @@ impl Unread {
             rows_per_second: None,
             time_left: None,
             index: None,
+            index_build: None,
             input_tokens: None,
         }
     }
@@ -306,6 +314,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
     }
     let rows_per_second = rows_per_second.filter(|_| is_pending);
     let store = super::identity::state(db, vectorizer).await?;
+    let backfill = backfill::status(db, vectorizer.id).await?;
     let state = if let Some(why) = why_unreadable(db, vectorizer, queue.is_some(), coverage.is_some()).await? {
         error = Some(StatusError::unreadable(why));
         VectorizerState::Unreadable
@@ -313,7 +322,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         VectorizerState::Paused
     } else if let Some(error) = &error {
         error.state(read_at)
-    } else if !is_pending && store != StoreState::Edited {
+    } else if !is_pending && backfill.is_none() && store != StoreState::Edited {
         VectorizerState::InSync
     } else if is_working || rows_per_second.is_some() || backlog.is_some_and(|backlog| backlog.leased > 0) {
         VectorizerState::Working
@@ -332,7 +341,10 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         disabled: vectorizer.disabled,
         workers,
         store,
-        time_left: rows_per_second.zip(pending).and_then(time_left),
+        time_left: rows_per_second
+            .zip(pending)
+            .and_then(|of| time_left(of, backfill.as_ref())),
+        backfill,
         pending,
         due: backlog.map(|backlog| backlog.due),
         oldest_pending: backlog.and_then(|backlog| backlog.oldest),
@@ -340,6 +352,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         coverage,
         rows_per_second,
         index: index::index(db, vectorizer, backlog.as_ref()).await?,
+        index_build: index::build(db, vectorizer).await?,
         input_tokens,
     };
     status.advice = advice::advice(&status, backlog.as_ref());
@@ -347,8 +360,11 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn time_left((rate, pending): (f64, Count)) -> Option<Duration> {
-    Duration::try_from_secs_f64(pending.rows as f64 / rate).ok()
+fn time_left((rate, pending): (f64, Count), backfill: Option<&BackfillStatus>) -> Option<Duration> {
+    // those that are queued were counted
+    let unqueued = backfill.and_then(|backfill| Some(backfill.rows?.saturating_sub(backfill.queued)));
+    let rows = pending.rows + unqueued.unwrap_or_default();
+    Duration::try_from_secs_f64(rows as f64 / rate).ok()
 }
 
 /// Rows in a second, and tokens so far.

@@ -153,6 +153,13 @@ pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbEr
     super::presence::scalar(db, exists).await
 }
 
+/// Whether the schema is this crate's.
+#[cfg(feature = "migration")]
+pub(crate) async fn is_ours<C: ConnectionTrait>(db: &C) -> Result<bool, CatalogError> {
+    use super::presence::{Presence, presence};
+    Ok(matches!(presence(db).await?, Presence::Ours(_)))
+}
+
 impl TryFrom<vectorizer::Model> for Vectorizer {
     type Error = CatalogError;
 

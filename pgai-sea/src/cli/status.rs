@@ -54,7 +54,8 @@ impl Status {
 /// Why a vectorizer is in its state, and what to do: a few lines under the table.
 fn remark(status: &VectorizerStatus) -> Option<String> {
     let index = status.index.filter(|index| *index != IndexStatus::Built);
-    if status.error.is_none() && status.advice.is_none() && index.is_none() {
+    let backfill = status.backfill.as_ref();
+    if status.error.is_none() && status.advice.is_none() && index.is_none() && backfill.is_none() {
         return None;
     }
     let mut remark = format!("{} is {}", status.name, status.state);
@@ -75,8 +76,20 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
     if let Some(advice) = &status.advice {
         remark += &format!("  what to do: {advice}\n");
     }
+    if let Some(backfill) = backfill {
+        let rows = backfill
+            .rows
+            .map_or_else(String::new, |rows| format!(" of about {rows}"));
+        remark += &format!("  {}{rows} rows that were there are queued", backfill.queued);
+        if let Some(waits_for) = &backfill.waits_for {
+            remark += &format!("; it waits: {waits_for}");
+        }
+        remark.push('\n');
+    }
     if let Some(index) = index {
-        remark += &format!("  its index {index}\n");
+        let build = status.index_build.as_ref();
+        let build = build.map_or_else(String::new, |build| format!(": {build}"));
+        remark += &format!("  its index {index}{build}\n");
     }
     Some(remark)
 }

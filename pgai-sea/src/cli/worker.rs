@@ -59,10 +59,15 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     tokens_per_minute: Vec<Allowance>,
 
-    /// At most so many rows a second where all rows of a vectorizer are embedded anew, as after `pgai-sea change
-    /// start`; other vectorizers go on at once
-    #[arg(long, value_name = "ROWS")]
+    /// At most so many rows a second where rows that are there are queued in the background, or all rows of a vectorizer
+    /// are embedded anew, as after `pgai-sea change start`; edits and other vectorizers go on at once
+    #[arg(long, visible_alias = "backfill-rate", value_name = "ROWS")]
     backfill_rows_per_second: Option<std::num::NonZeroU32>,
+
+    /// Queue no more rows in the background while a standby is more megabytes behind than this. The role needs
+    /// pg_read_all_stats for it
+    #[arg(long, value_name = "MB")]
+    backfill_max_lag: Option<u32>,
 
     /// A shorter vector of this model is the beginning of a longer one: a change to a shorter length cuts the vectors
     /// that are there. ollama/nomic-embed-text, may be given several times. OpenAI's text-embedding-3 models are known
@@ -250,6 +255,9 @@ impl WorkerCommand {
         }
         if let Some(rows) = self.backfill_rows_per_second {
             worker = worker.backfill_rows_per_second(rows.get());
+        }
+        if let Some(lag) = self.backfill_max_lag {
+            worker = worker.backfill_max_lag(lag);
         }
         for Nested { provider, model } in &self.nested_models {
             worker = worker.nested_model(provider, model);

@@ -50,7 +50,9 @@ pub mod prelude {
     pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, Metric, VectorType};
     pub use crate::search::CreateTextIndex;
-    pub use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
+    pub use crate::vectorizer::{
+        Backfill, ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef,
+    };
 }
 
 /// Vectorizer operations of a [`SchemaManager`](sea_orm_migration::SchemaManager).

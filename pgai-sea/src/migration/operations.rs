@@ -43,6 +43,13 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                     .to_owned(),
             ));
         }
+        if create.has_backfill() && !catalog::is_ours(&transaction).await? {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: backfill: only the schema that `install_pgai` brings queues rows \
+                 in the background, and this database has pgai's: leave out .backfill(..)",
+                create.regclass()
+            )));
+        }
         catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction
             .query_one_raw(statement)

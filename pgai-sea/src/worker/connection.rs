@@ -37,7 +37,7 @@ use tracing::{debug, trace};
 pub(crate) use self::locks::LockWait;
 pub(crate) use self::scarcity::Scarcity;
 use super::database_error::DatabaseError;
-use crate::sql::quote_identifier;
+use crate::sql::{quote_identifier, quote_literal};
 
 /// A connection that was idle has to answer within this time.
 const GREETING: Duration = Duration::from_secs(5);
@@ -244,10 +244,10 @@ impl Database {
 
     /// A connection of its own without timeouts, for one statement that may take hours and cannot be in a transaction.
     ///
-    /// The timeouts are asked for when it connects. A pooler may refuse that, and then they are what they are: to set
+    /// The timeouts, and `more` settings, are asked for when it connects. A pooler may refuse that, and then they are what they are: to set
     /// them afterwards would set them for the pooler's next client. Where the server has no room for one more
     /// connection, the pool gives one away.
-    pub(crate) async fn own_connection(&self) -> Result<PgConnection, DatabaseError> {
+    pub(crate) async fn own_connection(&self, more: &[(&str, String)]) -> Result<PgConnection, DatabaseError> {
         let mut transaction = self.begin(self.patience).await?;
         let version = transaction.connection().server_version_num().unwrap_or_default();
         transaction.end(Ok(())).await?;
@@ -257,17 +257,19 @@ impl Database {
             (TRANSACTION_TIMEOUT, "transaction_timeout"),
         ];
         let timeouts = since.iter().filter(|(since, _)| *since <= version);
+        let timeouts = timeouts.map(|(_, setting)| (*setting, "0".to_owned()));
+        let settings: Vec<(&str, String)> = timeouts.chain(more.iter().cloned()).collect();
         let options = self.pool.connect_options();
-        let patient = options
-            .as_ref()
-            .clone()
-            .options(timeouts.clone().map(|(_, setting)| (setting, 0)));
+        let patient = options.as_ref().clone().options(settings.clone());
         match self.connect(&patient).await {
             Err(error) if error.has_state(&["08P01"]) => self.connect(&options).await,
             Err(error) if error.has_state(&[NO_ROOM]) => {
                 let (mut connection, _) = self.acquire().await?;
                 connection.close_on_drop();
-                let set: String = timeouts.map(|(_, setting)| format!("set {setting} = 0; ")).collect();
+                let set = settings
+                    .iter()
+                    .map(|(name, value)| format!("set {name} = {}; ", quote_literal(value)));
+                let set: String = set.collect();
                 raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
                 Ok(connection.detach())
             }

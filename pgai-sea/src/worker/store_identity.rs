@@ -36,8 +36,10 @@ pub(crate) struct StoreIdentity {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// `ai.vectorizer_generation`.
+    /// `ai.vectorizer_generation`, which keeps [backfills](super::backfill) too.
     Table,
+    /// The same of an older version, which keeps none.
+    OlderTable,
     /// The queue's comment, on pgai's catalog.
     Comment,
     /// Nowhere: on pgai's catalog only the queue's owner may write its comment.
@@ -117,7 +119,8 @@ fn check_dimensions(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Res
 async fn find(pool: &Database, database: &Database, key_sql: &KeySql) -> Result<(Place, Option<Kept>), DatabaseError> {
     let has_table: bool = query(AssertSqlSafe(HAS_TABLE)).one_on(pool).await?.try_get(0)?;
     if has_table {
-        let sql = "select made_by::text, anew_since::text from ai.vectorizer_generation where vectorizer_id = $1";
+        let sql = "select made_by::text, anew_since::text, to_jsonb(g) ? 'backfill' from ai.vectorizer_generation g \
+                   where vectorizer_id = $1";
         let Some(row) = query(sql).bind(key_sql.id).any_on(pool).await? else {
             return Ok((Place::Nowhere, None));
         };
@@ -125,7 +128,12 @@ async fn find(pool: &Database, database: &Database, key_sql: &KeySql) -> Result<
             made_by: serde_json::from_str(row.try_get(0)?).unwrap_or_default(),
             anew_since: row.try_get(1)?,
         };
-        return Ok((Place::Table, Some(kept)));
+        let place = if row.try_get(2)? {
+            Place::Table
+        } else {
+            Place::OlderTable
+        };
+        return Ok((place, Some(kept)));
     }
     let row = query(COMMENT).bind(key_sql.queue.clone()).any_on(database).await?;
     let Some(row) = row else {
@@ -158,12 +166,13 @@ async fn requeue(
     let connection = transaction.connection();
     let is_model = kept.made_by["embedding"] != now["embedding"];
     let requeued = async {
-        if place == Place::Table {
+        if place.is_table() {
             pool.leave_role(connection).await?;
         }
         let is_noted = note(connection, key_sql, place, kept, now, is_model).await?;
         pool.take_role(connection).await?;
-        if is_noted {
+        // with the table, workers queue them a few at a time
+        if is_noted && place != Place::Table {
             let columns = key_sql.columns("");
             let insert: Sql = format!(
                 "insert into {} ({columns}) select {columns} from {}",
@@ -187,11 +196,18 @@ async fn note(
     now: &Value,
     is_model: bool,
 ) -> Result<bool, DatabaseError> {
-    if place == Place::Table {
-        let update = "update ai.vectorizer_generation set made_by = $2::jsonb, \
-                      anew_since = case when $3 then now() else anew_since end \
-                      where vectorizer_id = $1 and made_by = $4::jsonb";
-        let updated = query(update)
+    if place.is_table() {
+        let backfill = if place == Place::Table {
+            ", backfill = jsonb_build_object('since', now()::text)"
+        } else {
+            ""
+        };
+        let update = format!(
+            "update ai.vectorizer_generation set made_by = $2::jsonb, \
+             anew_since = case when $3 then now() else anew_since end{backfill} \
+             where vectorizer_id = $1 and made_by = $4::jsonb"
+        );
+        let updated = query(AssertSqlSafe(update))
             .persistent(false)
             .bind(key_sql.id)
             .bind(now.to_string())
@@ -235,7 +251,18 @@ fn comment_on(queue: &str, kept: &Kept) -> String {
     format!("comment on table {queue} is {}", quote_literal(&kept.comment()))
 }
 
+impl Place {
+    fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::OlderTable)
+    }
+}
+
 impl StoreIdentity {
+    /// Whether the catalog keeps how far rows are queued that were there before.
+    pub(crate) fn keeps_backfills(&self) -> bool {
+        self.place == Place::Table
+    }
+
     /// Whether a chunk in the store has the vector that its text has today.
     pub(crate) fn may_keep_vectors(&self) -> bool {
         !self.is_anew.load(Ordering::Relaxed)
@@ -251,11 +278,13 @@ impl StoreIdentity {
         if self.may_keep_vectors() {
             return Ok(());
         }
-        if self.place != Place::Table {
+        if !self.place.is_table() {
             return self.look_into_comment(database).await;
         }
-        let since = "select anew_since::text from ai.vectorizer_generation where vectorizer_id = $1";
+        let since = "select anew_since::text, coalesce((to_jsonb(g) ->> 'backfill') is not null, false) \
+                     from ai.vectorizer_generation g where vectorizer_id = $1";
         let row = query(since).bind(self.id).any_on(pool).await?;
+        let is_queueing = row.as_ref().map(|row| row.try_get(1)).transpose()? == Some(true);
         let since = row
             .map(|row| row.try_get::<Option<String>, _>(0))
             .transpose()?
@@ -264,7 +293,7 @@ impl StoreIdentity {
             self.is_over();
             return Ok(());
         };
-        if self.is_left(database, &since).await? {
+        if is_queueing || self.is_left(database, &since).await? {
             return Ok(());
         }
         let done = "update ai.vectorizer_generation set anew_since = null \

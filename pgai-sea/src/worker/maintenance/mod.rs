@@ -1,5 +1,6 @@
 //! Upkeep beside the batches: embeddings without a row, and the index over the embeddings.
 
 pub(crate) mod index_builder;
+mod index_resources;
 pub(crate) mod index_schedule;
 pub(crate) mod orphans;

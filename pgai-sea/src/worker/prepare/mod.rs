@@ -18,9 +18,11 @@ use self::embedder::Embedders;
 use self::neighbour::neighbour;
 use self::privileges::Privilege;
 use self::source_relation::{SourceColumn, SourceRelation, source_relation};
+use super::backfill::{Backfill, Embeddings, Stepped};
 use super::batch::stop_reason::StopReason;
 use super::batch::{Drafter, Pipeline};
 use super::connection::Database;
+use super::database_error::DatabaseError;
 use super::embed::{Budgets, Provider, Requests, VectorCache};
 use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use super::maintenance::orphans::Orphans;
@@ -29,7 +31,7 @@ use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn, has_one_text};
 use super::store_identity::{StoreIdentity, store_identity};
-use super::write::{Configuration, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
+use super::write::{Configuration, Copy, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::catalog::identity::identity;
 use crate::config::{Destination as DestinationConfig, DestinationTable, Embedding, Processing};
@@ -56,6 +58,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) allowed: Allowed,
     /// How fast all rows of a vectorizer are embedded anew.
     pub(crate) backfill: Pace,
+    /// A backfill waits while a standby is more bytes behind.
+    pub(crate) most_lag: Option<i64>,
     /// Models whose shorter vectors are the beginning of their longer ones, by provider and name.
     pub(crate) nested: Vec<(String, String)>,
     #[cfg(feature = "documents")]
@@ -71,6 +75,8 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) pipeline: Arc<Pipeline>,
     /// Whether its vectors are of one model.
     pub(crate) identity: Arc<StoreIdentity>,
+    /// How rows that were there before are queued. `None` on pgai's catalog, which queues them at once.
+    pub(crate) backfill: Option<Arc<Backfill>>,
     /// How orphans are found, where the catalog leaves some.
     pub(crate) orphans: Option<Arc<Orphans>>,
     /// The index over the embeddings, if one is configured.
@@ -79,6 +85,29 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) batch_size: i32,
     /// Requests at once.
     pub(crate) concurrency: usize,
+}
+
+impl PreparedVectorizer {
+    /// Something was claimed.
+    pub(crate) fn has_work(&self) {
+        if let Some(backfill) = &self.backfill {
+            backfill.may_be_on();
+        }
+    }
+
+    /// Nothing could be claimed: rows that wait for their place in the queue come into it.
+    pub(crate) async fn queue_more(&self, pool: &Database) -> Result<Stepped, DatabaseError> {
+        match &self.backfill {
+            Some(backfill) => backfill.step(pool, &self.database).await,
+            None => Ok(Stepped::Over),
+        }
+    }
+
+    /// Whether nothing is left to be embedded.
+    pub(crate) async fn is_done(&self) -> bool {
+        !self.backfill.as_ref().is_some_and(|backfill| backfill.is_on())
+            && matches!(self.queue.pending(&self.database, 1).await, Ok(0))
+    }
 }
 
 /// A vectorizer as the catalog has it.
@@ -132,7 +161,7 @@ pub(crate) async fn prepare(
     privileges::check(&database, &wanted).await?;
     row_security::check(&database, &key_sql.source).await?;
     let store_identity = store_identity(pool, &database, vectorizer, &served.config, &key_sql).await?;
-    let destination = destination(&config.destination, &key_sql)?;
+    let destination = destination(&database, &config.destination, &key_sql).await?;
     let updates = matches!(destination, Destination::Column(_));
     let source = Source::new(
         &key_sql,
@@ -201,8 +230,18 @@ pub(crate) async fn prepare(
         neighbour,
         has_written: AtomicBool::new(false),
     };
+    let backfill = identity.keeps_backfills().then(|| {
+        let (pace, most_lag) = (settings.backfill.clone(), settings.most_lag);
+        Arc::new(Backfill::new(
+            key_sql.clone(),
+            Embeddings::from(&config.destination),
+            pace,
+            most_lag,
+        ))
+    });
     Ok(PreparedVectorizer {
         database,
+        backfill,
         pipeline: Arc::new(pipeline),
         orphans: orphans(&columns, &key_sql),
         index: index(vectorizer, &queue),
@@ -336,10 +375,18 @@ fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     privileges
 }
 
-fn destination(config: &DestinationConfig, key_sql: &KeySql) -> Result<Destination, StopReason> {
+async fn destination(
+    database: &Database,
+    config: &DestinationConfig,
+    key_sql: &KeySql,
+) -> Result<Destination, StopReason> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => Ok(Destination::Table(Store::new(key_sql, &qualified(schema, table)))),
+            (Some(schema), Some(table)) => {
+                let store = qualified(schema, table);
+                let copy = Copy::new(database, key_sql, &store).await?;
+                Ok(Destination::Table(Store::new(key_sql, &store, copy)))
+            }
             _ => Err(unsupported("its destination names no table".into())),
         },
         DestinationConfig::Column(column) => Ok(Destination::Column(EmbeddingColumn::new(

@@ -14,6 +14,7 @@ use super::reporting::Reporter;
 use super::served::reload;
 use super::tracking::Tracking;
 use crate::catalog::PROVIDER_FAILED;
+use crate::worker::backfill::Stepped;
 use crate::worker::backoff::Backoff;
 use crate::worker::batch::Batch;
 use crate::worker::batch::stop_reason::StopReason;
@@ -174,7 +175,9 @@ impl Runner {
         loop {
             let mut is_exhausted = false;
             let mut paced = None;
-            let pace = (!prepared.identity.may_keep_vectors()).then_some(&self.shared.settings.backfill);
+            // where rows are queued a few at a time, those are paced
+            let is_anew = prepared.backfill.is_none() && !prepared.identity.may_keep_vectors();
+            let pace = is_anew.then_some(&self.shared.settings.backfill);
             while stop_reason.is_none() && batches.len() < most && !self.is_stopped() {
                 paced = pace.and_then(Pace::waits_until);
                 if paced.is_some() {
@@ -192,13 +195,22 @@ impl Runner {
                             pace.claimed(claim.keys.len());
                         }
                         waiter.found_work();
+                        prepared.has_work();
                         self.reporter.is_busy();
                         batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
                     }
-                    Ok(None) => {
-                        is_exhausted = true;
-                        break;
-                    }
+                    Ok(None) => match prepared.queue_more(&pool).await {
+                        Ok(Stepped::On) => {}
+                        Ok(Stepped::Wait(until)) => {
+                            paced = Some(until);
+                            break;
+                        }
+                        Ok(Stepped::Over) => {
+                            is_exhausted = true;
+                            break;
+                        }
+                        Err(error) => stop_reason = Some(StopReason::from(error)),
+                    },
                     Err(error) => stop_reason = Some(StopReason::from(error)),
                 }
             }
@@ -216,8 +228,7 @@ impl Runner {
                     return Err(reason);
                 }
                 if self.is_stopped() {
-                    self.reporter.report.is_unfinished =
-                        self.is_once() && !matches!(prepared.queue.pending(database, 1).await, Ok(0));
+                    self.reporter.report.is_unfinished = self.is_once() && !prepared.is_done().await;
                     return Ok(());
                 }
                 prepared.pipeline.forget(database).await?;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::{PgConnection, Row as _};
 
+use super::copy::{Chunk, Copy};
 use crate::worker::batch::chunk_change::{ChunkChange, NewChunk, StoredChunk};
 use crate::worker::batch::item::Vectors;
 use crate::worker::connection::{Database, On as _};
@@ -23,10 +24,12 @@ pub(crate) struct Store {
     places: Sql,
     remove: Sql,
     insert: Sql,
+    /// `None` if chunks are inserted.
+    copy: Option<Copy>,
 }
 
 impl Store {
-    pub(crate) fn new(key_sql: &KeySql, store: &str) -> Self {
+    pub(crate) fn new(key_sql: &KeySql, store: &str, copy: Option<Copy>) -> Self {
         let (given, matches) = (key_sql.given(), key_sql.matches("s"));
         let columns = key_sql.columns("");
         let n = key_sql.keys.len();
@@ -69,6 +72,7 @@ impl Store {
             )
             .into(),
             insert: insert.into(),
+            copy,
         }
     }
 
@@ -144,6 +148,21 @@ impl Store {
         }
         let keys: Vec<&Key> = changes.iter().map(|(key, _)| *key).collect();
         for chunks in chunks.chunks(CHUNKS) {
+            if let Some(copy) = &self.copy {
+                let chunks = chunks.iter().map(|(number, chunk)| {
+                    let (text, vector) = vectors.get(chunk.text)?;
+                    let key = keys.get(usize::try_from(number - 1).ok()?)?;
+                    Some(Chunk {
+                        key,
+                        seq: chunk.seq,
+                        text,
+                        vector,
+                    })
+                });
+                let chunks: Option<Vec<Chunk<'_>>> = chunks.collect();
+                copy.add(connection, &chunks.ok_or_else(not_embedded)?).await?;
+                continue;
+            }
             self.insert_some(connection, &keys, chunks, vectors).await?;
         }
         Ok(())
@@ -163,9 +182,7 @@ impl Store {
         let mut place_of: HashMap<usize, i32> = HashMap::new();
         for (number, chunk) in new {
             let Some((text, vector)) = vectors.get(chunk.text) else {
-                return Err(DatabaseError::Bug(
-                    "a chunk was not embedded before it is written".to_owned(),
-                ));
+                return Err(not_embedded());
             };
             let next = i32::try_from(place_of.len()).unwrap_or(i32::MAX);
             places.push(*place_of.entry(chunk.text).or_insert_with(|| {
@@ -188,4 +205,8 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+fn not_embedded() -> DatabaseError {
+    DatabaseError::Bug("a chunk was not embedded before it is written".to_owned())
 }

@@ -13,6 +13,9 @@
 //! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
 //! rows are embedded, 200,000 by default.
 //!
+//! `cargo run -p pgai-sea-tests --bin benchmark backfill [rows]` measures how long writers wait while a table of a
+//! million rows, by default, gets a vectorizer.
+//!
 //! `cargo run -p pgai-sea-tests --bin benchmark change [rows]` measures what searchers and writers see of a change of
 //! the model, and how near the estimate of its cost comes.
 //!
@@ -21,6 +24,7 @@
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
+mod backfill;
 mod change;
 mod claims;
 mod clients;
@@ -49,7 +53,7 @@ struct Plan {
 }
 
 /// What else can be measured.
-const SUBJECTS: [&str; 6] = ["waking", "fresh", "local", "soak", "quality", "change"];
+const SUBJECTS: [&str; 7] = ["waking", "fresh", "backfill", "local", "soak", "quality", "change"];
 
 fn main() {
     if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
@@ -69,6 +73,9 @@ async fn measure() {
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
             "fresh" => fresh::fresh(number.unwrap_or(200_000)).await,
+            "backfill" => {
+                backfill::backfill(u32::try_from(number.unwrap_or(1_000_000)).expect("a number of rows")).await
+            }
             "soak" => soak::soak(rounds as u64).await,
             "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
             "change" => change::change(u32::try_from(number.unwrap_or(100_000)).expect("a number of rows")).await,

@@ -1,6 +1,7 @@
 //! The worker's promises.
 
 mod allowed;
+mod backfill;
 mod basics;
 mod beside;
 mod blame;

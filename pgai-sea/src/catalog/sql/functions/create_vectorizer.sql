@@ -5,7 +5,7 @@ as $$
 begin
     perform ai._vectorizer_grant('usage', 'schema ai', grantees);
     perform ai._vectorizer_grant('select', 'ai.vectorizer, ai.vectorizer_generation', grantees);
-    perform ai._vectorizer_grant('update (made_by, anew_since)', 'ai.vectorizer_generation', grantees);
+    perform ai._vectorizer_grant('update (made_by, anew_since, backfill)', 'ai.vectorizer_generation', grantees);
     -- The tables of workers' reports, if the creator may grant them.
     if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
         perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
