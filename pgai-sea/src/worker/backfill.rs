@@ -263,12 +263,11 @@ impl Backfill {
         kept: &Kept,
         most: i64,
     ) -> Result<(usize, i64, Option<Vec<String>>), DatabaseError> {
-        let table = match &kept.order_by {
-            None => self.key_sql.source.clone(),
-            Some(_) => {
-                let table = statement(&Sql::from(TABLE)).bind(self.key_sql.source.clone());
-                table.fetch_one(&mut *connection).await?.try_get(0)?
-            }
+        let table = if kept.order_by.is_some() {
+            let table = statement(&Sql::from(TABLE)).bind(self.key_sql.source.clone());
+            table.fetch_one(&mut *connection).await?.try_get(0)?
+        } else {
+            self.key_sql.source.clone()
         };
         let (sql, values) = sql(&self.key_sql, kept, &table, &self.missing);
         let mut queue = statement(&sql.into()).bind(most).bind(kept.since.clone());

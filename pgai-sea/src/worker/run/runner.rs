@@ -161,6 +161,7 @@ impl Runner {
     }
 
     /// Works until the queue is empty or the runner is stopped.
+    #[allow(clippy::too_many_lines, reason = "one loop")]
     async fn work(&mut self, prepared: &PreparedVectorizer) -> Result<(), StopReason> {
         let database = &prepared.database;
         let pool = self.shared.pool.clone();
