@@ -59,8 +59,8 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     tokens_per_minute: Vec<Allowance>,
 
-    /// At most so many rows a second where rows that are there are queued in the background, or all rows of a vectorizer
-    /// are embedded anew, as after `pgai-sea change start`; edits and other vectorizers go on at once
+    /// At most so many rows a second where rows that are there are queued in the background, or all rows of a
+    /// vectorizer are embedded anew, as after `pgai-sea change start`; edits and other vectorizers go on at once
     #[arg(long, visible_alias = "backfill-rate", value_name = "ROWS")]
     backfill_rows_per_second: Option<std::num::NonZeroU32>,
 

@@ -45,8 +45,8 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         }
         if create.has_backfill() && !catalog::is_ours(&transaction).await? {
             return Err(DbErr::Migration(format!(
-                "the vectorizer of {} cannot be created: backfill: only the schema that `install_pgai` brings queues rows \
-                 in the background, and this database has pgai's: leave out .backfill(..)",
+                "the vectorizer of {} cannot be created: backfill: only the schema that `install_pgai` brings queues \
+                 rows in the background, and this database has pgai's: leave out .backfill(..)",
                 create.regclass()
             )));
         }

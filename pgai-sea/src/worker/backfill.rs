@@ -1,7 +1,7 @@
 //! Rows that were there before their vectorizer, or before its configuration was edited, are queued a few at a time.
 //!
-//! A step is one short transaction. It queues the next rows and notes where it ended, so a worker that is killed between
-//! loses nothing, and another goes on. A step comes when the queue is empty: it never holds more than the rows of a few
+//! A step is one short transaction. It queues the next rows and notes where it ended, so a worker that is killed
+//! between loses nothing, and another goes on. A step comes when the queue is empty: it never holds more than the rows of a few
 //! steps, and an edit made meanwhile is found at once.
 //!
 //! Rows are taken by the order of their key, which an index has and which only a key change alters. Triggers queue

@@ -187,8 +187,8 @@ impl Worker {
     }
 
     /// At most so many rows a second where rows that are there are [queued in the background][backfill], and where all
-    /// rows of a vectorizer are embedded anew: a new [generation](crate::change), or after its configuration was edited.
-    /// All of them share it, and edits go on at once. By default a backfill goes as fast as its provider.
+    /// rows of a vectorizer are embedded anew: a new [generation](crate::change), or after its configuration was
+    /// edited. All of them share it, and edits go on at once. By default a backfill goes as fast as its provider.
     ///
     /// [backfill]: crate::CreateVectorizer::backfill
     ///

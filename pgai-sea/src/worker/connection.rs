@@ -244,9 +244,9 @@ impl Database {
 
     /// A connection of its own without timeouts, for one statement that may take hours and cannot be in a transaction.
     ///
-    /// The timeouts, and `more` settings, are asked for when it connects. A pooler may refuse that, and then they are what they are: to set
-    /// them afterwards would set them for the pooler's next client. Where the server has no room for one more
-    /// connection, the pool gives one away.
+    /// The timeouts, and `more` settings, are asked for when it connects. A pooler may refuse that, and then they are
+    /// what they are: to set them afterwards would set them for the pooler's next client. Where the server has no room
+    /// for one more connection, the pool gives one away.
     pub(crate) async fn own_connection(&self, more: &[(&str, String)]) -> Result<PgConnection, DatabaseError> {
         let mut transaction = self.begin(self.patience).await?;
         let version = transaction.connection().server_version_num().unwrap_or_default();

@@ -3,7 +3,8 @@
 use crate::config::{ConfigError, check_identifier};
 use crate::sql::{Arg, Call};
 
-/// Queues the rows that are there in the background. See [`CreateVectorizer::backfill`](super::CreateVectorizer::backfill).
+/// Queues the rows that are there in the background. See
+/// [`CreateVectorizer::backfill`](super::CreateVectorizer::backfill).
 ///
 /// ```
 /// use pgai_sea::Backfill;

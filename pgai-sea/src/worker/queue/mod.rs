@@ -123,8 +123,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Deletes the claimed rows, and the dead letters of keys that are no longer given up. Returns which of `keys` (from 0)
-    /// still belonged to this claim.
+    /// Deletes the claimed rows, and the dead letters of keys that are no longer given up. Returns which of `keys`
+    /// (from 0) still belonged to this claim.
     pub(crate) async fn finish(
         &self,
         connection: &mut PgConnection,
@@ -207,8 +207,8 @@ fn held(key_sql: &KeySql) -> String {
 /// The given keys' rows that carry the stamp, locked. A row that someone else has locked is lost: its lease has run
 /// out.
 ///
-/// Each key is looked up by itself, in the index. PostgreSQL does not know how many rows carry a stamp, and would choose
-/// to read the whole queue for all of them. For the same reason rows are changed [by their places](MINE).
+/// Each key is looked up by itself, in the index. PostgreSQL does not know how many rows carry a stamp, and would
+/// choose to read the whole queue for all of them. For the same reason rows are changed [by their places](MINE).
 fn mine(key_sql: &KeySql) -> String {
     format!(
         "with mine as materialized (select q.at, k.n from {} cross join lateral (select q.ctid as at from {} q \

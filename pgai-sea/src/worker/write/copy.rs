@@ -8,7 +8,8 @@ use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::queue::key_sql::{Key, KeySql, Sql, statement};
 
-/// COPY ignores rules, and is refused where row-level security holds. The column may be the user's own, of another type.
+/// COPY ignores rules, and is refused where row-level security holds. The column may be the user's own, of another
+/// type.
 const CAN_COPY: &str = "select c.relkind in ('r', 'p') and not c.relhasrules and not row_security_active(c.oid) \
                         and t.typname = 'vector' \
                         from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'embedding' \

@@ -107,10 +107,12 @@ impl Writers {
                     let id = 1 + random.below(u64::from(rows) * 11 / 10);
                     let began = Instant::now();
                     test.execute(&format!(
-                        "insert into posts values ({id}, 'edited') on conflict (id) do update set body = posts.body || '.'"
+                        "insert into posts values ({id}, 'edited')
+                         on conflict (id) do update set body = posts.body || '.'"
                     ))
                     .await?;
-                    longest.fetch_max(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                    let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    longest.fetch_max(took, Ordering::Relaxed);
                     sleep(Duration::from_millis(5)).await;
                 }
                 Ok(())
