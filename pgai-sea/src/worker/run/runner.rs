@@ -195,10 +195,15 @@ impl Runner {
                         if let Some(pace) = pace {
                             pace.claimed(claim.keys.len());
                         }
+                        // under steady writes the queue is never empty
+                        let is_short = claim.keys.len() < prepared.batch_size.unsigned_abs() as usize / 2;
                         waiter.found_work();
                         prepared.has_work();
                         self.reporter.is_busy();
                         batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
+                        if is_short && let Err(error) = prepared.queue_more(&pool).await {
+                            stop_reason = Some(StopReason::from(error));
+                        }
                     }
                     Ok(None) => match prepared.queue_more(&pool).await {
                         Ok(Stepped::On) => {}
