@@ -2,60 +2,83 @@
 
 use serde::Deserialize;
 
-/// The numbers in `config.json` that the encoder needs. Other keys of the file are ignored.
+use crate::family::{bert, distilbert, modernbert, mpnet, nomic};
+
+/// A model's `config.json`.
+///
+/// Its `model_type` says which family the model is of: one of [`MODEL_TYPES`](Self::MODEL_TYPES). Keys that the encoder
+/// does not need are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[non_exhaustive]
-pub struct Config {
-    /// The number of tokens that the model knows.
-    pub vocab_size: usize,
-    /// The length of a token's vector.
-    pub hidden_size: usize,
-    /// The number of layers.
-    pub num_hidden_layers: usize,
-    /// The number of attention heads. `hidden_size` is a multiple of it.
-    pub num_attention_heads: usize,
-    /// The length of a token's vector between the two halves of a layer.
-    pub intermediate_size: usize,
-    /// The function between the two halves of a layer.
-    pub hidden_act: Activation,
-    /// The most tokens of a text.
-    pub max_position_embeddings: usize,
-    /// The number of token types.
-    pub type_vocab_size: usize,
-    /// What is added to a variance before it divides.
-    pub layer_norm_eps: f32,
-    /// How positions are encoded.
-    #[serde(default)]
-    pub position_embedding_type: PositionEmbedding,
+#[serde(transparent)]
+pub struct Config(pub(crate) Family);
+
+/// The families, each with its own names of keys and tensors.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "model_type")]
+pub(crate) enum Family {
+    #[serde(rename = "bert")]
+    Bert(bert::Keys),
+    /// RoBERTa and its likes in other languages have BERT's tensors.
+    #[serde(rename = "roberta", alias = "xlm-roberta", alias = "camembert")]
+    Roberta(bert::Keys),
+    #[serde(rename = "distilbert")]
+    DistilBert(distilbert::Keys),
+    #[serde(rename = "mpnet")]
+    Mpnet(mpnet::Keys),
+    #[serde(rename = "nomic_bert")]
+    Nomic(nomic::Keys),
+    #[serde(rename = "modernbert")]
+    ModernBert(modernbert::Keys),
 }
 
-/// The functions that the encoder has.
+/// The functions between the two halves of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Activation {
+pub(crate) enum Activation {
     /// The exact one, with the error function.
     Gelu,
     /// `max(x, 0)`.
     Relu,
+    /// `x / (1 + exp(-x))`. In a gated layer it makes what is called SwiGLU.
+    #[serde(alias = "swiglu", alias = "swish")]
+    Silu,
 }
 
-/// How the encoder learns where a token stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum PositionEmbedding {
-    /// Each position has a vector, which is added to the token's.
-    #[default]
-    Absolute,
-}
+impl Config {
+    /// The values of `model_type` that run here.
+    pub const MODEL_TYPES: [&'static str; 8] = [
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "camembert",
+        "distilbert",
+        "mpnet",
+        "nomic_bert",
+        "modernbert",
+    ];
 
-/// How the vector of a text is made of the vectors of its tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Pooling {
-    /// Their mean.
-    Mean,
-    /// The first token's vector.
-    Cls,
+    /// The length of a token's vector.
+    #[must_use]
+    pub fn hidden_size(&self) -> usize {
+        match &self.0 {
+            Family::Bert(keys) | Family::Roberta(keys) => keys.hidden_size,
+            Family::DistilBert(keys) => keys.dim,
+            Family::Mpnet(keys) => keys.hidden_size,
+            Family::Nomic(keys) => keys.hidden_size,
+            Family::ModernBert(keys) => keys.hidden_size,
+        }
+    }
+
+    /// The most tokens of a text, with the special ones.
+    #[must_use]
+    pub fn max_tokens(&self) -> usize {
+        match &self.0 {
+            Family::Bert(keys) => keys.max_position_embeddings,
+            Family::Roberta(keys) => keys.roberta_tokens(),
+            Family::DistilBert(keys) => keys.max_position_embeddings,
+            Family::Mpnet(keys) => keys.max_tokens(),
+            Family::Nomic(keys) => keys.max_position_embeddings,
+            Family::ModernBert(keys) => keys.max_position_embeddings,
+        }
+    }
 }

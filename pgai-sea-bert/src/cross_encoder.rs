@@ -1,12 +1,13 @@
 //! The network with a head that judges pairs of texts.
 
-use crate::config::Config;
-use crate::encoder::{Encoder, Linear};
+use crate::config::{Config, Family};
+use crate::encoder::Encoder;
+use crate::layer::Linear;
 use crate::weights::Weights;
 use crate::{EncodeError, LoadError};
 
-/// A BERT model that reads two texts together and gives them one score (`BertForSequenceClassification` with one
-/// label).
+/// A BERT or RoBERTa model that reads two texts together and gives them one score (`..ForSequenceClassification` with
+/// one label).
 pub struct CrossEncoder {
     encoder: Encoder,
     /// Between the first token's state and the classifier.
@@ -25,20 +26,36 @@ pub struct Pair<'t> {
 }
 
 impl CrossEncoder {
-    /// Loads the model from the bytes of `model.safetensors`.
+    /// Loads the model from the bytes of `model.safetensors`, or of all files of a model that is saved in several.
     ///
     /// # Errors
     ///
-    /// As [`Encoder::load`]. A model of several labels has a `classifier.weight` of another shape.
-    pub fn load(safetensors: &[u8], config: &Config) -> Result<Self, LoadError> {
-        let hidden = config.hidden_size;
-        let encoder = Encoder::load(safetensors, config)?;
+    /// As [`Encoder::load`]. A model of several labels has a classifier of another shape, and other families than BERT
+    /// and RoBERTa have other heads.
+    pub fn load<T: AsRef<[u8]>>(safetensors: &[T], config: &Config) -> Result<Self, LoadError> {
+        let hidden = config.hidden_size();
         let weights = Weights::parse(safetensors)?;
-        let bias = weights.get_outside("classifier.bias", &[1])?;
+        let (pooler, classifier) = match &config.0 {
+            Family::Bert(_) => {
+                let weights = Weights::parse(safetensors)?.prefixed("bert.", "pooler.dense.weight");
+                (weights.linear("pooler.dense", hidden, hidden, true)?, "classifier")
+            }
+            Family::Roberta(_) => (
+                weights.linear("classifier.dense", hidden, hidden, true)?,
+                "classifier.out_proj",
+            ),
+            _ => {
+                return Err(LoadError::unsupported(
+                    "model_type",
+                    "another than bert, roberta and its likes",
+                ));
+            }
+        };
+        let bias = weights.get_outside(&format!("{classifier}.bias"), &[1])?;
         Ok(Self {
-            encoder,
-            pooler: Linear::load(&weights, "pooler.dense", hidden, hidden)?,
-            classifier: weights.get_outside("classifier.weight", &[1, hidden])?,
+            encoder: Encoder::load(safetensors, config)?,
+            pooler,
+            classifier: weights.get_outside(&format!("{classifier}.weight"), &[1, hidden])?,
             bias: bias.first().copied().unwrap_or_default(),
         })
     }

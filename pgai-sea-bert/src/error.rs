@@ -7,7 +7,7 @@ pub enum LoadError {
     /// The bytes are not in the safetensors format.
     #[error("the weights are not in the safetensors format: {0}")]
     Format(#[from] safetensors::SafeTensorError),
-    /// The file lacks a tensor that a BERT model has.
+    /// No file has a tensor that a model of this family has.
     #[error("the weights have no tensor `{name}`")]
     Missing {
         /// The tensor.
@@ -24,12 +24,20 @@ pub enum LoadError {
         expected: Vec<usize>,
     },
     /// A tensor's numbers are of a type that is not supported.
-    #[error("the tensor `{name}` holds numbers of type {dtype}; the encoder reads F32, F16 and BF16")]
+    #[error("the tensor `{name}` holds numbers of type {dtype}; F32, F16, BF16, F64 and I8 are read")]
     Type {
         /// The tensor.
         name: String,
         /// The type.
         dtype: String,
+    },
+    /// The model does something that is not built here.
+    #[error("config.json has {key}: {value}, which does not run here")]
+    Unsupported {
+        /// The key in `config.json`.
+        key: &'static str,
+        /// Its value.
+        value: String,
     },
     /// The sizes in `config.json` do not fit together.
     #[error(
@@ -44,6 +52,15 @@ pub enum LoadError {
         /// The length of a token's vector between the two halves of a layer.
         intermediate_size: usize,
     },
+}
+
+impl LoadError {
+    pub(crate) fn unsupported(key: &'static str, value: &str) -> Self {
+        Self::Unsupported {
+            key,
+            value: value.to_owned(),
+        }
+    }
 }
 
 /// Why [`Encoder::embed`](crate::Encoder::embed) embedded nothing.

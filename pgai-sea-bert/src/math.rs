@@ -3,7 +3,7 @@
 
 use pulp::Arch;
 
-use crate::Activation;
+use crate::config::Activation;
 
 /// Applies `activation` to each number.
 pub(crate) fn activate(activation: Activation, numbers: &mut [f32]) {
@@ -12,8 +12,23 @@ pub(crate) fn activate(activation: Activation, numbers: &mut [f32]) {
         || match activation {
             Activation::Gelu => numbers.iter_mut().for_each(|x| *x = gelu(*x)),
             Activation::Relu => numbers.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Activation::Silu => numbers.iter_mut().for_each(|x| *x = silu(*x)),
         },
     );
+}
+
+/// Applies `activation` to the first half of each row of `width` numbers, and multiplies it with the second half.
+pub(crate) fn activate_and_gate(activation: Activation, rows: &mut [f32], width: usize) {
+    for row in rows.chunks_exact_mut(width) {
+        let (left, right) = row.split_at_mut(width / 2);
+        activate(activation, left);
+        left.iter_mut().zip(right).for_each(|(x, y)| *x *= *y);
+    }
+}
+
+/// Adds the second to the first, as far as both go.
+pub(crate) fn add(to: &mut [f32], numbers: &[f32]) {
+    to.iter_mut().zip(numbers).for_each(|(x, y)| *x += y);
 }
 
 /// Makes a distribution of each row of `width` numbers.
@@ -54,9 +69,24 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
+    /// Normalizes each row.
+    pub(crate) fn apply_to_rows(&self, rows: &mut [f32]) {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || rows.chunks_exact_mut(self.scale.len()).for_each(|row| self.apply(row)),
+        );
+    }
+
+    /// Writes the rows, normalized, to `out`.
+    pub(crate) fn copy(&self, rows: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend_from_slice(rows);
+        self.apply_to_rows(out);
+    }
+
     /// Normalizes one row.
     #[inline(always)]
-    pub(crate) fn apply(&self, row: &mut [f32]) {
+    fn apply(&self, row: &mut [f32]) {
         #[expect(clippy::cast_precision_loss, reason = "a row has thousands of numbers")]
         let count = row.len() as f32;
         let mean = fold(row, 0.0, |a, b| a + b) / count;
@@ -69,9 +99,9 @@ impl Norm {
     }
 }
 
-/// Makes a vector of length 1.
-pub(crate) fn to_unit(vector: &mut [f32]) {
-    let length = fold_of(vector, 0.0, |x| x * x, |a, b| a + b).sqrt();
+/// Gives a vector the length 1. Zeros stay zeros.
+pub fn to_unit(vector: &mut [f32]) {
+    let length = fold_of(vector, 0.0, |x| x * x, |a, b| a + b).sqrt().max(1e-12);
     vector.iter_mut().for_each(|x| *x /= length);
 }
 
@@ -105,6 +135,12 @@ fn gelu(x: f32) -> f32 {
     // the part that the error function lacks to 1
     let rest = polynomial * exp(-z * z);
     x.max(0.0) - 0.5 * x.abs() * rest
+}
+
+/// `x` times the logistic function.
+#[inline(always)]
+fn silu(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
 }
 
 /// The exponential function, as Cephes computes it: a power of two, times a polynomial for what is left.

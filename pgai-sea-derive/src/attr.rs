@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Path, Token};
+use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Token};
 
 use crate::errors::{Errors, quoted};
 use crate::literal;
@@ -40,8 +40,10 @@ pub(crate) struct VectorizerAttr {
     pub(crate) default: Option<Span>,
     /// Where `destination = "column"` is written, if it is.
     pub(crate) column_destination: Option<Span>,
-    /// The field whose text is embedded, for a column destination.
+    /// The field whose text is embedded, for a column destination, or whose addresses lead to it.
     pub(crate) loading: Option<LitStr>,
+    /// Whether the field holds addresses: `loading = uri("..")`.
+    pub(crate) loads_uri: bool,
     pub(crate) name: Option<Ident>,
     pub(crate) target_schema: Option<LitStr>,
     pub(crate) target_table: Option<LitStr>,
@@ -64,6 +66,7 @@ impl VectorizerAttr {
             default: None,
             column_destination: None,
             loading: None,
+            loads_uri: false,
             name: None,
             target_schema: None,
             target_table: None,
@@ -110,6 +113,10 @@ impl VectorizerAttr {
                 errors.ok(no_value(meta)?);
             }
             "destination" => self.column_destination = errors.ok(destination(&string(meta)?)).flatten(),
+            "loading" if names_uri(meta) => {
+                self.loads_uri = true;
+                self.loading = errors.ok(uri(meta)?);
+            }
             "loading" => self.loading = Some(string(meta)?),
             "name" => self.name = errors.ok(module_name(&string(meta)?)),
             "target_schema" => self.target_schema = errors.ok(relation_name(string(meta)?)),
@@ -159,6 +166,30 @@ fn no_value(meta: &ParseNestedMeta) -> syn::Result<syn::Result<()>> {
         &meta.path,
         "`default` takes no value: write it alone, as in `#[vectorizer(dimensions = 768, default)]`",
     )))
+}
+
+/// Whether the value begins as `uri("..")` does.
+fn names_uri(meta: &ParseNestedMeta) -> bool {
+    let ahead = meta.input.fork();
+    ahead.parse::<Token![=]>().is_ok() && ahead.parse::<Ident>().is_ok_and(|ident| ident == "uri")
+}
+
+/// The field in `uri("..")`.
+fn uri(meta: &ParseNestedMeta) -> syn::Result<syn::Result<LitStr>> {
+    let value: Expr = meta.value()?.parse()?;
+    let wrong = Error::new(
+        value.span(),
+        "`uri` takes the field of addresses, as in `loading = uri(\"address\")`",
+    );
+    let Expr::Call(call) = &value else {
+        return Ok(Err(wrong));
+    };
+    Ok(match call.args.first() {
+        Some(Expr::Lit(ExprLit {
+            lit: Lit::Str(field), ..
+        })) if call.args.len() == 1 => Ok(field.clone()),
+        _ => Err(wrong),
+    })
 }
 
 fn string(meta: &ParseNestedMeta) -> syn::Result<LitStr> {

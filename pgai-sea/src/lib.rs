@@ -54,21 +54,21 @@ pub use self::config::{
     Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling,
 };
 pub use self::embedder::{Embedder, Embedders};
-pub use self::entity::{EmbeddingTrait, managed_tables};
+pub use self::entity::{EmbeddingTrait, Place, managed_tables};
 pub use self::pooled::Pooled;
 pub use self::search::ai;
-pub use self::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
+pub use self::vectorizer::{Backfill, ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
 #[doc = include_str!("derive.md")]
 pub use pgai_sea_derive::Vectorizer;
 
 /// What queries need: distances, searches, embedding.
 pub mod prelude {
-    pub use crate::embedder::Embedder;
+    pub use crate::embedder::{Embedder, Embedders};
     pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{Bits, HalfVec, Metric, SparseVec, VectorExprTrait};
     pub use crate::rerank::{RerankError, Reranker};
     pub use crate::search::{
-        FullText, Hit, HitWithSource, Hits, IterativeScan, LoadChunksTrait, PartialHit, Quantized, Ranked, RowHit,
-        SearchError, SearchTrait, ai,
+        FullText, Hit, HitWithSource, Hits, IterativeScan, LoadChunksTrait, PartialHit, PromptContext, Quantized,
+        QueryEmbedder, Ranked, RowHit, SearchAll, SearchError, SearchTrait, ai, snippet,
     };
 }

@@ -83,7 +83,9 @@ impl Pooled {
         }
         let pool = db.get_postgres_connection_pool();
         // a statement that was prepared in an earlier transaction may be on another session
-        let forgetful = pool.connect_options().as_ref().clone().statement_cache_capacity(0);
+        let options = pool.connect_options().as_ref().clone();
+        // .. and a pooler as it is installed refuses this setting, which matters to numbers as text alone
+        let forgetful = options.statement_cache_capacity(0).extra_float_digits(None);
         pool.set_connect_options(forgetful);
         while let Some(mut earlier) = pool.try_acquire() {
             earlier.close_on_drop();

@@ -135,6 +135,15 @@ impl OwnServer {
         *self.standby.lock().await = Some(standby.expect("a standby"));
     }
 
+    /// Executes a statement on the standby, which is not switched to.
+    pub async fn on_standby(&self, sql: &str) {
+        let url = self.standby.lock().await.as_ref().expect("a standby").url().to_owned();
+        let db = TestDatabase::connect(url).await.expect("a connection");
+        let done = sea_orm::ConnectionTrait::execute_unprepared(&db, sql).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        db.close().await.expect("no error");
+    }
+
     /// Ends the server, whose standby has all that was committed, for good.
     pub async fn lose_primary(&self) {
         self.stop().await;

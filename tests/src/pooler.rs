@@ -38,8 +38,7 @@ impl Pooler {
         let text = format!(
             "[databases]\n{database} = host=127.0.0.1 port={server_port} user={user} password={password}\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = \
-             transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 200\nignore_startup_parameters = \
-             extra_float_digits\nlogfile =\n"
+             transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 200\nlogfile =\n"
         );
         fs::write(&config, text).expect("its configuration");
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("readable by it");

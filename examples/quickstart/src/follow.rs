@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pgai_sea::embedder::Local;
+use pgai_sea::{Embedders, embedder::Local};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter,
@@ -26,10 +26,11 @@ const QUESTION: &str = "bake a loaf of bread";
 pub(crate) async fn follow(
     db: &DatabaseConnection,
     model: &Local,
+    embedders: &Embedders,
     question: &str,
     printer: &Printer,
 ) -> Result<(), Error> {
-    let before = answer::ask(db, model, question, HITS).await?;
+    let before = answer::ask(db, embedders, question, HITS).await?;
     let mut hits = before.hits.iter().map(|hit| hit.crate_.clone());
     let Some(edited) = hits.next() else {
         return Ok(());
@@ -42,8 +43,8 @@ pub(crate) async fn follow(
     edit(db, edited.clone()).await?;
     embed::catch_up(db, model).await?;
     let took = start.elapsed();
-    let bread = answer::ask(db, model, QUESTION, HITS).await?;
-    let after = answer::ask(db, model, question, HITS).await?;
+    let bread = answer::ask(db, embedders, QUESTION, HITS).await?;
+    let after = answer::ask(db, embedders, question, HITS).await?;
     printer.note(&format!(
         "Edited {}: it is about sourdough bread now. Embedded again after {}.",
         edited.name,
@@ -65,7 +66,7 @@ pub(crate) async fn follow(
             deleted.name,
             duration(took)
         ));
-        printer.note(&names(&answer::ask(db, model, question, HITS).await?));
+        printer.note(&names(&answer::ask(db, embedders, question, HITS).await?));
     }
 
     let start = Instant::now();
@@ -76,7 +77,7 @@ pub(crate) async fn follow(
     embed::catch_up(db, model).await?;
     let took = start.elapsed();
     printer.note(&format!("Put both back, embedded again after {}.", duration(took)));
-    printer.note(&names(&answer::ask(db, model, question, HITS).await?));
+    printer.note(&names(&answer::ask(db, embedders, question, HITS).await?));
     Ok(())
 }
 

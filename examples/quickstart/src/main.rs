@@ -14,11 +14,11 @@ mod migration;
 mod print;
 mod store;
 
-use std::{process::ExitCode, time::Instant};
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use clap::Parser;
-use examples_shared::{Crates, Database, exit_code};
-use pgai_sea::embedder::Local;
+use examples_shared::{Crates, Database, MODEL, exit_code};
+use pgai_sea::{Embedders, embedder::Local};
 use sea_orm_migration::MigratorTrait;
 
 use self::{cli::Cli, error::Error, print::Printer};
@@ -75,9 +75,11 @@ async fn search(
     let embedded = embed::embed(db, model).await?;
     printer.stage(&embedded.to_string(), start);
 
+    // what the catalog names is this model
+    let embedders = Embedders::new().embedder("ollama", MODEL, Arc::new(model.clone()));
     for question in questions {
-        let answer = answer::ask(db, model, question, answer::HITS).await?;
+        let answer = answer::ask(db, &embedders, question, answer::HITS).await?;
         printer.answer(&answer);
     }
-    follow::follow(db, model, &questions[0], printer).await
+    follow::follow(db, model, &embedders, &questions[0], printer).await
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pgai_sea::search::Snippet;
 use textwrap::WordSplitter;
 
 use crate::answer::{Answer, Found};
@@ -12,8 +13,6 @@ use crate::answer::{Answer, Found};
 /// The width where there is no terminal, and the widest that is still read with ease.
 const WIDTH: usize = 80;
 const WIDEST: usize = 100;
-/// Lines of a chunk that are shown.
-const CHUNK_LINES: usize = 4;
 /// Where the texts below a hit begin.
 const INDENT: &str = "          ";
 
@@ -66,45 +65,39 @@ impl Printer {
             line("");
             line(&self.hit(rank, hit));
         }
-        let took = format!(
-            "{} to embed the question, {} to search",
-            duration(answer.embedding_took),
-            duration(answer.search_took)
-        );
         line("");
-        line(&self.dim(&format!("{INDENT}{took}")));
+        line(&self.dim(&format!("{INDENT}answered in {}", duration(answer.took))));
     }
 
-    /// Rank, distance and crate, below them its description and the chunk, cut to a few lines.
+    /// Rank, distance and crate, below them its description, and the snippet with the question's words in bold.
     fn hit(&self, rank: usize, hit: &Found) -> String {
         let crate_ = &hit.crate_;
         let name = self.bold(&crate_.name);
         let mut lines = vec![format!("{rank:>2}  {:.3} {name} {}", hit.distance, crate_.version)];
-        lines.extend(
-            self.wrap(&crate_.description)
-                .iter()
-                .map(|line| format!("{INDENT}{line}")),
-        );
-        // a crate without a README has only its description
-        if hit.chunk != crate_.description {
-            let mut chunk = self.wrap(&hit.chunk);
-            if chunk.len() > CHUNK_LINES {
-                chunk.truncate(CHUNK_LINES);
-                chunk[CHUNK_LINES - 1] += " …";
-            }
-            lines.extend(chunk.iter().map(|line| self.dim(&format!("{INDENT}| {line}"))));
+        let description = self.wrap(&crate_.description);
+        lines.extend(description.iter().map(|line| format!("{INDENT}{line}")));
+        if let Some(snippet) = &hit.snippet {
+            let snippet = self.wrap(&self.marked(snippet));
+            lines.extend(snippet.iter().map(|line| format!("{INDENT}| {line}")));
         }
         lines.join("\n")
     }
 
-    /// `text` as one paragraph that fits behind the indentation, a mark and an ellipsis; a dot is where paragraphs
-    /// were.
+    fn marked(&self, snippet: &Snippet) -> String {
+        let mut text = String::new();
+        let mut end = 0;
+        for mark in &snippet.marks {
+            text.push_str(&snippet.text[end..mark.start]);
+            text.push_str(&self.bold(&snippet.text[mark.clone()]));
+            end = mark.end;
+        }
+        text + &snippet.text[end..]
+    }
+
+    /// `text` in lines that fit behind the indentation and a mark.
     fn wrap(&self, text: &str) -> Vec<String> {
-        let paragraphs = text
-            .split("\n\n")
-            .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
-        let text = paragraphs.collect::<Vec<_>>().join(" · ");
-        let width = self.width.saturating_sub(INDENT.len() + 4).max(20);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let width = self.width.saturating_sub(INDENT.len() + 2).max(20);
         textwrap::wrap(&text, width)
             .into_iter()
             .map(std::borrow::Cow::into_owned)
@@ -156,7 +149,7 @@ mod tests {
                 description: description.into(),
                 readme: chunk.into(),
             },
-            chunk: chunk.into(),
+            snippet: (chunk != description).then(|| pgai_sea::search::snippet(chunk, "words", 260)),
         }
     }
 
@@ -166,16 +159,22 @@ mod tests {
     };
 
     #[test]
-    fn a_hit_is_wrapped_cut_and_without_colours_in_a_pipe() {
+    fn a_hit_is_wrapped_and_without_colours_in_a_pipe() {
         let text = PIPE.hit(1, &hit("Parses arguments.", &"many words ".repeat(100)));
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], " 1  0.312 clap 4.6.7");
         assert_eq!(lines[1], "          Parses arguments.");
         assert!(lines[2].starts_with("          | many words"));
-        assert_eq!(lines.len(), 2 + CHUNK_LINES);
-        assert!(lines[5].ends_with(" …"));
+        assert!(lines.len() == 6 && lines[5].ends_with(" …"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_terminal_shows_the_words_of_the_question_in_bold() {
+        let terminal = Printer { colours: true, ..PIPE };
+        let text = terminal.hit(1, &hit("Parses arguments.", "many words"));
+        assert!(text.ends_with("| many \u{1b}[1mwords\u{1b}[0m"), "{text:?}");
     }
 
     #[test]

@@ -97,6 +97,12 @@ fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     } else {
         quote!(.destination(::pgai_sea::Destination::table() #setters))
     };
+    let loading = if attr.loads_uri {
+        let column = entity.loaded(vectorizer).map(|column| &column.name);
+        quote!(.loading(::pgai_sea::Loading::uri(#column)))
+    } else {
+        quote!()
+    };
     let options = [
         ("embedding", "Embedding", &attr.embedding),
         ("chunking", "Chunking", &attr.chunking),
@@ -109,6 +115,7 @@ fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     quote! {
         fn vectorizer() -> ::pgai_sea::CreateVectorizer {
             ::pgai_sea::__private::declared(&<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION)
+                #loading
                 #destination
                 #(#options)*
         }

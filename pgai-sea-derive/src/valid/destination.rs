@@ -23,7 +23,15 @@ const OF_TABLES: [&str; 7] = [
 pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     let attr = &vectorizer.attr;
     let Some(column) = attr.column_destination else {
-        if let Some(loading) = &attr.loading {
+        if let Some(loading) = attr.loading.as_ref().filter(|_| attr.loads_uri) {
+            let field = vectorizer.field.unraw();
+            if field != loading.value().trim_start_matches("r#") {
+                errors.push(Error::new(
+                    loading.span(),
+                    format!("the addresses are those of the field that this stands on: write `uri(\"{field}\")`"),
+                ));
+            }
+        } else if let Some(loading) = &attr.loading {
             errors.push(Error::new(
                 loading.span(),
                 "`loading` belongs to `destination = \"column\"`: without it, the text is that of the column it stands \

@@ -125,7 +125,9 @@ fn formats(entity: &Entity, template: &LitStr, errors: &mut Errors) {
     let placeholders = placeholders(&template.value());
     for placeholder in &placeholders {
         match placeholder {
-            Placeholder::Named(name) | Placeholder::Braced(name) if name == "chunk" => {}
+            // the last two are the chunk's place, where the table has no such columns
+            Placeholder::Named(name) | Placeholder::Braced(name)
+                if ["chunk", "page", "headings"].contains(&name.as_str()) => {}
             Placeholder::Named(name) | Placeholder::Braced(name) => {
                 if !entity.columns.iter().any(|column| column.name == *name) {
                     let mut names: Vec<_> = entity.columns.iter().map(|column| &*column.name).collect();

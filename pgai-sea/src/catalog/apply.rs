@@ -6,17 +6,12 @@ use super::CatalogError;
 use super::presence::{scalar, sql};
 use super::schema::{FUNCTIONS, LOCK, MIGRATIONS, TRIGGERS, VERSION};
 use super::search_path;
+use super::vectors::pgvector_schema;
 use crate::sql::quote_identifier;
 
 /// Brings a schema of version `from` to this one, or an empty schema, which is of version 0.
 pub(super) async fn apply<C: ConnectionTrait>(db: &C, from: i32) -> Result<(), CatalogError> {
-    let vector: String = scalar(
-        db,
-        "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = \
-            'vector'",
-    )
-    .await?;
-
+    let vector = pgvector_schema(db).await?;
     let brought: Vec<String> = scalar(
         db,
         "SELECT coalesce((SELECT functions FROM ai.pgai_sea_migration ORDER BY version DESC LIMIT 1), '{}')",

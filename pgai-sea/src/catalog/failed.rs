@@ -4,7 +4,7 @@ use sea_orm::prelude::DateTimeWithTimeZone;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionSession, TransactionTrait, Value};
 use serde::Serialize;
 
-use super::own_table::own_table;
+use super::own_table::{act_as_owner, own_table};
 use super::status::relation;
 use super::wait::state::is_key;
 use super::{CatalogError, Vectorizer, VectorizerRef};
@@ -100,7 +100,7 @@ pub async fn failed<C: ConnectionTrait>(
 }
 
 /// Puts all rows of a vectorizer that were given up back into its queue, with all their attempts before them, and
-/// returns how many.
+/// returns how many. It acts as the vectorizer's owner, if this role may.
 ///
 /// ```no_run
 /// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
@@ -115,16 +115,17 @@ pub async fn failed<C: ConnectionTrait>(
 ///
 /// [`CatalogError::NotFound`] where there is no such vectorizer; the database's, usually because the role may not write
 /// to the queue.
-pub async fn retry_failed<C: ConnectionTrait>(
+pub async fn retry_failed<C: ConnectionTrait + TransactionTrait>(
     db: &C,
     vectorizer: impl Into<VectorizerRef>,
 ) -> Result<u64, CatalogError> {
     let vectorizer = super::vectorizer(db, vectorizer).await?;
-    let (Some(failed), Some(schema), Some(queue)) = (
-        table(db, &vectorizer).await?,
-        &vectorizer.queue_schema,
-        &vectorizer.queue_table,
-    ) else {
+    let (Some(schema), Some(queue)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
+        return Ok(0);
+    };
+    let transaction = db.begin().await?;
+    let back = act_as_owner(&transaction, schema, queue).await?;
+    let Some(failed) = table(&transaction, &vectorizer).await? else {
         return Ok(0);
     };
     let columns = vectorizer
@@ -135,9 +136,14 @@ pub async fn retry_failed<C: ConnectionTrait>(
     let sql = format!(
         "WITH given_up AS (DELETE FROM {failed} RETURNING {columns}) \
          INSERT INTO {} ({columns}) SELECT DISTINCT {columns} FROM given_up",
-        own_table(db, schema, queue).await?
+        own_table(&transaction, schema, queue).await?
     );
-    let retried = db.execute_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    let retry = Statement::from_string(DbBackend::Postgres, sql);
+    let retried = transaction.execute_raw(retry).await?;
+    if let Some(back) = back {
+        transaction.query_one_raw(back).await?;
+    }
+    transaction.commit().await?;
     Ok(retried.rows_affected())
 }
 
@@ -155,7 +161,8 @@ pub struct Retried {
 }
 
 /// Tries again, now, what has failed: rows that were given up and rows that wait for their next attempt. With `keys`
-/// only those rows; a key is as [`FailedRow::key`] has it. What workers hold at this moment is left to them.
+/// only those rows; a key is as [`FailedRow::key`] has it. What workers hold at this moment is left to them. It acts as
+/// the vectorizer's owner, if this role may.
 ///
 /// ```no_run
 /// # async fn f(db: sea_orm::DatabaseConnection) -> Result<(), pgai_sea::catalog::CatalogError> {
@@ -181,7 +188,6 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
     let (Some(schema), Some(queue)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
         return Ok(Retried::default());
     };
-    let queue = own_table(db, schema, queue).await?;
     let wanted: Vec<Vec<Value>> = if keys.is_empty() {
         vec![Vec::new()]
     } else {
@@ -190,6 +196,8 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
             .collect::<Result<_, _>>()?
     };
     let transaction = db.begin().await?;
+    let back = act_as_owner(&transaction, schema, queue).await?;
+    let queue = own_table(&transaction, schema, queue).await?;
     let is_it = if keys.is_empty() {
         "true".to_owned()
     } else {
@@ -220,6 +228,9 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
         }
         let now = Statement::from_sql_and_values(DbBackend::Postgres, &now, key);
         retried.waiting += transaction.execute_raw(now).await?.rows_affected();
+    }
+    if let Some(back) = back {
+        transaction.query_one_raw(back).await?;
     }
     transaction.commit().await?;
     Ok(retried)

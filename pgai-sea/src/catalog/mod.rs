@@ -41,10 +41,12 @@
 //! ```
 
 mod apply;
+pub(crate) mod backfill;
 pub mod entities;
 mod error;
 mod errors;
 mod failed;
+mod grant_search;
 pub(crate) mod identity;
 mod install;
 #[cfg(feature = "migration")]
@@ -53,6 +55,7 @@ mod own_table;
 #[cfg(test)]
 mod pinned;
 mod presence;
+mod requeue;
 pub(crate) mod schedule;
 mod schema;
 #[cfg(feature = "cli")]
@@ -62,17 +65,21 @@ mod status;
 mod uninstall;
 mod upgrade;
 mod vectorizer;
+mod vectors;
 mod verify;
 mod wait;
 
+pub use self::backfill::BackfillStatus;
 pub use self::error::CatalogError;
 pub use self::errors::{RecordedError, errors};
 pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_failed};
+pub use self::grant_search::grant_search;
 pub use self::identity::StoreState;
 pub use self::install::{Installed, install};
+pub use self::requeue::{requeue, requeue_all};
 pub use self::schedule::{pause, resume};
 pub use self::status::{
-    Count, Coverage, IndexStatus, StatusError, VectorizerState, VectorizerStatus, status, statuses,
+    Count, Coverage, IndexBuild, IndexStatus, StatusError, VectorizerState, VectorizerStatus, status, statuses,
 };
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
@@ -94,4 +101,11 @@ pub(crate) use self::status::an_example;
 pub(crate) use self::status::reports::{INDEX_FAILED, PROVIDER_FAILED};
 pub(crate) use self::vectorizer::has_catalog;
 #[cfg(feature = "migration")]
-pub(crate) use self::vectorizer::id;
+pub(crate) use self::vectorizer::has_local_embedding;
+#[cfg(feature = "worker")]
+pub(crate) use self::vectorizer::model;
+#[cfg(feature = "migration")]
+pub(crate) use self::vectorizer::{id, is_ours};
+#[cfg(feature = "cli")]
+pub(crate) use self::vectorizer::{none_to_see, rows};
+pub(crate) use self::vectors::{Vectors, check_table, look, pgvector_schema};

@@ -53,8 +53,9 @@ pub(super) async fn presence<C: ConnectionTrait>(db: &C) -> Result<Presence, Cat
                 EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid AND proname = 'create_vectorizer') AS \
                 vectorizers,
                 (SELECT extversion FROM pg_extension WHERE extname = 'ai') AS extension,
-                (SELECT format('GRANT USAGE ON SCHEMA ai TO %1$I; GRANT SELECT ON %2$s TO %1$I', current_user,
-                        string_agg(format('ai.%I', relname), ', ' ORDER BY relname))
+                (SELECT pg_catalog.format('GRANT USAGE ON SCHEMA ai TO %1$I; GRANT SELECT ON %2$s TO %1$I',
+                        current_user,
+                        pg_catalog.string_agg(pg_catalog.format('ai.%I', relname), ', ' ORDER BY relname))
                     FROM pg_class WHERE relnamespace = n.oid AND relname IN ('pgai_sea_migration', 'pgai_lib_version', \
                     'vectorizer')
                     HAVING NOT bool_and(has_schema_privilege(n.oid, 'usage') AND has_table_privilege(pg_class.oid, \

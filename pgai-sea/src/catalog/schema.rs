@@ -40,6 +40,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("003_owners", after),
     migration!("004_waits", after),
     migration!("005_generations", after),
+    migration!("006_documents", after),
+    migration!("007_backfill", after),
 ];
 
 /// The version of the schema that this crate brings.
@@ -75,6 +77,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "config/grant_to",
     "queue",
     "store",
+    "places",
     "columns",
     "triggers",
     "identity",
@@ -86,6 +89,8 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "change/change_vectorizer",
     "change/cut_over",
     "change/finish",
+    "requeue",
+    "backfill",
     "in_use",
     "schedule",
     "privileges",

@@ -13,20 +13,21 @@ use std::time::Duration;
 use sea_orm::prelude::DateTimeWithTimeZone;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Statement, TransactionSession,
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, QuerySelect, RuntimeErr, Statement, TransactionSession,
     TransactionTrait, sqlx,
 };
 use serde::Serialize;
 
-pub use self::index::IndexStatus;
 #[cfg(feature = "worker")]
 pub(crate) use self::index::LONGEST_WAIT as LONGEST_INDEX_WAIT;
+pub use self::index::{IndexBuild, IndexStatus};
 pub use self::state::{StatusError, VectorizerState};
 
 use self::counting::{backlog, coverage, natural, queue};
 use self::reports::{Reports, reports};
 pub(super) use self::sample::relation;
 use self::sample::why_unreadable;
+use super::backfill::{self, BackfillStatus};
 use super::entities::{vectorizer, vectorizer_worker_usage};
 use super::failed::count;
 use super::identity::StoreState;
@@ -37,10 +38,11 @@ use crate::pooled::is_of_a_pooler;
 use crate::sql::{qualified, quote_identifier};
 
 /// A table that somebody has locked is not waited for, and a large one not read for ever. Nobody's functions and
-/// operators are found but PostgreSQL's own.
+/// operators are found but PostgreSQL's own. Whatever the role's default is, what policies hide is no error.
 const LIMITS: &str = "SELECT pg_catalog.set_config('lock_timeout', '2s', true),
     pg_catalog.set_config('statement_timeout', '15s', true),
-    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+    pg_catalog.set_config('row_security', 'on', true)";
 
 /// How far a vectorizer is. What cannot be known is `None`, not 0: a table that the role may not read, a figure that
 /// the catalog has no place for.
@@ -70,6 +72,8 @@ pub struct VectorizerStatus {
     pub workers: Option<i64>,
     /// Whether the vectors in the store are those of the configuration.
     pub store: StoreState,
+    /// How far rows that were there before the vectorizer are queued. `None` where all are, or nobody asked for it.
+    pub backfill: Option<BackfillStatus>,
     /// Rows in the queue: a row that was edited twice may be there twice, and one that a worker is at still is.
     pub pending: Option<Count>,
     /// Those of them that a worker may claim now, counted up to 10,000. The others are held by a worker, or have failed
@@ -84,12 +88,15 @@ pub struct VectorizerStatus {
     /// Source rows done in a second, by all of this crate's workers together, over the last minute or so. `None` on
     /// pgai's catalog, and while nobody works.
     pub rows_per_second: Option<f64>,
-    /// How long it takes until nothing is pending, if it goes on as fast and nothing is added.
+    /// How long it takes until nothing is pending and the backfill is over, if it goes on as fast and nothing is added.
     #[serde(rename = "seconds_left", serialize_with = "seconds")]
     pub time_left: Option<Duration>,
     /// What becomes of the index that the configuration asks for. `None` if it asks for none, and for who may not read
     /// the embeddings.
     pub index: Option<IndexStatus>,
+    /// How far a build of it is. `None` while nobody builds it, and for who may not see what others do
+    /// (`pg_read_all_stats`).
+    pub index_build: Option<IndexBuild>,
     /// Tokens that were sent to the provider since the vectorizer was created, as far as the provider says so. `None`
     /// on pgai's catalog.
     pub input_tokens: Option<u64>,
@@ -174,10 +181,7 @@ pub async fn status<C: ConnectionTrait + TransactionTrait>(
 ///
 /// The database's.
 pub async fn statuses<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Vec<VectorizerStatus>, CatalogError> {
-    let rows = vectorizer::Entity::find()
-        .order_by_asc(vectorizer::Column::Id)
-        .all(db)
-        .await?;
+    let rows = super::vectorizer::rows(db).await?;
     let mut statuses = Vec::with_capacity(rows.len());
     for row in rows {
         statuses.push(one(db, row).await?);
@@ -260,6 +264,7 @@ impl Unread {
             read_at,
             disabled: self.disabled,
             store: StoreState::Unknown,
+            backfill: None,
             workers: None,
             pending: None,
             due: None,
@@ -269,6 +274,7 @@ impl Unread {
             rows_per_second: None,
             time_left: None,
             index: None,
+            index_build: None,
             input_tokens: None,
         }
     }
@@ -306,6 +312,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
     }
     let rows_per_second = rows_per_second.filter(|_| is_pending);
     let store = super::identity::state(db, vectorizer).await?;
+    let backfill = backfill::status(db, vectorizer.id).await?;
     let state = if let Some(why) = why_unreadable(db, vectorizer, queue.is_some(), coverage.is_some()).await? {
         error = Some(StatusError::unreadable(why));
         VectorizerState::Unreadable
@@ -313,7 +320,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         VectorizerState::Paused
     } else if let Some(error) = &error {
         error.state(read_at)
-    } else if !is_pending && store != StoreState::Edited {
+    } else if !is_pending && backfill.is_none() && store != StoreState::Edited {
         VectorizerState::InSync
     } else if is_working || rows_per_second.is_some() || backlog.is_some_and(|backlog| backlog.leased > 0) {
         VectorizerState::Working
@@ -332,7 +339,10 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         disabled: vectorizer.disabled,
         workers,
         store,
-        time_left: rows_per_second.zip(pending).and_then(time_left),
+        time_left: rows_per_second
+            .zip(pending)
+            .and_then(|of| time_left(of, backfill.as_ref())),
+        backfill,
         pending,
         due: backlog.map(|backlog| backlog.due),
         oldest_pending: backlog.and_then(|backlog| backlog.oldest),
@@ -340,6 +350,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         coverage,
         rows_per_second,
         index: index::index(db, vectorizer, backlog.as_ref()).await?,
+        index_build: index::build(db, vectorizer).await?,
         input_tokens,
     };
     status.advice = advice::advice(&status, backlog.as_ref());
@@ -347,8 +358,11 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn time_left((rate, pending): (f64, Count)) -> Option<Duration> {
-    Duration::try_from_secs_f64(pending.rows as f64 / rate).ok()
+fn time_left((rate, pending): (f64, Count), backfill: Option<&BackfillStatus>) -> Option<Duration> {
+    // those that are queued were counted
+    let unqueued = backfill.and_then(|backfill| Some(backfill.rows?.saturating_sub(backfill.queued)));
+    let rows = pending.rows + unqueued.unwrap_or_default();
+    Duration::try_from_secs_f64(rows as f64 / rate).ok()
 }
 
 /// Rows in a second, and tokens so far.

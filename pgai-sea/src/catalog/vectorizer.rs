@@ -1,7 +1,9 @@
 //! Reading vectorizers, from either catalog.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, QueryFilter, QueryOrder, QueryResult, QueryTrait,
+};
 use serde::Deserialize;
 
 use super::CatalogError;
@@ -62,13 +64,38 @@ impl From<&Vectorizer> for VectorizerRef {
 ///
 /// [`CatalogError::Unreadable`] for one that this version does not understand.
 pub async fn vectorizers<C: ConnectionTrait>(db: &C) -> Result<Vec<Vectorizer>, CatalogError> {
-    vectorizer::Entity::find()
-        .order_by_asc(vectorizer::Column::Id)
-        .all(db)
-        .await?
-        .into_iter()
-        .map(Vectorizer::try_from)
-        .collect()
+    rows(db).await?.into_iter().map(Vectorizer::try_from).collect()
+}
+
+/// The rows of all vectorizers, by id, whatever they say.
+pub(crate) async fn rows<C: ConnectionTrait>(db: &C) -> Result<Vec<vectorizer::Model>, DbErr> {
+    let find = vectorizer::Entity::find().order_by_asc(vectorizer::Column::Id);
+    let rows = db.query_all_raw(find.build(db.get_database_backend())).await?;
+    rows.iter().map(model).collect()
+}
+
+/// A row of `ai.vectorizer`. Its owner may write JSON that PostgreSQL takes and nobody else: a number that is out of
+/// range, or lists in lists without end. In its place stands why it is not read, so that only this vectorizer fails.
+pub(crate) fn model(row: &QueryResult) -> Result<vectorizer::Model, DbErr> {
+    vectorizer::Model::from_query_result(row, "").or_else(|_| {
+        let json = |column| {
+            let read = row.try_get("", column);
+            read.unwrap_or_else(|error: DbErr| serde_json::Value::String(error.to_string()))
+        };
+        Ok(vectorizer::Model {
+            id: row.try_get("", "id")?,
+            source_schema: row.try_get("", "source_schema")?,
+            source_table: row.try_get("", "source_table")?,
+            source_pk: json("source_pk"),
+            trigger_name: row.try_get("", "trigger_name")?,
+            queue_schema: row.try_get("", "queue_schema")?,
+            queue_table: row.try_get("", "queue_table")?,
+            config: json("config"),
+            disabled: row.try_get("", "disabled")?,
+            queue_failed_table: row.try_get("", "queue_failed_table")?,
+            name: row.try_get("", "name")?,
+        })
+    })
 }
 
 /// One vectorizer, by name, by id, or by the entity that declares it.
@@ -114,11 +141,10 @@ pub(super) async fn row<C: ConnectionTrait>(
     db: &C,
     reference: &VectorizerRef,
 ) -> Result<vectorizer::Model, CatalogError> {
-    vectorizer::Entity::find()
-        .filter(is(reference))
-        .one(db)
-        .await?
-        .ok_or_else(|| CatalogError::NotFound(reference.to_string()))
+    let find = vectorizer::Entity::find().filter(is(reference));
+    let row = db.query_one_raw(find.build(db.get_database_backend())).await?;
+    let row = row.ok_or_else(|| CatalogError::NotFound(reference.to_string()))?;
+    Ok(model(&row)?)
 }
 
 /// Its id alone, if there is one.
@@ -144,6 +170,20 @@ fn is(reference: &VectorizerRef) -> Expr {
     Expr::cust_with_values(condition, values)
 }
 
+/// What to say where no vectorizer is seen: there may be some that the role was not granted.
+#[cfg(feature = "cli")]
+pub(crate) async fn none_to_see<C: ConnectionTrait>(db: &C) -> Result<String, DbErr> {
+    let hidden = "SELECT CASE WHEN pg_catalog.row_security_active('ai.vectorizer') THEN current_user::text END";
+    let role: Option<String> = super::presence::scalar(db, hidden).await?;
+    Ok(match role {
+        Some(role) => format!(
+            "role {role} sees no vectorizer. It sees those that it owns, and those that were granted to it: create one \
+             in a migration, or change one with `grant_to`"
+        ),
+        None => "no vectorizers: create one in a migration".to_owned(),
+    })
+}
+
 /// Whether the database has a table of vectorizers at all.
 pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
     // not to_regclass: that takes a right on the schema
@@ -151,6 +191,22 @@ pub(crate) async fn has_catalog<C: ConnectionTrait>(db: &C) -> Result<bool, DbEr
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = 'ai' AND c.relname = 'vectorizer')";
     super::presence::scalar(db, exists).await
+}
+
+/// Whether vectorizers may name a model of the worker's process: not on pgai's catalog, nor on an older one of ours.
+#[cfg(feature = "migration")]
+pub(crate) async fn has_local_embedding<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
+    let exists =
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname = 'ai' AND p.proname = 'embedding_local')";
+    super::presence::scalar(db, exists).await
+}
+
+/// Whether the schema is this crate's.
+#[cfg(feature = "migration")]
+pub(crate) async fn is_ours<C: ConnectionTrait>(db: &C) -> Result<bool, CatalogError> {
+    use super::presence::{Presence, presence};
+    Ok(matches!(presence(db).await?, Presence::Ours(_)))
 }
 
 impl TryFrom<vectorizer::Model> for Vectorizer {

@@ -1,10 +1,11 @@
 //! Looking for what is broken in a database, without knowing what an application declares.
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, TransactionSession as _, TransactionTrait};
 use serde::Serialize;
 
 use super::presence::{Presence, presence};
 use super::schema::VERSION;
+use super::vectors::look;
 use super::{CatalogError, VectorizerState, statuses};
 
 /// Something that is broken, and how to repair it.
@@ -29,15 +30,17 @@ struct Broken {
 // Triggers lead to a source that was renamed. A partition's triggers are copies of its parent's.
 const BROKEN: &str = "
 WITH v AS (
-    SELECT v.id, v.name::text AS name, v.source_schema, v.source_table, d.*,
-           coalesce(d.dimensions, (v.config #>> '{embedding,dimensions}')::int) AS wanted,
+    SELECT v.id, v.name::text AS name, v.source_schema, v.source_table, v.source_pk, qc.oid AS queue, d.*,
+           coalesce(d.dimensions, v.config #>> '{embedding,dimensions}') AS wanted,
            p.oid AS function,
            coalesce((SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE t.tgfoid = p.oid AND t.tgparentid = 0 LIMIT 1),
                source.oid) AS source
     FROM ai.vectorizer v
-    CROSS JOIN LATERAL jsonb_to_record(v.config -> 'destination') d (implementation text, target_schema text,
-        target_table text, view_schema text, view_name text, embedding_column text, dimensions int)
+    CROSS JOIN LATERAL jsonb_to_record(CASE jsonb_typeof(v.config -> 'destination')
+        WHEN 'object' THEN v.config -> 'destination' ELSE '{}' END) d (implementation text, target_schema text,
+        target_table text, view_schema text, view_name text, embedding_column text, dimensions text)
     LEFT JOIN pg_catalog.pg_namespace q ON q.nspname = v.queue_schema
+    LEFT JOIN pg_catalog.pg_class qc ON qc.relnamespace = q.oid AND qc.relname = v.queue_table
     LEFT JOIN pg_catalog.pg_proc p ON p.pronamespace = q.oid AND p.proname = v.trigger_name
     LEFT JOIN pg_catalog.pg_namespace sn ON sn.nspname = v.source_schema
     LEFT JOIN pg_catalog.pg_class source ON source.relnamespace = sn.oid AND source.relname = v.source_table
@@ -63,7 +66,34 @@ SELECT name, format('its table of embeddings %s is gone', store_name),
        'restore the table, or drop the vectorizer and create it anew'
 FROM place WHERE implementation = 'table' AND store IS NULL
 UNION ALL
-SELECT name, format('its view %I.%I is gone', view_schema, view_name), format('select ai.refresh_vectorizer(%L)', name)
+SELECT name, format('its source %s belongs to %s, and the vectorizer to %s', source::regclass, so.rolname, qo.rolname),
+       format('as a superuser: select ai.refresh_vectorizer(%L)', name)
+FROM place
+JOIN pg_catalog.pg_class s ON s.oid = source
+JOIN pg_catalog.pg_class q ON q.oid = queue
+JOIN pg_catalog.pg_roles so ON so.oid = s.relowner
+JOIN pg_catalog.pg_roles qo ON qo.oid = q.relowner
+WHERE NOT pg_has_role(qo.oid, so.oid, 'usage')
+UNION ALL
+SELECT name, format('the primary key of %s is not the one that it was created with', source::regclass),
+       'drop the vectorizer and create it anew, or restore the key'
+FROM place
+CROSS JOIN LATERAL
+    ( SELECT array_agg(c ->> 'attnum' ORDER BY c ->> 'attnum') AS numbers,
+             array_agg(c ->> 'attname' ORDER BY c ->> 'attname') AS names
+      FROM jsonb_array_elements(CASE jsonb_typeof(source_pk) WHEN 'array' THEN source_pk ELSE '[]' END) c ) created
+WHERE source IS NOT NULL AND NOT EXISTS
+    -- a rename changes the names, and a restored dump the numbers
+    ( SELECT FROM pg_catalog.pg_constraint k
+      CROSS JOIN LATERAL
+        ( SELECT array_agg(a.attnum::text ORDER BY a.attnum::text) AS numbers,
+                 array_agg(a.attname::text ORDER BY a.attname::text) AS names
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) ) today
+      WHERE k.conrelid = source AND k.contype = 'p'
+      AND (today.numbers = created.numbers OR today.names = created.names) )
+UNION ALL
+SELECT name, format('its view %s.%s is gone', quote_ident(view_schema), quote_ident(view_name)),
+       format('select ai.refresh_vectorizer(%L)', name)
 FROM place WHERE implementation = 'table' AND store IS NOT NULL AND view IS NULL
 UNION ALL
 SELECT name, format('%s.%I is of the type %s, and the model''s vectors have %s dimensions', a.attrelid::regclass,
@@ -72,10 +102,10 @@ SELECT name, format('%s.%I is of the type %s, and the model''s vectors have %s d
 FROM place JOIN pg_catalog.pg_attribute a ON a.attrelid = CASE implementation WHEN 'table' THEN store ELSE source END
     AND a.attname = CASE implementation WHEN 'table' THEN 'embedding' ELSE embedding_column END AND NOT a.attisdropped
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-WHERE t.typname NOT IN ('vector', 'halfvec', 'sparsevec') OR a.atttypmod > 0 AND a.atttypmod <> wanted
+WHERE t.typname NOT IN ('vector', 'halfvec', 'sparsevec') OR a.atttypmod > 0 AND a.atttypmod::text <> wanted
 UNION ALL
-SELECT name, format('%s has no column %I for the vectors', coalesce(store, source)::regclass,
-           CASE implementation WHEN 'table' THEN 'embedding' ELSE embedding_column END),
+SELECT name, format('%s has no column %s for the vectors', coalesce(store, source)::regclass,
+           CASE implementation WHEN 'table' THEN 'embedding' ELSE quote_ident(embedding_column) END),
        'restore the column, or drop the vectorizer and create it anew'
 FROM place WHERE CASE implementation WHEN 'table' THEN store ELSE source END IS NOT NULL AND NOT EXISTS
     ( SELECT FROM pg_catalog.pg_attribute a
@@ -130,7 +160,10 @@ pub async fn verify<C: ConnectionTrait + TransactionTrait>(db: &C) -> Result<Vec
         }
     }
     let broken = Broken::find_by_statement(Statement::from_string(DbBackend::Postgres, BROKEN));
-    for broken in broken.all(db).await? {
+    let look = look(db).await?;
+    let found = broken.all(&look).await?;
+    look.rollback().await?;
+    for broken in found {
         add(Some(&broken.vectorizer), broken.message, &broken.repair);
     }
     Ok(damage)

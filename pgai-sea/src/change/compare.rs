@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TransactionSession as _, TransactionTrait};
 use serde::Serialize;
 
 use super::error::ChangeError;
 use super::steps::{Change, find};
-use crate::catalog::Vectorizer;
-use crate::config::Destination;
+use crate::catalog::{Vectorizer, Vectors, check_table, look, pgvector_schema};
 use crate::embedder::Embedders;
-use crate::sql::{qualified, quote_identifier, quote_literal};
+use crate::sql::{quote_identifier, quote_literal};
 use crate::vectorizer::VectorizerRef;
 
 /// How two generations are compared.
@@ -111,7 +110,7 @@ impl<'a> Compare<'a> {
     /// # Errors
     ///
     /// Where nothing is being changed, and what the database and the models fail with.
-    pub async fn run<C: ConnectionTrait>(
+    pub async fn run<C: ConnectionTrait + TransactionTrait>(
         self,
         db: &C,
         vectorizer: impl Into<VectorizerRef>,
@@ -119,28 +118,37 @@ impl<'a> Compare<'a> {
         let reference = vectorizer.into();
         let change = find(db, reference.clone()).await?;
         let change = change.ok_or_else(|| ChangeError::NotChanging(reference.to_string()))?;
-        let before = Generation::of(&change.before)?;
-        let new = Generation::of(&change.new)?;
+        let pgvector = pgvector_schema(db).await?;
+        let before = Generation::of(&change.before, &pgvector)?;
+        let new = Generation::of(&change.new, &pgvector)?;
+        let mut asked = Vec::new();
+        if let Some(embedders) = self.embedders {
+            for question in &self.questions {
+                asked.push((question.clone(), embed(embedders, &change, question).await?));
+            }
+        }
+        let look = look(db).await?;
+        for table in [&before.table, &new.table] {
+            check_table(&look, table).await?;
+        }
         let mut compared = Vec::new();
-        for row in sample(db, &before, &new, self.sample).await? {
+        for row in sample(&look, &before, &new, self.sample).await? {
             let question: String = row.try_get_by_index(0)?;
             let (one, other): (String, String) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
             let answers = (
-                before.nearest(db, &one, self.k).await?,
-                new.nearest(db, &other, self.k).await?,
+                before.nearest(&look, &one, self.k).await?,
+                new.nearest(&look, &other, self.k).await?,
             );
             compared.push(Compared::new(question, answers, self.k));
         }
-        if let Some(embedders) = self.embedders {
-            for question in &self.questions {
-                let vectors = embed(embedders, &change, question).await?;
-                let answers = (
-                    before.nearest(db, &vectors.0, self.k).await?,
-                    new.nearest(db, &vectors.1, self.k).await?,
-                );
-                compared.push(Compared::new(question.clone(), answers, self.k));
-            }
+        for (question, vectors) in asked {
+            let answers = (
+                before.nearest(&look, &vectors.0, self.k).await?,
+                new.nearest(&look, &vectors.1, self.k).await?,
+            );
+            compared.push(Compared::new(question, answers, self.k));
         }
+        look.rollback().await?;
         Ok(Comparison::of(self.k, compared))
     }
 }
@@ -159,60 +167,48 @@ async fn embed(embedders: &Embedders, change: &Change, question: &str) -> Result
     Ok((text(&vectors[0]), text(&vectors[1])))
 }
 
-/// A generation's table, and how its rows are written in SQL.
+/// A generation's vectors, and how its rows are written in SQL.
 struct Generation {
     table: String,
-    column: String,
+    vector: String,
     /// `t."id", t."tenant"`
     key: String,
     chunk: &'static str,
     /// Chunks of a row are compared by the first.
     first: &'static str,
+    /// The cosine distance, with pgvector's schema.
+    operator: String,
 }
 
 impl Generation {
-    fn of(vectorizer: &Vectorizer) -> Result<Self, ChangeError> {
-        let key: Vec<String> = vectorizer
-            .source_pk
-            .iter()
-            .map(|column| format!("t.{}", quote_identifier(&column.attname)))
-            .collect();
-        let key = key.join(", ");
-        match &vectorizer.config.destination {
-            Destination::Table(table) => Ok(Self {
-                table: qualified(
-                    table.target_schema.as_deref().unwrap_or_default(),
-                    table.target_table.as_deref().unwrap_or_default(),
-                ),
-                column: "t.embedding".to_owned(),
-                key,
-                chunk: "t.chunk",
-                first: " AND t.chunk_seq = 0",
-            }),
-            Destination::Column(column) => Ok(Self {
-                table: qualified(&vectorizer.source_schema, &vectorizer.source_table),
-                column: format!("t.{}", quote_identifier(&column.embedding_column)),
-                key,
-                chunk: "''::text",
-                first: "",
-            }),
-            Destination::Other(_) => Err(ChangeError::Db(DbErr::Custom(format!(
+    fn of(vectorizer: &Vectorizer, pgvector: &str) -> Result<Self, ChangeError> {
+        let vectors = Vectors::of(vectorizer).ok_or_else(|| {
+            DbErr::Custom(format!(
                 "the destination of vectorizer {} is not known here",
                 vectorizer.name
-            )))),
-        }
+            ))
+        })?;
+        Ok(Self {
+            vector: vectors.vector(),
+            key: vectors.key.join(", "),
+            chunk: if vectors.has_chunks { "t.chunk" } else { "''::text" },
+            first: if vectors.has_chunks { " AND t.chunk_seq = 0" } else { "" },
+            operator: format!("OPERATOR({}.<=>)", quote_identifier(pgvector)),
+            table: vectors.table,
+        })
     }
 
     /// The `k` source rows that are nearest to a vector, each by its best chunk.
     async fn nearest<C: ConnectionTrait>(&self, db: &C, vector: &str, k: u32) -> Result<Vec<Found>, DbErr> {
         let sql = format!(
             "SELECT key, chunk FROM (SELECT DISTINCT ON (key) key, chunk, distance
-                FROM (SELECT row({})::text AS key, {} AS chunk, {} <=> {}::vector AS distance FROM {} t) a
+                FROM (SELECT row({})::text AS key, {} AS chunk, {} {} {} AS distance FROM {} t) a
                 WHERE distance IS NOT NULL AND distance <> 'NaN' ORDER BY key, distance) b
              ORDER BY distance, key LIMIT {k}",
             self.key,
             self.chunk,
-            self.column,
+            self.vector,
+            self.operator,
             quote_literal(vector),
             self.table,
         );
@@ -239,12 +235,12 @@ async fn sample<C: ConnectionTrait>(
     let of = |generation: &Generation| {
         format!(
             "(SELECT row({})::text AS key, {} AS chunk, {}::text AS vector FROM {} t WHERE {} IS NOT NULL{})",
-            generation.key, generation.chunk, generation.column, generation.table, generation.column, generation.first
+            generation.key, generation.chunk, generation.vector, generation.table, generation.vector, generation.first
         )
     };
     let sql = format!(
         "SELECT coalesce(nullif(b.chunk, ''), b.key), b.vector, n.vector FROM {} b JOIN {} n USING (key)
-         ORDER BY hashtext(key), key LIMIT {rows}",
+         ORDER BY pg_catalog.hashtext(key), key LIMIT {rows}",
         of(before),
         of(new)
     );

@@ -43,4 +43,5 @@ pub use self::error::ChangeError;
 #[cfg(feature = "worker")]
 #[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
 pub use self::plan::{Estimate, Plan};
+pub(crate) use self::steps::is_ours;
 pub use self::steps::{Change, abort, cut_over, cut_over_unready, find, finish, roll_back, start};

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TransactionSession as _, TransactionTrait, Value,
+};
 use serde::Serialize;
 
 use super::configs::Configs;
@@ -119,7 +121,11 @@ impl<'a> Plan<'a> {
     /// # Errors
     ///
     /// Where there is no such vectorizer, and what the builder, the database or the provider refuses.
-    pub async fn run<C: ConnectionTrait>(self, db: &C, change: &ChangeVectorizer) -> Result<Estimate, ChangeError> {
+    pub async fn run<C: ConnectionTrait + TransactionTrait>(
+        self,
+        db: &C,
+        change: &ChangeVectorizer,
+    ) -> Result<Estimate, ChangeError> {
         let before = catalog::vectorizer(db, change.vectorizer().clone()).await?;
         let Configs { was, becomes } = Configs::of(db, change, before.id).await?;
         let after = Vectorizer {
@@ -128,8 +134,10 @@ impl<'a> Plan<'a> {
         };
         let (was, becomes) = (identity(&was), identity(&becomes));
         let mut table = Table::of(&after)?;
-        table.read_types(db).await?;
-        let (rows, bytes) = table.size(db).await?;
+        let look = catalog::look(db).await?;
+        table.check(&look, &before).await?;
+        table.read_types(&look).await?;
+        let (rows, bytes) = table.size(&look).await?;
         let mut estimate = Estimate {
             needs_generation: was != becomes,
             rows,
@@ -150,7 +158,7 @@ impl<'a> Plan<'a> {
             Destination::Table(_) if may_copy => Some(&before),
             _ => None,
         };
-        let sampled = table.sample(db, rows, self.sample, store).await?;
+        let sampled = table.sample(&look, rows, self.sample, store).await?;
         let counter = Counter::of(&after.config.embedding);
         let mut seen = Sample::default();
         let mut paid = Vec::new();
@@ -175,7 +183,8 @@ impl<'a> Plan<'a> {
         estimate.tokens = scale(seen.tokens);
         estimate.is_counted = counter.is_exact();
         estimate.price = self.price_per_million.map(|price| price * per_million(estimate.tokens));
-        estimate.disk = disk(db, &before, &after, estimate.chunks).await?;
+        estimate.disk = disk(&look, &before, &after, estimate.chunks).await?;
+        look.rollback().await?;
         if let Some(embedders) = self.embedders {
             let texts = estimate.chunks - estimate.copied;
             estimate.time = Some(time(embedders, &after, &paid, texts).await?);

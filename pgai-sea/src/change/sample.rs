@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::error::ChangeError;
 use super::plan::{as_f64, one, refused, unsigned};
-use crate::catalog::Vectorizer;
+use crate::catalog::{Vectorizer, Vectors, check_table};
 use crate::config::{Destination, Loading};
 use crate::sql::{qualified, quote_identifier};
 use crate::text::{PythonType, Splitter, Template};
@@ -50,8 +50,22 @@ impl Table {
         })
     }
 
+    /// Refuses what is no table.
+    pub(super) async fn check<C: ConnectionTrait>(&self, db: &C, store: &Vectorizer) -> Result<(), DbErr> {
+        check_table(db, &self.name).await?;
+        match Vectors::of(store) {
+            Some(vectors) => check_table(db, &vectors.table).await,
+            None => Ok(()),
+        }
+    }
+
     /// The types of the template's columns, whose values are written as Python writes them.
     pub(super) async fn read_types<C: ConnectionTrait>(&mut self, db: &C) -> Result<(), DbErr> {
+        let sql = "SELECT coalesce(array_agg(attname::text), '{}') FROM pg_catalog.pg_attribute
+             WHERE attrelid = $1::regclass AND attname IN ('page', 'headings') AND NOT attisdropped";
+        let columns: Vec<String> = one(db, sql, [self.name.clone().into()]).await?.try_get_by_index(0)?;
+        self.template
+            .take_places(|name| columns.iter().any(|column| column == name));
         for name in self.template.columns() {
             let sql = "SELECT coalesce(b.typname, t.typname)::text FROM pg_catalog.pg_attribute a
                  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
@@ -149,7 +163,7 @@ impl Table {
         let chunks = chunks.map_err(|error| DbErr::Custom(error.to_string()))?;
         Ok(chunks
             .iter()
-            .map(|chunk| self.template.render(chunk, &values))
+            .map(|chunk| self.template.render(&chunk.text, &values, ("", "")))
             .collect())
     }
 }

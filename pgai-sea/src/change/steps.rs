@@ -8,7 +8,7 @@ use super::configs::Configs;
 use super::error::ChangeError;
 use crate::catalog::identity::identity;
 use crate::catalog::{self, CatalogError, Vectorizer};
-use crate::config::Destination;
+use crate::config::{Destination, Embedding};
 use crate::vectorizer::{ChangeVectorizer, VectorizerRef};
 
 /// A step waits so long for a lock. Everybody who comes after it waits as long.
@@ -99,6 +99,13 @@ where
     if is_ours(db).await? {
         let row = step(db, &vectorizer.name, change.statement()?).await?;
         return row.ok_or_else(|| CatalogError::NotFound(vectorizer.name).into());
+    }
+    if matches!(change.get_embedding(), Some(Embedding::Local(_))) {
+        return Err(ChangeError::Pgai {
+            step: "name a model of the worker's process (Embedding::local)",
+            instead: "its worker could not embed with it; name a server's model, such as Embedding::ollama(..), and \
+                      give the worker yours in its place with Worker::embedder or --local-model",
+        });
     }
     let Configs { was, becomes } = Configs::of(db, change, vectorizer.id).await?;
     if identity(&was) == identity(&becomes) {
@@ -217,7 +224,7 @@ where
 }
 
 /// Whether the catalog knows generations.
-pub(super) async fn is_ours<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
+pub(crate) async fn is_ours<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
     let sql = "SELECT to_regclass('ai.vectorizer_generation') IS NOT NULL";
     let row = db
         .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
@@ -276,7 +283,8 @@ where
 
 /// Those who were in a transaction for longest.
 async fn holders<C: ConnectionTrait>(db: &C) -> Result<String, DbErr> {
-    let sql = "SELECT coalesce(string_agg(format('process %s since %s', pid, xact_start::timestamp(0)), ', '), 'none \
+    let sql = "SELECT coalesce(string_agg(pg_catalog.format('process %s since %s', pid, \
+    xact_start::timestamp(0)), ', '), 'none \
     is seen now')
          FROM (SELECT pid, xact_start FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL

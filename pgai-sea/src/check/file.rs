@@ -18,6 +18,9 @@ struct Entry {
     source_schema: Option<String>,
     source_table: String,
     loading_column: String,
+    /// Whether the column holds addresses of documents.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    loads_uri: bool,
     dimensions: u32,
     destination: Destination,
     embedding: Option<Embedding>,
@@ -85,6 +88,7 @@ impl From<&'static Declaration> for Entry {
             source_schema: owned(declaration.source_schema),
             source_table: declaration.source_table.to_owned(),
             loading_column: declaration.loading_column.to_owned(),
+            loads_uri: matches!(create.get_loading(), Some(config::Loading::Uri(_))),
             dimensions: declaration.dimensions,
             destination: match declaration.destination {
                 DeclaredDestination::Table {
@@ -143,6 +147,11 @@ impl Entry {
         if let DeclaredDestination::Column { embedding_column } = destination {
             create = create.destination(config::Destination::column(embedding_column));
         }
+        create = if self.loads_uri {
+            create.loading(config::Loading::uri(declaration.loading_column))
+        } else {
+            create.loading(config::Loading::column(declaration.loading_column))
+        };
         if let Some(embedding) = self.embedding {
             create = create.embedding(embedding);
         }

@@ -70,6 +70,8 @@ pub struct Finding {
     pub(super) writes_column: bool,
     /// Whether the declaration names provider and model.
     pub(super) gives_embedding: bool,
+    /// Whether the catalog is pgai-sea's, which changes a view and an index in place.
+    pub(super) is_ours: bool,
 }
 
 /// What is wrong.
@@ -155,6 +157,7 @@ impl Finding {
             vectorizer: None,
             problem: Problem::NotInstalled,
             writes_column: false,
+            is_ours: false,
         }
     }
 
@@ -165,6 +168,7 @@ impl Finding {
             vectorizer: vectorizer.map(|vectorizer| vectorizer.name.clone()),
             problem,
             writes_column: vectorizer.is_some_and(writes_column),
+            is_ours: false,
         }
     }
 
@@ -175,6 +179,7 @@ impl Finding {
             vectorizer: Some(vectorizer.name.clone()),
             problem: Problem::Extra { source },
             writes_column: writes_column(vectorizer),
+            is_ours: false,
         }
     }
 }

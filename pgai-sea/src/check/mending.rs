@@ -28,17 +28,17 @@ impl Finding {
                     self.create()
                 )
             }
-            // what embeds nothing again is said as well
             Problem::Differs {
                 aspect: Aspect::View,
+                declared,
                 actual,
-                ..
-            } => format!(
-                "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and \
-                 `view_name`; \
-                 pgai's own schema has it beside the source",
-                self.create()
-            ),
+            } => self.view(name, declared, actual).unwrap_or_else(|| {
+                format!(
+                    "{drop}\n{}\n// or let the entity say where the view is, which is {actual}, with `view_schema` and \
+                     `view_name`; pgai's own schema has it beside the source",
+                    self.create()
+                )
+            }),
             Problem::Differs {
                 aspect: Aspect::Destination,
                 actual,
@@ -52,11 +52,9 @@ impl Finding {
             Problem::Differs {
                 aspect: Aspect::Indexing,
                 ..
-            } => format!(
-                "{drop}\n{}\n// or, where the `ai` schema is pgai-sea's: manager.set_scheduling({name:?}, \
-                 Scheduling::none(), ..)\
-                 .await?; with what the entity says, after dropping an index that is there already",
-                self.create()
+            } if self.is_ours => format!(
+                "manager.change_vectorizer({}).await?; // an index that is there already stays: drop it",
+                self.entity_change()
             ),
             Problem::Differs {
                 aspect: Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
@@ -67,16 +65,31 @@ impl Finding {
         }
     }
 
+    /// Another name of the view, in the same schema.
+    fn view(&self, name: &str, declared: &str, actual: &str) -> Option<String> {
+        let (schema, view_name) = declared.split_once('.')?;
+        let is_there = actual.split_once('.').is_some_and(|actual| actual.0 == schema);
+        (self.is_ours && is_there).then(|| {
+            format!("manager.change_vectorizer(ChangeVectorizer::new({name:?}).view_name({view_name:?})).await?;")
+        })
+    }
+
+    /// A [`ChangeVectorizer`](crate::ChangeVectorizer) with what the entity says.
+    fn entity_change(&self) -> String {
+        self.declaration.map_or_else(String::new, |declaration| {
+            format!("{}::Entity.into()", declaration.module)
+        })
+    }
+
     /// Searches go on meanwhile.
     fn change(&self, name: &str) -> String {
         let Some(declaration) = self.declaration else {
             return String::new();
         };
-        let module = declaration.module;
         let change = if self.gives_embedding {
-            format!("{module}::Entity.into()")
+            self.entity_change()
         } else {
-            format!("ChangeVectorizer::from({module}::Entity).embedding(..)")
+            format!("ChangeVectorizer::from({}::Entity).embedding(..)", declaration.module)
         };
         format!(
             "manager.change_vectorizer({change}).await?;\n// a worker embeds all rows beside those in use; when \

@@ -36,6 +36,7 @@ pub use self::file::{check_declared, declared_json};
 pub use self::finding::{Aspect, Finding, Findings, Problem};
 
 use crate::catalog::{self, CatalogError};
+use crate::change;
 use crate::entity::{Declaration, declarations};
 use crate::vectorizer::CreateVectorizer;
 
@@ -118,5 +119,9 @@ async fn findings<C: ConnectionTrait>(db: &C, given: Vec<Given>, scope: Scope) -
         });
     }
     found.extend(compare::all(&declared, &vectorizers, scope));
+    let is_ours = change::is_ours(db).await?;
+    for finding in &mut found {
+        finding.is_ours = is_ours;
+    }
     Ok(Findings(found))
 }

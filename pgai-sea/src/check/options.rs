@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 use super::finding::{Aspect, Problem};
 use super::renames::{self, Names};
 use crate::catalog::CatalogError;
-use crate::config::{Chunking, Config, Embedding, Formatting, Indexing};
+use crate::config::{Chunking, Config, Embedding, Formatting, Indexing, Loading};
 use crate::vectorizer::CreateVectorizer;
 
 /// What a declaration has of them, with the database's defaults for what it leaves out of an option.
 #[derive(Debug, Default)]
 pub(super) struct Options {
+    /// Whether the column holds addresses of documents, if that is declared.
+    loads_uri: Option<bool>,
     embedding: Option<Embedding>,
     chunking: Option<Chunking>,
     formatting: Option<Formatting>,
@@ -23,7 +25,12 @@ pub(super) struct Options {
 /// Asks the functions that `create_vectorizer` would be called with; they change nothing.
 pub(super) async fn as_stored<C: ConnectionTrait>(db: &C, create: &CreateVectorizer) -> Result<Options, CatalogError> {
     Ok(Options {
-        embedding: stored(db, create.get_embedding().map(Embedding::to_sql)).await?,
+        loads_uri: create.get_loading().map(|loading| matches!(loading, Loading::Uri(_))),
+        embedding: match create.get_embedding() {
+            // pgai's catalog has no function for it
+            Some(local @ Embedding::Local(_)) => Some(local.clone()),
+            embedding => stored(db, embedding.map(Embedding::to_sql)).await?,
+        },
         chunking: stored(db, create.get_chunking().map(Chunking::to_sql)).await?,
         formatting: stored(db, create.get_formatting().map(Formatting::to_sql)).await?,
         indexing: stored(db, create.get_indexing().map(Indexing::to_sql)).await?,
@@ -50,6 +57,10 @@ impl Options {
     pub(super) fn differences(&self, config: &Config, today: Option<&Names>) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(
+            self.loads_uri
+                .and_then(|declared| loading(declared, config.loading.as_ref())),
+        );
+        problems.extend(
             self.embedding
                 .as_ref()
                 .and_then(|declared| embedding(declared, &config.embedding)),
@@ -66,6 +77,23 @@ impl Options {
         problems.extend(indexing.and_then(|declared| differs(Aspect::Indexing, declared, config.indexing.as_ref())));
         problems
     }
+}
+
+/// Whether what is embedded is the column's own content, or what its addresses lead to.
+fn loading(declared: bool, actual: Option<&Loading>) -> Option<Problem> {
+    let of = |loads_uri: bool| {
+        if loads_uri {
+            "the documents that its addresses lead to (uri)"
+        } else {
+            "its own content (column)"
+        }
+    };
+    let actual = matches!(actual?, Loading::Uri(_));
+    (declared != actual).then(|| Problem::Differs {
+        aspect: Aspect::Loading,
+        declared: of(declared).to_owned(),
+        actual: of(actual).to_owned(),
+    })
 }
 
 /// Another model is said in short; another option of the same model by its name.

@@ -117,7 +117,7 @@ struct Which {
 /// What changes. The rest stays as it is.
 #[derive(Debug, Args)]
 struct To {
-    /// The provider: openai, ollama, voyageai or litellm
+    /// The provider: openai, ollama, voyageai, litellm or local
     #[arg(long)]
     provider: Option<String>,
     /// The model
@@ -287,6 +287,7 @@ impl To {
             Some("ollama") => Embedding::ollama(model, dimensions).into(),
             Some("voyageai") => Embedding::voyageai(model, dimensions).into(),
             Some("litellm") => Embedding::litellm(model, dimensions).into(),
+            Some("local") => Embedding::local(model, dimensions).into(),
             Some(other) => {
                 return Err(CliError::Change(format!(
                     "--provider {other}: there is no such provider"
@@ -298,6 +299,7 @@ impl To {
             Embedding::Ollama(ollama) => (&mut ollama.model, &mut ollama.dimensions),
             Embedding::VoyageAi(voyage) => (&mut voyage.model, &mut voyage.dimensions),
             Embedding::LiteLlm(litellm) => (&mut litellm.model, &mut litellm.dimensions),
+            Embedding::Local(local) => (&mut local.model, &mut local.dimensions),
             Embedding::Other(_) => {
                 return Err(CliError::Change(
                     "its provider is not known here: pass --provider".to_owned(),
@@ -316,6 +318,8 @@ impl To {
             Chunking::RecursiveCharacterTextSplitter(splitter) => {
                 (&mut splitter.chunk_size, &mut splitter.chunk_overlap)
             }
+            Chunking::Markdown(splitter) => (&mut splitter.chunk_size, &mut splitter.chunk_overlap),
+            Chunking::Code(splitter) => (&mut splitter.chunk_size, &mut splitter.chunk_overlap),
             Chunking::None(_) | Chunking::Other(_) => {
                 return Err(CliError::Change(
                     "it does not split texts: change its chunking in a migration".to_owned(),

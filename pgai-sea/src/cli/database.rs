@@ -81,6 +81,8 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
         .max_connections(connections)
         .connect_timeout(Duration::from_secs(10))
         .sqlx_logging(false)
+        // a pooler as it is installed refuses the setting
+        .map_sqlx_postgres_opts(|options| options.extra_float_digits(None))
         .to_owned()
 }
 

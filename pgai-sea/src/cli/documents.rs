@@ -26,6 +26,15 @@ pub(super) struct DocumentArgs {
     #[arg(long)]
     allow_private_hosts: bool,
 
+    /// Look at every address once in so long whether its document has changed, and embed what has, as 1h. By default
+    /// never
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    recheck_documents: Option<Duration>,
+
+    /// Remove the embeddings of a row whose document is gone, instead of giving the row up
+    #[arg(long)]
+    forget_missing_documents: bool,
+
     #[command(flatten)]
     limits: DocumentLimits,
 }
@@ -57,6 +66,12 @@ impl DocumentArgs {
         }
         if self.allow_private_hosts {
             documents = documents.allow_private_hosts();
+        }
+        if let Some(interval) = self.recheck_documents {
+            documents = documents.recheck(interval);
+        }
+        if self.forget_missing_documents {
+            documents = documents.forget_missing();
         }
         Ok(documents)
     }

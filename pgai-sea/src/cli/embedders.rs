@@ -17,9 +17,10 @@ pub(super) struct EmbedderArgs {
     /// in _API_KEY are always allowed
     #[arg(long = "allow-key", value_name = "NAME", value_delimiter = ',')]
     keys: Vec<String>,
-    /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2; may be given
-    /// several times
-    #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
+    /// Embed in this process: bge-small=/models/bge-small, or instead of a server
+    /// ollama/all-minilm=/models/all-MiniLM-L6-v2. Without a directory the model is fetched from the Hugging Face hub
+    /// by its name. May be given several times
+    #[arg(long = "local-model", value_name = "[PROVIDER/]MODEL[=DIR]")]
     local_models: Vec<LocalModel>,
 }
 

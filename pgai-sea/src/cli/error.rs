@@ -114,6 +114,10 @@ pub(super) enum CliError {
     #[cfg(feature = "documents")]
     #[error(transparent)]
     Document(#[from] crate::document::DocumentError),
+    /// A folder or bucket cannot be written to a table.
+    #[cfg(feature = "documents")]
+    #[error(transparent)]
+    Sync(#[from] crate::document::SyncError),
     /// A document's text cannot be split.
     #[cfg(feature = "documents")]
     #[error(transparent)]

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use super::status::{moment, one_line};
+use super::status::{moment, one_line, printable};
 use super::worker::reference;
-use crate::catalog::{self, FailedRow, Vectorizer};
+use crate::catalog::{self, CatalogError, FailedRow, Vectorizer};
 use crate::pooled::Pooled;
 
 #[derive(Debug, Args)]
@@ -60,56 +60,91 @@ impl Failed {
         match self.action {
             Action::List { which, limit, json } => {
                 let (db, vectorizers) = which.vectorizers().await?;
-                list(&db, &vectorizers, limit, json).await
+                list(&db, vectorizers, limit, json).await
             }
             Action::Retry { which } => {
                 let (db, vectorizers) = which.vectorizers().await?;
-                for vectorizer in &vectorizers {
-                    let rows = catalog::retry_failed(&db, vectorizer).await?;
-                    if rows > 0 || !which.vectorizers.is_empty() {
-                        writeln!(std::io::stdout(), "{}: {rows} rows queued again", vectorizer.name)?;
+                let mut failing = Vec::new();
+                for (name, vectorizer) in vectorizers {
+                    let retried = match vectorizer {
+                        Ok(vectorizer) => catalog::retry_failed(&db, &vectorizer).await,
+                        Err(error) => Err(error),
+                    };
+                    match retried {
+                        Ok(0) if which.vectorizers.is_empty() => {}
+                        Ok(rows) => writeln!(std::io::stdout(), "{name}: {rows} rows queued again")?,
+                        Err(error) => failing.push(told(&name, &error)?),
                     }
                 }
-                Ok(())
+                all_well(failing)
             }
         }
     }
 }
 
 impl Which {
-    async fn vectorizers(&self) -> Result<(Pooled, Vec<Vectorizer>), CliError> {
+    /// Their names, and what they are if that can be read.
+    async fn vectorizers(&self) -> Result<(Pooled, Vec<Named>), CliError> {
         let db = self.database.connect_installed().await?;
-        let mut vectorizers = Vec::new();
+        let mut vectorizers: Vec<Named> = Vec::new();
         for wanted in &self.vectorizers {
-            vectorizers.push(catalog::vectorizer(&db, reference(wanted)).await?);
+            let vectorizer = catalog::vectorizer(&db, reference(wanted)).await?;
+            vectorizers.push((vectorizer.name.clone(), Ok(vectorizer)));
         }
         if self.vectorizers.is_empty() {
-            vectorizers = catalog::vectorizers(&db).await?;
+            let rows = catalog::rows(&db).await?.into_iter();
+            vectorizers.extend(rows.map(|row| (row.name.clone(), Vectorizer::try_from(row))));
         }
         Ok((db, vectorizers))
     }
 }
 
-async fn list(db: &Pooled, vectorizers: &[Vectorizer], limit: u64, json: bool) -> Result<(), CliError> {
+type Named = (String, Result<Vectorizer, CatalogError>);
+
+/// Says why nothing is done with a vectorizer. The others come first.
+fn told(name: &str, error: &CatalogError) -> std::io::Result<String> {
+    writeln!(std::io::stderr(), "{name}: {error}")?;
+    Ok(format!("{name} cannot be read"))
+}
+
+fn all_well(failing: Vec<String>) -> Result<(), CliError> {
+    if failing.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failing { vectorizers: failing })
+}
+
+async fn list(db: &Pooled, vectorizers: Vec<Named>, limit: u64, json: bool) -> Result<(), CliError> {
     let mut is_empty = true;
-    for vectorizer in vectorizers {
-        let rows = catalog::failed(db, vectorizer, limit).await?;
+    let mut failing = Vec::new();
+    for (name, vectorizer) in vectorizers {
+        let rows = match vectorizer {
+            Ok(vectorizer) => catalog::failed(db, &vectorizer, limit).await,
+            Err(error) => Err(error),
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                failing.push(told(&name, &error)?);
+                continue;
+            }
+        };
         let mut out = std::io::stdout().lock();
         for row in &rows {
             is_empty = false;
             if json {
-                let vectorizer = &vectorizer.name;
+                let vectorizer = &name;
                 serde_json::to_writer(&mut out, &Line { vectorizer, row }).map_err(std::io::Error::from)?;
                 writeln!(out)?;
             } else {
-                writeln!(out, "{}", line(&vectorizer.name, row))?;
+                writeln!(out, "{}", line(&name, row))?;
             }
         }
     }
-    if is_empty && !json {
+    if is_empty && failing.is_empty() && !json {
         writeln!(std::io::stdout(), "no row was given up")?;
     }
-    Ok(())
+    all_well(failing)
 }
 
 /// `posts  id=7  embedding failed 2025-01-01 12:00:00 UTC: openai refuses the input ..`
@@ -127,7 +162,7 @@ fn line(vectorizer: &str, row: &FailedRow) -> String {
 /// `id=7`, or `tenant=1 id=7`.
 pub(super) fn key(key: &serde_json::Map<String, serde_json::Value>) -> String {
     let columns = key.iter().map(|(name, value)| match value.as_str() {
-        Some(value) => format!("{name}={value}"),
+        Some(value) => format!("{name}={}", printable(value)),
         None => format!("{name}={value}"),
     });
     columns.collect::<Vec<_>>().join(" ")

@@ -20,8 +20,11 @@ mod managed_tables;
 mod pause;
 #[cfg(feature = "documents")]
 mod preview;
+mod requeue;
 mod retry;
 mod status;
+#[cfg(feature = "documents")]
+mod sync_prefix;
 mod uninstall;
 mod worker;
 
@@ -85,6 +88,8 @@ enum Command {
     Resume(pause::Pause),
     /// Try again now what has failed: rows that were given up, and rows that wait for their next attempt.
     Retry(retry::Retry),
+    /// Queue rows again, whose documents have changed for example. Chunks whose text is the same keep their vectors.
+    Requeue(requeue::Requeue),
     /// Change the model, the chunking or the template of a vectorizer in use, step by step.
     Change(change::ChangeCommand),
     /// Ask questions with known answers, and say how well the vectorizer's rows answer them.
@@ -92,6 +97,9 @@ enum Command {
     /// Show the text of a document, and the chunks that a worker would make of it.
     #[cfg(feature = "documents")]
     Preview(preview::Preview),
+    /// Write the addresses of the documents in a folder or bucket into a table, a row for each.
+    #[cfg(feature = "documents")]
+    SyncPrefix(sync_prefix::SyncPrefixCommand),
     /// Print the tables that vectorizers manage, as `sea-orm-cli generate entity --ignore-tables` takes them.
     ManagedTables(managed_tables::ManagedTables),
 }
@@ -109,10 +117,13 @@ impl Cli {
             Command::Pause(pause) => pause.run().await,
             Command::Resume(resume) => resume.resume().await,
             Command::Retry(retry) => retry.run().await,
+            Command::Requeue(requeue) => requeue.run().await,
             Command::Change(change) => Box::pin(change.run()).await,
             Command::Evaluate(evaluate) => evaluate.run().await,
             #[cfg(feature = "documents")]
             Command::Preview(preview) => preview.run().await,
+            #[cfg(feature = "documents")]
+            Command::SyncPrefix(sync) => sync.run().await,
             Command::ManagedTables(managed_tables) => managed_tables.run().await,
         }
     }

@@ -19,9 +19,13 @@ pub(super) struct Preview {
     #[arg(long, value_name = "N", default_value_t = 800)]
     chunk_size: i32,
 
-    /// How many characters two chunks share at most
-    #[arg(long, value_name = "N", default_value_t = 400)]
-    chunk_overlap: i32,
+    /// How many characters two chunks share at most [default: 400, or 0 with --structure]
+    #[arg(long, value_name = "N")]
+    chunk_overlap: Option<i32>,
+
+    /// Cut by the structure of Markdown, or by the syntax of rust, python, javascript or go
+    #[arg(long, value_name = "markdown|LANGUAGE")]
+    structure: Option<String>,
 
     /// Show the text alone
     #[arg(long, conflicts_with = "json")]
@@ -47,30 +51,26 @@ impl Preview {
             writeln!(out, "{}", parsed.markdown())?;
             return Ok(());
         }
-        let chunking = Chunking::recursive_character_text_splitter()
-            .chunk_size(self.chunk_size)
-            .chunk_overlap(self.chunk_overlap);
-        let passages = parsed.passages(&chunking.into())?;
+        let passages = parsed.passages(&self.chunking())?;
         for (seq, passage) in passages.iter().enumerate() {
+            let place = &passage.place;
             if self.json {
                 let line = serde_json::json!({
                     "chunk_seq": seq,
                     "chunk": passage.text,
-                    "offset": passage.offset,
-                    "page": passage.page,
-                    "headings": passage.headings,
+                    "bytes": [place.bytes.start, place.bytes.end],
+                    "characters": [place.characters.start, place.characters.end],
+                    "page": place.page,
+                    "headings": place.headings,
                 });
                 writeln!(out, "{line}")?;
                 continue;
             }
-            write!(out, "-- chunk {seq}")?;
-            if let Some(page) = passage.page {
-                write!(out, ", page {page}")?;
+            match place.to_string() {
+                place if place.is_empty() => writeln!(out, "-- chunk {seq}")?,
+                place => writeln!(out, "-- chunk {seq}, {place}")?,
             }
-            if !passage.headings.is_empty() {
-                write!(out, ", {}", passage.headings.join(" > "))?;
-            }
-            writeln!(out, "\n{}", passage.text)?;
+            writeln!(out, "{}", passage.text)?;
         }
         if !self.json {
             let characters = parsed.markdown().chars().count();
@@ -82,5 +82,23 @@ impl Preview {
             )?;
         }
         Ok(())
+    }
+
+    fn chunking(&self) -> Chunking {
+        let size = self.chunk_size;
+        match self.structure.as_deref() {
+            None => Chunking::recursive_character_text_splitter()
+                .chunk_size(size)
+                .chunk_overlap(self.chunk_overlap.unwrap_or(400))
+                .into(),
+            Some("markdown") => Chunking::markdown()
+                .chunk_size(size)
+                .chunk_overlap(self.chunk_overlap.unwrap_or(0))
+                .into(),
+            Some(language) => Chunking::code(language)
+                .chunk_size(size)
+                .chunk_overlap(self.chunk_overlap.unwrap_or(0))
+                .into(),
+        }
     }
 }

@@ -59,7 +59,7 @@ impl Retry {
 }
 
 /// An object with the key's columns, or else the value of its one column, which may look like anything.
-fn key(text: &str, columns: &[KeyColumn]) -> Map<String, Value> {
+pub(super) fn key(text: &str, columns: &[KeyColumn]) -> Map<String, Value> {
     match serde_json::from_str(text) {
         Ok(Value::Object(key)) if columns.iter().all(|column| key.contains_key(&column.attname)) => key,
         _ => columns

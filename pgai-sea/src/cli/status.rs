@@ -31,7 +31,7 @@ impl Status {
                 writeln!(out)?;
             }
         } else if statuses.is_empty() {
-            writeln!(out, "no vectorizers: create one in a migration")?;
+            writeln!(out, "{}", catalog::none_to_see(&db).await?)?;
         } else {
             let rows: Vec<_> = statuses.iter().map(line).collect();
             write!(out, "{}", table(&rows))?;
@@ -54,7 +54,8 @@ impl Status {
 /// Why a vectorizer is in its state, and what to do: a few lines under the table.
 fn remark(status: &VectorizerStatus) -> Option<String> {
     let index = status.index.filter(|index| *index != IndexStatus::Built);
-    if status.error.is_none() && status.advice.is_none() && index.is_none() {
+    let backfill = status.backfill.as_ref();
+    if status.error.is_none() && status.advice.is_none() && index.is_none() && backfill.is_none() {
         return None;
     }
     let mut remark = format!("{} is {}", status.name, status.state);
@@ -75,8 +76,20 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
     if let Some(advice) = &status.advice {
         remark += &format!("  what to do: {advice}\n");
     }
+    if let Some(backfill) = backfill {
+        let rows = backfill
+            .rows
+            .map_or_else(String::new, |rows| format!(" of about {rows}"));
+        remark += &format!("  {}{rows} rows that were there are queued", backfill.queued);
+        if let Some(waits_for) = &backfill.waits_for {
+            remark += &format!("; it waits: {waits_for}");
+        }
+        remark.push('\n');
+    }
     if let Some(index) = index {
-        remark += &format!("  its index {index}\n");
+        let build = status.index_build.as_ref();
+        let build = build.map_or_else(String::new, |build| format!(": {build}"));
+        remark += &format!("  its index {index}{build}\n");
     }
     Some(remark)
 }
@@ -89,6 +102,19 @@ pub(super) fn moment(moment: DateTimeWithTimeZone) -> String {
 /// `for 5m`, by the server's clock.
 fn age(since: DateTimeWithTimeZone, now: DateTimeWithTimeZone) -> String {
     format!("for {}", time((now - since).to_std().unwrap_or_default()))
+}
+
+/// What somebody wrote, with nothing in it that a terminal would obey.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }
 
 /// Whatever a provider says.

@@ -59,10 +59,15 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     tokens_per_minute: Vec<Allowance>,
 
-    /// At most so many rows a second where all rows of a vectorizer are embedded anew, as after `pgai-sea change
-    /// start`; other vectorizers go on at once
-    #[arg(long, value_name = "ROWS")]
+    /// At most so many rows a second where rows that are there are queued in the background, or all rows of a
+    /// vectorizer are embedded anew, as after `pgai-sea change start`; edits and other vectorizers go on at once
+    #[arg(long, visible_alias = "backfill-rate", value_name = "ROWS")]
     backfill_rows_per_second: Option<std::num::NonZeroU32>,
+
+    /// Queue no more rows in the background while a standby is more megabytes behind than this. The role needs
+    /// pg_read_all_stats for it
+    #[arg(long, value_name = "MB")]
+    backfill_max_lag: Option<u32>,
 
     /// A shorter vector of this model is the beginning of a longer one: a change to a shorter length cuts the vectors
     /// that are there. ollama/nomic-embed-text, may be given several times. OpenAI's text-embedding-3 models are known
@@ -116,9 +121,10 @@ pub(super) struct WorkerCommand {
     )]
     exit_on_error: Option<bool>,
 
-    /// Embed in this process instead of asking a server: ollama/all-minilm=/models/all-MiniLM-L6-v2 serves the
-    /// vectorizers that name this provider and model with the model in that directory; may be given several times
-    #[arg(long = "local-model", value_name = "PROVIDER/MODEL=DIR")]
+    /// Embed in this process: bge-small=/models/bge-small serves the vectorizers whose embedding is local and has this
+    /// name, ollama/all-minilm=/models/all-MiniLM-L6-v2 those that name this provider and model. Without a directory
+    /// the model is fetched from the Hugging Face hub by its name. May be given several times
+    #[arg(long = "local-model", value_name = "[PROVIDER/]MODEL[=DIR]")]
     local_models: Vec<LocalModel>,
 
     /// Serve /livez, /readyz and /metrics over HTTP at this address, for whoever watches: 127.0.0.1:9187
@@ -250,6 +256,9 @@ impl WorkerCommand {
         }
         if let Some(rows) = self.backfill_rows_per_second {
             worker = worker.backfill_rows_per_second(rows.get());
+        }
+        if let Some(lag) = self.backfill_max_lag {
+            worker = worker.backfill_max_lag(lag);
         }
         for Nested { provider, model } in &self.nested_models {
             worker = worker.nested_model(provider, model);

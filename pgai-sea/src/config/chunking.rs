@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::structure::{ChunkingCode, ChunkingMarkdown};
 use super::{ConfigError, Other, area, bare, check_range, check_text};
 use crate::sql::Call;
 
@@ -19,6 +20,10 @@ area! {
         RecursiveCharacterTextSplitter(RecursiveCharacterTextSplitter) = "recursive_character_text_splitter",
         /// Not at all.
         None(ChunkingNone) = "none",
+        /// By the structure of Markdown. Only this crate's catalog has it.
+        Markdown(ChunkingMarkdown) = "markdown",
+        /// By the syntax of a programming language. Only this crate's catalog has it.
+        Code(ChunkingCode) = "code",
     }
 }
 

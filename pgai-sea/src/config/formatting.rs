@@ -15,7 +15,8 @@ area! {
 
 impl Formatting {
     /// `$chunk` and the row's columns in the notation of Python's `string.Template`: `$title`, `${title}`, `$$` for a
-    /// dollar.
+    /// dollar. `$page` and `$headings` are where the chunk is, unless the table has columns of these names; pgai's own
+    /// worker does not know them.
     ///
     /// ```
     /// use pgai_sea::config::Formatting;

@@ -14,10 +14,13 @@ mod loading;
 mod parsing;
 mod processing;
 mod scheduling;
+mod structure;
 
 pub use self::chunking::{CharacterTextSplitter, Chunking, ChunkingNone, RecursiveCharacterTextSplitter};
 pub use self::destination::{Destination, DestinationColumn, DestinationTable};
-pub use self::embedding::{Embedding, EmbeddingLiteLlm, EmbeddingOllama, EmbeddingOpenAi, EmbeddingVoyageAi};
+pub use self::embedding::{
+    Embedding, EmbeddingLiteLlm, EmbeddingLocal, EmbeddingOllama, EmbeddingOpenAi, EmbeddingVoyageAi,
+};
 pub use self::error::ConfigError;
 pub use self::formatting::{Formatting, PythonTemplate};
 pub use self::indexing::{Diskann, Hnsw, Indexing, IndexingDefault, IndexingNone};
@@ -25,6 +28,7 @@ pub use self::loading::{Loading, LoadingColumn, LoadingUri};
 pub use self::parsing::{Parsing, ParsingAuto, ParsingDocling, ParsingNone, ParsingPymupdf};
 pub use self::processing::{Processing, ProcessingDefault};
 pub use self::scheduling::{Scheduling, SchedulingDefault, SchedulingNone, SchedulingTimescaledb};
+pub use self::structure::{ChunkingCode, ChunkingMarkdown};
 
 #[cfg(feature = "chunking")]
 pub(crate) use self::chunking::{DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
@@ -129,7 +133,7 @@ macro_rules! area {
 
         /// `config_type` in the stored jsonb.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        enum $tag_type {
+        pub(in crate::config) enum $tag_type {
             #[default]
             #[serde(rename = $tag)]
             Tag,

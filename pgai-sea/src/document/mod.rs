@@ -27,6 +27,8 @@
 //! | [`most_text`](Documents::most_text) | 32 MB | the longest text of a document |
 //! | [`most_memory`](Documents::most_memory) | 1 GB | the memory of the process that parses |
 //! | [`timeout`](Documents::timeout) | 1 min | how long loading and parsing may take, each |
+//! | [`recheck`](Documents::recheck) | never | how often a document is looked at again |
+//! | [`forget_missing`](Documents::forget_missing) | no | whether a document that is gone takes its embeddings along |
 //!
 //! # Where documents are parsed
 //!
@@ -53,12 +55,17 @@ mod load;
 mod parse;
 mod parsed;
 mod settings;
+mod sync;
 
 pub use self::error::DocumentError;
+#[cfg(feature = "worker")]
+pub(crate) use self::load::Now;
 pub use self::parse::child::run_child;
 pub use self::parse::format::Format;
-pub use self::parsed::{Heading, PageStart, Parsed, Passage};
+pub use self::parsed::{PageStart, Parsed, Passage};
 pub use self::settings::Documents;
+pub use self::sync::{SyncError, SyncPrefix, Synced};
+pub use crate::text::Heading;
 
 use std::path::Path;
 
@@ -75,7 +82,7 @@ use std::path::Path;
 /// let parsed = preview(&file)?;
 /// assert_eq!(parsed.markdown(), "# Tides\n\nThe moon pulls.");
 /// let passages = parsed.passages(&Chunking::none().into())?;
-/// assert_eq!(passages[0].headings, ["Tides"]);
+/// assert_eq!(passages[0].place.headings, ["Tides"]);
 /// # Ok(())
 /// # }
 /// ```

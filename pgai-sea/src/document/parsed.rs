@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::parse::format::Format;
 use crate::config::Chunking;
-use crate::text::SplitError;
+use crate::entity::Place;
+use crate::text::{Heading, Headings, SplitError};
 
 /// The text of a document, as Markdown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,29 +24,13 @@ pub struct PageStart {
     pub offset: usize,
 }
 
-/// A heading of the Markdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heading<'p> {
-    /// From 1, the highest.
-    pub level: usize,
-    /// Without the `#`.
-    pub text: &'p str,
-    /// The byte of the Markdown at which it begins.
-    pub offset: usize,
-}
-
 /// A chunk, and where it is in the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passage {
     /// The chunk, without the template.
     pub text: String,
-    /// The byte of the Markdown at which it begins. `None` for a chunk that is not a part of the text: the splitter
-    /// joins parts with a separator, which a regular expression does not say.
-    pub offset: Option<usize>,
-    /// The page on which it begins.
-    pub page: Option<usize>,
-    /// The headings that it stands under, the highest first.
-    pub headings: Vec<String>,
+    /// Where it is in the Markdown.
+    pub place: Place,
 }
 
 impl Parsed {
@@ -55,6 +40,11 @@ impl Parsed {
             markdown,
             pages,
         }
+    }
+
+    /// A document that is text.
+    pub(crate) fn text(text: String) -> Self {
+        Self::new(Format::Text, text, Vec::new())
     }
 
     /// What the document is.
@@ -80,27 +70,7 @@ impl Parsed {
 
     /// The headings, in their order. Lines in a block of code are none.
     pub fn headings(&self) -> Vec<Heading<'_>> {
-        let (mut headings, mut offset, mut fence) = (Vec::new(), 0, None);
-        for line in self.markdown.split_inclusive('\n') {
-            let text = line.trim_end();
-            let opens = ["```", "~~~"]
-                .into_iter()
-                .find(|mark| text.trim_start().starts_with(mark));
-            match (fence, opens) {
-                (None, Some(_)) => fence = opens,
-                (Some(open), Some(mark)) if open == mark => fence = None,
-                (None, None) => {
-                    let level = text.bytes().take_while(|byte| *byte == b'#').count();
-                    if let (1..=6, Some(text)) = (level, text[level..].strip_prefix(' ')) {
-                        let text = text.trim();
-                        headings.push(Heading { level, text, offset });
-                    }
-                }
-                (Some(_), _) => {}
-            }
-            offset += line.len();
-        }
-        headings
+        Headings::of(&self.markdown).into_vec()
     }
 
     /// The chunks that `chunking` makes of the text, with their places.
@@ -109,38 +79,29 @@ impl Parsed {
     ///
     /// The chunking cannot be carried out, as [`Chunking::split`] says.
     pub fn passages(&self, chunking: &Chunking) -> Result<Vec<Passage>, SplitError> {
-        let headings = self.headings();
-        let mut from = 0;
-        let passage = |text: String| {
-            // a chunk may overlap with the one before, but begins after it
-            let offset = self.markdown[from..].find(&text).map(|found| from + found);
-            if let Some(offset) = offset {
-                from = offset + text.chars().next().map_or(0, char::len_utf8);
-            }
-            Passage {
-                page: offset.and_then(|offset| self.page_at(offset)),
-                headings: offset.map_or_else(Vec::new, |offset| path(&headings, offset)),
-                offset,
-                text,
-            }
+        let headings = match chunking {
+            Chunking::Code(_) => Headings::default(),
+            _ => Headings::of(&self.markdown),
         };
-        Ok(chunking.split(&self.markdown)?.into_iter().map(passage).collect())
+        let chunks = chunking.chunks(&self.markdown)?.into_iter();
+        Ok(chunks
+            .map(|chunk| {
+                let start = chunk.bytes.start;
+                let mut place = Place::new(chunk.bytes, chunk.characters).under(headings.path(start));
+                place.page = self.page_at(start);
+                Passage {
+                    text: chunk.text,
+                    place,
+                }
+            })
+            .collect())
     }
 
-    fn page_at(&self, offset: usize) -> Option<usize> {
+    /// The page of the text at `offset`.
+    pub(crate) fn page_at(&self, offset: usize) -> Option<usize> {
         let before = self.pages.partition_point(|page| page.offset <= offset);
         Some(self.pages[before.checked_sub(1)?].page)
     }
-}
-
-/// The headings above the text at `offset`. A heading at its very beginning is one of them.
-fn path(headings: &[Heading<'_>], offset: usize) -> Vec<String> {
-    let mut path: Vec<&Heading<'_>> = Vec::new();
-    for heading in headings.iter().take_while(|heading| heading.offset <= offset) {
-        path.retain(|above| above.level < heading.level);
-        path.push(heading);
-    }
-    path.into_iter().map(|heading| heading.text.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -162,7 +123,13 @@ mod tests {
         let passages = parsed(text, &[(1, 0), (3, 10)]).passages(&chunking.into()).unwrap();
         let found: Vec<_> = passages
             .iter()
-            .map(|passage| (passage.text.as_str(), passage.page, passage.headings.join("/")))
+            .map(|passage| {
+                (
+                    passage.text.as_str(),
+                    passage.place.page,
+                    passage.place.headings.join("/"),
+                )
+            })
             .collect();
         let expected = [
             ("# A\n\none", Some(1), "A".to_owned()),
@@ -174,17 +141,6 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_in_code_is_no_heading() {
-        let parsed = parsed("# A\n```sh\n# not one\n```\n#no\n####### no\n### B #1\n", &[]);
-        let headings: Vec<_> = parsed
-            .headings()
-            .iter()
-            .map(|heading| (heading.level, heading.text))
-            .collect();
-        assert_eq!(headings, [(1, "A"), (3, "B #1")]);
-    }
-
-    #[test]
     fn equal_chunks_have_their_own_places() {
         let chunking = Chunking::character_text_splitter()
             .chunk_size(3)
@@ -192,7 +148,7 @@ mod tests {
             .separator(" ");
         let passages = parsed("abc abc", &[(1, 0), (2, 4)]).passages(&chunking.into()).unwrap();
         assert_eq!(
-            passages.iter().map(|passage| passage.page).collect::<Vec<_>>(),
+            passages.iter().map(|passage| passage.place.page).collect::<Vec<_>>(),
             [Some(1), Some(2)]
         );
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::error::DocumentError;
-use super::load::{Allowed, Loader};
+#[cfg(feature = "worker")]
+use super::load::Now;
+use super::load::{Allowed, Loaded, Loader};
 use super::parse::child::{Limits, parse_in_child};
 #[cfg(feature = "worker")]
 use super::parse::format::text;
@@ -25,6 +27,8 @@ pub struct Documents {
     most_bytes: u64,
     limits: Limits,
     parsing: Arc<Semaphore>,
+    recheck: Option<Duration>,
+    forget_missing: bool,
 }
 
 impl Documents {
@@ -58,6 +62,8 @@ impl Documents {
                 text: 32 << 20,
             },
             parsing: Arc::new(Semaphore::new(cores)),
+            recheck: None,
+            forget_missing: false,
         }
     }
 
@@ -115,28 +121,90 @@ impl Documents {
         self
     }
 
+    /// Looks at every address once in so long whether its document has changed, and embeds what has. Default: never.
+    ///
+    /// A server is asked by the document's tag or date, a bucket for the object's version, a file system for the time
+    /// of the last write. Where none of them says anything, the document is loaded again. The first time, documents
+    /// that were embedded without this setting are loaded once more. It needs this crate's catalog.
+    #[must_use]
+    pub fn recheck(mut self, interval: Duration) -> Self {
+        self.recheck = Some(interval);
+        self
+    }
+
+    /// A row whose document is gone loses its embeddings at once, and is no failure. Otherwise it is tried again, as
+    /// `retries` says, and then is a dead letter without embeddings.
+    #[must_use]
+    pub fn forget_missing(mut self) -> Self {
+        self.forget_missing = true;
+        self
+    }
+
     /// Loads and parses what is at an address. It has to be allowed.
     ///
     /// # Errors
     ///
     /// The address is not allowed, nothing is there, or it is not understood.
     pub async fn read(&self, address: &str) -> Result<Parsed, DocumentError> {
-        self.read_as(address, None).await
-    }
-
-    /// The same, in S3 as that role.
-    pub(crate) async fn read_as(&self, address: &str, role: Option<&str>) -> Result<Parsed, DocumentError> {
-        let limits = (self.most_bytes, self.limits.timeout);
-        let loaded = self.loader.load(address, role, &self.allowed, limits).await?;
+        let loaded = self.load(address, None).await?;
         self.parse(loaded.bytes, Some(&loaded.name)).await
     }
 
-    /// Loads what is at an address and takes it as text, whatever it is.
-    #[cfg(feature = "worker")]
-    pub(crate) async fn text_as(&self, address: &str, role: Option<&str>) -> Result<String, DocumentError> {
+    async fn load(&self, address: &str, role: Option<&str>) -> Result<Loaded, DocumentError> {
         let limits = (self.most_bytes, self.limits.timeout);
-        let loaded = self.loader.load(address, role, &self.allowed, limits).await?;
-        text(&loaded.bytes).map_err(DocumentError::parse)
+        self.loader.load(address, role, &self.allowed, limits).await
+    }
+
+    /// Loads what is at an address, in S3 as that role, and parses it or takes it as text, whatever it is. Returns its
+    /// version too, also if it is not understood.
+    #[cfg(feature = "worker")]
+    pub(crate) async fn read_as(
+        &self,
+        address: &str,
+        role: Option<&str>,
+        parses: bool,
+    ) -> (Result<Parsed, DocumentError>, Option<String>) {
+        let loaded = match self.load(address, role).await {
+            Ok(loaded) => loaded,
+            Err(DocumentError::Missing { .. }) if self.forget_missing => {
+                return (Ok(Parsed::text(String::new())), None);
+            }
+            Err(error) => return (Err(error), None),
+        };
+        let parsed = if parses {
+            self.parse(loaded.bytes, Some(&loaded.name)).await
+        } else {
+            text(&loaded.bytes).map(Parsed::text).map_err(DocumentError::parse)
+        };
+        (parsed, loaded.version)
+    }
+
+    /// Whether the document at an address is still that version.
+    #[cfg(feature = "worker")]
+    pub(crate) async fn now(
+        &self,
+        address: &str,
+        role: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<Now, DocumentError> {
+        let limits = (version, self.limits.timeout);
+        self.loader.now(address, role, &self.allowed, limits).await
+    }
+
+    /// How often documents are looked at again.
+    #[cfg(feature = "worker")]
+    pub(crate) fn rechecks(&self) -> Option<Duration> {
+        self.recheck
+    }
+
+    /// The addresses of the documents below a folder or in a bucket: `/srv/manuals/`, `s3://bucket/manuals/`. It has
+    /// to be allowed. [`SyncPrefix`](super::SyncPrefix) writes them into a table.
+    ///
+    /// # Errors
+    ///
+    /// The prefix is not allowed, is not there, or cannot be read to its end.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, DocumentError> {
+        self.loader.list(prefix, &self.allowed).await
     }
 
     /// Whether there is no address that may be loaded.

@@ -168,7 +168,7 @@ pub(crate) fn without_server(config: &Embedding) -> Option<Embedding> {
             let [base, url] = ["api_base", "base_url"].map(|name| options.remove(name).is_some());
             base || url
         }),
-        Embedding::LiteLlm(_) | Embedding::VoyageAi(_) | Embedding::Other(_) => false,
+        Embedding::LiteLlm(_) | Embedding::VoyageAi(_) | Embedding::Local(_) | Embedding::Other(_) => false,
     };
     named.then_some(bare)
 }

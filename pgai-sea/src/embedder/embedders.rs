@@ -39,8 +39,8 @@ use crate::vectorizer::VectorizerRef;
 ///
 /// Whoever may change a vectorizer may change its `base_url`, which says where the key and the text go. So only the
 /// providers' own servers are asked, those of the environment (`OLLAMA_HOST`, `OPENAI_BASE_URL`, ..), Ollama on this
-/// machine, and what [`allow_host`](Self::allow_host) allows. The role needs `select` on `ai.vectorizer`, as `grant_to`
-/// grants it.
+/// machine, and what [`allow_host`](Self::allow_host) allows. The role needs `select` on `ai.vectorizer`:
+/// [`grant_search`](crate::catalog::grant_search).
 #[derive(Clone)]
 pub struct Embedders {
     allowed: Allowed,
@@ -96,14 +96,25 @@ impl Embedders {
     }
 
     /// Embeds with `embedder` wherever a configuration names this provider and model.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pgai_sea::Embedders;
+    /// # #[cfg(feature = "testing")]
+    /// use pgai_sea::testing::FakeEmbedder;
+    ///
+    /// # #[cfg(feature = "testing")]
+    /// let embedders = Embedders::new().embedder("ollama", "all-minilm", Arc::new(FakeEmbedder::new(384)));
+    /// ```
     #[must_use]
     pub fn embedder(
         mut self,
         provider: impl Into<String>,
         model: impl Into<String>,
-        embedder: impl Into<Arc<dyn Embedder>>,
+        embedder: Arc<dyn Embedder>,
     ) -> Self {
-        self.given.insert((provider.into(), model.into()), embedder.into());
+        self.given.insert((provider.into(), model.into()), embedder);
         self
     }
 
@@ -154,6 +165,9 @@ impl Embedders {
         let name = (config.provider().to_owned(), config.model().to_owned());
         if let Some(embedder) = self.given.get(&name) {
             return Ok(Arc::clone(embedder));
+        }
+        if let Embedding::Local(local) = config {
+            return Err(EmbedError::not_given(&local.model));
         }
         let key = config.to_sql();
         if let Some(embedder) = self.shared().made.get(&key) {

@@ -83,6 +83,18 @@ impl EmbedError {
         }
     }
 
+    /// A configuration names a model of this process, which was not given one of that name.
+    pub(crate) fn not_given(model: &str) -> Self {
+        Self::Configuration {
+            provider: "the local model",
+            message: format!(
+                "`{model}` runs in the process that embeds, and this one was not given it: pass --local-model \
+                 {model}=DIR, or `.embedder(\"local\", \"{model}\", Local::from_dir(..)?)` to the worker or to \
+                 `Embedders`"
+            ),
+        }
+    }
+
     /// No API key was given, and the variable `name` holds none.
     #[cfg(feature = "embedder")]
     pub(super) fn missing_key(provider: &'static str, name: &str) -> Self {

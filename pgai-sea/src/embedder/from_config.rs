@@ -40,6 +40,7 @@ pub fn from_config(
         Embedding::Ollama(ollama) => Ok(Arc::new(self::ollama(ollama, &variable)?)),
         Embedding::VoyageAi(voyage) => Ok(Arc::new(self::voyageai(voyage, &variable)?)),
         Embedding::LiteLlm(litellm) => self::litellm(litellm)?.build(variable),
+        Embedding::Local(local) => Err(EmbedError::not_given(&local.model)),
         Embedding::Other(_) => Err(unknown(config.provider())),
     }
 }
@@ -187,6 +188,8 @@ mod tests {
     fn what_cannot_be_embedded_says_so() {
         let error = debug(Embedding::Other(json!({"implementation": "cohere"})), &[]);
         assert!(error.contains("no embedder for `cohere`"), "{error}");
+        let error = debug(Embedding::local("bge", 384), &[]);
+        assert!(error.contains("--local-model bge="), "{error}");
         let error = debug(Embedding::ollama("m", 0), &[]);
         assert!(error.contains("1 to 16000 dimensions, configured are 0"), "{error}");
     }

@@ -30,6 +30,7 @@
 //! | `embedding_ollama` | `Ollama` | 2,048 texts | |
 //! | `embedding_voyageai` | `VoyageAi` | 1,000 texts, 120,000 tokens or more by model | `VOYAGE_API_KEY` |
 //! | `embedding_litellm` | `LiteLlm` | the provider's | the provider's |
+//! | `embedding_local` | `Local`, or any other that is given under this name | any | |
 //!
 //! `LiteLlm` asks the provider that the model's prefix names: OpenAI, Azure, Cohere, Mistral, Hugging Face, Voyage AI,
 //! Ollama, or LiteLLM's proxy.
@@ -84,6 +85,9 @@ mod voyageai;
 pub(crate) use self::embedders::Answering;
 pub use self::embedders::Embedders;
 pub use self::error::EmbedError;
+#[cfg(feature = "hub")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hub")))]
+pub use self::local::Hub;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use self::local::{Local, LocalError};

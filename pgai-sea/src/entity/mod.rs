@@ -27,6 +27,7 @@
 mod declaration;
 mod declared;
 mod embedding;
+mod place;
 mod registry;
 
 pub use self::declaration::{Declaration, DeclaredDestination};
@@ -35,6 +36,10 @@ pub use self::declared::declared;
 #[doc(hidden)]
 pub use self::embedding::Sealed;
 pub use self::embedding::{EmbeddingTrait, SourceKey};
+#[cfg(feature = "worker")]
+pub(crate) use self::place::HEADINGS;
+pub(crate) use self::place::PLACE_COLUMNS;
+pub use self::place::Place;
 #[doc(hidden)]
 pub use self::registry::Registered;
 pub use self::registry::{ManagedTable, declarations, managed_tables};

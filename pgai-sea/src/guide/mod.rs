@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`first_search`] | your first search in ten minutes |
 //! | [`declaring`] | say on an entity what is searchable |
+//! | [`local_models`] | embed without a server: a model in your process |
 //! | [`migrating`] | create, change and drop vectorizers |
 //! | [`changing`] | change the model, the chunks or the template of a vectorizer in use |
 //! | [`documents`] | embed PDF, Word and other documents |
@@ -34,6 +35,9 @@ pub mod from_pgai {}
 
 #[doc = include_str!("growing.md")]
 pub mod growing {}
+
+#[doc = include_str!("local_models.md")]
+pub mod local_models {}
 
 #[doc = include_str!("migrating.md")]
 pub mod migrating {}

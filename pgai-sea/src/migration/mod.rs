@@ -39,9 +39,10 @@ use crate::search::CreateTextIndex;
 use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer};
 
 /// What a migration with vectorizers needs: `sea_orm_migration`'s prelude, the operations, the builders and their
-/// options.
+/// options. `use schema::*` brings its short words for columns, `pk_auto` and others.
 pub mod prelude {
     pub use sea_orm_migration::prelude::*;
+    pub use sea_orm_migration::schema;
 
     pub use super::VectorizerManagerExt;
     pub use crate::config::{
@@ -50,7 +51,9 @@ pub mod prelude {
     pub use crate::entity::EmbeddingTrait;
     pub use crate::pgvector::{CreateVectorIndex, DropVectorIndex, Metric, VectorType};
     pub use crate::search::CreateTextIndex;
-    pub use crate::vectorizer::{ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef};
+    pub use crate::vectorizer::{
+        Backfill, ChangeVectorizer, CreateVectorizer, DropVectorizer, SourceTable, VectorizerRef,
+    };
 }
 
 /// Vectorizer operations of a [`SchemaManager`](sea_orm_migration::SchemaManager).
@@ -156,6 +159,23 @@ pub trait VectorizerManagerExt {
     ///
     /// The database's where the new one answers.
     async fn abort_change<V>(&self, vectorizer: V) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send;
+
+    /// Lets roles search what a vectorizer embeds: see [`catalog::grant_search`](crate::catalog::grant_search).
+    ///
+    /// ```
+    /// # use pgai_sea::migration::prelude::*;
+    /// # async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    /// manager.grant_search("public_blog_posts_embedding_store", &["website"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr::Migration`] where there is none; the database's where this role may not grant something.
+    async fn grant_search<V>(&self, vectorizer: V, roles: &[&str]) -> Result<(), DbErr>
     where
         V: Into<VectorizerRef> + Send;
 

@@ -6,7 +6,7 @@ use sea_orm_migration::{SchemaManager, SchemaManagerConnection};
 use super::VectorizerManagerExt;
 use crate::catalog::{self, Installed, VectorizerRef};
 use crate::change;
-use crate::config::{ConfigError, Indexing, Scheduling};
+use crate::config::{ConfigError, Embedding, Indexing, Scheduling};
 use crate::pgvector::{CreateVectorIndex, DropVectorIndex};
 use crate::search::CreateTextIndex;
 use crate::sql::Call;
@@ -42,6 +42,31 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                  migration or an earlier one"
                     .to_owned(),
             ));
+        }
+        if matches!(create.get_embedding(), Some(Embedding::Local(_)))
+            && !catalog::has_local_embedding(&transaction).await?
+        {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: the database's `ai` schema has no ai.embedding_local. If it \
+                 is ours and older, call `manager.install_pgai().await?` first. pgai's own has none, and its worker \
+                 could not embed with a model of another process: name a server's model there, such as \
+                 `Embedding::ollama(..)`, and give the worker yours in its place with `Worker::embedder`",
+                create.regclass()
+            )));
+        }
+        if create.is_by_structure() && !has_structure(&transaction).await? {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: pgai's catalog has no chunking by structure. Use \
+                 `Chunking::recursive_character_text_splitter()`, or this crate's catalog",
+                create.regclass()
+            )));
+        }
+        if create.has_backfill() && !catalog::is_ours(&transaction).await? {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: backfill: only the schema that `install_pgai` brings queues \
+                 rows in the background, and this database has pgai's: leave out .backfill(..)",
+                create.regclass()
+            )));
         }
         catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction
@@ -136,6 +161,17 @@ impl VectorizerManagerExt for SchemaManager<'_> {
         }
         check_ours(self, &vectorizer, "release_vectorizer", "leave the columns as they are").await?;
         alter(self, vectorizer, Call::new("release_vectorizer")).await
+    }
+
+    async fn grant_search<V>(&self, vectorizer: V, roles: &[&str]) -> Result<(), DbErr>
+    where
+        V: Into<VectorizerRef> + Send,
+    {
+        let granted = catalog::grant_search(self.get_connection(), vectorizer, roles).await;
+        granted.map_err(|error| match error {
+            catalog::CatalogError::Db(error) => error,
+            error => DbErr::Migration(error.to_string()),
+        })
     }
 
     async fn enable_vectorizer_schedule<V>(&self, vectorizer: V) -> Result<(), DbErr>
@@ -320,4 +356,13 @@ async fn find<C: ConnectionTrait>(db: &C, vectorizer: &VectorizerRef) -> Result<
 
 fn invalid(error: &ConfigError) -> DbErr {
     DbErr::Migration(error.to_string())
+}
+
+/// Whether the catalog knows `Chunking::markdown` and `Chunking::code`.
+async fn has_structure<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
+    let sql = "SELECT to_regprocedure('ai.chunking_markdown(integer, integer)') IS NOT NULL";
+    let row = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
 }

@@ -16,8 +16,8 @@ use crate::embedder::local::{Files, threads};
 /// How many pairs a thread reads at a time.
 const BATCH: usize = 4;
 
-/// Reranks in this process with a BERT cross-encoder of one score, such as ms-marco-MiniLM-L6-v2. It needs no server
-/// and no network.
+/// Reranks in this process with a BERT or RoBERTa cross-encoder of one score, such as ms-marco-MiniLM-L6-v2 or
+/// bge-reranker-base. It needs no server and no network.
 ///
 /// ```no_run
 /// use pgai_sea::rerank::LocalReranker;
@@ -53,7 +53,8 @@ impl LocalReranker {
     ///
     /// # Errors
     ///
-    /// [`LocalError`] if a file is missing or damaged, or the model is not a BERT model with one score.
+    /// [`LocalError`] if a file is missing or damaged, or the model is another than a BERT or RoBERTa model with one
+    /// score.
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, LocalError> {
         let files = Files(dir.as_ref());
         let config = files.config()?;
@@ -63,6 +64,19 @@ impl LocalReranker {
             is_logistic: files.is_logistic()?,
             threads: threads("rerank")?,
         })))
+    }
+}
+
+#[cfg(feature = "hub")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hub")))]
+impl LocalReranker {
+    /// Loads a model of the Hugging Face hub by its name. See [`Hub`](crate::embedder::Hub).
+    ///
+    /// # Errors
+    ///
+    /// As [`from_dir`](Self::from_dir), and [`LocalError::Hub`] if the hub does not have the model or is not reached.
+    pub fn from_hub(model: impl Into<crate::embedder::Hub>) -> Result<Self, LocalError> {
+        Self::from_dir(model.into().fetch()?)
     }
 }
 

@@ -11,6 +11,7 @@ use sea_orm::{
 use super::asking::query_all;
 use super::error::SearchError;
 use super::hit::Chunk;
+use super::places;
 use super::projection::{Chunks, Projection, SourceModel};
 use super::query::{is_of, key_values};
 use super::refusal::Searching as _;
@@ -23,6 +24,7 @@ use crate::entity::{EmbeddingTrait, SourceKey};
 pub struct LoadChunks<E> {
     keys: Vec<Vec<Value>>,
     vectors: bool,
+    places: bool,
     entity: PhantomData<fn() -> E>,
 }
 
@@ -63,6 +65,7 @@ impl<E: EmbeddingTrait + Searched<Embeddings = E, Projection = Chunks>> LoadChun
         LoadChunks {
             keys: rows.into_iter().map(key).collect(),
             vectors: false,
+            places: false,
             entity: PhantomData,
         }
     }
@@ -72,6 +75,12 @@ impl<E: EmbeddingTrait + Searched<Embeddings = E, Projection = Chunks>> LoadChun
     /// Returns the vectors too.
     pub fn with_vectors(mut self) -> Self {
         self.vectors = true;
+        self
+    }
+
+    /// Returns where each chunk is in the text of its row too, as far as the store says it.
+    pub fn with_places(mut self) -> Self {
+        self.places = true;
         self
     }
 
@@ -95,6 +104,9 @@ impl<E: EmbeddingTrait + Searched<Embeddings = E, Projection = Chunks>> LoadChun
                 .fold(Condition::any(), |any, key| any.add(is_of::<E>(key))),
         };
         select.from(E::default().table_ref()).cond_where(of_any);
+        if self.places {
+            places::select::<E>(&mut select, None, E::default().table_ref());
+        }
         if let Some(seq) = E::chunk_seq_column() {
             select.order_by((E::default(), seq), Order::Asc);
         }
@@ -106,7 +118,14 @@ impl<E: EmbeddingTrait + Searched<Embeddings = E, Projection = Chunks>> LoadChun
         }
         let chunks = |key: &Vec<Value>| {
             let rows = by_key.get(&name(key)).into_iter().flatten();
-            rows.map(|row| Chunk::read::<E>(row, self.vectors)).collect()
+            rows.map(|row| {
+                let mut chunk = Chunk::read::<E>(row, self.vectors)?;
+                if self.places {
+                    chunk.place = places::read(row)?;
+                }
+                Ok(chunk)
+            })
+            .collect()
         };
         let chunks: Result<_, DbErr> = self.keys.iter().map(chunks).collect();
         chunks.searching::<E>()

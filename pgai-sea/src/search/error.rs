@@ -61,10 +61,19 @@ pub enum SearchError {
         /// The model of the query.
         model: String,
     },
+    /// The transaction began before the model was changed, and its isolation shows it the catalog of that moment.
+    #[error(
+        "searching {table} failed: its model was changed after this transaction began. Search in a new transaction, or \
+         in one at READ COMMITTED"
+    )]
+    OldSnapshot {
+        /// The table that is searched.
+        table: String,
+    },
     /// The connection's role may not read which model answers.
     #[error(
-        "searching {table} failed: this role may not read which model made its vectors. Grant it `usage on schema ai` \
-         and `select on ai.vectorizer`, as `grant_to` does ({source})"
+        "searching {table} failed: this role may not read which model made its vectors. Let a migration call \
+         `manager.grant_search(..)` for it, or grant it `usage on schema ai` and `select on ai.vectorizer` ({source})"
     )]
     Hidden {
         /// The table that is searched.

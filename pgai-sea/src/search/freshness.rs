@@ -30,8 +30,8 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     /// is then of an earlier text.
     ///
     /// The search's own statement looks into the queue. Two small statements before it find out which table that is.
-    /// The role needs `select` on `ai.vectorizer` and on the queue, as [`grant_to`](crate::CreateVectorizer::grant_to)
-    /// grants it. A role without is told `None`.
+    /// The role needs `select` on `ai.vectorizer` and on the queue: [`grant_search`](crate::catalog::grant_search). A
+    /// role without is told `None`.
     pub fn with_freshness(mut self) -> Self {
         self.plan.queue = Some(Queue::Asked);
         self

@@ -3,7 +3,8 @@
 //! A query's vector is of one model. The statement of a search looks into the catalog whether the table that it reads
 //! has the vectors of this model. If it has not, it returns nothing, and the search asks the generation that has, or
 //! embeds its text for the one that answers. PostgreSQL looks a table's name up before it takes the statement's
-//! snapshot, so the table and the catalog's row are of the same moment.
+//! snapshot, so the table and the catalog's row are of the same moment. A transaction at REPEATABLE READ has an older
+//! snapshot: there the statement also looks whether its snapshot has the table under this name.
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement, Value};
@@ -185,9 +186,13 @@ impl<'q> Routing<'q> {
         }
         self.tries += 1;
         let before = std::mem::take(&mut self.asked);
-        self.look::<E, C>(db).await?;
+        let looked = self.look::<E, C>(db).await;
         // a first guess is no generation yet
         let is_other = (&before.answering, &before.place) != (&self.asked.answering, &self.asked.place);
+        if answer.is_ok() && !(looked.is_ok() && is_other) && is_renamed(&self.vectorizer, db).await? {
+            return Err(SearchError::OldSnapshot { table: table_of::<E>() });
+        }
+        looked?;
         Ok(answer.is_err() || is_other)
     }
 
@@ -298,10 +303,49 @@ fn guard(vectorizer: &VectorizerRef, condition: impl FnOnce(&mut dyn FnMut(Value
     };
     let condition = condition(&mut place);
     let named = vectorizer.condition("v", &mut place);
+    let today = named_today(vectorizer, &mut place).map_or_else(String::new, |today| format!(" AND {today}"));
     Expr::cust_with_values(
-        format!("EXISTS (SELECT FROM ai.vectorizer v WHERE {condition} AND {named})"),
+        format!("EXISTS (SELECT FROM ai.vectorizer v WHERE {condition} AND {named}){today}"),
         values,
     )
+}
+
+/// Whether the transaction's snapshot has the table, or the column, under the name that it has now.
+fn named_today(vectorizer: &VectorizerRef, place: &mut dyn FnMut(Value) -> String) -> Option<String> {
+    let VectorizerRef::Destination { schema, table, column } = vectorizer else {
+        return None;
+    };
+    let mut text = |text: &str| place(text.to_owned().into());
+    let table = text(table);
+    let schema = schema.as_ref().map(|schema| text(schema));
+    let schema = schema.map_or_else(String::new, |schema| {
+        format!("pg_catalog.quote_ident({schema}) || '.' || ")
+    });
+    // of this very moment, whatever the snapshot
+    let oid = format!("pg_catalog.to_regclass({schema}pg_catalog.quote_ident({table}))::pg_catalog.oid");
+    Some(match column {
+        None => format!("EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = {oid} AND c.relname = {table})"),
+        Some(column) => format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = {oid} AND a.attname = {} \
+             AND (pg_catalog.pg_identify_object_as_address('pg_catalog.pg_class'::pg_catalog.regclass, a.attrelid, \
+             a.attnum)).object_names[3] = a.attname)",
+            text(column)
+        ),
+    })
+}
+
+/// Whether the generations changed places since the transaction's snapshot.
+async fn is_renamed<C: ConnectionTrait>(vectorizer: &VectorizerRef, db: &C) -> Result<bool, SearchError> {
+    let mut values = Vec::new();
+    let today = named_today(vectorizer, &mut |value| {
+        values.push(value);
+        format!("${}", values.len())
+    });
+    let Some(today) = today else { return Ok(false) };
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, format!("SELECT NOT {today}"), values);
+    let row = db.query_one_raw(statement).await.map_err(CatalogError::from)?;
+    let is_renamed = row.map_or(Ok(false), |row| row.try_get_by_index(0));
+    Ok(is_renamed.map_err(CatalogError::from)?)
 }
 
 /// The other generation of a vectorizer that is being changed.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::error::SearchError;
 use super::neighbours::Neighbour;
-use crate::entity::EmbeddingTrait;
+use crate::entity::{EmbeddingTrait, Place};
 
 /// Prefixes of the selected columns: the chunk's, the source's, a partial model's.
 pub(super) const CHUNK: &str = "c_";
@@ -175,6 +175,9 @@ pub struct Chunk<Key> {
     /// The chunks around it in the text of the row, in their order. Empty unless
     /// [`with_neighbours`](super::Search::with_neighbours) asked for them.
     pub neighbours: Vec<Neighbour>,
+    /// Where it is in the text of the row. `None` unless [`with_places`](super::Search::with_places) asked for it, and
+    /// where the store does not say it.
+    pub place: Option<Place>,
 }
 
 impl<Key> Chunk<Key> {
@@ -187,6 +190,7 @@ impl<Key> Chunk<Key> {
             chunk: chunk.into(),
             embedding: None,
             neighbours: Vec::new(),
+            place: None,
         }
     }
 }
@@ -214,6 +218,7 @@ impl<Key: TryGetableMany> Chunk<Key> {
                 None
             },
             neighbours: Vec::new(),
+            place: None,
         })
     }
 }

@@ -10,7 +10,7 @@ use super::builder::Search;
 use super::hit::{CHUNK, PARTIAL, SOURCE, distance};
 use super::neighbours::Neighbour;
 use super::projection::Projection;
-use crate::entity::EmbeddingTrait;
+use crate::entity::{EmbeddingTrait, Place};
 
 /// A [`Search`] returns the columns of `F` as JSON.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,12 @@ impl<E: EmbeddingTrait, F: Projection<E>> Projection<E> for Json<F> {
     fn surround(hit: &mut JsonValue, neighbours: Vec<Neighbour>) {
         if let Some(chunk) = hit.get_mut("embedding") {
             chunk["neighbours"] = json!(neighbours);
+        }
+    }
+
+    fn place(hit: &mut JsonValue, place: Option<Place>) {
+        if let Some(chunk) = hit.get_mut("embedding") {
+            chunk["place"] = json!(place);
         }
     }
 

@@ -7,6 +7,7 @@ use sea_orm::{EntityTrait, Iden, Iterable, ModelTrait};
 
 use super::hit::{CHUNK, Chunk, DISTANCE, Hit, HitWithSource, RowHit, SOURCE};
 use super::hits::Hits;
+use super::places;
 use super::projection::SourceModel;
 use super::ranking::Ranked;
 use super::start::Searched;
@@ -86,6 +87,7 @@ where
     if let Some(vector) = &chunk.embedding {
         set("embedding", vector.clone().into());
     }
+    row.extend([places::mock(chunk.place.as_ref())]);
 }
 
 fn source<M: ModelTrait>(model: &M, row: &mut MockRow) {

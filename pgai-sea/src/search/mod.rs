@@ -27,6 +27,7 @@
 //! | read page by page, or all of it | [`paginate`](Search::paginate), [`after`](Search::after),
 //! [`stream`](Search::stream) |
 //! | count the hits, also by a column | [`count`](Search::count), [`count_by`](Search::count_by) |
+//! | know a hit's page, headings and place in its document | [`with_places`](Search::with_places) |
 //! | know whether a hit is up to date | [`with_freshness`](Search::with_freshness) |
 //!
 //! # Telemetry
@@ -66,6 +67,7 @@ mod options;
 mod page;
 mod paging;
 mod passage;
+mod places;
 mod plan;
 mod projection;
 mod quantized;

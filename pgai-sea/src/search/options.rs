@@ -63,7 +63,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     ///
     /// The search is answered by the generation that has vectors of this model and of the declared length, also while
     /// the vectorizer is being [changed](crate::change). If none has, it is refused, whatever the length of the
-    /// vectors. The role needs `select` on `ai.vectorizer`, as `grant_to` grants it.
+    /// vectors. The role needs `select` on `ai.vectorizer`: [`grant_search`](crate::catalog::grant_search).
     ///
     /// Where the attribute of the entity has `embedding`, every search by a vector, or by a text with an embedder of
     /// its own, says this by itself.
@@ -173,6 +173,16 @@ impl<E: EmbeddingTrait + Searched<Projection = Chunks>, F: Projection<E>> Search
     /// statement. [`Hits::passages`](super::Hits::passages) joins them to one text. A partial model has none.
     pub fn with_neighbours(mut self, before: u16, after: u16) -> Self {
         self.plan.neighbours = Some(Neighbourhood { before, after });
+        self
+    }
+
+    /// Returns where each hit is in the text of its row too, as [`Chunk::place`](super::Chunk::place): page, headings,
+    /// bytes and characters.
+    ///
+    /// This crate's catalog keeps places for documents, and for templates with `$page` or `$headings`. For another
+    /// vectorizer run `select ai.keep_places('name')`. Hits of a store that keeps none have none.
+    pub fn with_places(mut self) -> Self {
+        self.plan.places = true;
         self
     }
 

@@ -7,6 +7,7 @@ use std::ops::{Range, RangeInclusive};
 use super::hit::{Chunk, Hit, HitWithSource};
 use super::hits::Hits;
 use super::ranking::Ranked;
+use crate::entity::Place;
 
 /// Chunks of one text may overlap. A shorter overlap may be chance.
 const LEAST_OVERLAP: usize = 8;
@@ -20,6 +21,21 @@ pub trait ChunkHit: sealed::Sealed {
 
     /// The chunk.
     fn chunk(&self) -> &Chunk<Self::Key>;
+
+    /// Where it is in the text of its row: [`Chunk::place`].
+    ///
+    /// ```
+    /// use pgai_sea::Place;
+    /// use pgai_sea::search::{Chunk, ChunkHit as _, Hit};
+    ///
+    /// let mut chunk = Chunk::new(7, 0, "The moon pulls the sea.");
+    /// chunk.place = Some(Place::new(120..143, 120..143).on_page(3).under(["Tides"]));
+    /// let hit = Hit::new(chunk, 0.12);
+    /// assert_eq!(hit.place().map(ToString::to_string).as_deref(), Some("page 3, Tides"));
+    /// ```
+    fn place(&self) -> Option<&Place> {
+        self.chunk().place.as_ref()
+    }
 }
 
 mod sealed {
@@ -61,7 +77,8 @@ pub struct Passage<'a, H> {
     pub hits: Vec<&'a H>,
     /// The places of its chunks in the text of the row.
     pub chunk_seq: RangeInclusive<i32>,
-    /// The chunks' text. What two chunks share is there once.
+    /// The chunks' text. What two chunks share is there once, and so is what a template puts before each, if they
+    /// overlap.
     pub text: String,
 }
 
@@ -135,25 +152,46 @@ fn run(chunks: &BTreeMap<i32, &str>, seq: i32) -> RangeInclusive<i32> {
 }
 
 fn join<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let texts: Vec<&str> = texts.collect();
+    // a template may begin each of them with the same words
+    let prefix = common_prefix(&texts);
     let mut joined = String::new();
     for text in texts {
-        let overlap = (LEAST_OVERLAP..=text.len().min(joined.len()).min(MOST_OVERLAP))
-            .rev()
-            .find(|length| text.is_char_boundary(*length) && joined.ends_with(&text[..*length]));
-        if overlap.is_none() && !joined.is_empty() {
+        let rest = after_overlap(&joined, text).or_else(|| after_overlap(&joined, &text[prefix..]));
+        if rest.is_none() && !joined.is_empty() {
             joined.push('\n');
         }
-        joined.push_str(&text[overlap.unwrap_or(0)..]);
+        joined.push_str(rest.unwrap_or(text));
     }
     joined
+}
+
+/// What follows in `text` after the end of `joined`, if it begins with that.
+fn after_overlap<'a>(joined: &str, text: &'a str) -> Option<&'a str> {
+    (LEAST_OVERLAP..=text.len().min(joined.len()).min(MOST_OVERLAP))
+        .rev()
+        .find(|length| text.is_char_boundary(*length) && joined.ends_with(&text[..*length]))
+        .map(|length| &text[length..])
+}
+
+/// The bytes with which all texts begin.
+fn common_prefix(texts: &[&str]) -> usize {
+    let [first, rest @ ..] = texts else { return 0 };
+    let common = |text: &&str| first.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+    let mut length = rest.iter().map(common).min().unwrap_or(0);
+    while !first.is_char_boundary(length) {
+        length -= 1;
+    }
+    length
 }
 
 impl<Key> Chunk<Key> {
     /// Where the chunk stands in the text that it was cut from, in bytes: without what the vectorizer's template put
     /// before it, or after it.
     ///
-    /// If the text has the chunk's words twice, it is the first place. `None` if the text changed since, or if the
-    /// template puts other words on both sides.
+    /// With [`place`](Self::place) it is that, unless the text changed since. Without, the chunk is looked for: if the
+    /// text has its words twice, it is the first place. `None` if the text changed since, or if the template puts other
+    /// words on both sides.
     ///
     /// ```
     /// use pgai_sea::search::Chunk;
@@ -165,6 +203,11 @@ impl<Key> Chunk<Key> {
     #[must_use]
     pub fn place_in(&self, text: &str) -> Option<Range<usize>> {
         let chunk = self.chunk.as_str();
+        let known = self.place.as_ref().map(|place| place.bytes.clone());
+        let is_there = |place: &Range<usize>| text.get(place.clone()).is_some_and(|there| chunk.contains(there));
+        if let Some(known) = known.filter(|known| !known.is_empty() && is_there(known)) {
+            return Some(known);
+        }
         let boundaries: Vec<usize> = chunk.char_indices().map(|(at, _)| at).chain([chunk.len()]).collect();
         // if the text has a piece of the chunk, it has every end, or beginning, of that piece
         let cut = boundaries.partition_point(|at| !text.contains(&chunk[*at..]));
@@ -302,6 +345,15 @@ mod tests {
             "It ends in a\na begins",
             "one letter is chance"
         );
+        assert_eq!(
+            joined(&[
+                "Assembly: Step 28. Step 29.",
+                "Assembly: Step 28. Step 29. Step 30.",
+                "Assembly: Step 29. Step 30. Done.",
+            ]),
+            "Assembly: Step 28. Step 29. Step 30. Done.",
+            "the title is no part of the text"
+        );
         assert_eq!(joined(&["日本語日本語", "日本語日本語です"]), "日本語日本語です");
         assert_eq!(joined(&["same text", "same text"]), "same text");
         assert_eq!(joined(&["", "a", ""]), "a\n");
@@ -316,6 +368,10 @@ mod tests {
         assert_eq!(place("Länge auch nicht. (Titel)"), Some("Länge auch nicht."));
         assert_eq!(place("This was edited since then."), None);
         assert_eq!(place(""), None);
+        let mut second = Chunk::new(1, 0, "Titel - Länge auch");
+        second.place = Some(Place::new(21..32, 19..29));
+        assert_eq!(second.place_in(text), Some(21..32), "the second of two");
+        assert_eq!(second.place_in("Länge auch"), Some(0..11), "the text was edited since");
         assert_eq!(Chunk::new(1, 0, "text").place_in(""), None);
     }
 

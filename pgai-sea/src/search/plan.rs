@@ -20,6 +20,7 @@ const DEFAULT_LIMIT: u64 = 10;
 const CHUNKS_PER_SOURCE: [u64; 2] = [8, 64];
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct Plan {
     pub(super) metric: Metric,
     pub(super) filter: Condition,
@@ -36,6 +37,8 @@ pub(super) struct Plan {
     pub(super) paging: Option<Paging>,
     pub(super) vectors: bool,
     pub(super) neighbours: Option<Neighbourhood>,
+    /// Whether hits come with their places in the texts of their rows.
+    pub(super) places: bool,
     /// Where hits look whether their rows wait, if they are to say.
     pub(super) queue: Option<Queue>,
     pub(super) best_per_source: bool,
@@ -115,6 +118,7 @@ impl Default for Plan {
             paging: None,
             vectors: false,
             neighbours: None,
+            places: false,
             queue: None,
             best_per_source: false,
             ranking: ForRanking::default(),

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::hit::{CHUNK, Chunk, Hit, HitWithSource, PARTIAL, PartialHit, RowHit, SOURCE, distance};
 use super::neighbours::Neighbour;
-use crate::entity::{EmbeddingTrait, SourceKey};
+use crate::entity::{EmbeddingTrait, Place, SourceKey};
 
 /// A row of the source: what [`with_source`](super::Search::with_source) adds to a hit.
 pub type SourceModel<E> = <<E as EmbeddingTrait>::Source as EntityTrait>::Model;
@@ -50,6 +50,10 @@ pub trait Projection<E: EntityTrait>: sealed::Sealed {
     /// Gives the hit the chunks around it.
     #[doc(hidden)]
     fn surround(_: &mut Self::Hit, _: Vec<Neighbour>) {}
+
+    /// Tells the hit where it is in the text of its row.
+    #[doc(hidden)]
+    fn place(_: &mut Self::Hit, _: Option<Place>) {}
 
     /// Tells the hit whether its row waits to be embedded anew.
     #[doc(hidden)]
@@ -110,6 +114,10 @@ impl<E: EmbeddingTrait> Projection<E> for Chunks {
         hit.embedding.neighbours = neighbours;
     }
 
+    fn place(hit: &mut Self::Hit, place: Option<Place>) {
+        hit.embedding.place = place;
+    }
+
     fn wait(hit: &mut Self::Hit, waiting: Option<bool>) {
         hit.waiting = waiting;
     }
@@ -138,6 +146,10 @@ impl<E: EmbeddingTrait> Projection<E> for WithSource {
 
     fn surround(hit: &mut Self::Hit, neighbours: Vec<Neighbour>) {
         hit.embedding.neighbours = neighbours;
+    }
+
+    fn place(hit: &mut Self::Hit, place: Option<Place>) {
+        hit.embedding.place = place;
     }
 
     fn wait(hit: &mut Self::Hit, waiting: Option<bool>) {

@@ -9,6 +9,13 @@ use serde::Serialize;
 const STEM: usize = 4;
 /// .. if few letters follow, unlike `light` and `lighthouse`.
 const ENDING: usize = 3;
+/// Words of questions in English that say nothing of what is looked for.
+const STOP_WORDS: [&str; 50] = [
+    "a", "about", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "has", "have", "how",
+    "i", "if", "in", "is", "it", "its", "me", "my", "of", "on", "or", "our", "should", "that", "the", "their", "there",
+    "this", "to", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "you", "your",
+    "not",
+];
 
 /// A piece of a text, and the query's words in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,10 +37,14 @@ pub struct Snippet {
 /// ```
 ///
 /// A word counts if it is one of the query's, or another form of it: the same four letters, and a short ending. Case
-/// does not matter. A chunk found by its meaning may have none of the words.
+/// does not matter. Of a question in English, `how`, `is`, `the` and their like do not count, unless it has no others.
+/// A chunk found by its meaning may have none of the words.
 #[must_use]
 pub fn snippet(text: &str, query: &str, length: usize) -> Snippet {
-    let query: Vec<String> = words(query).map(|word| query[word].to_lowercase()).collect();
+    let mut query: Vec<String> = words(query).map(|word| query[word].to_lowercase()).collect();
+    if query.iter().any(|word| !STOP_WORDS.contains(&word.as_str())) {
+        query.retain(|word| !STOP_WORDS.contains(&word.as_str()));
+    }
     let known = |word: &Range<usize>| {
         let word = text[word.clone()].to_lowercase();
         query.iter().position(|query| is_same(query, &word))

@@ -58,7 +58,8 @@ pub trait SearchTrait: Searched {
     }
 
     /// Searches for rows like the source row with this key, which is no hit itself. A row of several chunks is compared
-    /// by the mean of their vectors.
+    /// by the mean of their vectors. A row that no worker has embedded yet, or that the role does not see, is
+    /// [`SearchError::RowWithoutVectors`](super::SearchError::RowWithoutVectors).
     fn search_like(key: SourceKey<Self::Embeddings>) -> Search<'static, Self::Embeddings, Self::Projection> {
         start::<Self>(SearchQuery::like(key))
     }

@@ -16,6 +16,7 @@ use super::freshness::Queue;
 use super::generation::Place;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::neighbours::Neighbourhood;
+use super::places;
 use super::plan::{Attempt, Join, Plan};
 use super::projection::Projection;
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
@@ -152,6 +153,9 @@ impl Plan {
         let mut hit = F::read(row, self.vectors)?;
         if self.neighbours.is_some() {
             F::surround(&mut hit, Neighbourhood::read(row)?);
+        }
+        if self.places {
+            F::place(&mut hit, places::read(row)?);
         }
         if self.queue.is_some() {
             F::wait(&mut hit, Queue::read(row)?);
@@ -315,10 +319,13 @@ impl Plan {
         self.cut(&mut best)
     }
 
-    /// Adds the chunks around each hit, if they were asked for.
+    /// Adds the chunks around each hit and its place, if they were asked for.
     pub(super) fn around<E: EmbeddingTrait>(&self, hits: &mut SelectStatement, from: Option<&'static str>) {
         if let Some(neighbours) = self.neighbours {
             neighbours.select::<E>(hits, from, self.store::<E>());
+        }
+        if self.places {
+            places::select::<E>(hits, from, self.store::<E>());
         }
     }
 

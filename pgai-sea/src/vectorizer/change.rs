@@ -166,6 +166,10 @@ impl ChangeVectorizer {
         ))
     }
 
+    pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
+        self.embedding.as_ref()
+    }
+
     /// On pgai's catalog: creates the second generation with what both catalogs have. It returns its id.
     pub(crate) fn beside(&self, vectorizer: i32) -> Result<Statement, ConfigError> {
         self.check()?;
@@ -175,7 +179,8 @@ impl ChangeVectorizer {
             format!(", {name} => {value}")
         });
         let sql = format!(
-            "SELECT ai.create_vectorizer(source => format('%I.%I', v.source_schema, v.source_table)::regclass, \
+            "SELECT ai.create_vectorizer(source => pg_catalog.format('%I.%I', v.source_schema, \
+             v.source_table)::regclass, \
              name => v.name || '_new', \
              destination => ai.destination_table(target_schema => (v.config #>> \
              '{{destination,target_schema}}')::name, \

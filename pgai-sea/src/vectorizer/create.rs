@@ -1,8 +1,10 @@
 //! `ai.create_vectorizer`.
 
+mod backfill;
 mod rules;
 mod statement;
 
+pub use self::backfill::Backfill;
 pub(crate) use self::rules::is_vectorizer_name;
 
 use sea_orm::EntityName;
@@ -54,6 +56,7 @@ pub struct CreateVectorizer {
     queue_table: Option<String>,
     grant_to: Option<Vec<String>>,
     enqueue_existing: Option<bool>,
+    backfill: Option<Backfill>,
     if_not_exists: Option<bool>,
     /// The dimensions that an entity declares, which the embedding has to have.
     declared_dimensions: Option<u32>,
@@ -65,7 +68,8 @@ impl CreateVectorizer {
         let change = ChangeVectorizer::new(vectorizer);
         let change = self.embedding.into_iter().fold(change, ChangeVectorizer::embedding);
         let change = self.chunking.into_iter().fold(change, ChangeVectorizer::chunking);
-        self.formatting.into_iter().fold(change, ChangeVectorizer::formatting)
+        let change = self.formatting.into_iter().fold(change, ChangeVectorizer::formatting);
+        self.indexing.into_iter().fold(change, ChangeVectorizer::indexing)
     }
 
     /// The embedding that it has, if any.
@@ -95,6 +99,7 @@ impl CreateVectorizer {
             queue_table: None,
             grant_to: None,
             enqueue_existing: None,
+            backfill: None,
             if_not_exists: None,
             declared_dimensions: None,
         }
@@ -236,6 +241,40 @@ impl CreateVectorizer {
         self
     }
 
+    /// Queues the rows that are there in the background, and not in the transaction that creates the vectorizer. Until
+    /// that transaction ends nobody can write to the table, so a large one should not be queued in it. Workers queue
+    /// such rows a few at a time, as fast as they are embedded; edits and new rows go before them.
+    /// [`status`](crate::catalog::status) says how far that is.
+    ///
+    /// Only the schema that [`install_pgai`](crate::catalog::install) brings can do this. Someone who waits for a row
+    /// until it [is embedded](crate::catalog::wait_until_embedded) does not wait for one that is not queued yet.
+    ///
+    /// ```
+    /// use pgai_sea::config::{Embedding, Loading};
+    /// use pgai_sea::{Backfill, CreateVectorizer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let create = CreateVectorizer::new("events")
+    ///     .loading(Loading::column("body"))
+    ///     .embedding(Embedding::ollama("all-minilm", 384))
+    ///     .backfill(Backfill::order_by("created_at").descending());
+    ///
+    /// assert_eq!(
+    ///     create.to_sql()?,
+    ///     "SELECT ai.backfill_vectorizer(vectorizer_id => ai.create_vectorizer(source => 'events', \
+    ///      loading => ai.loading_column(column_name => 'body'), \
+    ///      embedding => ai.embedding_ollama(model => 'all-minilm', dimensions => 384), \
+    ///      enqueue_existing => false), order_by => 'created_at', descending => true)"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn backfill(mut self, backfill: Backfill) -> Self {
+        self.backfill = Some(backfill);
+        self
+    }
+
     /// Whether a vectorizer of this name that exists already is left as it is; by default it is an error.
     #[must_use]
     pub fn if_not_exists(mut self, if_not_exists: bool) -> Self {
@@ -250,8 +289,23 @@ impl CreateVectorizer {
 
     /// The source, as text for `regclass`.
     #[cfg(feature = "migration")]
+    pub(crate) fn has_backfill(&self) -> bool {
+        self.backfill.is_some()
+    }
+
+    #[cfg(feature = "migration")]
     pub(crate) fn regclass(&self) -> String {
         self.source.regclass()
+    }
+
+    pub(crate) fn get_loading(&self) -> Option<&Loading> {
+        self.loading.as_ref()
+    }
+
+    /// Whether only this crate's catalog can make it.
+    #[cfg(feature = "migration")]
+    pub(crate) fn is_by_structure(&self) -> bool {
+        self.chunking.as_ref().is_some_and(Chunking::is_by_structure)
     }
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {

@@ -11,8 +11,8 @@ mod reference;
 mod source;
 
 pub use self::change::ChangeVectorizer;
-pub use self::create::CreateVectorizer;
 pub(crate) use self::create::is_vectorizer_name;
+pub use self::create::{Backfill, CreateVectorizer};
 pub use self::drop::DropVectorizer;
 pub use self::reference::VectorizerRef;
 pub use self::source::SourceTable;

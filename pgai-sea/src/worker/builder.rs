@@ -71,6 +71,7 @@ impl Worker {
                 budgets: Budgets::default(),
                 allowed: Allowed::new(Asker::Worker),
                 backfill: Pace::default(),
+                most_lag: None,
                 nested: Vec::new(),
                 #[cfg(feature = "documents")]
                 documents: None,
@@ -185,14 +186,24 @@ impl Worker {
         self
     }
 
-    /// At most so many rows a second where all rows of a vectorizer are embedded anew: a new
-    /// [generation](crate::change), or after its configuration was edited. All of them share it, and other vectorizers
-    /// go on at once. By default a backfill goes as fast as its provider.
+    /// At most so many rows a second where rows that are there are [queued in the background][backfill], and where all
+    /// rows of a vectorizer are embedded anew: a new [generation](crate::change), or after its configuration was
+    /// edited. All of them share it, and edits go on at once. By default a backfill goes as fast as its provider.
+    ///
+    /// [backfill]: crate::CreateVectorizer::backfill
     ///
     /// Of a [`budget`](Self::budget), a backfill takes half at most, whatever is said here.
     #[must_use]
     pub fn backfill_rows_per_second(mut self, rows: u32) -> Self {
         self.settings.backfill = Pace::rows_per_second(rows);
+        self
+    }
+
+    /// A backfill queues no more rows while a standby is more megabytes behind than this. The worker's role needs
+    /// `pg_read_all_stats` to see it. [`status`](crate::catalog::status) says what a backfill waits for.
+    #[must_use]
+    pub fn backfill_max_lag(mut self, megabytes: u32) -> Self {
+        self.settings.most_lag = Some(i64::from(megabytes) << 20);
         self
     }
 

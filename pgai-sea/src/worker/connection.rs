@@ -37,7 +37,7 @@ use tracing::{debug, trace};
 pub(crate) use self::locks::LockWait;
 pub(crate) use self::scarcity::Scarcity;
 use super::database_error::DatabaseError;
-use crate::sql::quote_identifier;
+use crate::sql::{quote_identifier, quote_literal};
 
 /// A connection that was idle has to answer within this time.
 const GREETING: Duration = Duration::from_secs(5);
@@ -244,30 +244,34 @@ impl Database {
 
     /// A connection of its own without timeouts, for one statement that may take hours and cannot be in a transaction.
     ///
-    /// The timeouts are asked for when it connects. A pooler may refuse that, and then they are what they are: to set
-    /// them afterwards would set them for the pooler's next client. Where the server has no room for one more
-    /// connection, the pool gives one away.
-    pub(crate) async fn own_connection(&self) -> Result<PgConnection, DatabaseError> {
+    /// The timeouts, and `more` settings, are asked for when it connects. A pooler may refuse that, and then they are
+    /// what they are: to set them afterwards would set them for the pooler's next client. Where the server has no room
+    /// for one more connection, the pool gives one away.
+    pub(crate) async fn own_connection(&self, more: &[(&str, String)]) -> Result<PgConnection, DatabaseError> {
         let mut transaction = self.begin(self.patience).await?;
         let version = transaction.connection().server_version_num().unwrap_or_default();
         transaction.end(Ok(())).await?;
+        // an index is built outside of a transaction, which could say so itself
         let since = [
-            (0, "statement_timeout"),
-            (0, "lock_timeout"),
-            (TRANSACTION_TIMEOUT, "transaction_timeout"),
+            (0, "statement_timeout", "0"),
+            (0, "lock_timeout", "0"),
+            (0, "default_transaction_read_only", "off"),
+            (TRANSACTION_TIMEOUT, "transaction_timeout", "0"),
         ];
-        let timeouts = since.iter().filter(|(since, _)| *since <= version);
+        let settings = since.iter().filter(|(since, ..)| *since <= version);
+        let settings = settings.map(|(_, setting, value)| (*setting, (*value).to_owned()));
+        let settings: Vec<(&str, String)> = settings.chain(more.iter().cloned()).collect();
         let options = self.pool.connect_options();
-        let patient = options
-            .as_ref()
-            .clone()
-            .options(timeouts.clone().map(|(_, setting)| (setting, 0)));
+        let patient = options.as_ref().clone().options(settings.clone());
         match self.connect(&patient).await {
             Err(error) if error.has_state(&["08P01"]) => self.connect(&options).await,
             Err(error) if error.has_state(&[NO_ROOM]) => {
                 let (mut connection, _) = self.acquire().await?;
                 connection.close_on_drop();
-                let set: String = timeouts.map(|(_, setting)| format!("set {setting} = 0; ")).collect();
+                let set = settings
+                    .iter()
+                    .map(|(name, value)| format!("set {name} = {}; ", quote_literal(value)));
+                let set: String = set.collect();
                 raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
                 Ok(connection.detach())
             }
@@ -288,7 +292,8 @@ impl Database {
         // for.
         let mut begin = format!(
             "begin isolation level read committed, read write, not deferrable; \
-             set local search_path = pg_catalog, pg_temp; set local statement_timeout = {milliseconds}; \
+             set local search_path = pg_catalog, pg_temp; set local row_security = on; \
+             set local statement_timeout = {milliseconds}; \
              set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}; {TEXTS}",
             LockWait::EACH.as_millis()
         );
@@ -438,7 +443,8 @@ mod tests {
         assert_eq!(
             database.opening(Some(160_004), patience),
             "begin isolation level read committed, read write, not deferrable; set local search_path = pg_catalog, \
-             pg_temp; set local statement_timeout = 1500; set local lock_timeout = 250; set local \
+             pg_temp; set local row_security = on; set local statement_timeout = 1500; set local lock_timeout = \
+             250; set local \
              idle_in_transaction_session_timeout = 1500; set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; \
              set local intervalstyle = 'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex'"
         );

@@ -88,6 +88,7 @@
 //!     .init();
 //! ```
 
+mod backfill;
 mod backoff;
 mod batch;
 mod builder;

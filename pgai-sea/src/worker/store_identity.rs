@@ -32,12 +32,16 @@ pub(crate) struct StoreIdentity {
     made_by: Value,
     /// Whether all rows are being embedded anew.
     is_anew: Arc<AtomicBool>,
+    /// Whether the store was empty when that began: what is in it now was made for this.
+    was_empty: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// `ai.vectorizer_generation`.
+    /// `ai.vectorizer_generation`, which keeps [backfills](super::backfill) too.
     Table,
+    /// The same of an older version, which keeps none.
+    OlderTable,
     /// The queue's comment, on pgai's catalog.
     Comment,
     /// Nowhere: on pgai's catalog only the queue's owner may write its comment.
@@ -58,13 +62,14 @@ pub(crate) async fn store_identity(
     let locks = LockWait::new(pool.patience());
     // another worker may be doing the same: then the second look finds it done
     loop {
-        let (place, kept) = find(pool, database, key_sql).await?;
+        let (place, kept, was_empty) = find(pool, database, key_sql).await?;
         let store = |kept: &Kept| StoreIdentity {
             id: key_sql.id,
             queue: key_sql.queue.clone(),
             place,
             made_by: now.clone(),
             is_anew: Arc::new(AtomicBool::new(kept.anew_since.is_some())),
+            was_empty,
         };
         let Some(kept) = kept else {
             let first = Kept {
@@ -114,22 +119,34 @@ fn check_dimensions(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Res
     )))
 }
 
-async fn find(pool: &Database, database: &Database, key_sql: &KeySql) -> Result<(Place, Option<Kept>), DatabaseError> {
+/// Where it is kept, what is kept, and whether the store was empty when all rows were queued.
+async fn find(
+    pool: &Database,
+    database: &Database,
+    key_sql: &KeySql,
+) -> Result<(Place, Option<Kept>, bool), DatabaseError> {
     let has_table: bool = query(AssertSqlSafe(HAS_TABLE)).one_on(pool).await?.try_get(0)?;
     if has_table {
-        let sql = "select made_by::text, anew_since::text from ai.vectorizer_generation where vectorizer_id = $1";
+        let sql = "select made_by::text, anew_since::text, to_jsonb(g) ? 'backfill', \
+                   coalesce((to_jsonb(g) #>> '{backfill,was_empty}')::bool, false) \
+                   from ai.vectorizer_generation g where vectorizer_id = $1";
         let Some(row) = query(sql).bind(key_sql.id).any_on(pool).await? else {
-            return Ok((Place::Nowhere, None));
+            return Ok((Place::Nowhere, None, false));
         };
         let kept = Kept {
             made_by: serde_json::from_str(row.try_get(0)?).unwrap_or_default(),
             anew_since: row.try_get(1)?,
         };
-        return Ok((Place::Table, Some(kept)));
+        let place = if row.try_get(2)? {
+            Place::Table
+        } else {
+            Place::OlderTable
+        };
+        return Ok((place, Some(kept), row.try_get(3)?));
     }
     let row = query(COMMENT).bind(key_sql.queue.clone()).any_on(database).await?;
     let Some(row) = row else {
-        return Ok((Place::Nowhere, None));
+        return Ok((Place::Nowhere, None, false));
     };
     let kept = row.try_get::<Option<&str>, _>(0)?.and_then(Kept::of_comment);
     let place = if row.try_get(1)? {
@@ -137,7 +154,7 @@ async fn find(pool: &Database, database: &Database, key_sql: &KeySql) -> Result<
     } else {
         Place::Nowhere
     };
-    Ok((place, kept))
+    Ok((place, kept, false))
 }
 
 /// The comment, and whether this role may write it. A catalog of ours that is too old to have the table gets one soon.
@@ -158,12 +175,13 @@ async fn requeue(
     let connection = transaction.connection();
     let is_model = kept.made_by["embedding"] != now["embedding"];
     let requeued = async {
-        if place == Place::Table {
+        if place.is_table() {
             pool.leave_role(connection).await?;
         }
         let is_noted = note(connection, key_sql, place, kept, now, is_model).await?;
         pool.take_role(connection).await?;
-        if is_noted {
+        // with the table, workers queue them a few at a time
+        if is_noted && place != Place::Table {
             let columns = key_sql.columns("");
             let insert: Sql = format!(
                 "insert into {} ({columns}) select {columns} from {}",
@@ -187,11 +205,20 @@ async fn note(
     now: &Value,
     is_model: bool,
 ) -> Result<bool, DatabaseError> {
-    if place == Place::Table {
-        let update = "update ai.vectorizer_generation set made_by = $2::jsonb, \
-                      anew_since = case when $3 then now() else anew_since end \
-                      where vectorizer_id = $1 and made_by = $4::jsonb";
-        let updated = query(update)
+    if place.is_table() {
+        let backfill = if place == Place::Table {
+            // a generation that was made by nothing is a new one, with a store of its own
+            let was_empty = kept.made_by == serde_json::json!({});
+            format!(", backfill = jsonb_build_object('since', now()::text, 'was_empty', {was_empty})")
+        } else {
+            String::new()
+        };
+        let update = format!(
+            "update ai.vectorizer_generation set made_by = $2::jsonb, \
+             anew_since = case when $3 then now() else anew_since end{backfill} \
+             where vectorizer_id = $1 and made_by = $4::jsonb"
+        );
+        let updated = query(AssertSqlSafe(update))
             .persistent(false)
             .bind(key_sql.id)
             .bind(now.to_string())
@@ -235,10 +262,26 @@ fn comment_on(queue: &str, kept: &Kept) -> String {
     format!("comment on table {queue} is {}", quote_literal(&kept.comment()))
 }
 
+impl Place {
+    fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::OlderTable)
+    }
+}
+
 impl StoreIdentity {
+    /// Whether the catalog keeps how far rows are queued that were there before.
+    pub(crate) fn keeps_backfills(&self) -> bool {
+        self.place == Place::Table
+    }
+
     /// Whether a chunk in the store has the vector that its text has today.
     pub(crate) fn may_keep_vectors(&self) -> bool {
         !self.is_anew.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has it also while all rows are embedded: then none is older than the configuration.
+    pub(crate) fn keeps_vectors(&self) -> bool {
+        self.was_empty || self.may_keep_vectors()
     }
 
     /// Set while all rows are embedded anew.
@@ -251,11 +294,13 @@ impl StoreIdentity {
         if self.may_keep_vectors() {
             return Ok(());
         }
-        if self.place != Place::Table {
+        if !self.place.is_table() {
             return self.look_into_comment(database).await;
         }
-        let since = "select anew_since::text from ai.vectorizer_generation where vectorizer_id = $1";
+        let since = "select anew_since::text, coalesce((to_jsonb(g) ->> 'backfill') is not null, false) \
+                     from ai.vectorizer_generation g where vectorizer_id = $1";
         let row = query(since).bind(self.id).any_on(pool).await?;
+        let is_queueing = row.as_ref().map(|row| row.try_get(1)).transpose()? == Some(true);
         let since = row
             .map(|row| row.try_get::<Option<String>, _>(0))
             .transpose()?
@@ -264,7 +309,7 @@ impl StoreIdentity {
             self.is_over();
             return Ok(());
         };
-        if self.is_left(database, &since).await? {
+        if is_queueing || self.is_left(database, &since).await? {
             return Ok(());
         }
         let done = "update ai.vectorizer_generation set anew_since = null \

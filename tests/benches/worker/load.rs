@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use pgai_sea_tests::Random;
+use futures::TryStreamExt as _;
+use pgai_sea_tests::{Random, TestDatabase};
 use tokio::sync::Mutex;
 
 use super::process::Usage;
@@ -20,6 +21,8 @@ pub(crate) struct Load {
     rows: usize,
     latency: Duration,
     concurrency: usize,
+    /// Whether the store has an HNSW index before.
+    has_index: bool,
 }
 
 /// How that went.
@@ -31,6 +34,8 @@ pub(crate) struct Run {
     /// From the first request's arrival to the last one's answer.
     steady: Duration,
     usage: Usage,
+    /// What the database alone takes to write the same.
+    alone: Duration,
     /// A hash of everything in the store.
     pub(crate) content: String,
 }
@@ -41,12 +46,21 @@ impl Load {
             rows,
             latency: Duration::from_millis(latency),
             concurrency,
+            has_index: false,
         }
+    }
+
+    pub(crate) fn with_index(self) -> Self {
+        let has_index = true;
+        Self { has_index, ..self }
     }
 
     pub(crate) async fn run(&self, program: &Program, server: &Server) -> Run {
         let run = Mutex::new(Run::default());
         with_rows(self.rows, server, async |test| {
+            if self.has_index {
+                test.execute(HNSW).await.unwrap();
+            }
             server.begin(self.latency);
             let concurrency = self.concurrency.to_string();
             let started = Instant::now();
@@ -81,6 +95,7 @@ impl Load {
                 total,
                 steady: server.span(),
                 usage,
+                alone: alone(test, self.has_index).await,
                 content: test.value(content).await.unwrap(),
             };
         })
@@ -89,17 +104,58 @@ impl Load {
     }
 }
 
+const HNSW: &str = "create index on articles_embedding_store using hnsw (embedding vector_cosine_ops)";
+
+/// What it takes to write the store once more, into a table with the same indexes: by a binary COPY, or, into an HNSW
+/// index, by an INSERT, as there the way makes no difference.
+async fn alone(test: &TestDatabase, has_index: bool) -> Duration {
+    test.execute("create table again (like articles_embedding_store including all); checkpoint")
+        .await
+        .unwrap();
+    let columns = "id, chunk_seq, chunk, embedding";
+    if has_index {
+        let began = Instant::now();
+        let insert = format!("insert into again ({columns}) select {columns} from articles_embedding_store");
+        test.execute(&insert).await.unwrap();
+        return began.elapsed();
+    }
+    let pool = test.db.get_postgres_connection_pool();
+    let mut connection = pool.acquire().await.unwrap();
+    let copy = format!("copy articles_embedding_store ({columns}) to stdout with (format binary)");
+    let chunks: Vec<_> = connection
+        .copy_out_raw(&copy)
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    let data = chunks.concat();
+    let began = Instant::now();
+    let mut copy = connection
+        .copy_in_raw(&format!("copy again ({columns}) from stdin with (format binary)"))
+        .await
+        .unwrap();
+    copy.send(data).await.unwrap();
+    copy.finish().await.unwrap();
+    began.elapsed()
+}
+
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             rows,
             latency,
             concurrency,
+            has_index,
         } = self;
         match rows {
             0 => write!(f, "an empty queue"),
             _ => write!(f, "{rows} rows, {latency:?} of latency, concurrency {concurrency}"),
+        }?;
+        if *has_index {
+            write!(f, ", an HNSW index")?;
         }
+        Ok(())
     }
 }
 
@@ -114,6 +170,7 @@ impl Run {
                 cpu: median(runs.iter().filter_map(|run| run.usage.cpu)),
                 memory: median(runs.iter().filter_map(|run| run.usage.memory)),
             },
+            alone: median(runs.iter().map(|run| run.alone)).unwrap_or_default(),
             content: runs[0].content.clone(),
         }
     }
@@ -145,6 +202,12 @@ impl fmt::Display for Run {
         if self.rows > 0 {
             let (total, steady) = (self.per_second(self.total), self.per_second(self.steady));
             write!(f, ", {total:.0} rows/s from start, {steady:.0} steady")?;
+            let (alone, ratio) = (self.alone, ratio(self.steady, self.alone));
+            write!(
+                f,
+                ", {ratio:.2} times the {:.3} s that the database takes",
+                alone.as_secs_f64()
+            )?;
         }
         if let Some(cpu) = self.usage.cpu {
             write!(f, ", {:.2} s of CPU", cpu.as_secs_f64())?;

@@ -1,5 +1,8 @@
 //! How fast the worker is, and what it costs: `cargo bench -p pgai-sea-tests --bench worker`.
 //!
+//! Beside them stands a binary COPY of the same chunks into a store with the same indexes. Where there is an HNSW index
+//! already, it is an INSERT of the same chunks.
+//!
 //! 5,000 rows of about 1,000 characters, cut as by default, 384 dimensions, with a provider on the loopback interface
 //! that answers at once or after 50 ms; pgai's catalog. Environment variables, all optional:
 //!
@@ -47,7 +50,13 @@ async fn bench() {
     let server = Server::start().await;
     let (rows, runs) = (number("BENCH_ROWS", 5_000), number("BENCH_RUNS", 3));
     println!("{rows} rows, median of {runs} runs, interleaved");
-    for load in [Load::new(rows, 0, 1), Load::new(rows, 50, 4), Load::new(0, 0, 1)] {
+    let loads = [
+        Load::new(rows, 0, 1),
+        Load::new(rows, 0, 1).with_index(),
+        Load::new(rows, 50, 4),
+        Load::new(0, 0, 1),
+    ];
+    for load in loads {
         let mut measured: Vec<Vec<Run>> = vec![Vec::new(); programs.len()];
         for _ in 0..runs {
             for (program, runs) in programs.iter().zip(&mut measured) {

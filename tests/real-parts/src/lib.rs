@@ -26,6 +26,8 @@ mod pgai_worker;
 mod place;
 mod postgres;
 mod progress;
+mod python;
+mod sentence_transformers;
 mod splitters;
 mod wheel;
 
@@ -36,6 +38,7 @@ pub use self::pgai::pgai_schema_sql;
 pub use self::pgai_worker::pgai_worker;
 pub use self::postgres::{Postgres, Version};
 pub use self::progress::{Progress, on_progress};
+pub use self::sentence_transformers::sentence_transformers;
 pub use self::splitters::splitters_dir;
 
 type Result<T, E = Error> = std::result::Result<T, E>;

@@ -31,6 +31,66 @@ pub enum IndexStatus {
     Due,
 }
 
+/// A build of the index that is under way, as `pg_stat_progress_create_index` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct IndexBuild {
+    /// What it is at: `building index: loading tuples`, `waiting for old snapshots`.
+    pub phase: String,
+    /// How much of the table it has read, from 0 to 100, where that is what it does.
+    pub percent: Option<u8>,
+}
+
+impl fmt::Display for IndexBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.phase)?;
+        self.percent.map_or(Ok(()), |percent| write!(f, ", {percent}%"))
+    }
+}
+
+/// A role that may not see what others do sees no build.
+const BUILD: &str = "
+SELECT p.phase, (100 * p.blocks_done / nullif(p.blocks_total, 0))::int
+FROM pg_catalog.pg_stat_progress_create_index p
+JOIN pg_catalog.pg_class t ON t.oid = p.relid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+WHERE p.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+AND n.nspname = $1 AND t.relname = $2
+LIMIT 1";
+
+/// The build that is under way on the table of embeddings.
+pub(super) async fn build<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<Option<IndexBuild>, DbErr> {
+    let Some((schema, table, _)) = place(vectorizer) else {
+        return Ok(None);
+    };
+    let build = Statement::from_sql_and_values(DbBackend::Postgres, BUILD, [schema, table].map(Into::into));
+    let Some(row) = db.query_one_raw(build).await? else {
+        return Ok(None);
+    };
+    let percent: Option<i32> = row.try_get_by_index(1)?;
+    Ok(Some(IndexBuild {
+        phase: row.try_get_by_index(0)?,
+        percent: percent.and_then(|percent| u8::try_from(percent).ok()),
+    }))
+}
+
+/// Schema, table and column of the embeddings.
+fn place(vectorizer: &Vectorizer) -> Option<(&str, &str, &str)> {
+    match &vectorizer.config.destination {
+        Destination::Table(table) => Some((
+            table.target_schema.as_deref()?,
+            table.target_table.as_deref()?,
+            "embedding",
+        )),
+        Destination::Column(column) => Some((
+            &vectorizer.source_schema,
+            &vectorizer.source_table,
+            &column.embedding_column,
+        )),
+        Destination::Other(_) => None,
+    }
+}
+
 impl fmt::Display for IndexStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,17 +129,8 @@ pub(super) async fn index<C: ConnectionTrait>(
         Some(Indexing::Diskann(diskann)) => ("diskann", diskann.min_rows, diskann.create_when_queue_empty),
         Some(Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_)) | None => return Ok(None),
     };
-    let (schema, table, column) = match &vectorizer.config.destination {
-        Destination::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => (schema, table, "embedding"),
-            _ => return Ok(None),
-        },
-        Destination::Column(column) => (
-            &vectorizer.source_schema,
-            &vectorizer.source_table,
-            column.embedding_column.as_str(),
-        ),
-        Destination::Other(_) => return Ok(None),
+    let Some((schema, table, column)) = place(vectorizer) else {
+        return Ok(None);
     };
     let Some(relation) = relation(db, schema, table).await? else {
         return Ok(None);

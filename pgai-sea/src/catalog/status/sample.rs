@@ -9,7 +9,7 @@ use crate::sql::{qualified, quote_identifier};
 /// So many pages of a table are looked into.
 const PAGES: i64 = 300;
 
-/// A table that the role may read.
+/// A table of which the role may read every row. Policies would run functions of whoever wrote them.
 #[derive(Debug)]
 pub(in crate::catalog) struct Relation {
     /// Quoted.
@@ -30,9 +30,9 @@ SELECT n.nspname::text, c.relname::text, c.oid::bigint,
             / pg_catalog.current_setting('block_size')::bigint FROM tree)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'usage')
-    AND pg_catalog.has_table_privilege(c.oid, 'select')";
+    AND pg_catalog.has_table_privilege(c.oid, 'select') AND NOT pg_catalog.row_security_active(c.oid)";
 
-/// The table of this name; `None` if there is none, or it may not be read.
+/// The table of this name; `None` if there is none, or some of it may not be read.
 pub(in crate::catalog) async fn relation<C: ConnectionTrait>(
     db: &C,
     schema: &str,
@@ -97,6 +97,12 @@ pub(super) async fn why_unreadable<C: ConnectionTrait>(
                 "its queue {queue} is gone: drop vectorizer {name} and create it anew"
             )));
         }
+        if is_hidden(db, schema, table).await? {
+            return Ok(Some(format!(
+                "row-level security may hide rows of its queue {queue}: run `ALTER TABLE {queue} DISABLE ROW \
+                 LEVEL SECURITY`"
+            )));
+        }
         let role: String = scalar(db, "SELECT current_user::text").await?;
         let (schema, role) = (quote_identifier(schema), quote_identifier(&role));
         return Ok(Some(format!(
@@ -110,6 +116,16 @@ pub(super) async fn why_unreadable<C: ConnectionTrait>(
         return Ok(Some(format!("its source {table} is gone: drop vectorizer {name}")));
     }
     Ok(None)
+}
+
+/// Whether policies hold for this role.
+async fn is_hidden<C: ConnectionTrait>(db: &C, schema: &str, table: &str) -> Result<bool, DbErr> {
+    let sql = "SELECT pg_catalog.row_security_active(c.oid)
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = $1 AND c.relname = $2";
+    let asked = Statement::from_sql_and_values(DbBackend::Postgres, sql, [schema.into(), table.into()]);
+    let row = db.query_one_raw(asked).await?;
+    row.map_or(Ok(false), |row| row.try_get_by_index(0))
 }
 
 async fn exists<C: ConnectionTrait>(db: &C, schema: &str, table: &str) -> Result<bool, DbErr> {

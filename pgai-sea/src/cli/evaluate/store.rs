@@ -5,11 +5,10 @@ use std::fmt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait};
 
 use super::super::CliError;
-use crate::catalog::Vectorizer;
-use crate::config::Destination;
+use crate::catalog::{Vectorizer, Vectors, check_table, pgvector_schema};
 use crate::pgvector::Metric;
 use crate::pooled::Pooled;
-use crate::sql::{qualified, quote_identifier, quote_literal};
+use crate::sql::{quote_identifier, quote_literal};
 
 /// A source row has several chunks: so many times `k` chunks are asked for.
 const CHUNKS: u32 = 4;
@@ -60,55 +59,38 @@ impl fmt::Display for Scan {
 
 impl Store {
     pub(super) async fn of(db: &Pooled, vectorizer: &Vectorizer) -> Result<Self, CliError> {
-        let (table, column) = match &vectorizer.config.destination {
-            Destination::Table(table) => (
-                qualified(
-                    table.target_schema.as_deref().unwrap_or_default(),
-                    table.target_table.as_deref().unwrap_or_default(),
-                ),
-                "embedding",
-            ),
-            Destination::Column(column) => (
-                qualified(&vectorizer.source_schema, &vectorizer.source_table),
-                &*column.embedding_column,
-            ),
-            Destination::Other(_) => {
-                return Err(CliError::Evaluate(format!(
-                    "vectorizer {}: its destination is not known to this version",
-                    vectorizer.name
-                )));
-            }
-        };
-        let key: Vec<String> = vectorizer
-            .source_pk
-            .iter()
-            .map(|column| format!("t.{}::text", quote_identifier(&column.attname)))
-            .collect();
+        let vectors = Vectors::of(vectorizer).ok_or_else(|| {
+            CliError::Evaluate(format!(
+                "vectorizer {}: its destination is not known to this version",
+                vectorizer.name
+            ))
+        })?;
+        check_table(db, &vectors.table).await?;
+        let pgvector = pgvector_schema(db).await?;
         let index = format!(
-            "SELECT a.amname::text, o.opcname::text, n.nspname::text
-             FROM pg_catalog.pg_extension e
-             JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
-             LEFT JOIN (pg_catalog.pg_index i
-                JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-                JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname IN ('hnsw', 'ivfflat')
-                JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0]
-                JOIN pg_catalog.pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = i.indkey[0])
-                ON i.indrelid = {}::pg_catalog.regclass AND t.attname = {} AND i.indisvalid
-             WHERE e.extname = 'vector' LIMIT 1",
-            quote_literal(&table),
-            quote_literal(column),
+            "SELECT a.amname::text, o.opcname::text
+             FROM pg_catalog.pg_index i
+             JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+             JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname IN ('hnsw', 'ivfflat')
+             JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0]
+             JOIN pg_catalog.pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = i.indkey[0]
+             WHERE i.indrelid = {}::pg_catalog.regclass AND t.attname = {} AND i.indisvalid LIMIT 1",
+            quote_literal(&vectors.table),
+            quote_literal(&vectors.column),
         );
         let row = db
             .query_one_raw(Statement::from_string(DbBackend::Postgres, index))
-            .await?
-            .ok_or_else(|| CliError::Evaluate("this database has no extension vector".to_owned()))?;
-        let (method, operators): (Option<String>, Option<String>) =
-            (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            .await?;
+        let (method, operators): (Option<String>, Option<String>) = match row {
+            Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
+            None => (None, None),
+        };
+        let key = vectors.key.iter().map(|column| format!("{column}::text"));
         Ok(Self {
-            table,
-            column: format!("t.{}", quote_identifier(column)),
-            key: key.join(" || '/' || "),
-            pgvector: row.try_get_by_index(2)?,
+            column: vectors.vector(),
+            key: key.collect::<Vec<_>>().join(" || '/' || "),
+            table: vectors.table,
+            pgvector,
             metric: operators
                 .and_then(|operators| Metric::of_opclass(&operators))
                 .unwrap_or_default(),

@@ -1,11 +1,13 @@
 //! The provider and model: `ai.embedding_openai` and its siblings.
 
 mod litellm;
+mod local;
 mod ollama;
 mod openai;
 mod voyageai;
 
 pub use self::litellm::EmbeddingLiteLlm;
+pub use self::local::EmbeddingLocal;
 pub use self::ollama::EmbeddingOllama;
 pub use self::openai::EmbeddingOpenAi;
 pub use self::voyageai::EmbeddingVoyageAi;
@@ -26,6 +28,8 @@ area! {
         VoyageAi(EmbeddingVoyageAi) = "voyageai",
         /// The providers that LiteLLM reaches: Cohere, Mistral, Azure, Hugging Face and others.
         LiteLlm(EmbeddingLiteLlm) = "litellm",
+        /// A model in the process that embeds.
+        Local(EmbeddingLocal) = "local",
     }
 }
 
@@ -38,6 +42,7 @@ impl Embedding {
             Self::Ollama(_) => "ollama",
             Self::VoyageAi(_) => "voyageai",
             Self::LiteLlm(_) => "litellm",
+            Self::Local(_) => "local",
             Self::Other(value) => value.get("implementation").and_then(|v| v.as_str()).unwrap_or_default(),
         }
     }
@@ -50,7 +55,7 @@ impl Embedding {
             Self::OpenAi(EmbeddingOpenAi { api_key_name, .. })
             | Self::VoyageAi(EmbeddingVoyageAi { api_key_name, .. })
             | Self::LiteLlm(EmbeddingLiteLlm { api_key_name, .. }) => api_key_name.as_deref(),
-            Self::Ollama(_) | Self::Other(_) => None,
+            Self::Ollama(_) | Self::Local(_) | Self::Other(_) => None,
         }
     }
 
@@ -61,7 +66,8 @@ impl Embedding {
             Self::OpenAi(EmbeddingOpenAi { model, .. })
             | Self::Ollama(EmbeddingOllama { model, .. })
             | Self::VoyageAi(EmbeddingVoyageAi { model, .. })
-            | Self::LiteLlm(EmbeddingLiteLlm { model, .. }) => model,
+            | Self::LiteLlm(EmbeddingLiteLlm { model, .. })
+            | Self::Local(EmbeddingLocal { model, .. }) => model,
             Self::Other(value) => value.get("model").and_then(|v| v.as_str()).unwrap_or_default(),
         }
     }
@@ -73,7 +79,8 @@ impl Embedding {
             Self::OpenAi(EmbeddingOpenAi { dimensions, .. })
             | Self::Ollama(EmbeddingOllama { dimensions, .. })
             | Self::VoyageAi(EmbeddingVoyageAi { dimensions, .. })
-            | Self::LiteLlm(EmbeddingLiteLlm { dimensions, .. }) => Some(*dimensions),
+            | Self::LiteLlm(EmbeddingLiteLlm { dimensions, .. })
+            | Self::Local(EmbeddingLocal { dimensions, .. }) => Some(*dimensions),
             Self::Other(value) => value.get("dimensions")?.as_i64()?.try_into().ok(),
         }
     }

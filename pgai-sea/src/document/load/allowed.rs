@@ -36,8 +36,14 @@ impl Allowed {
     }
 
     pub(super) fn check_url(&self, url: &Url) -> Result<(), DocumentError> {
-        if self.prefixes.iter().any(|prefix| is_url_below(url, prefix)) {
-            return Ok(());
+        if let Some(prefix) = self.prefixes.iter().find(|prefix| is_url_below(url, prefix)) {
+            if prefix.trim().ends_with("://") || !hides_a_slash(url.path()) {
+                return Ok(());
+            }
+            return Err(DocumentError::NotAllowed {
+                address: shown(url),
+                reason: "its path has an encoded slash, which may lead out of what is allowed".to_owned(),
+            });
         }
         Err(refused(
             &shown(url),
@@ -72,6 +78,14 @@ fn is_url_below(url: &Url, prefix: &str) -> bool {
     }
     let Ok(prefix) = Url::parse(prefix) else { return false };
     prefix.has_host() && prefix.origin() == url.origin() && is_path_below(url.path(), prefix.path())
+}
+
+/// Whether a server that decodes the path may find other folders in it.
+fn hides_a_slash(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    ["%2f", "%5c", "%252f", "%255c"]
+        .iter()
+        .any(|hidden| path.contains(hidden))
 }
 
 /// `s3://` means every bucket, `s3://bucket/folder` what is below that.

@@ -1,7 +1,9 @@
 //! Files of this machine.
 
+use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use tokio::fs;
 use tokio::io::AsyncReadExt as _;
@@ -18,7 +20,8 @@ pub(super) async fn load(path: &Path, allowed: &Allowed, most: u64) -> Result<Lo
     };
     let load = async {
         // a pipe or a device would never end, and to open it may do something
-        if !fs::metadata(&file).await?.is_file() {
+        let metadata = fs::metadata(&file).await?;
+        if !metadata.is_file() {
             return Err(io::Error::other("it is not a file"));
         }
         let mut bytes = Vec::new();
@@ -27,17 +30,42 @@ pub(super) async fn load(path: &Path, allowed: &Allowed, most: u64) -> Result<Lo
             .take(most.saturating_add(1))
             .read_to_end(&mut bytes)
             .await?;
-        Ok(bytes)
+        Ok((bytes, version_of(&metadata)))
     };
-    let bytes = load.await.map_err(|error| DocumentError::load(&shown, error))?;
+    let (bytes, version) = load.await.map_err(|error| DocumentError::load(&shown, error))?;
     if bytes.len() as u64 > most {
         return Err(DocumentError::TooLarge { most });
     }
-    Ok(Loaded { bytes, name: shown })
+    let name = shown;
+    Ok(Loaded { bytes, name, version })
+}
+
+/// The version that a file is now.
+#[cfg(feature = "worker")]
+pub(super) async fn version(path: &Path, allowed: &Allowed) -> Result<Option<String>, DocumentError> {
+    let address = path.display().to_string();
+    let Some(file) = find(path, allowed).await? else {
+        return Err(DocumentError::Missing { address });
+    };
+    let metadata = fs::metadata(&file).await;
+    metadata
+        .map(|metadata| version_of(&metadata))
+        .map_err(|error| DocumentError::load(&address, error))
+}
+
+/// When it was written, and its length. Taken before it is read: a write after that makes another version.
+fn version_of(metadata: &Metadata) -> Option<String> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(format!(
+        "{}.{:09} {}",
+        since.as_secs(),
+        since.subsec_nanos(),
+        metadata.len()
+    ))
 }
 
 /// The file that a path leads to, if it is below an allowed folder. `None` if there is none.
-async fn find(path: &Path, allowed: &Allowed) -> Result<Option<PathBuf>, DocumentError> {
+pub(super) async fn find(path: &Path, allowed: &Allowed) -> Result<Option<PathBuf>, DocumentError> {
     let shown = path.display().to_string();
     let mut leads_out = false;
     for folder in &allowed.paths {

@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, StatusCode, Url, header};
+use reqwest::header::HeaderName;
+use reqwest::{Client, Response, StatusCode, Url, header};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use super::Loaded;
@@ -19,6 +20,9 @@ use crate::document::DocumentError;
 
 /// The most redirects.
 const MOST_REDIRECTS: usize = 5;
+/// What a version is: an entity tag, or a date.
+const TAG: &str = "etag";
+const WRITTEN: &str = "modified";
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -30,7 +34,51 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) async fn load(&self, mut url: Url, allowed: &Allowed, most: u64) -> Result<Loaded, DocumentError> {
+    pub(super) async fn load(&self, url: Url, allowed: &Allowed, most: u64) -> Result<Loaded, DocumentError> {
+        let (mut response, address) = self.ask(url, allowed, None).await?;
+        let failed = |error: reqwest::Error| DocumentError::load(&address, causes(&error.without_url()));
+        if response.content_length().is_some_and(|length| length > most) {
+            return Err(DocumentError::TooLarge { most });
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if (bytes.len() + chunk.len()) as u64 > most {
+                return Err(DocumentError::TooLarge { most });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let version = version_of(&response);
+        let name = header(&response, &header::CONTENT_TYPE)
+            .filter(|media_type| media_type.starts_with("text/csv"))
+            .map(str::to_owned);
+        let name = name.unwrap_or(address);
+        Ok(Loaded { bytes, name, version })
+    }
+
+    /// The version that the document is now: `known` if the server says that it did not change. The document itself is
+    /// not read. Every server answers this, and some answer no HEAD.
+    #[cfg(feature = "worker")]
+    pub(super) async fn version(
+        &self,
+        url: Url,
+        allowed: &Allowed,
+        known: Option<&str>,
+    ) -> Result<Option<String>, DocumentError> {
+        let (response, _) = self.ask(url, allowed, known).await?;
+        Ok(match response.status() {
+            StatusCode::NOT_MODIFIED => known.map(str::to_owned),
+            _ => version_of(&response),
+        })
+    }
+
+    /// Asks for a document, and follows redirects. Returns the answer and where it came from. If the document is still
+    /// the version `unless`, the answer may be 304.
+    async fn ask(
+        &self,
+        mut url: Url,
+        allowed: &Allowed,
+        unless: Option<&str>,
+    ) -> Result<(Response, String), DocumentError> {
         let private = allowed.private_hosts;
         let client = if private { &self.private } else { &self.public };
         let client = client.get_or_init(|| client_with(Some(Arc::new(Resolver { private }))));
@@ -40,7 +88,15 @@ impl Http {
             let address = shown(&url);
             let failed = |error: reqwest::Error| DocumentError::load(&address, causes(&error.without_url()));
             let client = client.as_ref().map_err(|error| DocumentError::load(&address, error))?;
-            let mut response = client.get(url.clone()).send().await.map_err(failed)?;
+            let mut request = client.get(url.clone());
+            if let Some((kind, version)) = unless.and_then(|unless| unless.split_once(' ')) {
+                let condition = match kind {
+                    TAG => header::IF_NONE_MATCH,
+                    _ => header::IF_MODIFIED_SINCE,
+                };
+                request = request.header(condition, version);
+            }
+            let response = request.send().await.map_err(failed)?;
             let status = response.status();
             if status.is_redirection()
                 && let Some(location) = response.headers().get(header::LOCATION)
@@ -54,39 +110,29 @@ impl Http {
             if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
                 return Err(DocumentError::Missing { address });
             }
-            if status != StatusCode::OK {
+            if status != StatusCode::OK && !(status == StatusCode::NOT_MODIFIED && unless.is_some()) {
                 return Err(DocumentError::load(
                     &address,
                     format_args!("the server answers {status}"),
                 ));
             }
-            if response.content_length().is_some_and(|length| length > most) {
-                return Err(DocumentError::TooLarge { most });
-            }
-            let mut bytes = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(failed)? {
-                if (bytes.len() + chunk.len()) as u64 > most {
-                    return Err(DocumentError::TooLarge { most });
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            let media_type = response
-                .headers()
-                .get(header::CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok());
-            let name = media_type
-                .filter(|media_type| media_type.starts_with("text/csv"))
-                .map(str::to_owned);
-            return Ok(Loaded {
-                bytes,
-                name: name.unwrap_or(address),
-            });
+            return Ok((response, address));
         }
         Err(DocumentError::load(
             &shown(&url),
             format_args!("there are more than {MOST_REDIRECTS} redirects"),
         ))
     }
+}
+
+fn header<'r>(response: &'r Response, name: &HeaderName) -> Option<&'r str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// The tag of the answer, or when the document was written.
+fn version_of(response: &Response) -> Option<String> {
+    let tag = header(response, &header::ETAG).map(|tag| format!("{TAG} {tag}"));
+    tag.or_else(|| Some(format!("{WRITTEN} {}", header(response, &header::LAST_MODIFIED)?)))
 }
 
 /// No name is resolved for an address that stands in the URL.

@@ -4,6 +4,7 @@ mod address;
 mod allowed;
 mod file;
 mod http;
+mod list;
 mod object;
 mod public;
 mod role;
@@ -23,6 +24,22 @@ pub(super) struct Loaded {
     pub(super) bytes: Vec<u8>,
     /// The media type that came with it, or its address.
     pub(super) name: String,
+    /// What its server or file system calls this version of it, if it says something.
+    #[cfg_attr(
+        not(feature = "worker"),
+        expect(dead_code, reason = "workers look whether it is another one by now")
+    )]
+    pub(super) version: Option<String>,
+}
+
+/// Whether a document is still the version that it was.
+#[cfg(feature = "worker")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Now {
+    Same,
+    /// Another version, or nobody knows.
+    Changed,
+    Missing,
 }
 
 /// Loads documents. Clones share connections and credentials.
@@ -50,11 +67,45 @@ impl Loader {
                 Address::Object(place) => self.objects.load(&place, role, allowed, most).await,
             }
         };
-        tokio::time::timeout(timeout, load).await.unwrap_or_else(|_| {
-            Err(DocumentError::load(
-                &shown,
-                format_args!("nothing came within {timeout:?}"),
-            ))
-        })
+        within(timeout, &shown, load).await
     }
+
+    /// Whether the document at `address` is still that version. Loads at most its beginning.
+    #[cfg(feature = "worker")]
+    pub(super) async fn now(
+        &self,
+        address: &str,
+        role: Option<&str>,
+        allowed: &Allowed,
+        (version, timeout): (Option<&str>, Duration),
+    ) -> Result<Now, DocumentError> {
+        let parsed = Address::parse(address)?;
+        let shown = parsed.to_string();
+        let look = async {
+            match parsed {
+                Address::File(path) => file::version(&path, allowed).await,
+                Address::Http(url) => self.http.version(url, allowed, version).await,
+                Address::Object(place) => self.objects.version(&place, role, allowed).await,
+            }
+        };
+        match within(timeout, &shown, look).await {
+            Ok(now) if now.is_some() && now.as_deref() == version => Ok(Now::Same),
+            Ok(_) => Ok(Now::Changed),
+            Err(DocumentError::Missing { .. }) => Ok(Now::Missing),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn within<T>(
+    timeout: Duration,
+    address: &str,
+    work: impl Future<Output = Result<T, DocumentError>>,
+) -> Result<T, DocumentError> {
+    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| {
+        Err(DocumentError::load(
+            address,
+            format_args!("nothing came within {timeout:?}"),
+        ))
+    })
 }

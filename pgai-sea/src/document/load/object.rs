@@ -8,7 +8,7 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt as _};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
 use super::Loaded;
 use super::address::{Place, Service};
@@ -36,27 +36,40 @@ impl Objects {
     ) -> Result<Loaded, DocumentError> {
         allowed.check_object(place)?;
         let address = place.to_string();
-        let failed = |error: Error| match error {
-            Error::NotFound { .. } => DocumentError::Missing {
-                address: address.clone(),
-            },
-            error => DocumentError::load(&address, error),
-        };
+        let failed = |error| failed(&address, error);
         let key = Path::parse(&place.key).map_err(|error| DocumentError::load(&address, error))?;
         let store = self.store(place, role).map_err(failed)?;
         let object = store.get(&key).await.map_err(failed)?;
         if object.meta.size > most {
             return Err(DocumentError::TooLarge { most });
         }
+        let version = version_of(&object.meta);
         // a store that sends more than it said is cut off by the client
         let bytes = object.bytes().await.map_err(failed)?;
         Ok(Loaded {
             bytes: bytes.into(),
             name: address,
+            version,
         })
     }
 
-    fn store(&self, place: &Place, role: Option<&str>) -> Result<Arc<dyn ObjectStore>, Error> {
+    /// The version that an object is now.
+    #[cfg(feature = "worker")]
+    pub(super) async fn version(
+        &self,
+        place: &Place,
+        role: Option<&str>,
+        allowed: &Allowed,
+    ) -> Result<Option<String>, DocumentError> {
+        allowed.check_object(place)?;
+        let address = place.to_string();
+        let key = Path::parse(&place.key).map_err(|error| DocumentError::load(&address, error))?;
+        let store = self.store(place, role).map_err(|error| failed(&address, error))?;
+        let meta = store.head(&key).await.map_err(|error| failed(&address, error))?;
+        Ok(version_of(&meta))
+    }
+
+    pub(super) fn store(&self, place: &Place, role: Option<&str>) -> Result<Arc<dyn ObjectStore>, Error> {
         let role = role.filter(|_| place.service == Service::S3);
         let bucket = (place.service, place.bucket.clone(), role.map(str::to_owned));
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +108,23 @@ impl Objects {
         stores.insert(bucket, Arc::clone(&store));
         Ok(store)
     }
+}
+
+fn failed(address: &str, error: Error) -> DocumentError {
+    match error {
+        Error::NotFound { .. } => DocumentError::Missing {
+            address: address.to_owned(),
+        },
+        error => DocumentError::load(address, error),
+    }
+}
+
+/// The version in a bucket with versions, else the tag, else when it was written.
+#[expect(clippy::unnecessary_wraps, reason = "other loaders may have none")]
+fn version_of(meta: &ObjectMeta) -> Option<String> {
+    let written = || meta.last_modified.to_rfc3339();
+    let version = meta.version.clone().or_else(|| meta.e_tag.clone());
+    Some(version.unwrap_or_else(written))
 }
 
 /// Gives a store a client with this crate's TLS. The addresses of stores, and of what gives them credentials, are the

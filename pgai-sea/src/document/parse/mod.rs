@@ -24,7 +24,7 @@ const MARK: char = '\u{c}';
 /// A sentence that says what is wrong with the document.
 pub(super) fn parse(bytes: Vec<u8>, name: Option<&str>, most_text: usize) -> Result<Parsed, String> {
     let parsed = match format::content(&bytes, name)? {
-        Content::Text(text) => Parsed::new(Format::Text, without_nul(&text), Vec::new()),
+        Content::Text(text) => Parsed::text(without_nul(&text)),
         Content::Of(format) => {
             if format.is_archive() {
                 archive::check(&bytes)?;

@@ -1,6 +1,6 @@
 //! A provider's HTTP interface: requests to it, and its responses.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,7 +9,7 @@ use super::advice::advice;
 use super::base_url::{BaseUrl, remove_user, shown};
 use super::client::client;
 use super::message::{line, short};
-use super::retry_after::retry_after;
+use super::retry_after::{retry_after, server_time};
 use super::secret::Secret;
 use crate::embedder::{EmbedError, ServerAddress};
 use crate::pgvector::check_vector;
@@ -119,7 +119,7 @@ impl Endpoint {
     /// left.
     pub(crate) async fn read(&self, mut response: Response, most_bytes: usize) -> Result<ApiResponse, EmbedError> {
         let status = response.status();
-        let retry_after = retry_after(response.headers(), SystemTime::now());
+        let retry_after = retry_after(response.headers(), server_time(response.headers()));
         let url = response.url().clone();
         let location = response.headers().get(header::LOCATION);
         // usually relative to the URL that was asked
@@ -156,7 +156,9 @@ impl Endpoint {
 
     /// Parses the body of a success.
     pub(crate) fn parse<T: DeserializeOwned>(&self, response: &ApiResponse) -> Result<T, EmbedError> {
-        serde_json::from_slice(&response.body).map_err(|error| {
+        // some servers begin with a byte order mark
+        let body = response.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&response.body);
+        serde_json::from_slice(body).map_err(|error| {
             self.answer(format!(
                 "not the JSON that was expected ({}): {}",
                 self.scrub(&error.to_string()),

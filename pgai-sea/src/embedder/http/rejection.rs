@@ -9,7 +9,10 @@ use super::message::line;
 use super::{ApiResponse, Endpoint};
 use crate::embedder::EmbedError;
 
-/// A response whose status is not a success.
+/// A longer body of a success has vectors in it, and no error.
+const LONGEST_ERROR: usize = 64 << 10;
+
+/// A response whose status is not a success, or that says in its body that it is none.
 #[derive(Debug)]
 pub(crate) struct Rejection {
     pub(crate) status: StatusCode,
@@ -27,16 +30,22 @@ pub(crate) struct Rejection {
 impl Rejection {
     /// `None` if the response is a success.
     pub(crate) fn of(response: &ApiResponse) -> Option<Self> {
-        if response.status.is_success() {
+        let is_success = response.status.is_success();
+        if is_success && response.body.len() > LONGEST_ERROR {
             return None;
         }
         let json: Option<Value> = serde_json::from_slice(&response.body).ok();
+        let status = if is_success {
+            failed_status(json.as_ref()?)?
+        } else {
+            response.status
+        };
         let field = |name| {
             let value = json.as_ref()?.get("error")?.get(name)?;
             value.as_str().map(str::to_owned)
         };
         Some(Self {
-            status: response.status,
+            status,
             message: line(&response.body),
             code: field("code"),
             param: field("param"),
@@ -60,6 +69,10 @@ impl Rejection {
             },
             400 if speaks_tls(&self.message) => api.configuration(format!(
                 "{} wants https: write `https://` in the base URL ({message})",
+                api.base_url
+            )),
+            429 if self.code.as_deref() == Some("insufficient_quota") => api.configuration(format!(
+                "{} has used up the account's quota (429: {message})",
                 api.base_url
             )),
             status @ (408 | 409 | 424 | 425 | 429 | 500..) => EmbedError::Unavailable {
@@ -108,6 +121,20 @@ impl Rejection {
             Some("model_not_found" | "unknown_model" | "unsupported_model")
         )
     }
+}
+
+/// The status that stands in the body of a success: relays answer so when the provider behind them has failed.
+fn failed_status(json: &Value) -> Option<StatusCode> {
+    let error = json.get("error").filter(|error| !error.is_null())?;
+    let code = error.get("code").or_else(|| error.get("status"));
+    let code = code.and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok()));
+    let code = code
+        .and_then(|code| u16::try_from(code).ok())
+        .filter(|code| *code >= 400);
+    Some(
+        code.and_then(|code| StatusCode::from_u16(code).ok())
+            .unwrap_or(StatusCode::BAD_GATEWAY),
+    )
 }
 
 /// Whether a server that failed says that a text is too long, or that it makes no numbers of it.

@@ -18,6 +18,13 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// The moment of a response by the server's own clock, which its dates are of.
+pub(super) fn server_time(headers: &HeaderMap) -> SystemTime {
+    let date = headers.get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    date.unwrap_or_else(SystemTime::now)
+}
+
 #[cfg(test)]
 mod tests {
     use reqwest::header::{HeaderName, HeaderValue};
@@ -45,6 +52,8 @@ mod tests {
         );
         let date = "Sun, 06 Nov 1994 08:50:07 GMT";
         assert_eq!(wait(&[("retry-after", date)]), Some(Duration::from_secs(30)));
+        let hour_ahead = HeaderMap::from_iter([(reqwest::header::DATE, HeaderValue::from_static(date))]);
+        assert_eq!(server_time(&hour_ahead), now + Duration::from_secs(30));
         let past = "Sun, 06 Nov 1994 08:00:00 GMT";
         assert_eq!(wait(&[("retry-after", past)]), Some(Duration::ZERO));
     }

@@ -33,6 +33,18 @@ pub enum LocalError {
         /// What it needs, and what there is.
         reason: String,
     },
+    /// The model could not be fetched.
+    #[cfg(feature = "hub")]
+    #[error(
+        "the model {name} could not be fetched: {source}; look whether the hub has a model of this name, and whether \
+         HF_ENDPOINT is reached from here. Or load it from a directory"
+    )]
+    Hub {
+        /// The model's name.
+        name: String,
+        /// What the hub's client said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The threads that the model runs on cannot be started.
     #[error("cannot start the threads that the model runs on: {source}")]
     Threads {

@@ -1,18 +1,18 @@
 //! The files of a model directory, as sentence-transformers lays them out.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
 
-use pgai_sea_bert::{Config, CrossEncoder, Encoder, LoadError, Pooling};
+use pgai_sea_bert::{Config, CrossEncoder, Encoder, LoadError};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::LocalError;
 use crate::embedder::Prompts;
-
-#[derive(Deserialize)]
-struct ModelType {
-    model_type: Option<String>,
-}
 
 #[derive(Default, Deserialize)]
 struct SentenceBert {
@@ -25,9 +25,11 @@ struct TokenizerConfig {
     model_max_length: Option<f64>,
 }
 
-/// One `pooling_mode_..: bool` for each way of pooling. sentence-transformers concatenates those that are on.
+/// Which file has which tensor, where the weights are in several.
 #[derive(Deserialize)]
-struct PoolingConfig(serde_json::Map<String, serde_json::Value>);
+struct Index {
+    weight_map: HashMap<String, String>,
+}
 
 /// The file in which a model names its prompts.
 #[derive(Default, Deserialize)]
@@ -37,7 +39,7 @@ struct SentenceTransformers {
     default_prompt_name: Option<String>,
 }
 
-/// What sentence-transformers writes into the `config.json` of a cross-encoder.
+/// What sentence-transformers wrote into the `config.json` of a cross-encoder before its version 6.
 #[derive(Default, Deserialize)]
 struct CrossEncoderConfig {
     sentence_transformers: Option<ActivationConfig>,
@@ -49,38 +51,50 @@ struct ActivationConfig {
     activation_fn: Option<String>,
 }
 
-/// A model directory.
+/// A model directory, or that of one of its modules.
 #[derive(Debug)]
 pub(crate) struct Files<'a>(pub(crate) &'a Path);
 
 impl Files<'_> {
-    /// `config.json`, of a BERT model.
+    /// `config.json`, of a model that the encoder knows.
     pub(crate) fn config(&self) -> Result<Config, LocalError> {
         let path = self.0.join("config.json");
+        let mut keys: Map<String, Value> = parse(&path)?;
         // this is checked first: that a key is missing says less than that the model is of another kind
-        let ModelType { model_type } = parse(&path)?;
-        if let Some(model_type) = model_type.filter(|model_type| model_type != "bert") {
-            return Err(self.unsupported(format!("it is a `{model_type}` model; only `bert` models run here")));
+        let model_type = keys.entry("model_type").or_insert_with(|| "bert".into());
+        if !Config::MODEL_TYPES.iter().any(|known| model_type == known) {
+            return Err(self.unsupported(format!(
+                "it is a {model_type} model; {} run here",
+                Config::MODEL_TYPES.join(", ")
+            )));
         }
-        parse(&path)
+        Config::deserialize(Value::Object(keys)).map_err(|source| LocalError::Parse {
+            path,
+            source: Box::new(source),
+        })
     }
 
     /// `tokenizer.json`. Texts are truncated where sentence-transformers truncates them, whatever the file says, and
     /// not padded.
     pub(crate) fn tokenizer(&self, config: &Config) -> Result<Tokenizer, LocalError> {
+        self.tokenizer_up_to(Some(self.max_length(config)?))
+    }
+
+    /// `tokenizer.json`, with texts truncated to so many tokens.
+    pub(super) fn tokenizer_up_to(&self, max_length: Option<usize>) -> Result<Tokenizer, LocalError> {
         let path = self.0.join("tokenizer.json");
         let parse_error = |source| LocalError::Parse {
             path: path.clone(),
             source,
         };
         let mut tokenizer = Tokenizer::from_bytes(read(&path)?).map_err(parse_error)?;
-        let truncation = TruncationParams {
-            max_length: self.max_length(config)?,
+        let truncation = max_length.map(|max_length| TruncationParams {
+            max_length,
             ..TruncationParams::default()
-        };
+        });
         tokenizer
             .with_padding(None)
-            .with_truncation(Some(truncation))
+            .with_truncation(truncation)
             .map_err(parse_error)?;
         Ok(tokenizer)
     }
@@ -90,7 +104,7 @@ impl Files<'_> {
     fn max_length(&self, config: &Config) -> Result<usize, LocalError> {
         let sentence_bert: SentenceBert = parse_if_there(&self.0.join("sentence_bert_config.json"))?;
         let tokenizer: TokenizerConfig = parse_if_there(&self.0.join("tokenizer_config.json"))?;
-        let positions = config.max_position_embeddings;
+        let positions = config.max_tokens();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -124,35 +138,7 @@ impl Files<'_> {
         ))
     }
 
-    /// What `1_Pooling/config.json` says. Without the file it is the mean.
-    pub(super) fn pooling(&self, prompts: &Prompts) -> Result<Pooling, LocalError> {
-        let path = self.0.join("1_Pooling").join("config.json");
-        if !path.exists() {
-            return Ok(Pooling::Mean);
-        }
-        let PoolingConfig(config) = parse(&path)?;
-        if config.get("include_prompt").is_some_and(|include| *include == false) && *prompts != Prompts::none() {
-            return Err(self.unsupported(
-                "1_Pooling/config.json leaves the tokens of prompts out (include_prompt: false), which is not built \
-                 here"
-                    .to_owned(),
-            ));
-        }
-        let modes: Vec<_> = config
-            .iter()
-            .filter(|(key, on)| key.starts_with("pooling_mode") && **on == true)
-            .map(|(key, _)| key.as_str())
-            .collect();
-        match modes[..] {
-            ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
-            ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
-            _ => Err(self.unsupported(format!(
-                "1_Pooling/config.json has {modes:?}; only pooling_mode_mean_tokens or pooling_mode_cls_token runs here"
-            ))),
-        }
-    }
-
-    /// The network, with the weights in `model.safetensors`.
+    /// The network, with its weights.
     pub(super) fn encoder(&self, config: &Config) -> Result<Encoder, LocalError> {
         self.load(|weights| Encoder::load(weights, config))
     }
@@ -165,10 +151,14 @@ impl Files<'_> {
     /// Whether a cross-encoder's score goes through the logistic function: sentence-transformers' default for one
     /// score.
     pub(crate) fn is_logistic(&self) -> Result<bool, LocalError> {
-        let path = self.0.join("config.json");
-        let config: CrossEncoderConfig = parse(&path)?;
-        let named = config.sentence_transformers.unwrap_or_default().activation_fn;
-        match named.or(config.sbert_ce_default_activation_function) {
+        let own: ActivationConfig = parse_if_there(&self.0.join("config_sentence_transformers.json"))?;
+        let config: CrossEncoderConfig = parse(&self.0.join("config.json"))?;
+        let older = config.sentence_transformers.unwrap_or_default().activation_fn;
+        match own
+            .activation_fn
+            .or(older)
+            .or(config.sbert_ce_default_activation_function)
+        {
             Some(name) if name.ends_with("Identity") => Ok(false),
             Some(name) if !name.ends_with("Sigmoid") => Err(self.unsupported(format!(
                 "its activation function is {name}; only Identity and Sigmoid run here"
@@ -177,15 +167,22 @@ impl Files<'_> {
         }
     }
 
-    fn load<T>(&self, load: impl Fn(&[u8]) -> Result<T, LoadError>) -> Result<T, LocalError> {
-        let path = self.0.join("model.safetensors");
-        load(&read(&path)?).map_err(|error| LocalError::Parse {
-            path,
-            source: Box::new(error),
-        })
+    /// Loads from `model.safetensors`, or else from the files that `model.safetensors.index.json` names.
+    fn load<T>(&self, load: impl Fn(&[Vec<u8>]) -> Result<T, LoadError>) -> Result<T, LocalError> {
+        let one = self.0.join("model.safetensors");
+        let index = self.0.join("model.safetensors.index.json");
+        let (named, files) = if one.exists() || !index.exists() {
+            (one.clone(), vec![one])
+        } else {
+            let names: BTreeSet<String> = parse::<Index>(&index)?.weight_map.into_values().collect();
+            let files = names.into_iter().map(|name| self.0.join(name)).collect();
+            (index, files)
+        };
+        let weights = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+        load(&weights).map_err(|error| refused(named, error))
     }
 
-    fn unsupported(&self, reason: String) -> LocalError {
+    pub(super) fn unsupported(&self, reason: String) -> LocalError {
         LocalError::Unsupported {
             path: self.0.to_owned(),
             reason,
@@ -193,20 +190,34 @@ impl Files<'_> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, LocalError> {
+/// What the encoder does not do is no damage.
+pub(super) fn refused(path: PathBuf, error: LoadError) -> LocalError {
+    match error {
+        LoadError::Unsupported { .. } => LocalError::Unsupported {
+            reason: error.to_string(),
+            path,
+        },
+        error => LocalError::Parse {
+            path,
+            source: Box::new(error),
+        },
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LocalError> {
     fs::read(path).map_err(|source| LocalError::Read {
         path: path.to_owned(),
         source,
     })
 }
 
-fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, LocalError> {
+pub(super) fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, LocalError> {
     serde_json::from_slice(&read(path)?).map_err(|source| LocalError::Parse {
         path: path.to_owned(),
         source: Box::new(source),
     })
 }
 
-fn parse_if_there<T: DeserializeOwned + Default>(path: &Path) -> Result<T, LocalError> {
+pub(super) fn parse_if_there<T: DeserializeOwned + Default>(path: &Path) -> Result<T, LocalError> {
     if path.exists() { parse(path) } else { Ok(T::default()) }
 }

@@ -13,33 +13,44 @@
 
 mod error;
 mod files;
+#[cfg(feature = "hub")]
+mod hub;
+mod modules;
+mod network;
 
 pub use self::error::LocalError;
+#[cfg(feature = "hub")]
+pub use self::hub::Hub;
 
 use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use pgai_sea_bert::{Encoder, Pooling};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use tokenizers::Tokenizer;
 
 pub(crate) use self::files::Files;
+use self::modules::Modules;
 use super::{EmbedError, Embedder, Embeddings, InputType, Prompts, RequestLimits};
 
 const PROVIDER: &str = "the local model";
 
-/// The tokens of one batch. That many make the matrix products efficient, and what is between the layers still fits
-/// into a core's cache.
-const BATCH_TOKENS: usize = 256;
-
-/// Embeds in this process with a BERT sentence-embedding model, such as all-MiniLM-L6-v2. It needs no server and no
-/// network.
+/// Embeds in this process with a sentence-embedding model, such as all-MiniLM-L6-v2. It needs no server and no network.
 ///
-/// The vectors equal those of sentence-transformers. A text is cut to the model's `max_seq_length`. Its vector is the
-/// mean of its tokens' vectors, or the first token's where the model says so, and has the length 1.
+/// | family (`model_type`) | such as |
+/// |---|---|
+/// | `bert` | all-MiniLM, BGE, E5, GTE, mxbai-embed, snowflake-arctic-embed |
+/// | `roberta`, `xlm-roberta`, `camembert` | multilingual E5, BGE-M3 (its dense vectors), paraphrase-multilingual |
+/// | `mpnet` | all-mpnet-base-v2, multi-qa-mpnet |
+/// | `distilbert` | multi-qa-distilbert, msmarco-distilbert |
+/// | `nomic_bert` | nomic-embed-text-v1 and v1.5 |
+/// | `modernbert` | gte-modernbert-base, modernbert-embed-base |
+/// | model2vec, `StaticEmbedding` | potion-base-8M, static-retrieval-mrl-en-v1 |
+///
+/// The vectors equal those of sentence-transformers, or of model2vec. A text is cut to the model's `max_seq_length`.
+/// Models without a network (the last line) look a vector up for each token: they embed many times faster, and find
+/// less.
 ///
 /// Embedding runs on threads of its own, one per core, so it does not block the async runtime. `RAYON_NUM_THREADS` sets
-/// another number of threads. Clones share the model.
+/// another number of threads. Clones share the model. It computes on the processor: there is no code for CUDA, Metal or
+/// Apple's Accelerate. For a GPU run a server, such as Ollama or text-embeddings-inference, beside it.
 ///
 /// In a debug build, let Cargo optimise what computes, or a text takes seconds:
 ///
@@ -55,45 +66,59 @@ pub struct Local {
 }
 
 struct Model {
-    tokenizer: Tokenizer,
-    encoder: Encoder,
-    pooling: Pooling,
+    modules: Modules,
     dimensions: usize,
     threads: rayon::ThreadPool,
 }
 
 impl Local {
-    /// Loads the model in the directory `dir`, laid out as sentence-transformers does. It holds `config.json`,
-    /// `tokenizer.json` and `model.safetensors`. `sentence_bert_config.json`, `tokenizer_config.json`,
-    /// `1_Pooling/config.json` and `config_sentence_transformers.json` are read if present. The last one has the
-    /// model's [`Prompts`].
+    /// Loads the model in the directory `dir`, laid out as sentence-transformers or model2vec do.
     ///
-    /// This reads all weights and takes some tenths of a second. Call it once, and not on a thread that async tasks
-    /// wait for.
+    /// | file | what it says |
+    /// |---|---|
+    /// | `config.json`, `tokenizer.json` | the network, and its tokens |
+    /// | `model.safetensors`, or `model.safetensors.index.json` and the files that it names | weights |
+    /// | `modules.json` | what follows the network: `Pooling`, `Dense`, `Normalize` |
+    /// | `1_Pooling/config.json` | `mean`, `cls`, `max`, `lasttoken`, `weightedmean` or `mean_sqrt_len_tokens` |
+    /// | `sentence_bert_config.json`, `tokenizer_config.json` | the most tokens of a text |
+    /// | `config_sentence_transformers.json` | the model's [`Prompts`] |
+    ///
+    /// Only the first two lines have to be there. Without `modules.json` vectors have the length 1, without
+    /// `1_Pooling/config.json` they are means. Weights may have 16 or 32 bits.
+    ///
+    /// This reads all weights and takes some tenths of a second, for a large model seconds. Call it once, and not on a
+    /// thread that async tasks wait for.
     ///
     /// # Errors
     ///
-    /// [`LocalError`] if a file is missing or damaged, or the model is not a BERT model with mean or first-token
-    /// pooling.
+    /// [`LocalError`] if a file is missing or damaged, or the model does something that is not built here.
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, LocalError> {
-        let files = Files(dir.as_ref());
-        let config = files.config()?;
-        let tokenizer = files.tokenizer(&config)?;
-        let prompts = files.prompts()?;
-        let pooling = files.pooling(&prompts)?;
-        let encoder = files.encoder(&config)?;
-        let threads = threads("local")?;
+        let dir = dir.as_ref();
+        let prompts = Files(dir).prompts()?;
+        let modules = Modules::load(dir, &prompts)?;
         let model = Model {
-            tokenizer,
-            encoder,
-            pooling,
-            dimensions: config.hidden_size,
-            threads,
+            dimensions: modules.dimensions(),
+            modules,
+            threads: threads("local")?,
         };
         Ok(Self {
             model: Arc::new(model),
             prompts,
         })
+    }
+
+    /// Loads a model of the Hugging Face hub by its name, or from where it was fetched to before. See [`Hub`].
+    ///
+    /// It blocks for as long as a download takes. The cache ends up with the files that [`from_dir`](Self::from_dir)
+    /// reads, and nothing else of the model.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_dir`](Self::from_dir), and [`LocalError::Hub`] if the hub does not have the model or is not reached.
+    #[cfg(feature = "hub")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hub")))]
+    pub fn from_hub(model: impl Into<Hub>) -> Result<Self, LocalError> {
+        Self::from_dir(model.into().fetch()?)
     }
 
     /// Puts these prompts before texts, instead of those of the model's files.
@@ -123,23 +148,9 @@ impl fmt::Debug for Local {
 }
 
 impl Model {
-    /// Embeds `texts`, with a batch on each thread.
     fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        self.threads.install(|| {
-            let tokens = texts
-                .par_iter()
-                .map(|text| {
-                    let encoding = self.tokenizer.encode_fast(text.as_str(), true).map_err(failed)?;
-                    Ok(encoding.get_ids().to_vec())
-                })
-                .collect::<Result<Vec<Vec<u32>>, EmbedError>>()?;
-            let vectors = batches(&tokens)
-                .par_iter()
-                .map(|batch| self.encoder.embed(batch, self.pooling))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| failed(Box::new(error)))?;
-            Ok(vectors.into_iter().flatten().collect())
-        })
+        let vectors = self.threads.install(|| self.modules.network.embed(texts))?;
+        Ok(vectors.into_iter().map(|vector| self.modules.finish(vector)).collect())
     }
 }
 
@@ -151,26 +162,6 @@ pub(crate) fn threads(name: &'static str) -> Result<rayon::ThreadPool, LocalErro
         .map_err(|error| LocalError::Threads {
             source: Box::new(error),
         })
-}
-
-/// Cuts `texts` into batches of at most [`BATCH_TOKENS`] tokens. A longer text is a batch by itself.
-fn batches(texts: &[Vec<u32>]) -> Vec<&[Vec<u32>]> {
-    let mut batches = Vec::new();
-    let mut rest = texts;
-    while !rest.is_empty() {
-        let mut room = BATCH_TOKENS;
-        let fits = |text: &&Vec<u32>| match room.checked_sub(text.len()) {
-            Some(left) => {
-                room = left;
-                true
-            }
-            None => false,
-        };
-        let (batch, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
-        batches.push(batch);
-        rest = after;
-    }
-    batches
 }
 
 fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> EmbedError {
@@ -200,22 +191,5 @@ impl Embedder for Local {
     /// Any number works. More than this would only make progress coarser.
     fn limits(&self) -> RequestLimits {
         RequestLimits::inputs(256)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn batches_keep_the_order_and_the_limit() {
-        let batches = |lengths: &[usize]| -> Vec<Vec<usize>> {
-            let texts: Vec<Vec<u32>> = lengths.iter().map(|length| vec![0; *length]).collect();
-            let lengths = |batch: &[Vec<u32>]| batch.iter().map(Vec::len).collect();
-            super::batches(&texts).into_iter().map(lengths).collect()
-        };
-        assert_eq!(
-            batches(&[100, 100, 100, 600, 1, 255, 256, 7]),
-            [vec![100, 100], vec![100], vec![600], vec![1, 255], vec![256], vec![7]]
-        );
-        assert_eq!(batches(&[]), Vec::<Vec<usize>>::new());
     }
 }

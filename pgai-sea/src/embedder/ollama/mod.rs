@@ -209,7 +209,7 @@ struct EmbedRequest<'a> {
 #[derive(Deserialize)]
 struct EmbedResponse {
     embeddings: Vec<Vec<f32>>,
-    prompt_eval_count: Option<u64>,
+    prompt_eval_count: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -246,7 +246,7 @@ impl Embedder for Ollama {
         let (texts, vectors) = (texts.len(), response.embeddings);
         Ok(Embeddings {
             vectors: self.api.check(&self.model, self.dimensions, texts, vectors)?,
-            input_tokens: response.prompt_eval_count,
+            input_tokens: response.prompt_eval_count.and_then(|count| count.as_u64()),
         })
     }
 

@@ -1,5 +1,6 @@
 //! LangChain's `CharacterTextSplitter`: cut at one separator, then merge.
 
+use super::chunk::Chunks;
 use super::error::SplitError;
 use super::merge::Merger;
 use super::separator::Separator;
@@ -27,13 +28,12 @@ impl CharacterSplitter {
         })
     }
 
-    pub(super) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
-        let mut chunks = Vec::new();
+    pub(super) fn split(&self, text: &str, chunks: &mut Chunks<'_>) -> Result<(), SplitError> {
         let mut merger = Merger::new(&self.glue, self.size);
         for piece in self.separator.split(text)? {
-            merger.push(piece, &mut chunks);
+            merger.push(piece, chunks);
         }
-        merger.finish(&mut chunks);
-        Ok(chunks)
+        merger.finish(chunks);
+        Ok(())
     }
 }

@@ -37,6 +37,20 @@ pub enum SplitError {
         /// What the engine said.
         reason: String,
     },
+    /// The chunking needs a feature that this program was built without.
+    #[error("this program was built without the feature `{feature}`, which its chunking needs")]
+    Feature {
+        /// `markdown` or `code`.
+        feature: &'static str,
+    },
+    /// There is no such language.
+    #[error("code in `{language}` cannot be split: {reason}")]
+    Language {
+        /// The language as configured.
+        language: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// This version does not know the implementation.
     #[error("this worker does not know the chunking `{implementation}`")]
     Unsupported {

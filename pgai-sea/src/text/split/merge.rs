@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::piece::{Piece, strip};
+use super::chunk::Chunks;
+use super::piece::{Piece, offset, strip};
 use super::size::Size;
 
 /// Merges pieces, joined with `separator`, into chunks of at most `size.chunk` characters. Neighbours overlap by at
@@ -39,9 +40,9 @@ impl<'t, 's> Merger<'t, 's> {
     }
 
     /// Adds a piece, before which a chunk may be full.
-    pub(super) fn push(&mut self, piece: Piece<'t>, chunks: &mut Vec<String>) {
+    pub(super) fn push(&mut self, piece: Piece<'t>, chunks: &mut Chunks<'_>) {
         if self.joined(&piece) > self.size.chunk && !self.current.is_empty() {
-            chunks.extend(self.join());
+            self.join(chunks);
             // What stays is the overlap: short enough itself, and leaving room for the next piece.
             while self.total > self.size.overlap || (self.joined(&piece) > self.size.chunk && self.total > 0) {
                 let Some(first) = self.current.pop_front() else {
@@ -58,14 +59,14 @@ impl<'t, 's> Merger<'t, 's> {
     }
 
     /// Ends the last chunk and forgets its pieces.
-    pub(super) fn finish(&mut self, chunks: &mut Vec<String>) {
-        chunks.extend(self.join());
+    pub(super) fn finish(&mut self, chunks: &mut Chunks<'_>) {
+        self.join(chunks);
         self.current.clear();
         self.total = 0;
     }
 
     /// The pieces as one text without the whitespace around it; nothing if that leaves nothing.
-    fn join(&self) -> Option<String> {
+    fn join(&self, chunks: &mut Chunks<'_>) {
         let separator = self.separator;
         let bytes = self.current.iter().map(|piece| piece.text.len() + separator.len());
         let mut text = String::with_capacity(bytes.sum());
@@ -75,10 +76,34 @@ impl<'t, 's> Merger<'t, 's> {
             }
             text.push_str(&piece.text);
         }
-        match strip(&text) {
-            "" => None,
-            stripped if stripped.len() == text.len() => Some(text),
-            stripped => Some(stripped.to_owned()),
+        let stripped = strip(&text);
+        if stripped.is_empty() {
+            return;
         }
+        let start = offset(&text, stripped);
+        let end = start + stripped.len();
+        let bytes = self.source_of(start, false)..self.source_of(end, true);
+        let text = if stripped.len() < text.len() {
+            stripped.to_owned()
+        } else {
+            text
+        };
+        chunks.push(text, bytes);
+    }
+
+    /// The byte of the whole text that byte `at` of the joined pieces was.
+    fn source_of(&self, at: usize, is_end: bool) -> usize {
+        // where the piece before ends, here and in the whole text
+        let mut before: Option<(usize, usize)> = None;
+        for piece in &self.current {
+            let from = before.map_or(0, |(end, _)| end + self.separator.len());
+            let end = from + piece.text.len();
+            match before {
+                Some((before, source)) if at < from => return (source + at - before).min(piece.bytes.start),
+                _ if at < end || (is_end && at == end) => return piece.source_of(at - from, is_end),
+                _ => before = Some((end, piece.bytes.end)),
+            }
+        }
+        before.map_or(0, |(_, source)| source)
     }
 }

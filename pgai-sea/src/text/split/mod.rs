@@ -1,18 +1,25 @@
 //! The splitters cut a text into chunks, byte for byte as pgai's worker does with LangChain.
 
 mod character;
+mod chunk;
 mod error;
 mod merge;
 mod piece;
 mod recursive;
 mod separator;
 mod size;
+#[cfg(feature = "markdown")]
+mod structure;
 
+pub use self::chunk::TextChunk;
 pub use self::error::SplitError;
 
 use self::character::CharacterSplitter;
+use self::chunk::Chunks;
 use self::recursive::RecursiveSplitter;
 use self::size::Size;
+#[cfg(feature = "markdown")]
+use self::structure::StructureSplitter;
 use crate::config::{Chunking, DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
 
 /// The default `separator`.
@@ -41,6 +48,16 @@ impl Chunking {
     /// A size is out of range, a separator is not a regular expression, or this version does not know the
     /// implementation.
     pub fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
+        let chunks = self.chunks(text)?;
+        Ok(chunks.into_iter().map(|chunk| chunk.text).collect())
+    }
+
+    /// The same chunks, with their places in `text`.
+    ///
+    /// # Errors
+    ///
+    /// As [`split`](Self::split).
+    pub fn chunks(&self, text: &str) -> Result<Vec<TextChunk>, SplitError> {
         Splitter::new(self)?.split(text)
     }
 }
@@ -54,6 +71,8 @@ enum Kind {
     Character(CharacterSplitter),
     Recursive(RecursiveSplitter),
     None,
+    #[cfg(feature = "markdown")]
+    Structure(StructureSplitter),
 }
 
 impl Splitter {
@@ -79,6 +98,20 @@ impl Splitter {
                 })
             }
             Chunking::None(_) => Kind::None,
+            #[cfg(feature = "markdown")]
+            Chunking::Markdown(options) => {
+                let overlap = options.chunk_overlap.or(Some(0));
+                Kind::Structure(StructureSplitter::markdown(size(options.chunk_size, overlap)?)?)
+            }
+            #[cfg(not(feature = "markdown"))]
+            Chunking::Markdown(_) => return Err(SplitError::Feature { feature: "markdown" }),
+            #[cfg(feature = "code")]
+            Chunking::Code(options) => {
+                let size = size(options.chunk_size, options.chunk_overlap.or(Some(0)))?;
+                Kind::Structure(StructureSplitter::code(&options.language, size)?)
+            }
+            #[cfg(not(feature = "code"))]
+            Chunking::Code(_) => return Err(SplitError::Feature { feature: "code" }),
             Chunking::Other(stored) => {
                 let implementation = stored.get("implementation").and_then(|name| name.as_str());
                 return Err(SplitError::Unsupported {
@@ -89,11 +122,15 @@ impl Splitter {
         Ok(Self(kind))
     }
 
-    pub(crate) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
+    pub(crate) fn split(&self, text: &str) -> Result<Vec<TextChunk>, SplitError> {
+        let mut chunks = Chunks::of(text);
         match &self.0 {
-            Kind::Character(splitter) => splitter.split(text),
-            Kind::Recursive(splitter) => splitter.split(text),
-            Kind::None => Ok(vec![text.to_owned()]),
+            Kind::Character(splitter) => splitter.split(text, &mut chunks)?,
+            Kind::Recursive(splitter) => splitter.split(text, &mut chunks)?,
+            Kind::None => chunks.push(text.to_owned(), 0..text.len()),
+            #[cfg(feature = "markdown")]
+            Kind::Structure(splitter) => splitter.split(text, &mut chunks),
         }
+        Ok(chunks.into_vec())
     }
 }

@@ -1,6 +1,9 @@
 //! LangChain's `RecursiveCharacterTextSplitter`: cut at the first separator that occurs, and what is still too long
 //! at the next ones.
 
+use std::ops::Range;
+
+use super::chunk::Chunks;
 use super::error::SplitError;
 use super::merge::Merger;
 use super::separator::Separator;
@@ -31,19 +34,25 @@ impl RecursiveSplitter {
         })
     }
 
-    pub(super) fn split(&self, text: &str) -> Result<Vec<String>, SplitError> {
-        let mut chunks = Vec::new();
-        self.split_at(&self.separators, text, &mut chunks)?;
-        Ok(chunks)
+    pub(super) fn split(&self, text: &str, chunks: &mut Chunks<'_>) -> Result<(), SplitError> {
+        self.split_at(&self.separators, text, &(0..text.len()), chunks)
     }
 
-    fn split_at(&self, separators: &[Separator], text: &str, chunks: &mut Vec<String>) -> Result<(), SplitError> {
+    /// Splits a text that was cut from `bytes`.
+    fn split_at(
+        &self,
+        separators: &[Separator],
+        text: &str,
+        bytes: &Range<usize>,
+        chunks: &mut Chunks<'_>,
+    ) -> Result<(), SplitError> {
         let Some((separator, finer)) = choose(separators, text)? else {
             return Ok(());
         };
         // short pieces in a row
         let mut short = Merger::new("", self.size);
         for piece in separator.split_keeping(text)? {
+            let piece = piece.within(text, bytes);
             if piece.length < self.size.chunk {
                 short.push(piece, chunks);
                 continue;
@@ -51,9 +60,9 @@ impl RecursiveSplitter {
             short.finish(chunks);
             if finer.is_empty() {
                 // nothing left to cut it with, and LangChain does not strip it either
-                chunks.push(piece.text.into_owned());
+                chunks.push(piece.text.into_owned(), piece.bytes);
             } else {
-                self.split_at(finer, &piece.text, chunks)?;
+                self.split_at(finer, &piece.text, &piece.bytes, chunks)?;
             }
         }
         short.finish(chunks);

@@ -1,7 +1,5 @@
 //! Where a text is cut: between characters, at a literal, or at a regular expression.
 
-use std::borrow::Cow;
-
 use super::error::SplitError;
 use super::piece::Piece;
 use crate::text::python::{PythonRegex, RegexError};
@@ -47,11 +45,11 @@ impl Separator {
     pub(super) fn split<'t>(&'t self, text: &'t str) -> Result<Pieces<'t>, SplitError> {
         Ok(match self {
             Self::Characters => characters(text),
-            Self::Literal(literal) => non_empty(text.split(literal.as_str()).map(Cow::from)),
+            Self::Literal(literal) => non_empty(text.split(literal.as_str()).map(move |part| Piece::of(text, part))),
             Self::Regex { pattern, source, .. } => {
                 let parts = pattern.split(text).map_err(|error| refused(source, error))?;
                 // a group that took no part in a match gives no piece
-                non_empty(parts.into_iter().flatten().map(Cow::from))
+                non_empty(parts.into_iter().flatten().map(move |part| Piece::of(text, part)))
             }
         })
     }
@@ -66,7 +64,7 @@ impl Separator {
                 Ok(non_empty(std::iter::from_fn(move || {
                     let from = start?;
                     start = ends.next();
-                    Some(text[from..start.unwrap_or(text.len())].into())
+                    Some(Piece::of(text, &text[from..start.unwrap_or(text.len())]))
                 })))
             }
             Self::Regex { kept, source, .. } => {
@@ -75,7 +73,7 @@ impl Separator {
                     Err(error) => Err(error.clone()),
                 };
                 let parts = parts.map_err(|error| refused(source, error))?;
-                pairs(&parts).map(non_empty).ok_or_else(|| SplitError::Groups {
+                pairs(text, &parts).map(non_empty).ok_or_else(|| SplitError::Groups {
                     separator: source.clone(),
                 })
             }
@@ -96,31 +94,34 @@ pub(super) type Pieces<'t> = Box<dyn Iterator<Item = Piece<'t>> + 't>;
 
 fn characters(text: &str) -> Pieces<'_> {
     let mut rest = text;
+    let mut from = 0;
     Box::new(std::iter::from_fn(move || {
         let (one, others) = rest.split_at(rest.chars().next()?.len_utf8());
         rest = others;
+        let bytes = from..from + one.len();
+        from = bytes.end;
         Some(Piece {
             text: one.into(),
             length: 1,
+            bytes,
         })
     }))
 }
 
-fn non_empty<'t>(parts: impl IntoIterator<Item = Cow<'t, str>, IntoIter: 't>) -> Pieces<'t> {
-    let parts = parts.into_iter().filter(|part| !part.is_empty());
-    Box::new(parts.map(Piece::new))
+fn non_empty<'t>(pieces: impl IntoIterator<Item = Piece<'t>, IntoIter: 't>) -> Pieces<'t> {
+    Box::new(pieces.into_iter().filter(|piece| !piece.text.is_empty()))
 }
 
 /// The first part, then the others two by two: separator and text. `LangChain` pairs blindly, so a group inside
 /// the separator shifts the pairs; where Python would fail, this is `None`.
-fn pairs<'t>(parts: &[Option<&'t str>]) -> Option<Vec<Cow<'t, str>>> {
+fn pairs<'t>(whole: &'t str, parts: &[Option<&'t str>]) -> Option<Vec<Piece<'t>>> {
     let (first, rest) = parts.split_first()?;
-    let mut pairs = vec![Cow::from((*first)?)];
+    let mut pairs = vec![Piece::of(whole, (*first)?)];
     for pair in rest.chunks(2) {
         let [separator, text] = pair else {
             return None;
         };
-        pairs.push(Cow::from([(*separator)?, (*text)?].concat()));
+        pairs.push(Piece::joined(whole, (*separator)?, (*text)?));
     }
     Some(pairs)
 }

@@ -40,7 +40,7 @@ impl PythonTemplate {
         // of a name that is missing and a `$` that begins nothing, Python complains of the first
         let values = values?;
         end?;
-        Ok(template.render(chunk, &values))
+        Ok(template.render(chunk, &values, ("", "")))
     }
 }
 
@@ -55,6 +55,12 @@ enum Part {
     Text(String),
     Chunk,
     Column(String),
+    /// `$page`, where the row has no such column: the page on which the chunk begins.
+    #[cfg(feature = "worker")]
+    Page,
+    /// `$headings`, the same way: the headings that it stands under.
+    #[cfg(feature = "worker")]
+    Headings,
 }
 
 impl Template {
@@ -113,12 +119,36 @@ impl Template {
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Column(name) => Some(name.as_str()),
-            Part::Text(_) | Part::Chunk => None,
+            _ => None,
         })
     }
 
+    /// Takes `$page` and `$headings` for the chunk's place, unless the row has columns of these names.
+    #[cfg(feature = "worker")]
+    pub(crate) fn take_places(&mut self, is_column: impl Fn(&str) -> bool) {
+        for part in &mut self.parts {
+            match part {
+                Part::Column(name) if name == "page" && !is_column(name) => *part = Part::Page,
+                Part::Column(name) if name == "headings" && !is_column(name) => *part = Part::Headings,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether it names the chunk's place.
+    #[cfg(feature = "worker")]
+    pub(crate) fn names_places(&self) -> bool {
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Page | Part::Headings))
+    }
+
     /// The text to embed; `values` are those of [`columns`](Self::columns).
-    pub(crate) fn render<S: AsRef<str>>(&self, chunk: &str, values: &[S]) -> String {
+    #[cfg_attr(
+        not(feature = "worker"),
+        expect(unused_variables, reason = "only a worker knows places")
+    )]
+    pub(crate) fn render<S: AsRef<str>>(&self, chunk: &str, values: &[S], (page, headings): (&str, &str)) -> String {
         let mut values = values.iter();
         let parts: Vec<Cow<'_, str>> = self
             .parts
@@ -127,6 +157,10 @@ impl Template {
                 Part::Text(text) => Some(text.as_str().into()),
                 Part::Chunk => Some(chunk.into()),
                 Part::Column(_) => values.next().map(|value| value.as_ref().into()),
+                #[cfg(feature = "worker")]
+                Part::Page => Some(page.into()),
+                #[cfg(feature = "worker")]
+                Part::Headings => Some(headings.into()),
             })
             .collect();
         parts.concat()

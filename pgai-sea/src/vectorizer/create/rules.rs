@@ -39,6 +39,7 @@ impl CreateVectorizer {
         for (setter, name) in [("queue_schema", &self.queue_schema), ("queue_table", &self.queue_table)] {
             name.as_ref().map_or(Ok(()), |name| check_identifier(setter, name))?;
         }
+        self.backfill.as_ref().map_or(Ok(()), super::Backfill::check)?;
         self.grant_to
             .iter()
             .flatten()
@@ -48,6 +49,14 @@ impl CreateVectorizer {
 
     /// The rules that concern two arguments.
     fn check_together(&self) -> Result<(), ConfigError> {
+        if self.backfill.is_some() && self.enqueue_existing.is_some() {
+            let problem = "queues the rows that are there itself; leave out .enqueue_existing(..)";
+            return Err(ConfigError::new("backfill", problem));
+        }
+        if self.backfill.is_some() && self.if_not_exists == Some(true) {
+            let problem = "would queue all rows of a vectorizer that exists already; leave out .if_not_exists(true)";
+            return Err(ConfigError::new("backfill", problem));
+        }
         let in_column = matches!(self.destination, Some(Destination::Column(_)));
         if in_column && !matches!(self.chunking, Some(Chunking::None(_))) {
             let problem = "must be Chunking::none() with Destination::column, which holds one vector per row";

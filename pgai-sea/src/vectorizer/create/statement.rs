@@ -35,7 +35,7 @@ impl CreateVectorizer {
     fn call(&self) -> Result<Call, ConfigError> {
         self.check()?;
         let name = |name: &Option<String>| name.clone().map(Arg::Name);
-        Ok(Call::new("create_vectorizer")
+        let create = Call::new("create_vectorizer")
             .arg("source", Some(self.source.arg()))
             .arg("name", self.name.as_ref())
             .arg("destination", self.destination.as_ref().and_then(Destination::call))
@@ -50,7 +50,14 @@ impl CreateVectorizer {
             .arg("queue_schema", name(&self.queue_schema))
             .arg("queue_table", name(&self.queue_table))
             .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo))
-            .arg("enqueue_existing", self.enqueue_existing)
-            .arg("if_not_exists", self.if_not_exists))
+            .arg(
+                "enqueue_existing",
+                self.backfill.as_ref().map_or(self.enqueue_existing, |_| Some(false)),
+            )
+            .arg("if_not_exists", self.if_not_exists);
+        Ok(match &self.backfill {
+            Some(backfill) => backfill.call(create),
+            None => create,
+        })
     }
 }

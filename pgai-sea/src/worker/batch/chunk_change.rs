@@ -4,12 +4,16 @@ use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
 
+use crate::entity::Place;
+
 /// A chunk in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredChunk {
     pub(crate) id: Uuid,
     pub(crate) seq: i32,
     pub(crate) text: String,
+    /// Where it was in the row's text, if the store says it.
+    pub(crate) place: Option<Place>,
 }
 
 /// A chunk to be inserted.
@@ -26,19 +30,27 @@ pub(crate) struct ChunkChange {
     /// The store's chunks when the change was planned: id and `chunk_seq`.
     pub(crate) seen: Vec<(Uuid, i32)>,
     pub(crate) removed: Vec<Uuid>,
-    /// Chunks that keep their embedding and get another `chunk_seq`.
+    /// Chunks that keep their embedding and get another `chunk_seq` or place.
     pub(crate) moved: Vec<(Uuid, i32)>,
     pub(crate) new: Vec<NewChunk>,
     /// Chunks that stay as they are.
     pub(crate) kept: usize,
+    /// By `chunk_seq`, where the chunks are in the row's text. Empty if the store does not say it.
+    pub(crate) places: Vec<Place>,
 }
 
 impl ChunkChange {
     /// Compares the chunks in the store with the texts that should be there. `texts` are numbers, `text_of` says their
-    /// texts.
-    pub(crate) fn plan<'t>(stored: &[StoredChunk], texts: &[usize], text_of: impl Fn(usize) -> &'t str) -> Self {
+    /// texts, and `places` where they are, if the store says that.
+    pub(crate) fn plan<'t>(
+        stored: &[StoredChunk],
+        texts: &[usize],
+        text_of: impl Fn(usize) -> &'t str,
+        places: Vec<Place>,
+    ) -> Self {
         let mut change = Self {
             seen: stored.iter().map(|chunk| (chunk.id, chunk.seq)).collect(),
+            places,
             ..Self::default()
         };
         let mut spare: HashMap<&str, Vec<&StoredChunk>> = HashMap::new();
@@ -46,13 +58,14 @@ impl ChunkChange {
             spare.entry(&chunk.text).or_default().push(chunk);
         }
         let mut missing = Vec::new();
-        for (seq, &text) in (0..).zip(texts) {
+        for ((seq, &text), number) in (0..).zip(texts).zip(0..) {
             // a chunk that is in its place already must not be moved to another one
+            let place = change.places.get(number);
             let chunks = spare.get_mut(text_of(text));
             match chunks.and_then(|chunks| {
                 chunks
                     .iter()
-                    .position(|chunk| chunk.seq == seq)
+                    .position(|chunk| chunk.seq == seq && (place.is_none() || chunk.place.as_ref() == place))
                     .map(|at| chunks.swap_remove(at))
             }) {
                 Some(_) => change.kept += 1,
@@ -70,19 +83,25 @@ impl ChunkChange {
     }
 
     /// Replaces all chunks in the store, whatever their texts: their vectors may be another model's.
-    pub(crate) fn replace(stored: &[StoredChunk], texts: &[usize]) -> Self {
-        let places: Vec<_> = stored.iter().map(|chunk| (chunk.id, chunk.seq)).collect();
+    pub(crate) fn replace(stored: &[StoredChunk], texts: &[usize], places: Vec<Place>) -> Self {
+        let seen: Vec<_> = stored.iter().map(|chunk| (chunk.id, chunk.seq)).collect();
         Self {
             new: (0..).zip(texts).map(|(seq, &text)| NewChunk { seq, text }).collect(),
-            ..Self::clear(&places)
+            places,
+            ..Self::clear(&seen)
         }
     }
 
+    /// Where the chunk with that `chunk_seq` is in the row's text.
+    pub(crate) fn place(&self, seq: i32) -> Option<&Place> {
+        self.places.get(usize::try_from(seq).ok()?)
+    }
+
     /// Removes all chunks, for a row that is gone.
-    pub(crate) fn clear(places: &[(Uuid, i32)]) -> Self {
+    pub(crate) fn clear(seen: &[(Uuid, i32)]) -> Self {
         Self {
-            seen: places.to_vec(),
-            removed: places.iter().map(|place| place.0).collect(),
+            seen: seen.to_vec(),
+            removed: seen.iter().map(|chunk| chunk.0).collect(),
             ..Self::default()
         }
     }
@@ -99,13 +118,14 @@ mod tests {
                 id: Uuid::from_u64_pair(0, u64::from(seq.unsigned_abs()) + 1),
                 seq,
                 text: (*text).into(),
+                place: None,
             })
             .collect()
     }
 
     fn plan(before: &[&str], after: &[&str]) -> ChunkChange {
         let texts: Vec<usize> = (0..after.len()).collect();
-        ChunkChange::plan(&stored(before), &texts, |text| after[text])
+        ChunkChange::plan(&stored(before), &texts, |text| after[text], Vec::new())
     }
 
     #[test]
@@ -123,6 +143,18 @@ mod tests {
         assert_eq!(change.new, [NewChunk { seq: 0, text: 0 }]);
         assert_eq!(change.moved, [(Uuid::from_u128(1), 1), (Uuid::from_u128(2), 2)]);
         assert_eq!(change.removed, [Uuid::from_u128(3)]);
+    }
+
+    #[test]
+    fn what_shifted_keeps_its_embedding_and_gets_its_place() {
+        let place = |at: usize| Place::new(at..at + 1, at..at + 1);
+        let mut before = stored(&["a", "b"]);
+        before[0].place = Some(place(0));
+        before[1].place = Some(place(2));
+        let change = ChunkChange::plan(&before, &[0, 1], |text| ["a", "b"][text], vec![place(0), place(4)]);
+        assert_eq!((change.kept, change.new.len(), change.removed.len()), (1, 0, 0));
+        assert_eq!(change.moved, [(Uuid::from_u64_pair(0, 2), 1)]);
+        assert_eq!(change.place(1), Some(&place(4)));
     }
 
     #[test]

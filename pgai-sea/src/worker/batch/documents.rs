@@ -1,17 +1,23 @@
 //! The documents that a batch's rows hold or lead to become text. Each fails alone.
 
+use std::sync::Arc;
+
 use futures::StreamExt as _;
 use futures::stream;
 
 use super::item::{Content, Failure, Item, Outcome};
 use super::load::Loaded;
 use super::stop_reason::StopReason;
-use crate::document::{DocumentError, Documents};
+use crate::document::{DocumentError, Documents, Parsed};
+use crate::worker::queue::document_log::DocumentLog;
 
 /// Documents that are loaded at once.
 const AT_ONCE: usize = 8;
 /// A batch has about so many bytes of documents' text. The rest goes back to the queue.
 const MOST_TEXT: usize = 32 << 20;
+
+/// What became of a row's document, and the version that was loaded.
+type Read = (Result<Parsed, DocumentError>, Option<String>);
 
 /// Reads the documents of one vectorizer.
 #[derive(Debug)]
@@ -21,6 +27,10 @@ pub(crate) struct DocumentReader {
     pub(crate) role: Option<String>,
     /// Whether documents are parsed, or taken as text.
     pub(crate) parses: bool,
+    /// Whether they are loaded from addresses.
+    pub(crate) loads: bool,
+    /// Where the versions of documents are kept, if somebody looks for others.
+    pub(crate) log: Option<Arc<DocumentLog>>,
 }
 
 impl DocumentReader {
@@ -38,20 +48,28 @@ impl DocumentReader {
         let mut texts = stream::iter(contents)
             .map(|content| async {
                 match content {
-                    Some(content) => self.text(content).await.map(Some),
-                    None => Ok(None),
+                    Some(content) => Some(self.text(content).await),
+                    None => None,
                 }
             })
             .buffered(AT_ONCE);
+        let (mut keys, mut versions) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for (claimed, mut row, stored) in rows {
             if bytes >= MOST_TEXT {
                 loaded.left_out.push(claimed.key);
                 continue;
             }
-            match texts.next().await.unwrap_or(Ok(None)) {
+            let (read, version) = texts
+                .next()
+                .await
+                .flatten()
+                .map_or((Ok(None), None), |(read, version)| (read.map(Some), version));
+            keys.push(claimed.key.clone());
+            versions.push(version);
+            match read {
                 Ok(text) => {
-                    bytes += text.as_ref().map_or(0, String::len);
+                    bytes += text.as_ref().map_or(0, |text| text.markdown().len());
                     if let Some(row) = &mut row {
                         row.document = text;
                     }
@@ -73,16 +91,22 @@ impl DocumentReader {
                 }
             }
         }
+        if let Some(log) = &self.log {
+            // before anything is written: a row that goes back to the queue is loaded again
+            log.record(&keys.iter().collect::<Vec<_>>(), versions).await?;
+        }
         Ok(())
     }
 
-    async fn text(&self, content: Content) -> Result<String, DocumentError> {
-        let parsed = match content {
-            Content::Bytes(bytes) => self.documents.parse(bytes, None).await?,
-            Content::Text(address) if address.trim().is_empty() => return Ok(String::new()),
-            Content::Text(address) if self.parses => self.documents.read_as(&address, self.role.as_deref()).await?,
-            Content::Text(address) => return self.documents.text_as(&address, self.role.as_deref()).await,
-        };
-        Ok(parsed.into_markdown())
+    async fn text(&self, content: Content) -> Read {
+        match content {
+            Content::Bytes(bytes) => (self.documents.parse(bytes, None).await, None),
+            Content::Text(address) if address.trim().is_empty() => (Ok(Parsed::text(String::new())), None),
+            Content::Text(address) => {
+                self.documents
+                    .read_as(&address, self.role.as_deref(), self.parses)
+                    .await
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::chunk_change::{ChunkChange, StoredChunk};
 use super::item::{Failure, Item, Outcome, SourceRow};
 use super::load::Loaded;
-use crate::text::{PythonType, Splitter, Template};
+use crate::entity::{HEADINGS, Place};
+use crate::text::{Headings, PythonType, Splitter, Template};
 use crate::worker::panics;
 use crate::worker::queue::key_sql::Key;
 use crate::worker::write::Destination;
@@ -67,6 +68,19 @@ pub(crate) struct Drafter {
     pub(crate) template: Template,
     /// The types of the template's columns.
     pub(crate) types: Vec<PythonType>,
+    /// Whether the store says where chunks are.
+    pub(crate) keeps_places: bool,
+    /// Whether texts have headings: they are Markdown.
+    pub(crate) has_headings: bool,
+}
+
+/// The chunks of a row.
+#[derive(Default)]
+struct Formatted {
+    /// With the template around them.
+    texts: Vec<String>,
+    /// Where each is in the row's text. Empty if nobody wants to know.
+    places: Vec<Place>,
 }
 
 impl Drafter {
@@ -115,16 +129,18 @@ impl Drafter {
         };
         match destination {
             Destination::Column(_) => {
-                let text = chunks.into_iter().next().map(|chunk| texts.number(chunk));
+                let text = chunks.texts.into_iter().next().map(|chunk| texts.number(chunk));
                 (Outcome::Column(text), text.into_iter().collect())
             }
             Destination::Table(_) => {
                 // only new chunks join the batch's texts
-                let places: Vec<usize> = (0..chunks.len()).collect();
+                let Formatted { texts: chunks, places } = chunks;
+                let numbers: Vec<usize> = (0..chunks.len()).collect();
+                let places = if self.keeps_places { places } else { Vec::new() };
                 let mut change = if keeps_vectors {
-                    ChunkChange::plan(stored, &places, |place| &chunks[place])
+                    ChunkChange::plan(stored, &numbers, |number| &chunks[number], places)
                 } else {
-                    ChunkChange::replace(stored, &places)
+                    ChunkChange::replace(stored, &numbers, places)
                 };
                 let mut chunks: Vec<Option<String>> = chunks.into_iter().map(Some).collect();
                 let mut needs = Vec::with_capacity(change.new.len());
@@ -140,9 +156,10 @@ impl Drafter {
     }
 
     /// The formatted chunks of a row. A row that is gone or has no text has none.
-    fn formatted(&self, row: Option<&SourceRow>) -> Result<Vec<String>, String> {
+    fn formatted(&self, row: Option<&SourceRow>) -> Result<Formatted, String> {
+        let mut formatted = Formatted::default();
         let Some((row, text)) = row.and_then(|row| Some((row, row.text().filter(|text| !text.is_empty())?))) else {
-            return Ok(Vec::new());
+            return Ok(formatted);
         };
         let chunks = self.splitter.split(text).map_err(|error| error.to_string())?;
         let values: Vec<String> = self
@@ -151,21 +168,37 @@ impl Drafter {
             .zip(&row.values)
             .map(|(kind, value)| kind.str(value.as_deref()))
             .collect();
-        let mut bytes = 0;
-        let formatted = chunks.iter().map(|chunk| {
-            let text = self.template.render(chunk, &values);
+        let wants_places = self.keeps_places || self.template.names_places();
+        let headings = if wants_places && self.has_headings {
+            Headings::of(text)
+        } else {
+            Headings::default()
+        };
+        let (mut bytes, count) = (0, chunks.len());
+        for chunk in chunks {
+            let start = chunk.bytes.start;
+            let mut place = Place::new(chunk.bytes, chunk.characters);
+            if wants_places {
+                place.headings = headings.path(start);
+                place.page = row.page_at(start);
+            }
+            let page = place.page.map_or_else(String::new, |page| page.to_string());
+            let text = self
+                .template
+                .render(&chunk.text, &values, (&page, &place.headings.join(HEADINGS)));
             bytes += text.len();
             if bytes > MOST_OF_A_ROW {
                 return Err(format!(
-                    "its {} chunks have more than {} MB with what the template puts around each: take a long column \
-                     out of the template, or \
-                     make larger chunks",
-                    chunks.len(),
+                    "its {count} chunks have more than {} MB with what the template puts around each: take a long \
+                     column out of the template, or make larger chunks",
                     MOST_OF_A_ROW >> 20
                 ));
             }
-            Ok(text)
-        });
-        formatted.collect()
+            formatted.texts.push(text);
+            if wants_places {
+                formatted.places.push(place);
+            }
+        }
+        Ok(formatted)
     }
 }

@@ -1,6 +1,8 @@
 //! What becomes of a claimed key.
 
 use super::chunk_change::ChunkChange;
+#[cfg(feature = "documents")]
+use crate::document::Parsed;
 use crate::worker::queue::key_sql::Key;
 
 /// A claimed key, and what is to become of it.
@@ -105,8 +107,9 @@ pub(crate) struct SourceRow {
     pub(crate) version: String,
     /// The loaded column.
     pub(crate) content: Option<Content>,
-    /// The text of the document that the column holds or leads to.
-    pub(crate) document: Option<String>,
+    /// The document that the column holds or leads to.
+    #[cfg(feature = "documents")]
+    pub(crate) document: Option<Parsed>,
     /// The template's columns.
     pub(crate) values: Vec<Option<String>>,
     /// Whether only the version could be read.
@@ -132,11 +135,28 @@ impl Content {
 impl SourceRow {
     /// The text that is embedded.
     pub(crate) fn text(&self) -> Option<&str> {
-        match (&self.document, &self.content) {
-            (Some(document), _) => Some(document),
-            (None, Some(Content::Text(text))) => Some(text),
-            (None, Some(Content::Bytes(_)) | None) => None,
+        #[cfg(feature = "documents")]
+        if let Some(document) = &self.document {
+            return Some(document.markdown());
         }
+        match &self.content {
+            Some(Content::Text(text)) => Some(text),
+            Some(Content::Bytes(_)) | None => None,
+        }
+    }
+
+    /// The page of the text at `offset`.
+    #[cfg_attr(
+        not(feature = "documents"),
+        expect(clippy::unused_self, reason = "only documents have pages")
+    )]
+    pub(crate) fn page_at(&self, offset: usize) -> Option<usize> {
+        #[cfg(feature = "documents")]
+        if let Some(document) = &self.document {
+            return document.page_at(offset);
+        }
+        let _ = offset;
+        None
     }
 
     /// Whether both rows lead to the same embeddings.

@@ -109,6 +109,7 @@ async fn one_by_one(
                 seen: Some(SourceRow {
                     version,
                     content: None,
+                    #[cfg(feature = "documents")]
                     document: None,
                     values: Vec::new(),
                     is_unreadable: true,

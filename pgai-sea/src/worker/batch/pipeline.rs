@@ -103,7 +103,7 @@ impl Pipeline {
             Some(_) => claim.keys.iter().map(|claimed| claimed.key.clone()).collect(),
             None => Vec::new(),
         };
-        let keeps_vectors = self.identity.may_keep_vectors();
+        let keeps_vectors = self.identity.keeps_vectors();
         #[cfg_attr(
             not(feature = "documents"),
             expect(unused_mut, reason = "a document becomes text here")

@@ -4,6 +4,7 @@
 //! waits for the first and then finds its name taken. No lock of the worker's own has to outlive a transaction. An
 //! invalid index on a table that nobody has locked as a build does was left behind by a build that was killed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+use super::index_resources::Resources;
 use crate::catalog::LONGEST_INDEX_WAIT;
 use crate::config::{Diskann, Hnsw, Indexing};
 use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
@@ -73,7 +75,11 @@ pub(crate) struct IndexBuilder {
     options: Vec<(&'static str, String)>,
     /// The operator class that the configuration names, one for the type `vector`.
     opclass: Option<String>,
+    /// The neighbours of a vector, as the configuration has it.
+    m: Option<i32>,
     waits: Mutex<Waits>,
+    /// Whether it is built with the server's own settings: there was not enough memory.
+    is_modest: AtomicBool,
 }
 
 /// Since when there are rows enough, and the queue is not empty.
@@ -160,7 +166,12 @@ impl IndexBuilder {
             method,
             options,
             opclass,
+            m: match indexing? {
+                Indexing::Hnsw(hnsw) => hnsw.m,
+                _ => None,
+            },
             waits: Mutex::default(),
+            is_modest: AtomicBool::new(false),
         })
     }
 
@@ -214,25 +225,45 @@ impl IndexBuilder {
             transaction.end(create).await
         };
         let create = pool.wait(pool.patience(), work).await;
-        let create = match create.unwrap_or_else(|| Err(transaction.silent())) {
+        let (create, resources) = match create.unwrap_or_else(|| Err(transaction.silent())) {
             Ok(Some(create)) => create,
             // someone builds, vacuums or reads
             Ok(None) | Err(DatabaseError::Busy) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let mut connection = pool.own_connection().await?;
+        let settings = resources.map(Resources::settings);
+        if let Some(Resources { megabytes, workers }) = resources {
+            let vectorizer = &self.vectorizer;
+            info!(
+                vectorizer,
+                megabytes, workers, "the index over the embeddings is built with this memory"
+            );
+        }
+        let mut connection = pool
+            .own_connection(settings.as_ref().map_or(&[], |settings| settings))
+            .await?;
         let built = raw_sql(AssertSqlSafe(create)).execute(&mut connection).await;
         connection.close().await.ok();
         match built.map_err(DatabaseError::from) {
             Ok(_) => Ok(true),
             // someone else was faster
             Err(error) if error.has_state(&["42P07"]) => Ok(false),
+            // a container may have less memory to share than its server's settings say
+            Err(error) if error.has_state(&["53"]) && self.is_modest.swap(true, Ordering::Relaxed) => Err(error),
+            Err(error) if error.has_state(&["53"]) => {
+                info!(vectorizer = self.vectorizer, %error, "the index is built with the server's own settings then");
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// The statement that builds the index, once nothing is in its way. `None` if someone else builds.
-    async fn create(&self, connection: &mut PgConnection) -> Result<Option<String>, DatabaseError> {
+    /// The statement that builds the index, once nothing is in its way, and what to build it with. `None` if someone
+    /// else builds.
+    async fn create(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Option<(String, Option<Resources>)>, DatabaseError> {
         let table = qualified(&self.schema, &self.table);
         let lock = "select pg_try_advisory_xact_lock($1, to_regclass($2)::oid::int4)";
         let locked = statement(&lock.into()).bind(LOCK).bind(table.clone());
@@ -263,7 +294,12 @@ impl IndexBuilder {
             }
         }
         let types = statement(&self.types).fetch_one(&mut *connection).await?;
-        Ok(Some(self.statement(types.try_get(0)?, types.try_get(1)?)))
+        let create = self.statement(types.try_get(0)?, types.try_get(1)?);
+        if self.method != IndexMethod::Hnsw.name() || self.is_modest.load(Ordering::Relaxed) {
+            return Ok(Some((create, None)));
+        }
+        let resources = Resources::choose(connection, &table, &self.column, self.m).await?;
+        Ok(Some((create, resources)))
     }
 
     /// A column destination may have another of pgvector's types, with operator classes of its own.

@@ -54,9 +54,10 @@ impl Embedders {
         owner: Option<&Owner>,
     ) -> Result<Arc<dyn Embedder>, EmbedError> {
         let name = (config.provider().to_owned(), config.model().to_owned());
-        match self.given.get(&name) {
-            Some(embedder) => Ok(Arc::clone(embedder)),
-            None => configured::embedder(pool, config, allowed, owner).await,
+        match (self.given.get(&name), config) {
+            (Some(embedder), _) => Ok(Arc::clone(embedder)),
+            (None, Embedding::Local(local)) => Err(EmbedError::not_given(&local.model)),
+            (None, _) => configured::embedder(pool, config, allowed, owner).await,
         }
     }
 }

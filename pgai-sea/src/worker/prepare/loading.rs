@@ -13,6 +13,8 @@ pub(super) struct Loading {
     /// The base type of the column.
     pub(super) column_type: String,
     pub(super) retries: Option<i32>,
+    /// Whether the text has headings: a document is Markdown.
+    pub(super) has_headings: bool,
     /// How the column's documents are read, if it holds or names some.
     #[cfg(feature = "documents")]
     pub(super) documents: Option<DocumentReader>,
@@ -47,6 +49,7 @@ pub(super) fn loading(columns: &Columns<'_>, settings: &WorkerSettings) -> Resul
             column_name: column_name.clone(),
             column_type,
             retries,
+            has_headings: false,
             #[cfg(feature = "documents")]
             documents: None,
         });
@@ -82,10 +85,13 @@ pub(super) fn loading(columns: &Columns<'_>, settings: &WorkerSettings) -> Resul
             column_name: column_name.clone(),
             column_type,
             retries,
+            has_headings: true,
             documents: Some(DocumentReader {
                 documents,
                 role,
                 parses,
+                loads: address.is_some(),
+                log: None,
             }),
         })
     }

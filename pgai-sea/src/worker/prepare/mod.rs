@@ -4,7 +4,10 @@ pub(crate) mod embedder;
 mod loading;
 mod neighbour;
 mod owner;
+mod places;
 mod privileges;
+#[cfg(feature = "documents")]
+mod recheck;
 mod source_relation;
 
 use std::sync::Arc;
@@ -18,21 +21,25 @@ use self::embedder::Embedders;
 use self::neighbour::neighbour;
 use self::privileges::Privilege;
 use self::source_relation::{SourceColumn, SourceRelation, source_relation};
+use super::backfill::{Backfill, Embeddings, Stepped};
 use super::batch::stop_reason::StopReason;
 use super::batch::{Drafter, Pipeline};
 use super::connection::Database;
+use super::database_error::DatabaseError;
 use super::embed::{Budgets, Provider, Requests, VectorCache};
 use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use super::maintenance::orphans::Orphans;
+#[cfg(feature = "documents")]
+use super::maintenance::recheck::Recheck;
 use super::pace::Pace;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn, has_one_text};
 use super::store_identity::{StoreIdentity, store_identity};
-use super::write::{Configuration, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
+use super::write::{Configuration, Copy, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::catalog::identity::identity;
-use crate::config::{Destination as DestinationConfig, DestinationTable, Embedding, Processing};
+use crate::config::{Chunking, Destination as DestinationConfig, DestinationTable, Embedding, Processing};
 #[cfg(feature = "documents")]
 use crate::document::Documents;
 use crate::embedder::allowed::Allowed;
@@ -43,6 +50,8 @@ use crate::text::{PythonType, Splitter, Template, TemplateError};
 /// Queue rows in a batch, unless the configuration says. More than pgai's 50: a claim, a request and a write take their
 /// round trips whatever the size is. Not many more: a batch is paid for again if the worker is killed.
 const DEFAULT_BATCH_SIZE: i32 = 128;
+/// The most that `ai.processing_default` takes for `concurrency`.
+const MOST_CONCURRENCY: usize = 50;
 /// Attempts after a row's first one, unless the configuration says. As in pgai.
 const DEFAULT_RETRIES: i32 = 6;
 
@@ -56,6 +65,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) allowed: Allowed,
     /// How fast all rows of a vectorizer are embedded anew.
     pub(crate) backfill: Pace,
+    /// A backfill waits while a standby is more bytes behind.
+    pub(crate) most_lag: Option<i64>,
     /// Models whose shorter vectors are the beginning of their longer ones, by provider and name.
     pub(crate) nested: Vec<(String, String)>,
     #[cfg(feature = "documents")]
@@ -71,14 +82,42 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) pipeline: Arc<Pipeline>,
     /// Whether its vectors are of one model.
     pub(crate) identity: Arc<StoreIdentity>,
+    /// How rows that were there before are queued. `None` on pgai's catalog, which queues them at once.
+    pub(crate) backfill: Option<Arc<Backfill>>,
     /// How orphans are found, where the catalog leaves some.
     pub(crate) orphans: Option<Arc<Orphans>>,
+    /// How documents that change are found, if the worker was told to look.
+    #[cfg(feature = "documents")]
+    pub(crate) recheck: Option<Arc<Recheck>>,
     /// The index over the embeddings, if one is configured.
     pub(crate) index: Option<Arc<IndexBuilder>>,
     /// Queue rows in a batch.
     pub(crate) batch_size: i32,
     /// Requests at once.
     pub(crate) concurrency: usize,
+}
+
+impl PreparedVectorizer {
+    /// Something was claimed.
+    pub(crate) fn has_work(&self) {
+        if let Some(backfill) = &self.backfill {
+            backfill.may_be_on();
+        }
+    }
+
+    /// Nothing could be claimed: rows that wait for their place in the queue come into it.
+    pub(crate) async fn queue_more(&self, pool: &Database) -> Result<Stepped, DatabaseError> {
+        match &self.backfill {
+            Some(backfill) => backfill.step(pool, &self.database).await,
+            None => Ok(Stepped::Over),
+        }
+    }
+
+    /// Whether nothing is left to be embedded.
+    pub(crate) async fn is_done(&self) -> bool {
+        !self.backfill.as_ref().is_some_and(|backfill| backfill.is_on())
+            && matches!(self.queue.pending(&self.database, 1).await, Ok(0))
+    }
 }
 
 /// A vectorizer as the catalog has it.
@@ -111,9 +150,14 @@ pub(crate) async fn prepare(
         )));
     };
     let columns = Columns { vectorizer, relation };
-    let loading = loading::loading(&columns, settings)?;
+    #[cfg_attr(
+        not(feature = "documents"),
+        expect(unused_mut, reason = "documents are looked at again")
+    )]
+    let mut loading = loading::loading(&columns, settings)?;
     let splitter = Splitter::new(&config.chunking).map_err(|error| unsupported(error.to_string()))?;
-    let template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
+    let mut template = Template::new(&config.formatting).map_err(|error| unsupported(error.to_string()))?;
+    template.take_places(|name| columns.find(name).is_some());
     let template_columns: Vec<&str> = template.columns().collect();
     let types = template_columns
         .iter()
@@ -131,20 +175,25 @@ pub(crate) async fn prepare(
     }
     privileges::check(&database, &wanted).await?;
     row_security::check(&database, &key_sql.source).await?;
+    row_security::check_queue(&database, [Some(&key_sql.queue), key_sql.failed.as_ref()]).await?;
     let store_identity = store_identity(pool, &database, vectorizer, &served.config, &key_sql).await?;
-    let destination = destination(&config.destination, &key_sql)?;
+    let abilities = places::abilities(&database, &config.destination).await?;
+    let destination = destination(&config.destination, &key_sql, abilities)?;
     let updates = matches!(destination, Destination::Column(_));
-    let source = Source::new(
-        &key_sql,
-        (&loading.column_name, &loading.column_type),
-        &template_columns,
-        updates,
-    );
+    let loaded = (loading.column_name.as_str(), loading.column_type.as_str());
+    let source = Source::new(&key_sql, loaded, &template_columns, updates);
+    #[cfg(feature = "documents")]
+    let recheck = {
+        let addresses = Source::new(&key_sql, loaded, &[], updates);
+        recheck::recheck(pool, &vectorizer.name, &key_sql, loading.documents.as_mut(), addresses).await?
+    };
     let (batch_size, configured) = match &config.processing {
         Processing::Default(processing) => (processing.batch_size, processing.concurrency),
         Processing::Other(_) => (None, None),
     };
+    // an owner may have written any number into the row
     let configured = configured.and_then(|concurrency| usize::try_from(concurrency).ok());
+    let configured = configured.map(|concurrency| concurrency.min(MOST_CONCURRENCY));
     let embedder = embedders
         .choose(pool, &config.embedding, &settings.allowed, owner.as_ref())
         .await
@@ -192,6 +241,12 @@ pub(crate) async fn prepare(
             splitter,
             template,
             types,
+            keeps_places: abilities.0,
+            has_headings: match &config.chunking {
+                Chunking::Markdown(_) => true,
+                Chunking::Code(_) => false,
+                _ => loading.has_headings,
+            },
         },
         requests: Requests::new(provider),
         vector_cache: VectorCache::new(concurrency + 1),
@@ -201,10 +256,22 @@ pub(crate) async fn prepare(
         neighbour,
         has_written: AtomicBool::new(false),
     };
+    let backfill = identity.keeps_backfills().then(|| {
+        let (pace, most_lag) = (settings.backfill.clone(), settings.most_lag);
+        Arc::new(Backfill::new(
+            key_sql.clone(),
+            Embeddings::from(&config.destination),
+            pace,
+            most_lag,
+        ))
+    });
     Ok(PreparedVectorizer {
         database,
+        backfill,
         pipeline: Arc::new(pipeline),
         orphans: orphans(&columns, &key_sql),
+        #[cfg(feature = "documents")]
+        recheck,
         index: index(vectorizer, &queue),
         identity,
         queue,
@@ -336,10 +403,24 @@ fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     privileges
 }
 
-fn destination(config: &DestinationConfig, key_sql: &KeySql) -> Result<Destination, StopReason> {
+/// `has_places` and `can_copy` say what the store can do.
+fn destination(
+    config: &DestinationConfig,
+    key_sql: &KeySql,
+    (has_places, can_copy): (bool, bool),
+) -> Result<Destination, StopReason> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => Ok(Destination::Table(Store::new(key_sql, &qualified(schema, table)))),
+            (Some(schema), Some(table)) => {
+                let store = qualified(schema, table);
+                // where chunks are is not copied
+                let copy = if can_copy && !has_places {
+                    Copy::new(key_sql, &store)
+                } else {
+                    None
+                };
+                Ok(Destination::Table(Store::new(key_sql, &store, has_places, copy)))
+            }
             _ => Err(unsupported("its destination names no table".into())),
         },
         DestinationConfig::Column(column) => Ok(Destination::Column(EmbeddingColumn::new(

@@ -19,8 +19,8 @@ pub(crate) struct SourceRelation {
     pub(crate) name: String,
     /// Whether it is the view.
     pub(crate) is_view: bool,
-    /// Whether rows can come and go with a table of another name, as with partitions, and are not hidden from their
-    /// owner.
+    /// Whether rows can come and go without a trigger, as with partitions and with unlogged tables after a crash, and
+    /// are not hidden from their owner.
     pub(crate) is_divided: bool,
     pub(crate) columns: Vec<SourceColumn>,
 }
@@ -41,8 +41,8 @@ pub(crate) struct SourceColumn {
 
 const RELATION: &str = "
 select c.oid, n.nspname::text, c.relname::text, c.relkind = 'v', exists (
-    select from pg_catalog.pg_class s where (s.relkind = 'p' or exists (select from pg_catalog.pg_inherits i where
-    i.inhparent = s.oid))
+    select from pg_catalog.pg_class s where (s.relkind = 'p' or s.relpersistence = 'u' or exists (
+        select from pg_catalog.pg_inherits i where i.inhparent = s.oid))
     and not s.relforcerowsecurity
     and (s.oid = c.oid or s.oid in (
         select d.refobjid from pg_catalog.pg_rewrite r

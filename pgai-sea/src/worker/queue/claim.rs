@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::{Error, Row as _};
 
+use super::cursor::Left;
 use super::key_sql::{Key, KeySql, statement};
 use super::{Cursor, DUE, Queue, Stamp};
-use crate::sql::quote_identifier;
+use crate::sql::{quote_identifier, quote_literal};
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::protocol::{Step, nothing_to_claim};
@@ -34,10 +35,7 @@ struct Found {
     last: Option<String>,
     /// Whether there may be more rows behind it.
     is_full: bool,
-    /// Whether there may be more fresh rows than it took.
-    more_are_fresh: bool,
-    /// When, by the server's clock.
-    now: String,
+    left: Left,
 }
 
 impl Queue {
@@ -59,7 +57,7 @@ impl Queue {
             match found.last {
                 Some(last) if found.is_full => {
                     cursor.move_to(last);
-                    cursor.left_a_backlog(found.now, found.more_are_fresh);
+                    cursor.left_a_backlog(found.left);
                 }
                 _ => {
                     cursor.move_to_front();
@@ -89,28 +87,34 @@ impl Queue {
         lease: Duration,
         cursor: &mut Cursor,
     ) -> Result<Found, DatabaseError> {
-        let fresh_since = cursor.fresh_since();
-        let looks = fresh_since.is_some();
+        let look = cursor.look();
         // the other half is for the backlog, whatever comes
         let share = (most / 2).max(1);
         let claim = statement(&self.claim)
             .bind(most)
             .bind(lease.as_secs_f64())
             .bind(cursor.after().to_owned())
-            .bind(fresh_since)
-            .bind(share);
+            .bind(look.as_ref().map(|look| look.since.clone()))
+            .bind(share)
+            .bind(look.as_ref().map(|look| look.from.clone()))
+            .bind(look.as_ref().map(|look| look.to.clone()));
         let began = Instant::now();
         let rows = claim.all_on(pool).await?;
-        if looks {
-            cursor.has_looked_for_fresh(began.elapsed());
-        }
+        let took = began.elapsed();
         let Some(first) = rows.first() else {
             return Err(DatabaseError::Answer("a claim without a row".to_owned()));
         };
         let last = first.try_get("last")?;
         let fresh: i64 = first.try_get("fresh")?;
         let is_full = first.try_get::<i64, _>("found")? + fresh >= most;
-        let now = first.try_get("now")?;
+        let left = Left {
+            now: first.try_get("now")?,
+            pages: first.try_get("pages")?,
+            more_are_fresh: fresh >= share,
+        };
+        if let Some(look) = &look {
+            cursor.has_looked(look, took, &left);
+        }
         let claim = match first.try_get("stamp")? {
             None => None,
             Some(stamp) => {
@@ -131,8 +135,7 @@ impl Queue {
             claim,
             last,
             is_full,
-            more_are_fresh: fresh >= share,
-            now,
+            left,
         })
     }
 }
@@ -140,6 +143,7 @@ impl Queue {
 /// The statement that claims.
 pub(super) fn sql(key_sql: &KeySql) -> String {
     let queue = &key_sql.queue;
+    let relation = format!("{}::regclass", quote_literal(queue));
     let named = key_sql.keys.iter().enumerate();
     let named: Vec<String> = named
         .map(|(i, key)| format!("q.{} as k{}", quote_identifier(&key.name), i + 1))
@@ -166,26 +170,29 @@ pub(super) fn sql(key_sql: &KeySql) -> String {
             "whole as materialized (select t.n from (select n, count(*) as rows from theirs group by n) t \
                  join free f on f.n = t.n where t.rows = (select count(*) from {queue} q where {same} and {DUE})), "
         );
-        (whole, "and theirs.n in (select w.n from whole w) ")
+        (whole, " where theirs.n in (select w.n from whole w)")
     };
+    // Each key's rows are looked up by themselves, in the index, and changed by their places: see `mine`.
     format!(
-        "with fresh as materialized (select {named} from {queue} q where q.queued_at > $4::text::timestamptz and {DUE} \
+        "with fresh as materialized (select {named} from {queue} q where q.ctid > $6::text::tid \
+             and q.ctid < $7::text::tid and q.queued_at > $4::text::timestamptz and {DUE} \
              limit $5 for update skip locked), \
         due as materialized (select q.ctid as place, {named} from {queue} q where q.ctid > $3::text::tid and {DUE} \
              limit greatest($1 - (select count(*) from fresh), 1) for update skip locked), \
          free as materialized (select row_number() over () as n, {keys}, {lock} as is_free from \
              (select {keys} from fresh k union select {keys} from due k) k), \
-         theirs as materialized (select q.ctid as place, f.n from {queue} q join free f on {same} where f.is_free and \
-             {DUE} for update of q skip locked), \
+         theirs as materialized (select q.place, f.n from free f cross join lateral (select q.ctid as place \
+             from {queue} q where {same} and {DUE} for update skip locked) q where f.is_free), \
          {whole}\
          stamp as materialized (select {stamp} as moment), \
-         leased as (update {queue} q set loading_retry_after = stamp.moment from theirs, stamp \
-             where q.ctid = theirs.place {in_whole}returning {named}, q.loading_retries as attempts, \
-             q.loading_retry_after as stamp), \
+         leased as (update {queue} q set loading_retry_after = (select moment from stamp) \
+             where q.ctid = any (array(select theirs.place from theirs{in_whole})) \
+             returning {named}, q.loading_retries as attempts, q.loading_retry_after as stamp), \
          claimed as (select {texts}, max(l.attempts) as attempts, max(l.stamp) as stamp from leased l \
              group by {grouped}), \
          looked as (select count(*) as found, max(due.place)::text as last, (select count(*) from fresh) as fresh, \
-             now()::text as now from due) \
+             now()::text as now, pg_relation_size({relation}) / current_setting('block_size')::bigint as pages \
+             from due) \
          select claimed.*, looked.* from looked left join claimed on true"
     )
 }

@@ -5,7 +5,8 @@
 //! every few seconds, it begins at the front again, so that no row is passed over for long.
 //!
 //! While there is a backlog, a claim now and then takes first what came since. No index leads to it, so that writers do
-//! not pay for one: the whole queue is looked through, and the longer that takes, the rarer it is done.
+//! not pay for one. But PostgreSQL puts a row where there is room: at the table's end, or in the place of rows that are
+//! done, before the cursor. These two [parts](Part) are looked through often, and the backlog between them seldom.
 
 use std::time::{Duration, Instant};
 
@@ -14,20 +15,73 @@ use std::time::{Duration, Instant};
 const BEGIN_ANEW: Duration = Duration::from_secs(10);
 /// Before the first row of a table.
 const FRONT: &str = "(0,0)";
+/// After the last row of any table.
+const BEYOND: &str = "(4294967295,65535)";
 
-/// Rows that came since are looked for so often ..
-const LOOK_FOR_FRESH: Duration = Duration::from_millis(100);
+/// Rows that came since are looked for in each part so often ..
+const LOOK_FOR_FRESH: Duration = Duration::from_millis(50);
 /// .. and after so many times as long as the last look took.
 const FRESH_SHARE: u32 = 20;
+/// The same for the whole table.
+const FRESH_SHARE_OF_ALL: u32 = 100;
+/// Writers fill pages before the last one too: each session has its own, and a table grows by several at once.
+const PAGES_BEFORE_THE_END: i64 = 64;
+
+/// A part of the table in which rows that came since are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What was added since the last look at it.
+    End,
+    /// What lies before the cursor.
+    Done,
+    /// Everything: a row in the middle of the backlog may have been deleted, and its place taken.
+    All,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::End, Self::Done, Self::All];
+}
+
+/// A look for rows that came since.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    part: Part,
+    /// Rows that were queued after this moment, by the server's clock ..
+    pub(super) since: String,
+    /// .. and lie between these places.
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// What a claim left behind.
+#[derive(Clone, Debug)]
+pub(super) struct Left {
+    /// When, by the server's clock.
+    pub(super) now: String,
+    /// The pages that the table has.
+    pub(super) pages: i64,
+    /// Whether there may be more fresh rows than it took. Those become a part of the backlog: what comes from now on
+    /// goes before them.
+    pub(super) more_are_fresh: bool,
+}
+
+/// Rows that were there before the fresh ones.
+#[derive(Debug)]
+struct Backlog {
+    since: String,
+    /// The pages that the table had when its end was looked at.
+    pages: i64,
+    /// When each part is looked at again.
+    next: [Instant; Part::ALL.len()],
+}
 
 /// The place in the queue after which the next claim looks.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     after: String,
     began: Instant,
-    /// When the backlog was found, by the server's clock. `None` while there is none.
-    backlog_since: Option<String>,
-    look_for_fresh: Instant,
+    /// `None` while there is none.
+    backlog: Option<Backlog>,
 }
 
 impl Cursor {
@@ -35,8 +89,7 @@ impl Cursor {
         Self {
             after: FRONT.to_owned(),
             began: Instant::now(),
-            backlog_since: None,
-            look_for_fresh: Instant::now(),
+            backlog: None,
         }
     }
 
@@ -61,27 +114,97 @@ impl Cursor {
         self.began.elapsed() >= BEGIN_ANEW
     }
 
-    /// The moment after which a row is fresh, if it is time to look for such rows.
-    pub(super) fn fresh_since(&self) -> Option<String> {
-        self.backlog_since
-            .clone()
-            .filter(|_| Instant::now() >= self.look_for_fresh)
+    /// The look for fresh rows that is due, if one is.
+    pub(super) fn look(&self) -> Option<Look> {
+        let backlog = self.backlog.as_ref()?;
+        let due = Part::ALL.into_iter().zip(backlog.next);
+        let (part, _) = due
+            .filter(|(_, next)| *next <= Instant::now())
+            .min_by_key(|(_, next)| *next)?;
+        let (from, to) = match part {
+            Part::End => {
+                let page = (backlog.pages - PAGES_BEFORE_THE_END).max(0);
+                (format!("({page},0)"), BEYOND.to_owned())
+            }
+            Part::Done => (FRONT.to_owned(), self.after.clone()),
+            Part::All => (FRONT.to_owned(), BEYOND.to_owned()),
+        };
+        Some(Look {
+            part,
+            since: backlog.since.clone(),
+            from,
+            to,
+        })
     }
 
     /// Fresh rows were looked for, which took so long.
-    pub(super) fn has_looked_for_fresh(&mut self, took: Duration) {
-        self.look_for_fresh = Instant::now() + LOOK_FOR_FRESH.max(took * FRESH_SHARE);
+    pub(super) fn has_looked(&mut self, look: &Look, took: Duration, left: &Left) {
+        let Some(backlog) = &mut self.backlog else { return };
+        let share = match look.part {
+            Part::End | Part::Done => FRESH_SHARE,
+            Part::All => FRESH_SHARE_OF_ALL,
+        };
+        for (part, next) in Part::ALL.into_iter().zip(&mut backlog.next) {
+            if part == look.part {
+                *next = Instant::now() + LOOK_FOR_FRESH.max(took * share);
+            }
+        }
+        if look.part != Part::Done {
+            backlog.pages = left.pages;
+        }
     }
 
-    /// A claim at this moment left rows for the next one. If there are `more` fresh ones than it took, those become
-    /// a part of the backlog: what comes from now on goes before them.
-    pub(super) fn left_a_backlog(&mut self, now: String, more_are_fresh: bool) {
-        if self.backlog_since.is_none() || more_are_fresh {
-            self.backlog_since = Some(now);
+    /// A claim left rows for the next one.
+    pub(super) fn left_a_backlog(&mut self, left: Left) {
+        match &mut self.backlog {
+            Some(backlog) if left.more_are_fresh => backlog.since = left.now,
+            Some(_) => {}
+            None => {
+                self.backlog = Some(Backlog {
+                    since: left.now,
+                    pages: left.pages,
+                    next: [Instant::now(); Part::ALL.len()],
+                });
+            }
         }
     }
 
     pub(super) fn left_no_backlog(&mut self) {
-        self.backlog_since = None;
+        self.backlog = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(pages: i64) -> Left {
+        Left {
+            now: "now".to_owned(),
+            pages,
+            more_are_fresh: false,
+        }
+    }
+
+    #[test]
+    fn the_end_and_what_is_done_are_looked_at_before_everything_is_again() {
+        let mut cursor = Cursor::front();
+        assert!(cursor.look().is_none(), "nothing waits");
+        cursor.left_a_backlog(left(1_000));
+        cursor.move_to("(10,3)".to_owned());
+        let mut looks = Vec::new();
+        while let Some(look) = cursor.look() {
+            let pages = if look.part == Part::End { 1_100 } else { 1_000 };
+            looks.push((look.from.clone(), look.to.clone()));
+            cursor.has_looked(&look, Duration::from_secs(1), &left(pages));
+            assert!(looks.len() <= 3, "{looks:?}");
+        }
+        let place = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        assert_eq!(
+            looks,
+            [place("(936,0)", BEYOND), place(FRONT, "(10,3)"), place(FRONT, BEYOND)]
+        );
+        cursor.left_no_backlog();
+        assert!(cursor.look().is_none());
     }
 }

@@ -39,7 +39,6 @@ pub(crate) struct DeadLetters {
     columns: Vec<String>,
     defer: Sql,
     bury: Option<Sql>,
-    unbury: Option<Sql>,
     record: Sql,
 }
 
@@ -56,14 +55,6 @@ impl DeadLetters {
             )
             .into()
         });
-        let unbury = key_sql.failed.as_ref().map(|failed| {
-            format!(
-                "delete from {failed} f using {} where {}",
-                key_sql.given(),
-                key_sql.matches("f")
-            )
-            .into()
-        });
         Self {
             id: key_sql.id,
             columns: key_sql.keys.iter().map(|key| key.name.clone()).collect(),
@@ -77,7 +68,6 @@ impl DeadLetters {
             )
             .into(),
             bury,
-            unbury,
             record: RECORD.into(),
         }
     }
@@ -124,14 +114,6 @@ impl DeadLetters {
             let steps: Vec<&str> = failed.iter().map(|failed| failed.step).collect();
             let bury = with_keys(bury, self.columns.len(), &keys).bind(steps);
             bury.execute(connection).await?;
-        }
-        Ok(())
-    }
-
-    /// Removes the dead letters of keys that are no longer given up, or will be anew.
-    pub(crate) async fn unbury(&self, connection: &mut PgConnection, keys: &[&Key]) -> Result<(), DatabaseError> {
-        if let Some(unbury) = self.unbury.as_ref().filter(|_| !keys.is_empty()) {
-            with_keys(unbury, self.columns.len(), keys).execute(connection).await?;
         }
         Ok(())
     }

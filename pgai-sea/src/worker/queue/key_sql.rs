@@ -32,7 +32,7 @@ pub(crate) struct TypedKeyColumn {
 }
 
 /// The vectorizer's tables and key columns, and the SQL that is made of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeySql {
     pub(crate) id: i32,
     /// Quoted, as the queue and the table of dead letters.

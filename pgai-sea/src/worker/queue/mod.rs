@@ -8,6 +8,8 @@
 mod claim;
 mod cursor;
 pub(crate) mod dead_letters;
+#[cfg(feature = "documents")]
+pub(crate) mod document_log;
 pub(crate) mod key_sql;
 pub(crate) mod lease;
 mod stats;
@@ -35,6 +37,9 @@ const DUE: &str = "(q.loading_retry_after is null or q.loading_retry_after < now
 /// The microseconds after the last whole millisecond that make a moment a stamp.
 const MARK: u32 = LEASE_MARK;
 
+/// The rows that [`mine`] has found.
+const MINE: &str = "q.ctid = any (array(select mine.at from mine))";
+
 /// The statements on one queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -61,23 +66,19 @@ impl Queue {
             columns: key_sql.keys.len(),
             claim: claim::sql(key_sql).into(),
             renew: format!(
-                "{mine}, stamp as materialized (select {} as at) \
-                 update {queue} q set loading_retry_after = stamp.at from mine, stamp where q.ctid = mine.at \
+                "{mine}, stamp as materialized (select {} as moment) \
+                 update {queue} q set loading_retry_after = (select moment from stamp) where {MINE} \
                  returning q.loading_retry_after",
                 stamp(second)
             )
             .into(),
             release: format!(
-                "{mine} update {queue} q set loading_retry_after = case when ${second}::float8 > 0 then {} end \
-                 from mine where q.ctid = mine.at",
+                "{mine}, stamp as materialized (select case when ${second}::float8 > 0 then {} end as moment) \
+                 update {queue} q set loading_retry_after = (select moment from stamp) where {MINE}",
                 stamp(second)
             )
             .into(),
-            finish: format!(
-                "{mine}, finished as (delete from {queue} q using mine where q.ctid = mine.at returning mine.n) \
-                 select distinct n from finished"
-            )
-            .into(),
+            finish: finish(key_sql).into(),
             later: format!(
                 "select distinct k.n from {} join {queue} q on {} where q.loading_retry_after is distinct from ${}",
                 key_sql.given(),
@@ -124,7 +125,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Deletes the claimed rows. Returns which of `keys` (from 0) still belonged to this claim.
+    /// Deletes the claimed rows, and the dead letters of keys that are no longer given up. Returns which of `keys`
+    /// (from 0) still belonged to this claim.
     pub(crate) async fn finish(
         &self,
         connection: &mut PgConnection,
@@ -206,13 +208,33 @@ fn held(key_sql: &KeySql) -> String {
 
 /// The given keys' rows that carry the stamp, locked. A row that someone else has locked is lost: its lease has run
 /// out.
+///
+/// Each key is looked up by itself, in the index. PostgreSQL does not know how many rows carry a stamp, and would
+/// choose to read the whole queue for all of them. For the same reason rows are changed [by their places](MINE).
 fn mine(key_sql: &KeySql) -> String {
     format!(
-        "with mine as materialized (select q.ctid as at, k.n from {} join {} q on {} where q.loading_retry_after = ${} \
-         for update of q skip locked)",
+        "with mine as materialized (select q.at, k.n from {} cross join lateral (select q.ctid as at from {} q \
+         where {} and q.loading_retry_after = ${} for update skip locked) q)",
         key_sql.given(),
         key_sql.queue,
         key_sql.matches("q"),
         key_sql.parameter(1),
+    )
+}
+
+/// Deletes [`mine`]. A key that is done is given up no longer, or will be anew.
+fn finish(key_sql: &KeySql) -> String {
+    let unburied = key_sql.failed.as_ref().map_or_else(String::new, |failed| {
+        format!(
+            ", unburied as (delete from {failed} f using {} where {} and k.n in (select done.n from done))",
+            key_sql.given(),
+            key_sql.matches("f"),
+        )
+    });
+    format!(
+        "{}, finished as (delete from {} q where {MINE} returning q.ctid as at), \
+         done as materialized (select distinct mine.n from mine join finished using (at)){unburied} select n from done",
+        mine(key_sql),
+        key_sql.queue,
     )
 }

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use sea_orm::sqlx::Row as _;
-use sea_orm::{DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _};
+use sea_orm::{DbBackend, DbErr, EntityTrait, QueryTrait as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -249,10 +249,7 @@ impl Worker {
         let failed = |error: DatabaseError| CatalogError::from(DbErr::from(error));
         let find = Entity::find().build(DbBackend::Postgres).sql;
         let rows = statement(&find.into()).all_on(pool).await.map_err(failed)?;
-        let models: Result<Vec<Model>, _> = rows
-            .into_iter()
-            .map(|row| Model::from_query_result(&row.into(), ""))
-            .collect();
+        let models: Result<Vec<Model>, _> = rows.into_iter().map(|row| crate::catalog::model(&row.into())).collect();
         let models = models.map_err(CatalogError::from)?;
         let mut only = self.only.clone();
         for wanted in &mut only {
@@ -296,8 +293,14 @@ impl Worker {
         }
     }
 
-    /// Warns of embedders given in code that serve no vectorizer.
+    /// Warns of embedders given in code that serve no vectorizer, and of a role that sees none.
     fn warn_of_unmatched(&self, present: &Present) {
+        if present.models.is_empty() {
+            warn!(
+                "there is no vectorizer that this role sees: it sees those that it owns, and those that were granted \
+                 to it with `grant_to`"
+            );
+        }
         let vectorizers = present.models.iter().cloned().map(Vectorizer::try_from);
         let vectorizers: Vec<Vectorizer> = vectorizers.filter_map(Result::ok).collect();
         if !vectorizers.is_empty() {

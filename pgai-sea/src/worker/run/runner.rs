@@ -14,6 +14,7 @@ use super::reporting::Reporter;
 use super::served::reload;
 use super::tracking::Tracking;
 use crate::catalog::PROVIDER_FAILED;
+use crate::worker::backfill::Stepped;
 use crate::worker::backoff::Backoff;
 use crate::worker::batch::Batch;
 use crate::worker::batch::stop_reason::StopReason;
@@ -23,6 +24,8 @@ use crate::worker::error::WorkerError;
 use crate::worker::event::EventHook;
 use crate::worker::maintenance::index_schedule::IndexSchedule;
 use crate::worker::maintenance::orphans::OrphanSearch;
+#[cfg(feature = "documents")]
+use crate::worker::maintenance::recheck::RecheckSchedule;
 use crate::worker::notify::{Notifications, Waiter};
 use crate::worker::pace::Pace;
 use crate::worker::prepare::embedder::Embedders;
@@ -75,6 +78,10 @@ pub(super) struct Runner {
     index: IndexSchedule,
     orphans: OrphanSearch,
     has_searched_orphans: bool,
+    #[cfg(feature = "documents")]
+    recheck: RecheckSchedule,
+    #[cfg(feature = "documents")]
+    has_rechecked: bool,
 }
 
 /// What to do after a stop.
@@ -103,6 +110,10 @@ impl Runner {
             index: IndexSchedule::new(),
             orphans: OrphanSearch::new(),
             has_searched_orphans: false,
+            #[cfg(feature = "documents")]
+            recheck: RecheckSchedule::new(),
+            #[cfg(feature = "documents")]
+            has_rechecked: false,
         }
     }
 
@@ -160,6 +171,7 @@ impl Runner {
     }
 
     /// Works until the queue is empty or the runner is stopped.
+    #[allow(clippy::too_many_lines, reason = "one loop")]
     async fn work(&mut self, prepared: &PreparedVectorizer) -> Result<(), StopReason> {
         let database = &prepared.database;
         let pool = self.shared.pool.clone();
@@ -174,7 +186,9 @@ impl Runner {
         loop {
             let mut is_exhausted = false;
             let mut paced = None;
-            let pace = (!prepared.identity.may_keep_vectors()).then_some(&self.shared.settings.backfill);
+            // where rows are queued a few at a time, those are paced
+            let is_anew = prepared.backfill.is_none() && !prepared.identity.may_keep_vectors();
+            let pace = is_anew.then_some(&self.shared.settings.backfill);
             while stop_reason.is_none() && batches.len() < most && !self.is_stopped() {
                 paced = pace.and_then(Pace::waits_until);
                 if paced.is_some() {
@@ -191,14 +205,28 @@ impl Runner {
                         if let Some(pace) = pace {
                             pace.claimed(claim.keys.len());
                         }
+                        // under steady writes the queue is never empty
+                        let is_short = claim.keys.len() < prepared.batch_size.unsigned_abs() as usize / 2;
                         waiter.found_work();
+                        prepared.has_work();
                         self.reporter.is_busy();
                         batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
+                        if is_short && let Err(error) = prepared.queue_more(&pool).await {
+                            stop_reason = Some(StopReason::from(error));
+                        }
                     }
-                    Ok(None) => {
-                        is_exhausted = true;
-                        break;
-                    }
+                    Ok(None) => match prepared.queue_more(&pool).await {
+                        Ok(Stepped::On) => {}
+                        Ok(Stepped::Wait(until)) => {
+                            paced = Some(until);
+                            break;
+                        }
+                        Ok(Stepped::Over) => {
+                            is_exhausted = true;
+                            break;
+                        }
+                        Err(error) => stop_reason = Some(StopReason::from(error)),
+                    },
                     Err(error) => stop_reason = Some(StopReason::from(error)),
                 }
             }
@@ -216,8 +244,7 @@ impl Runner {
                     return Err(reason);
                 }
                 if self.is_stopped() {
-                    self.reporter.report.is_unfinished =
-                        self.is_once() && !matches!(prepared.queue.pending(database, 1).await, Ok(0));
+                    self.reporter.report.is_unfinished = self.is_once() && !prepared.is_done().await;
                     return Ok(());
                 }
                 prepared.pipeline.forget(database).await?;
@@ -266,8 +293,15 @@ impl Runner {
     /// Nothing could be claimed. Waits, or returns that the run is over.
     async fn idle(&mut self, prepared: &PreparedVectorizer, waiter: &mut Waiter) -> Result<bool, DatabaseError> {
         if self.shared.mode == Mode::Forever {
+            let wait = self.shared.poll_interval;
+            #[cfg(feature = "documents")]
+            let wait = if prepared.recheck.is_some() {
+                wait.min(self.recheck.wait())
+            } else {
+                wait
+            };
             tokio::select! {
-                () = waiter.wait(self.shared.poll_interval) => {}
+                () = waiter.wait(wait) => {}
                 _ = self.stop.wait_for(|stopped| *stopped) => {}
             }
             return Ok(false);
@@ -291,8 +325,15 @@ impl Runner {
         Ok(false)
     }
 
-    /// The work that is left when the queue is empty. Returns whether the run is over: orphans may have been queued.
+    /// The work that is left when the queue is empty. Returns whether the run is over: rows may have been queued.
     async fn end(&mut self, prepared: &PreparedVectorizer) -> bool {
+        #[cfg(feature = "documents")]
+        if let Some(recheck) = prepared.recheck.as_ref().filter(|_| !self.has_rechecked) {
+            self.has_rechecked = true;
+            if recheck.run(&prepared.database).await > 0 {
+                return false;
+            }
+        }
         if let Some(orphans) = prepared.orphans.as_ref().filter(|_| !self.has_searched_orphans) {
             self.has_searched_orphans = true;
             if orphans.search_once(&prepared.database).await {
@@ -306,14 +347,20 @@ impl Runner {
         true
     }
 
-    /// Looks after index and orphans in the background. A single run does so at its end.
+    /// Looks after index, orphans and documents in the background. A single run does so at its end.
     async fn maintain(&mut self, prepared: &PreparedVectorizer, is_idle: bool) {
         if self.shared.mode == Mode::Once {
             if is_idle {
                 return;
             }
-        } else if let Some(orphans) = &prepared.orphans {
-            self.orphans.tend(&prepared.database, orphans);
+        } else {
+            if let Some(orphans) = &prepared.orphans {
+                self.orphans.tend(&prepared.database, orphans);
+            }
+            #[cfg(feature = "documents")]
+            if let Some(recheck) = &prepared.recheck {
+                self.recheck.tend(&prepared.database, recheck);
+            }
         }
         if let Some(index) = &prepared.index {
             let written = self.reporter.report.counts.chunks_written;

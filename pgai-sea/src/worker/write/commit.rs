@@ -240,9 +240,7 @@ impl Writer {
         }
         outcome.counts.deferred = deferred.len() as u64;
         outcome.counts.dead_letters = outcome.dead.len() as u64;
-        let done: Vec<&Key> = writing.iter().map(|(key, _)| *key).collect();
         let (dead, deferred) = (failed_keys(items, &outcome.dead), failed_keys(items, &deferred));
-        self.dead_letters.unbury(connection, &done).await?;
         self.dead_letters.bury(connection, &dead).await?;
         if !deferred.is_empty() || !dead.is_empty() {
             // the catalog's table is the worker's to write, and not the owner's

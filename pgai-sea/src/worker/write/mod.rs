@@ -2,13 +2,16 @@
 
 mod commit;
 mod configuration;
+mod copy;
 mod embedding_column;
+mod places;
 pub(crate) mod row_security;
 mod source;
 mod store;
 
 pub(crate) use self::commit::{BatchOutcome, Destination, Retries, Writer};
 pub(crate) use self::configuration::Configuration;
+pub(crate) use self::copy::Copy;
 pub(crate) use self::embedding_column::EmbeddingColumn;
 pub(crate) use self::source::{RowsWithin, Source};
 pub(crate) use self::store::Store;

@@ -59,6 +59,24 @@ pub(crate) async fn check_within(connection: &mut PgConnection, source: &str) ->
     judge(hidden.fetch_optional(connection).await?)
 }
 
+/// Makes sure that no policy hides rows of a queue: what is hidden would never be embedded.
+///
+/// # Errors
+///
+/// [`DatabaseError::HiddenRows`] says what to do.
+pub(crate) async fn check_queue(pool: &Database, tables: [Option<&String>; 2]) -> Result<(), DatabaseError> {
+    let hidden = "select t from unnest($1::text[]) t where pg_catalog.row_security_active(t) limit 1";
+    let tables: Vec<String> = tables.into_iter().flatten().cloned().collect();
+    let Some(row) = statement(&Sql::from(hidden)).bind(tables).any_on(pool).await? else {
+        return Ok(());
+    };
+    let table: String = row.try_get(0)?;
+    Err(DatabaseError::HiddenRows(format!(
+        "row-level security may hide rows of {table}, and they would never be embedded: run `alter table {table} \
+         disable row level security` as its owner"
+    )))
+}
+
 fn judge(hidden: Option<PgRow>) -> Result<(), DatabaseError> {
     let Some(hidden) = hidden else { return Ok(()) };
     let (role, table, is_restricted): (String, String, bool) =

@@ -175,6 +175,7 @@ impl Source {
             } else {
                 row.try_get::<Option<_>, _>(2)?.map(Content::Text)
             },
+            #[cfg(feature = "documents")]
             document: None,
             values: (3..3 + self.values)
                 .map(|column| row.try_get(column))

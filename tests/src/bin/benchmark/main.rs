@@ -8,30 +8,41 @@
 //! room.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark waking [rounds]` measures instead what waking a worker costs, and how
-//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process.
+//! soon it wakes; `.. local [rounds]` how the worker fares with a model in its own process. `.. models [rounds]` sets
+//! such models beside Python's; it fetches sentence-transformers (6 GB with what it brings for GPUs).
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
 //! rows are embedded, 200,000 by default.
 //!
+//! `cargo run -p pgai-sea-tests --bin benchmark backfill [rows]` measures how long writers wait while a table of a
+//! million rows, by default, gets a vectorizer.
+//!
 //! `cargo run -p pgai-sea-tests --bin benchmark change [rows]` measures what searchers and writers see of a change of
 //! the model, and how near the estimate of its cost comes.
+//!
+//! `cargo run --release -p pgai-sea-tests --bin benchmark documents [copies]` measures how fast documents are read, and
+//! in how much memory.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark soak [minutes]` lets writers and workers run through everything that
 //! goes wrong; `.. quality [chunk size]` says how well searches find crates by what they are for.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
+mod backfill;
 mod change;
 mod claims;
 mod clients;
+mod documents;
 mod fresh;
 mod local;
+mod models;
 mod quality;
 mod soak;
 mod table;
 mod waking;
 mod writes;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use pgai_sea_tests::{Catalog, TestDatabase, measure_on};
@@ -49,15 +60,29 @@ struct Plan {
 }
 
 /// What else can be measured.
-const SUBJECTS: [&str; 6] = ["waking", "fresh", "local", "soak", "quality", "change"];
+const SUBJECTS: [&str; 9] = [
+    "waking",
+    "fresh",
+    "backfill",
+    "local",
+    "models",
+    "soak",
+    "quality",
+    "change",
+    "documents",
+];
 
-fn main() {
-    if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
-        // the soak's workers are this program again
-        pgai_sea::__main();
-    } else {
-        measure();
+fn main() -> ExitCode {
+    // a worker of documents parses each in this program again
+    if let Some(code) = pgai_sea::document::run_child() {
+        return code;
     }
+    if std::env::args().nth(1).is_some_and(|argument| argument == "worker") {
+        // the workers of the soak and of documents are this program again
+        return pgai_sea::__main();
+    }
+    measure();
+    ExitCode::SUCCESS
 }
 
 #[tokio::main]
@@ -69,6 +94,11 @@ async fn measure() {
         return match subject.as_str() {
             "waking" => waking::waking(rounds).await,
             "fresh" => fresh::fresh(number.unwrap_or(200_000)).await,
+            "models" => models::models(rounds, 600).await,
+            "documents" => documents::documents(number.unwrap_or(20)).await,
+            "backfill" => {
+                backfill::backfill(u32::try_from(number.unwrap_or(1_000_000)).expect("a number of rows")).await;
+            }
             "soak" => soak::soak(rounds as u64).await,
             "quality" => quality::quality(i32::try_from(number.unwrap_or(800)).expect("a size")).await,
             "change" => change::change(u32::try_from(number.unwrap_or(100_000)).expect("a number of rows")).await,

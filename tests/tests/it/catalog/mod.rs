@@ -6,6 +6,7 @@ mod destinations;
 mod divided;
 mod dump;
 mod embed;
+mod hostile_rows;
 mod in_use;
 mod install;
 mod keys;

@@ -142,7 +142,7 @@ const BOTH: &[(&str, &str, &str)] = &[
     (
         "blog",
         "embedding => jsonb_build_object('config_type', 'embedding', 'implementation', 'own', 'dimensions', 3)",
-        "P0001 embedding has no implementation \"own\": use one of openai, ollama, voyageai, litellm",
+        "P0001 embedding has no implementation \"own\": use one of openai, ollama, voyageai, litellm, local",
     ),
     (
         "blog",

@@ -8,7 +8,10 @@ use pgai_sea::prelude::*;
 use pgai_sea::{ChangeVectorizer, Embedders};
 use pgai_sea_tests::providers::Provider;
 use pgai_sea_tests::{Catalog, TestDatabase, on_catalog};
-use sea_orm::ColumnTrait as _;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement,
+    TransactionTrait as _,
+};
 
 use super::support::{Models, POSTS};
 
@@ -133,6 +136,46 @@ async fn a_vector_is_compared_with_those_of_its_model_or_refused() {
     .await;
 }
 
+/// A name means today's table, also in a transaction that sees the catalog of yesterday.
+#[tokio::test]
+async fn a_transaction_from_before_the_change_is_told_so() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(POSTS).await?;
+        let models = Models::new();
+        models.run(&test).await;
+        let embedders = embedders(&models);
+        let options = Some(IsolationLevel::RepeatableRead);
+        let transaction = test.db.begin_with_config(options, None).await?;
+        let text = || Bodies::search_text(&embedders, TEXT).limit(3);
+        let vector = || Bodies::search(models.small.vector(TEXT)).model("small").limit(3);
+        assert_eq!(text().all(&transaction).await?.len(), 3);
+        // of the same length: nothing but the catalog tells them apart. The transaction has read the store, which would
+        // hold up the cut-over
+        transaction.rollback().await?;
+        let transaction = test.db.begin_with_config(options, None).await?;
+        assert_eq!(take_snapshot(&transaction).await?, 300);
+        change_to(&test, &models, "other", 8).await;
+        for found in [text().all(&transaction).await, vector().all(&transaction).await] {
+            let refused = found.unwrap_err();
+            assert!(matches!(refused, SearchError::OldSnapshot { .. }), "{refused}");
+        }
+        transaction.rollback().await?;
+        assert_eq!(text().all(&test.db).await?.len(), 3);
+        assert_eq!(vector().all(&test.db).await?.len(), 3);
+        Ok(())
+    })
+    .await;
+}
+
+/// Takes the snapshot without touching the store.
+async fn take_snapshot(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
+    let row = transaction.query_one_raw(Statement::from_string(
+        DbBackend::Postgres,
+        "select count(*) from posts",
+    ));
+    row.await?.unwrap().try_get_by_index(0)
+}
+
 /// An empty table is an empty page, and no error.
 #[tokio::test]
 async fn a_page_that_is_empty_is_empty() {
@@ -168,6 +211,13 @@ async fn generations_are_compared() {
         // each chunk finds itself, and the fake models agree in nothing else
         assert!((0.15..0.6).contains(&compared.overlap), "{compared:?}");
         assert!(compared.worst[0].before.len() == 5 && compared.worst[0].new.len() == 5);
+
+        // a hosted database has pgvector where the search path does not lead
+        let compare = || Compare::new().k(5).sample(20).run(&test.db, "posts");
+        let before = compare().await?;
+        test.execute("create schema elsewhere; alter extension vector set schema elsewhere")
+            .await?;
+        assert_eq!(compare().await?, before);
         Ok(())
     })
     .await;

@@ -152,7 +152,8 @@ async fn chunks_that_stay_the_same_are_paid_for_once() {
             "{} of 300 texts were paid for",
             models.small.paid() - paid
         );
-        assert_eq!(report.rows(), 303, "{report:?}");
+        // those that were edited before the backfill came to them are done once more by it
+        assert_eq!(report.rows(), 306, "{report:?}");
         change::cut_over(&test.db, "posts").await?;
         assert_made_by(&test, STORE, &models.small).await;
         Ok(())

@@ -64,11 +64,13 @@ async fn it_drains_our_vectorizers_and_follows_edits() {
              update notes set body = 'edited' where id = 2",
         )
         .await?;
+        // it does not know the columns that this crate's workers write the places of chunks to
+        test.execute("select ai.keep_places('posts')").await?;
         drain(&test).await?;
         assert_eq!(test.value::<i64>(pending).await?, 0);
         assert!(
             has(
-                "posts_embedding_store where id = 7 and chunk = 'en: edited'",
+                "posts_embedding_store where chunk_byte_start is null and id = 7 and chunk = 'en: edited'",
                 "en: edited"
             )
             .await?
@@ -83,7 +85,8 @@ async fn it_drains_our_vectorizers_and_follows_edits() {
         let reported: i64 = test
             .value("select sum(success_count)::bigint from ai.vectorizer_worker_progress")
             .await?;
-        assert_eq!(reported, ROWS + 3 + 3);
+        // the second time all posts, of which one was deleted
+        assert_eq!(reported, ROWS + 3 + ROWS - 1 + 1);
         Ok(())
     })
     .await;

@@ -201,7 +201,7 @@ async fn a_check_finds_what_is_broken_without_an_application() {
                  update pg_index set indisvalid = false where indexrelid = 'broken'::regclass"
                     .to_owned(),
                 "drop index broken".to_owned(),
-                "the index broken is invalid",
+                "the index public.broken is invalid",
             ),
         ] {
             test.execute(&breaks).await?;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_catalog};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -14,24 +15,18 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// A certificate for `localhost` that signs itself, and is no authority.
-const SERVER: [&str; 2] = [
-    include_str!("certificates/server.pem"),
-    include_str!("certificates/server.key"),
-];
-/// One that `openssl req -x509` makes by itself: an authority.
-const AUTHORITY: [&str; 2] = [
-    include_str!("certificates/authority.pem"),
-    include_str!("certificates/authority.key"),
-];
-/// One for another name.
-const OTHER: [&str; 2] = [
-    include_str!("certificates/other.pem"),
-    include_str!("certificates/other.key"),
-];
+/// A certificate and its key, as PEM. It signs itself.
+fn certificate(common_name: &str, host: &str, is_ca: IsCa) -> Result<[String; 2], rcgen::Error> {
+    let mut params = CertificateParams::new([host.to_owned()])?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.is_ca = is_ca;
+    let key = KeyPair::generate()?;
+    Ok([params.self_signed(&key)?.pem(), key.serialize_pem()])
+}
 
 /// A server with this certificate, which answers 503 to whoever trusts it.
-async fn serve([certificate, key]: [&str; 2]) -> Result<u16, Box<dyn std::error::Error + Send + Sync>> {
+async fn serve([certificate, key]: &[String; 2]) -> Result<u16, Box<dyn std::error::Error + Send + Sync>> {
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -72,7 +67,7 @@ async fn proxy() -> std::io::Result<u16> {
 }
 
 /// A server's certificate, the worker's environment, and what is to be said.
-type Case<'c> = ([&'c str; 2], &'c [(&'c str, &'c str)], &'c str);
+type Case<'c> = (&'c [String; 2], &'c [(&'c str, &'c str)], &'c str);
 
 async fn pgai_sea(test: &TestDatabase, arguments: &[&str], variables: &[(&str, &str)]) -> std::io::Result<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
@@ -89,15 +84,19 @@ async fn pgai_sea(test: &TestDatabase, arguments: &[&str], variables: &[(&str, &
 async fn what_is_wrong_with_a_certificate_or_a_proxy_is_said() {
     on_catalog(Catalog::Ours, async |test| -> TestResult {
         let folder = tempfile::tempdir()?;
-        let trusted = |name: &str, [certificate, _]: [&str; 2]| -> std::io::Result<String> {
+        let server = certificate("a server", "localhost", IsCa::ExplicitNoCa)?;
+        // what `openssl req -x509` makes by itself
+        let authority = certificate("an authority", "localhost", IsCa::Ca(BasicConstraints::Unconstrained))?;
+        let other = certificate("another server", "other.example", IsCa::ExplicitNoCa)?;
+        let trusted = |name: &str, [certificate, _]: &[String; 2]| -> std::io::Result<String> {
             let path = folder.path().join(name);
             std::fs::write(&path, certificate)?;
             Ok(path.display().to_string())
         };
-        let [own, authority, other] = [
-            trusted("server.pem", SERVER)?,
-            trusted("authority.pem", AUTHORITY)?,
-            trusted("other.pem", OTHER)?,
+        let [own_file, authority_file, other_file] = [
+            trusted("server.pem", &server)?,
+            trusted("authority.pem", &authority)?,
+            trusted("other.pem", &other)?,
         ];
         let proxy = format!("http://127.0.0.1:{}", proxy().await?);
         test.execute(
@@ -109,19 +108,23 @@ async fn what_is_wrong_with_a_certificate_or_a_proxy_is_said() {
         .await?;
         let cases: [Case<'_>; 5] = [
             (
-                SERVER,
-                &[("SSL_CERT_FILE", &other)],
+                &server,
+                &[("SSL_CERT_FILE", &other_file)],
                 "nobody who is trusted has signed its certificate",
             ),
-            (AUTHORITY, &[("SSL_CERT_FILE", &authority)], "is one of an authority"),
-            (OTHER, &[("SSL_CERT_FILE", &other)], "is for another name"),
             (
-                SERVER,
-                &[("SSL_CERT_FILE", &own), ("HTTPS_PROXY", &proxy), ("NO_PROXY", "")],
+                &authority,
+                &[("SSL_CERT_FILE", &authority_file)],
+                "is one of an authority",
+            ),
+            (&other, &[("SSL_CERT_FILE", &other_file)], "is for another name"),
+            (
+                &server,
+                &[("SSL_CERT_FILE", &own_file), ("HTTPS_PROXY", &proxy), ("NO_PROXY", "")],
                 "the proxy does not let it through",
             ),
             // trusted, and only busy: this one passes with time
-            (SERVER, &[("SSL_CERT_FILE", &own)], "503"),
+            (&server, &[("SSL_CERT_FILE", &own_file)], "503"),
         ];
         for (certificate, variables, words) in cases {
             let url = format!("https://localhost:{}/v1", serve(certificate).await?);

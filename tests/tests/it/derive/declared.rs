@@ -218,6 +218,20 @@ async fn differences(test: TestDatabase) -> TestResult {
                 .await?;
             continue;
         }
+        if test.catalog == Catalog::Ours && expected == Aspect::View {
+            let change = ChangeVectorizer::new(&*name).view_name("talks_embedding");
+            let line = format!(
+                "manager.change_vectorizer(ChangeVectorizer::new({name:?}).view_name(\"talks_embedding\")).await?;"
+            );
+            assert_eq!(statements, [line]);
+            manager.change_vectorizer(change).await?;
+            let findings = check(&test).await?;
+            assert!(findings.is_empty(), "{findings}");
+            manager
+                .drop_vectorizer(DropVectorizer::name(&name).drop_all(true))
+                .await?;
+            continue;
+        }
         assert_eq!(
             statements,
             [
@@ -261,14 +275,10 @@ async fn another_index_is_found() {
             text.contains("the index is \"none\" here and \"hnsw\" in vectorizer public_talks_embedding_store"),
             "{text}"
         );
-        assert!(
-            text.contains("manager.set_scheduling(\"public_talks_embedding_store\", Scheduling::none(), ..)"),
-            "{text}"
-        );
+        let change = "manager.change_vectorizer(it::derive::declared::talk::summary_embeddings::Entity.into()).await?;";
+        assert!(text.contains(change), "{text}");
         // what it says mends it
-        manager
-            .set_scheduling("public_talks_embedding_store", Scheduling::none(), Indexing::none())
-            .await?;
+        manager.change_vectorizer(summary_embeddings::Entity.into()).await?;
         let findings = check(&test).await?;
         assert!(findings.is_empty(), "{findings}");
         // the entity of the notes says nothing of an index

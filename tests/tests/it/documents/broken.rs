@@ -179,7 +179,7 @@ async fn memory_time_and_output_are_limited() {
             .to_string();
         (error, begun.elapsed())
     };
-    let (error, _) = parse(in_child().most_memory(512 << 20)).await;
+    let (error, _) = parse(in_child().most_memory(512 << 20).timeout(Duration::from_mins(5))).await;
     assert!(error.contains("more than 512 MB"), "{error}");
     let (error, took) = parse(in_child().most_memory(4 << 30).timeout(Duration::from_secs(1))).await;
     assert!(error.contains("more than 1s"), "{error}");

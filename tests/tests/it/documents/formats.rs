@@ -116,11 +116,10 @@ async fn a_passage_of_a_pdf_has_its_page() {
         .chunk_size(300)
         .chunk_overlap(50);
     let passages = parsed.passages(&chunking.into()).unwrap();
-    assert_eq!(passages[0].page, pages.first().copied());
-    assert_eq!(passages.last().unwrap().page, pages.last().copied());
+    assert_eq!(passages[0].place.page, pages.first().copied());
+    assert_eq!(passages.last().unwrap().place.page, pages.last().copied());
     for passage in passages {
-        let at = passage.offset.unwrap();
-        assert!(parsed.markdown()[at..].starts_with(&passage.text));
+        assert_eq!(&parsed.markdown()[passage.place.bytes], passage.text);
     }
 }
 
@@ -149,6 +148,7 @@ fn the_command_shows_chunks_with_their_places() {
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[1]["chunk"], "The moon");
     assert_eq!(lines[1]["headings"], serde_json::json!(["Tides"]));
+    assert_eq!(lines[1]["bytes"], serde_json::json!([9, 17]));
     let output = command(&["/nowhere.pdf"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.pdf cannot be read"));

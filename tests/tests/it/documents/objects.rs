@@ -4,7 +4,7 @@
 use std::process::Output;
 
 use pgai_sea_tests::providers::Provider;
-use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
+use pgai_sea_tests::{Catalog, TestDatabase, TestResult, on_both_catalogs, on_catalog};
 use tokio::process::Command;
 
 use super::support::{Reply, Web};
@@ -121,6 +121,106 @@ async fn a_role_is_assumed_where_the_configuration_names_one() {
                 .any(|reason| reason.contains(role) && reason.contains("not you")),
             "{reasons:?}"
         );
+        Ok(())
+    })
+    .await;
+}
+
+/// Google's and Azure's own protocols, each with the credentials that its environment names. Objects that change are
+/// noticed by their versions.
+#[tokio::test]
+async fn google_s_and_azure_s_buckets_are_read_and_listed() {
+    on_catalog(Catalog::Ours, async |test| -> TestResult {
+        // Google's keys are one part of the path
+        for (scheme, authorization, path) in [
+            ("gs", "Bearer google-token", "/manuals/a%20b%2Fpump%2Emd"),
+            ("az", "SharedKey account:", "/manuals/a%20b/pump.md"),
+        ] {
+            let (web, provider) = (Web::start().await, Provider::start());
+            provider.install("m", 8);
+            test.execute(&format!(
+                "create table manuals (id serial primary key, uri text);
+                 select ai.create_vectorizer('manuals', name => 'manuals',
+                    loading => ai.loading_uri('uri', retries => 0),
+                    embedding => ai.embedding_ollama('m', 8, base_url => '{}'), chunking => ai.chunking_none());
+                 insert into manuals (uri) values ('{scheme}://manuals/a b/pump.md'), ('{scheme}://other/secret.md')",
+                provider.ollama_url()
+            ))
+            .await?;
+            web.serve(path, object("# Pump"));
+            web.serve("/other/secret.md", object("secret"));
+            let prefix = format!("{scheme}://manuals/");
+            let run = async |arguments: &[&str]| {
+                Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"))
+                    .args(arguments)
+                    .envs([
+                        ("GOOGLE_BEARER_TOKEN", "google-token"),
+                        ("AZURE_STORAGE_ACCOUNT_NAME", "account"),
+                        ("AZURE_STORAGE_ACCOUNT_KEY", "YWNjb3VudCBrZXk="),
+                        ("AZURE_ALLOW_HTTP", "true"),
+                        ("GOOGLE_ALLOW_HTTP", "true"),
+                    ])
+                    .env("GOOGLE_BASE_URL", web.url(""))
+                    .env("AZURE_STORAGE_ENDPOINT", web.url(""))
+                    .output()
+                    .await
+            };
+            let worker = [
+                "worker",
+                "--once",
+                "-d",
+                &test.url,
+                "--allow-host",
+                "127.0.0.1",
+                "--allow-prefix",
+                &prefix,
+                "--recheck-documents",
+                "1ms",
+            ];
+            let output = run(&worker).await?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            let stored = "select chunk from manuals_embedding_store";
+            assert_eq!(
+                test.values::<String>(stored).await?,
+                ["# Pump"],
+                "{said} {:?}",
+                web.asked()
+            );
+            for asked in web.asked() {
+                assert!(asked.headers["authorization"].starts_with(authorization), "{asked:?}");
+                assert!(asked.target == path, "{asked:?}");
+            }
+            web.serve(
+                path,
+                Reply::ok("# Valve")
+                    .header("last-modified", "Tue, 03 Mar 2026 10:00:00 GMT")
+                    .header("etag", "\"2\""),
+            );
+            run(&worker).await?;
+            assert_eq!(test.values::<String>(stored).await?, ["# Valve"]);
+
+            let listing = if scheme == "az" {
+                "<EnumerationResults><Blobs><Blob><Name>a b/pump.md</Name><Properties>\
+                 <Last-Modified>Mon, 02 Mar 2026 10:00:00 GMT</Last-Modified><Content-Length>6</Content-Length>\
+                 <Content-Type>text/markdown</Content-Type><Etag>1</Etag></Properties></Blob></Blobs><NextMarker/>\
+                 </EnumerationResults>"
+            } else {
+                "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a b/pump.md</Key>\
+                 <LastModified>2026-03-02T10:00:00.000Z</LastModified><ETag>\"1\"</ETag><Size>6</Size></Contents>\
+                 </ListBucketResult>"
+            };
+            web.serve("/manuals", Reply::ok(listing));
+            let output = run(&["sync-prefix", "-d", &test.url, &prefix, "manuals", "uri"]).await?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(
+                said,
+                "1 documents: 0 rows inserted, 0 deleted\n",
+                "{output:?} {:?}",
+                web.asked().last()
+            );
+            test.execute("select ai.drop_vectorizer('manuals', drop_all => true); drop table manuals")
+                .await?;
+        }
         Ok(())
     })
     .await;

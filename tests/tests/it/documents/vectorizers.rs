@@ -13,7 +13,7 @@ use sea_orm::DbErr;
 use super::support::{Reply, Web, docx, in_child};
 
 /// `files (id, uri, title)` below a server, with a vectorizer.
-async fn files(test: &TestDatabase, more: &str) -> Result<(), DbErr> {
+pub(super) async fn files(test: &TestDatabase, more: &str) -> Result<(), DbErr> {
     test.execute(&format!(
         "create table files (id int primary key, uri text, title text);
          select ai.create_vectorizer('files', name => 'files', embedding => ai.embedding_ollama('m', 8),
@@ -23,7 +23,7 @@ async fn files(test: &TestDatabase, more: &str) -> Result<(), DbErr> {
     .await
 }
 
-fn worker(test: &TestDatabase, documents: Documents, embedder: &Arc<FakeEmbedder>) -> Worker {
+pub(super) fn worker(test: &TestDatabase, documents: Documents, embedder: &Arc<FakeEmbedder>) -> Worker {
     Worker::new(test.db.clone())
         .embedder("ollama", "m", Arc::clone(embedder) as Arc<dyn Embedder>)
         .retry_delay(Duration::from_millis(1))
@@ -31,7 +31,7 @@ fn worker(test: &TestDatabase, documents: Documents, embedder: &Arc<FakeEmbedder
 }
 
 /// Works until nothing is left, the attempts that wait included.
-async fn work_off(test: &TestDatabase, documents: &Documents, embedder: &Arc<FakeEmbedder>) -> Vec<Report> {
+pub(super) async fn work_off(test: &TestDatabase, documents: &Documents, embedder: &Arc<FakeEmbedder>) -> Vec<Report> {
     let mut reports = Vec::new();
     loop {
         let report = worker(test, documents.clone(), embedder).run_once().await.unwrap();
@@ -53,7 +53,7 @@ async fn reasons(test: &TestDatabase) -> Result<Vec<String>, DbErr> {
         .await
 }
 
-async fn dead(test: &TestDatabase) -> Result<Vec<String>, DbErr> {
+pub(super) async fn dead(test: &TestDatabase) -> Result<Vec<String>, DbErr> {
     let table: String = test
         .value("select format('%I.%I', queue_schema, queue_failed_table) from ai.vectorizer")
         .await?;

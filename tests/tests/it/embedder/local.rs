@@ -32,7 +32,7 @@ fn minilm() -> &'static Local {
 }
 
 /// The largest difference of two numbers at the same place.
-fn difference(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0., f32::max)
 }
@@ -102,10 +102,10 @@ fn a_model_of_another_kind_is_not_run_as_if_it_were_bert() {
     let dir = std::env::temp_dir().join(format!("pgai-sea-not-bert-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
     let config = fs::read_to_string(real_parts::minilm_dir().unwrap().join("config.json")).unwrap();
-    fs::write(dir.join("config.json"), config.replace("\"bert\"", "\"mpnet\"")).unwrap();
+    fs::write(dir.join("config.json"), config.replace("\"bert\"", "\"jina_bert\"")).unwrap();
     let error = Local::from_dir(&dir).unwrap_err();
     fs::remove_dir_all(&dir).unwrap();
-    assert!(error.to_string().contains("`mpnet`"), "{error}");
+    assert!(error.to_string().contains("jina_bert"), "{error}");
 }
 
 /// The model's files, and one more of these contents.

@@ -2,7 +2,9 @@
 //! sentence-transformers computed.
 
 pub(crate) mod answers;
+pub(crate) mod families;
 mod hostile;
+mod hub;
 mod litellm;
 mod local;
 mod ollama;

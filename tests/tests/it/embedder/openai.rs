@@ -187,6 +187,28 @@ async fn a_status_says_whose_trouble_it_is() {
         .unwrap_err();
     assert!(matches!(place, EmbedError::Configuration { .. }), "{place:?}");
     assert!(place.to_string().contains("http://127.0.0.1"), "{place}");
+
+    // a relay says 200, and the provider behind it said something else
+    let relayed = json!({ "error": { "message": "Provider returned error", "code": 429 } }).to_string();
+    let relayed = outcome(answer("200 OK", &[], &relayed), &["a text"]).await.unwrap_err();
+    assert!(
+        matches!(relayed, EmbedError::Unavailable { status: 429, .. }),
+        "{relayed:?}"
+    );
+    let relayed = outcome(answer("200 OK", &[], r#"{"error":"no upstream"}"#), &["a text"])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(relayed, EmbedError::Unavailable { status: 502, .. }),
+        "{relayed:?}"
+    );
+
+    // no time mends this one
+    let spent = json!({ "error": { "message": "check your plan", "code": "insufficient_quota" } }).to_string();
+    let spent = outcome(answer("429 Too Many Requests", &[], &spent), &["a text"])
+        .await
+        .unwrap_err();
+    assert!(matches!(spent, EmbedError::Configuration { .. }), "{spent:?}");
 }
 
 #[tokio::test]

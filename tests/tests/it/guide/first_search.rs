@@ -29,7 +29,7 @@ mod note {
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        #[vectorizer(dimensions = 384, embedding = Embedding::ollama("all-minilm", 384))]
+        #[vectorizer(dimensions = 384, embedding = Embedding::local("all-MiniLM-L6-v2", 384))]
         pub body: String,
     }
 
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // the worker embeds what is new
     let model = Arc::new(Local::from_dir("models/all-MiniLM-L6-v2")?);
-    let worker = Worker::new(db.clone()).embedder("ollama", "all-minilm", model.clone());
+    let worker = Worker::new(db.clone()).embedder("local", "all-MiniLM-L6-v2", model.clone());
     worker.run_once().await?;
 
     // the search

@@ -15,6 +15,21 @@ use crate::readme::model768;
 
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/growing.md"));
 
+async fn in_the_background(manager: &SchemaManager<'_>) -> TestResult {
+    use pgai_sea::migration::prelude::*;
+
+    manager
+        .create_vectorizer(
+            CreateVectorizer::new("events")
+                .loading(Loading::column("body"))
+                .embedding(Embedding::openai("text-embedding-3-small", 768))
+                .backfill(Backfill::by_key().descending()),
+        )
+        .await?;
+
+    Ok(())
+}
+
 async fn on_replica(replica: DatabaseConnection, query_vector: Vec<f32>) -> TestResult {
     use pgai_sea::prelude::*;
 
@@ -30,6 +45,25 @@ async fn refresh(manager: &SchemaManager<'_>) -> TestResult {
     manager.refresh_vectorizer("events").await?;
 
     Ok(())
+}
+
+#[tokio::test]
+async fn a_large_table_is_queued_by_the_workers() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table events (id int primary key, body text not null);
+             insert into events select i, 'text ' || i from generate_series(1, 100) i",
+        )
+        .await?;
+        in_the_background(&SchemaManager::new(&test.db)).await?;
+        super::embed(&test).await?;
+        let stored: i64 = test
+            .value("select count(distinct id) from events_embedding_store")
+            .await?;
+        assert_eq!(stored, 100);
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test]

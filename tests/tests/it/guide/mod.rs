@@ -7,6 +7,7 @@ mod first_search;
 mod from_pgai;
 mod growing;
 mod hosted;
+mod local_models;
 mod migrating;
 mod production;
 mod quality;

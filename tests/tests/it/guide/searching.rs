@@ -60,8 +60,7 @@ async fn shown(db: DatabaseConnection, embedder: impl Embedder) -> TestResult {
     let first = &hits[0];
     assert_eq!(first.embedding.place_in(&first.source.content), Some(0..first.source.content.len()));
     let html = snippet(&first.embedding.chunk, question, 200).to_html();
-    assert_eq!(html, "postgres <mark>indexes</mark> - <mark>How</mark> to <mark>index</mark> <mark>a</mark> \
-    <mark>column</mark>");
+    assert_eq!(html, "postgres <mark>indexes</mark> - How to <mark>index</mark> a <mark>column</mark>");
     assert!(prompt.contains("[1] postgres indexes\npostgres indexes - How to index a column\n"), "{prompt}");
     Ok(())
 }

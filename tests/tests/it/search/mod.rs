@@ -9,6 +9,7 @@ mod embed;
 mod expressions;
 mod freshness;
 mod full_text;
+mod granted;
 mod grouped;
 mod hybrid;
 mod indexes;

@@ -17,6 +17,7 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     ConnectOptions::new(url.to_owned())
         .max_connections(connections)
         .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|options| options.extra_float_digits(None))
         .to_owned()
 }
 

@@ -54,6 +54,59 @@ fn ask(splits: &[Value], templates: &[Value]) -> Answers {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// A chunk's place is where its text is.
+#[test]
+fn chunks_know_where_they_were_cut_from() {
+    let seed = seed(5_115);
+    let mut cases = Cases::new(seed);
+    let (mut exact, mut joined) = (0, 0);
+    for _ in 0..rounds(2_000) {
+        let case = cases.split();
+        let (text, options) = (case["text"].as_str().unwrap(), &case["options"]);
+        let mut stored = options.clone();
+        stored["implementation"] = case["implementation"].clone();
+        stored["config_type"] = "chunking".into();
+        let chunking: Chunking = serde_json::from_value(stored).unwrap();
+        let Ok(chunks) = chunking.chunks(text) else { continue };
+        let is_regex = options["is_separator_regex"] == true;
+        let mut last = 0;
+        for chunk in chunks {
+            let about = || format!("seed {seed}: {case}\n{chunk:?}");
+            let there = &text[chunk.bytes.clone()];
+            let characters = text[..chunk.bytes.start].chars().count();
+            let counted = characters..characters + there.chars().count();
+            assert_eq!(chunk.characters, counted, "{}", about());
+            if there == chunk.text {
+                exact += 1;
+            } else {
+                // LangChain joins pieces with a separator that was not between them, or takes one of several away
+                joined += 1;
+                assert!(
+                    is_regex || case["implementation"] == "character_text_splitter",
+                    "{}",
+                    about()
+                );
+            }
+            assert!(is_regex || last <= chunk.bytes.start, "{}", about());
+            last = chunk.bytes.start;
+            if is_regex {
+                continue;
+            }
+            let separator = options["separator"].as_str().unwrap_or("\n\n");
+            let squeeze = |text: &str| match separator {
+                "" => text.to_owned(),
+                separator => text
+                    .split(separator)
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(separator),
+            };
+            assert_eq!(squeeze(there), squeeze(&chunk.text), "{}", about());
+        }
+    }
+    assert!(exact > joined && joined > 0, "{exact} {joined}");
+}
+
 #[test]
 fn chunks_and_texts_are_pythons() {
     let (seed, count) = (seed(2_026), rounds(1_000));

@@ -122,10 +122,10 @@ async fn sessions_that_began_on_a_standby_do_not_stay_read_only() {
             server.lose_primary().await;
             server.switch().await;
             soon(async || {
-                // what workers send there is refused
+                // what workers send there is refused, and they end such sessions soon
                 let sessions = "select count(*) from pg_stat_activity
                     where datname = current_database() and pid <> pg_backend_pid() and pg_is_in_recovery()";
-                test.value::<i64>(sessions).await.is_ok_and(|sessions| sessions > 4)
+                test.value::<i64>(sessions).await.is_ok_and(|sessions| sessions > 0)
             })
             .await;
             sleep(Duration::from_secs(2)).await;

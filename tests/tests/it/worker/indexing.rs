@@ -336,3 +336,32 @@ async fn status_says_what_it_waits_for() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn status_says_how_far_a_build_is() {
+    on_catalog(Catalog::Ours, async |test| -> TestResult {
+        indexed(&test, "ai.indexing_hnsw(min_rows => 30)").await?;
+        insert(&test, 1, 40).await?;
+        let gate = Gate::new();
+        run(&test, &gate).await;
+        test.execute("drop index _vectorizer_1_hnsw").await?;
+        let writer = test.db.begin().await?;
+        writer
+            .execute_unprepared("lock table posts_embedding_store in row exclusive mode")
+            .await?;
+        let running = super::support::start(worker(&test, &gate));
+        let build = async || pgai_sea::catalog::status(&test.db, "tested").await.unwrap().index_build;
+        soon(async || {
+            build()
+                .await
+                .is_some_and(|build| build.phase == "waiting for writers before build")
+        })
+        .await;
+        writer.commit().await?;
+        let built = async || pgai_sea::catalog::status(&test.db, "tested").await.unwrap().index;
+        soon(async || built().await == Some(IndexStatus::Built) && build().await.is_none()).await;
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}

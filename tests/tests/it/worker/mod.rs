@@ -1,6 +1,7 @@
 //! The worker's promises.
 
 mod allowed;
+mod backfill;
 mod basics;
 mod beside;
 mod blame;
@@ -16,6 +17,7 @@ mod interleaving;
 mod killed;
 mod large;
 mod limits;
+mod local_model;
 mod locks;
 mod orphans;
 mod overtaken;

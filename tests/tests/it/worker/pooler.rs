@@ -17,6 +17,7 @@ async fn through(pooler: &Pooler, test: &TestDatabase) -> Result<TestDatabase, D
     let options = ConnectOptions::new(pooler.url.clone())
         .max_connections(4)
         .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|options| options.extra_float_digits(None))
         .to_owned();
     pooled.db = Database::connect(options).await?;
     Ok(pooled)

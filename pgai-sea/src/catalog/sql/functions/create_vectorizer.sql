@@ -5,14 +5,14 @@ as $$
 begin
     perform ai._vectorizer_grant('usage', 'schema ai', grantees);
     perform ai._vectorizer_grant('select', 'ai.vectorizer, ai.vectorizer_generation', grantees);
-    perform ai._vectorizer_grant('update (made_by, anew_since)', 'ai.vectorizer_generation', grantees);
+    perform ai._vectorizer_grant('update (made_by, anew_since, backfill)', 'ai.vectorizer_generation', grantees);
     -- The tables of workers' reports, if the creator may grant them.
     if has_table_privilege('ai._vectorizer_errors', 'insert with grant option') then
         perform ai._vectorizer_grant('insert', 'ai._vectorizer_errors', grantees);
         perform ai._vectorizer_grant('select, insert, update'
             , 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage', grantees);
         perform ai._vectorizer_grant('select, insert', 'ai.vectorizer_worker_role', grantees);
-        perform ai._vectorizer_grant('select, insert, update, delete', 'ai.vectorizer_worker_wait', grantees);
+        perform ai._vectorizer_grant('select, insert, update, delete', 'ai.vectorizer_worker_wait, ai.vectorizer_document', grantees);
     end if;
     perform ai._vectorizer_grant('usage', format('schema %I', source_schema), grantees);
     perform ai._vectorizer_grant('select', source::text, grantees);
@@ -150,6 +150,9 @@ begin
     perform ai._vectorizer_grant_catalog(v.source_schema, source, grantees);
     if destination ->> 'implementation' = 'table' then
         perform ai._vectorizer_create_store(destination, source, dimensions, grantees);
+        if ai._vectorizer_wants_places(v.config, source) then
+            perform ai._vectorizer_add_places(format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
+        end if;
         perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
     else
         perform ai._vectorizer_create_column(destination, source, dimensions);

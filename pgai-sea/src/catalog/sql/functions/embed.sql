@@ -4,6 +4,10 @@ create or replace function ai.vectorizer_embed(embedding_config jsonb, input_tex
 returns vector language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 begin
+    if embedding_config ->> 'implementation' = 'local' then
+        raise exception 'the model "%" runs in the process that embeds, not in the database', embedding_config ->> 'model'
+            using errcode = 'feature_not_supported', hint = 'Embed the text in the application instead.';
+    end if;
     perform from pg_extension where extname = 'ai';
     if not found then
         raise exception 'embedding in the database needs the extension ai, which is not installed'

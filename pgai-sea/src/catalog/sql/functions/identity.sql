@@ -12,9 +12,9 @@ as $$
     , 'text', jsonb_build_object
         ( 'column_name', config #> '{loading,column_name}'
         , 'parsing', config #> '{parsing,implementation}'
-        , 'chunking', (config -> 'chunking') - 'config_type'
+        , 'chunking', case jsonb_typeof(config -> 'chunking') when 'object' then (config -> 'chunking') - 'config_type' else config -> 'chunking' end
         , 'template', config #> '{formatting,template}'
         )
     )
-    from coalesce(config -> 'embedding', '{}'::jsonb) e
+    from (select case jsonb_typeof(config -> 'embedding') when 'object' then config -> 'embedding' else '{}' end) x (e)
 $$;

@@ -60,6 +60,19 @@ as $$
       where n.nspname = v.queue_schema and q.relname = v.queue_table and pg_has_role(q.relowner, 'usage') )
 $$;
 
+-- Whether the store that a row names is there. What is not there could be made by anybody. Without a source the row is a leftover.
+create or replace function ai._vectorizer_has_store(v ai.vectorizer)
+returns bool language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select ai._vectorizer_is_admin() or v.config #>> '{destination,implementation}' is distinct from 'table'
+        or exists
+            ( select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = v.config #>> '{destination,target_schema}' and c.relname = v.config #>> '{destination,target_table}' )
+        or not exists
+            ( select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = v.source_schema and c.relname = v.source_table )
+$$;
+
 -- Who sees what workers report of a vectorizer: whoever may read its queue, or is its owner, and whoever looks after all vectorizers.
 -- The latter may delete errors.
 create or replace function ai._vectorizer_is_visible(v ai.vectorizer)

@@ -62,7 +62,7 @@ create or replace function ai.vectorizer_queue_pending(vectorizer_id int, exact_
 returns int8 language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    -- A view of that name would run its owner's code.
+    -- A view of that name would run its owner's code, and so would a policy.
     queue text := (select format('%I.%I', v.queue_schema, v.queue_table)
         from ai.vectorizer v
         join pg_namespace n on n.nspname = v.queue_schema
@@ -72,6 +72,10 @@ declare
 begin
     if queue is null then
         raise exception 'vectorizer % has no queue table', vectorizer_id;
+    end if;
+    if row_security_active(queue) then
+        raise exception 'row-level security may hide rows of the queue %', queue
+            using errcode = 'insufficient_privilege', hint = format('As its owner: alter table %s disable row level security', queue);
     end if;
     if exact_count then
         execute format('select count(*) from %s', queue) into pending;

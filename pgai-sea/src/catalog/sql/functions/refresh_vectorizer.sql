@@ -16,7 +16,13 @@ declare
     store text;
     columns text;
     same_key text;
+    role text := current_setting('role');
+    owner name := pg_get_userbyid(ai._vectorizer_owner(v));
 begin
+    -- the owner's triggers and views run code of the owner
+    if owner <> current_user and pg_has_role(owner, 'member') then
+        perform set_config('role', owner, true);
+    end if;
     select string_agg(quote_ident(name), ', ' order by attnum)
          , string_agg(format('t.%1$I %2$s s.%1$I', name, equals), ' and ' order by attnum)
     into columns, same_key
@@ -25,6 +31,7 @@ begin
     if v.config #>> '{destination,implementation}' = 'column' then
         execute format('insert into %s (%s) select %s from %s s where s.%I is null'
             , queue, columns, columns, source, v.config #>> '{destination,embedding_column}');
+        perform set_config('role', role, true);
         return;
     end if;
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
@@ -32,6 +39,7 @@ begin
         , queue, columns, source, store, same_key);
     execute format('insert into %1$s (%2$s) select distinct %2$s from %4$s t where not exists (select from %3$s s where %5$s)'
         , queue, columns, source, store, same_key);
+    perform set_config('role', role, true);
 end
 $func$;
 
@@ -173,6 +181,14 @@ begin
     end if;
     select n.nspname, c.relname into v.source_schema, v.source_table
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = source;
+    if exists (select from ai._vectorizer_columns(v)) and exists
+        ( select from ai._vectorizer_source_key(source) k
+          full join (select c.attnum from ai._vectorizer_columns(v) c where c.pknum is not null) c on c.attnum = k.attnum
+          where k.attnum is null or c.attnum is null )
+    then
+        raise exception 'the primary key of % is not the one that vectorizer % was created with', source, v.name
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Drop the vectorizer and create it anew, or restore the key.';
+    end if;
     v.source_pk := coalesce(ai._vectorizer_source_pk(source), v.source_pk);
     -- what has another name is the same text
     update ai.vectorizer_generation g
@@ -189,6 +205,44 @@ begin
 end
 $func$;
 
+-- A table that was given to another role takes its vectorizer along, if the caller may give it.
+create or replace function ai._vectorizer_follow_owner(v ai.vectorizer, source regclass)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $func$
+declare
+    owner oid := (select c.relowner from pg_class c where c.oid = source);
+    function regprocedure;
+    relation regclass;
+    schema name;
+begin
+    if pg_has_role(ai._vectorizer_owner(v), owner, 'usage') then
+        return;
+    end if;
+    foreach schema in array array[v.queue_schema, coalesce(v.config #>> '{destination,target_schema}', v.queue_schema)] loop
+        perform ai._vectorizer_grant('usage', format('schema %I', schema), array[pg_get_userbyid(owner)]);
+    end loop;
+    for function in
+        select p.oid from ai._vectorizer_column_functions(v) p
+        union all
+        select to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name))
+    loop
+        continue when function is null;
+        execute format('alter function %s owner to %I', function, pg_get_userbyid(owner));
+    end loop;
+    for relation in
+        select c.oid
+        from (values (v.queue_schema, v.queue_table), (v.queue_schema, v.queue_failed_table)
+            , (v.queue_schema, format('_vectorizer_src_%s', v.id)::name)
+            , ((v.config #>> '{destination,target_schema}')::name, (v.config #>> '{destination,target_table}')::name)
+            , ((v.config #>> '{destination,view_schema}')::name, (v.config #>> '{destination,view_name}')::name)) t (schema, name)
+        join pg_namespace n on n.nspname = t.schema
+        join pg_class c on c.relnamespace = n.oid and c.relname = t.name and c.relowner = ai._vectorizer_owner(v)
+    loop
+        execute format('alter table %s owner to %I', relation, pg_get_userbyid(owner));
+    end loop;
+end
+$func$;
+
 create or replace function ai.refresh_vectorizer(vectorizer_id int)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $func$
@@ -196,6 +250,7 @@ declare
     v ai.vectorizer := ai._vectorizer_follow(vectorizer_id);
     source regclass := format('%I.%I', v.source_schema, v.source_table);
 begin
+    perform ai._vectorizer_follow_owner(v, source);
     if to_regclass(format('%I._vectorizer_src_%s', v.queue_schema, v.id)) is null then
         perform ai._vectorizer_recover(v, source);
     else
@@ -209,9 +264,9 @@ end
 $func$;
 
 create or replace function ai.refresh_vectorizer(name text)
-returns void language sql set search_path to pg_catalog, pg_temp
+returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
-    select ai.refresh_vectorizer(v.id)
-    from ai.vectorizer v
-    where v.name = refresh_vectorizer.name
+begin
+    perform ai.refresh_vectorizer(ai._vectorizer_id(name));
+end
 $$;

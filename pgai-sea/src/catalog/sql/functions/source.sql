@@ -70,6 +70,7 @@ begin
     where a.attrelid = source and a.attnum > 0 and not a.attisdropped
     and (  k.attnum is not null and a.attname in ('queued_at', 'loading_retries', 'loading_retry_after', 'created_at', 'failure_step')
         or in_table and a.attname in ('embedding_uuid', 'chunk_seq', 'chunk', 'embedding')
+        or in_table and k.attnum is not null and a.attname ~ '^chunk_((byte|char)_(start|end)|page|headings)$'
         )
     order by a.attnum
     limit 1;

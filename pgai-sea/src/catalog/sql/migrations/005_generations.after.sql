@@ -31,4 +31,10 @@ create policy readable on ai.vectorizer_generation for select
     using (exists (select from ai.vectorizer v where v.id = vectorizer_id));
 create policy changed on ai.vectorizer_generation
     using (exists (select from ai.vectorizer v where v.id = vectorizer_id and ai._vectorizer_is_visible(v)))
-    with check (exists (select from ai.vectorizer v where v.id = vectorizer_id and ai._vectorizer_is_visible(v)));
+    with check (exists (select from ai.vectorizer v where v.id = vectorizer_id and ai._vectorizer_is_visible(v)
+        -- nobody makes another's vectorizer a generation of their own, which goes with it
+        and (replaces is null or replaces <> vectorizer_id and exists (select from ai.vectorizer r where r.id = replaces and ai._vectorizer_owner(r) = ai._vectorizer_owner(v)))));
+
+-- An owner does not name a table that somebody else may make later.
+alter policy changed on ai.vectorizer
+    with check (ai._vectorizer_may_be_written(vectorizer) and ai._vectorizer_has_store(vectorizer));

@@ -1,15 +1,55 @@
 -- What a store has beside its columns, for the store of another generation: who may do what with it, row-level
 -- security, and indexes.
 
--- An index's definition without its name, its table, the column of vectors and their length: what is the same in two
--- generations.
+-- A part of an index's definition for another column of vectors and another length of them. A part with a literal stays as it
+-- is: nothing tells a name within it from a name.
+create or replace function ai._vectorizer_index_part(part text, embedding_column name, new_column name, dimensions int, new_dimensions int)
+returns text language sql immutable set search_path to pg_catalog, pg_temp
+as $$
+    select case when part ~ '''' then part else regexp_replace
+        ( replace(part, format('(%s)', dimensions), format('(%s)', new_dimensions))
+        , '(?<![\w"])' || regexp_replace(quote_ident(embedding_column), '([][\\^$.|?*+(){}])', '\\\1', 'g') || '(?![\w"])'
+        , replace(quote_ident(new_column), '\', '\\'), 'g')
+        end
+$$;
+
+-- What follows the table's name in a statement that makes an index like this one, for another column of vectors and another
+-- length. It is put together from the catalog: whoever made the index may have written any text into it.
+create or replace function ai._vectorizer_index_definition
+( index regclass, embedding_column name, new_column name, dimensions int, new_dimensions int )
+returns text language sql stable set search_path to pg_catalog, pg_temp
+as $$
+    select format('using %I (%s)%s%s%s%s', m.amname, k.keys, ' include (' || k.included || ')'
+        , case when to_jsonb(i) ->> 'indnullsnotdistinct' = 'true' then ' nulls not distinct' end
+        , ' with (' || (select string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ')
+            from unnest(c.reloptions) o) || ')'
+        , ' where ' || ai._vectorizer_index_part(pg_get_expr(i.indpred, i.indrelid), embedding_column, new_column, dimensions, new_dimensions))
+    from pg_index i
+    join pg_class c on c.oid = i.indexrelid
+    join pg_am m on m.oid = c.relam
+    cross join lateral
+    ( select string_agg(p.part || coalesce(' collate ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname), '')
+                 || coalesce(' ' || quote_ident(oc.nspname) || '.' || quote_ident(o.opcname), '')
+                 || case i.indoption[p.n - 1] when 1 then ' desc nulls last' when 2 then ' nulls first' when 3 then ' desc nulls first' else '' end
+             , ', ' order by p.n) filter (where p.n <= i.indnkeyatts) as keys
+           , string_agg(p.part, ', ' order by p.n) filter (where p.n > i.indnkeyatts) as included
+      from
+      ( select n, ai._vectorizer_index_part(pg_get_indexdef(i.indexrelid, n, true), embedding_column, new_column, dimensions, new_dimensions) as part
+        from generate_series(1, i.indnatts) n ) p
+      left join pg_opclass o on o.oid = i.indclass[p.n - 1]
+      left join pg_namespace oc on oc.oid = o.opcnamespace
+      left join pg_collation co on co.oid = i.indcollation[p.n - 1]
+      left join pg_namespace cn on cn.oid = co.collnamespace
+    ) k
+    where i.indexrelid = index
+$$;
+
+-- The definition without the column of vectors and their length: what is the same in two generations.
 create or replace function ai._vectorizer_index_shape(index regclass, embedding_column name, dimensions int)
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
     select case when i.indisunique then 'unique ' else '' end
-        || regexp_replace
-        ( replace(regexp_replace(pg_get_indexdef(index), '^CREATE (?:UNIQUE )?INDEX .*? USING ', ''), format('(%s)', dimensions), '(?)')
-        , '(?<![\w"])' || quote_ident(embedding_column) || '(?![\w"])', '#', 'g')
+        || ai._vectorizer_index_definition(index, embedding_column, '#', dimensions, 0)
     from pg_index i
     where i.indexrelid = index
 $$;
@@ -78,19 +118,19 @@ declare
     x record;
 begin
     for x in
-        select i.indisunique, s.shape
+        select i.indisunique, ai._vectorizer_index_definition(i.indexrelid, embedding_column, new_column, dimensions, new_dimensions) as definition
         from pg_index i
         join pg_class c on c.oid = i.indexrelid
         join pg_am m on m.oid = c.relam
         cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions) s (shape)
         where i.indrelid = from_relation and i.indisvalid and not i.indisprimary
         and not (m.amname = indexing ->> 'implementation' and i.indexprs is null)
-        and (from_relation <> to_relation or s.shape like '%#%')
+        -- in one table, an index with a literal would be made a second time over the same column
+        and (from_relation <> to_relation or s.shape like '%"#"%' and s.shape !~ '''')
         and not exists (select from pg_index o
             where o.indrelid = to_relation and ai._vectorizer_index_shape(o.indexrelid, new_column, new_dimensions) = s.shape)
     loop
-        execute format('create %s index on %s using %s', case when x.indisunique then 'unique' end, to_relation
-            , replace(replace(regexp_replace(x.shape, '^unique ', ''), '(?)', format('(%s)', new_dimensions)), '#', quote_ident(new_column)));
+        execute format('create %s index on %s %s', case when x.indisunique then 'unique' end, to_relation, x.definition);
     end loop;
 end
 $$;
@@ -114,6 +154,9 @@ begin
     end if;
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
     new_store := format('%I.%I', other.config #>> '{destination,target_schema}', other.config #>> '{destination,target_table}');
+    if exists (select from pg_attribute a where a.attrelid = store and a.attname = 'chunk_byte_start' and not a.attisdropped) then
+        perform ai._vectorizer_add_places(new_store);
+    end if;
     perform ai._vectorizer_copy_rights(store, new_store);
     perform ai._vectorizer_copy_row_security(store, new_store);
     perform ai._vectorizer_copy_indexes(store, new_store, 'embedding', 'embedding', dimensions, new_dimensions, other.config -> 'indexing');

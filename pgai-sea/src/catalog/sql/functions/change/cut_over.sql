@@ -27,14 +27,14 @@ begin
           from pg_index i
           join pg_class c on c.oid = i.indexrelid
           cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions) s (shape)
-          where i.indrelid = relation and (relation <> other or s.shape like '%#%')
+          where i.indrelid = relation and (relation <> other or s.shape like '%"#"%')
         ) a
         join
         ( select c.relname as name, s.shape, row_number() over (partition by s.shape order by c.relname) as n
           from pg_index i
           join pg_class c on c.oid = i.indexrelid
           cross join lateral ai._vectorizer_index_shape(i.indexrelid, other_column, other_dimensions) s (shape)
-          where i.indrelid = other and (relation <> other or s.shape like '%#%')
+          where i.indrelid = other and (relation <> other or s.shape like '%"#"%')
         ) b on b.shape = a.shape and b.n = a.n
         join pg_namespace n on n.oid = a.relnamespace
     loop
@@ -135,14 +135,14 @@ begin
         from pg_index i
         cross join lateral ai._vectorizer_index_shape(i.indexrelid, 'embedding', (v.config #>> '{embedding,dimensions}')::int) s (shape)
         where i.indrelid = to_regclass(format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}'))
-        and i.indisvalid and s.shape like '%#%'
+        and i.indisvalid and s.shape like '%"#"%'
         and not exists (select from pg_index o
             where o.indrelid = to_regclass(format('%I.%I', other.config #>> '{destination,target_schema}', other.config #>> '{destination,target_table}'))
             and o.indisvalid
             and ai._vectorizer_index_shape(o.indexrelid, 'embedding', (other.config #>> '{embedding,dimensions}')::int) = s.shape)
         limit 1;
         if found and other.config -> 'indexing' = v.config -> 'indexing' then
-            return format('its index is not there yet: using %s', replace(replace(missing, '(?)', format('(%s)', other.config #>> '{embedding,dimensions}')), '#', 'embedding'));
+            return format('its index is not there yet: %s', replace(replace(missing, '(0)', format('(%s)', other.config #>> '{embedding,dimensions}')), '"#"', 'embedding'));
         end if;
     end if;
     return null;

@@ -55,7 +55,7 @@ begin
         , destination ->> 'destination'
         , ai._vectorizer_name_with_suffix(source_table, '_embedding')
         )
-    );
+    ) || case when destination -> 'places' = 'true' then '{"places": true}' else '{}' end::jsonb;
 end
 $$;
 

@@ -77,6 +77,20 @@ as $$
     ))
 $$;
 
+-- A model in the process that embeds, which is given it under this name.
+create or replace function ai.embedding_local
+( model text
+, dimensions int
+) returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$
+    select jsonb_strip_nulls(jsonb_build_object
+    ( 'implementation', 'local'
+    , 'config_type', 'embedding'
+    , 'model', model
+    , 'dimensions', dimensions
+    ))
+$$;
+
 -- Answers the dimensions. 16,000 is the most that pgvector stores.
 create or replace function ai._vectorizer_check_embedding(embedding jsonb)
 returns int language plpgsql immutable set search_path to pg_catalog, pg_temp
@@ -84,7 +98,7 @@ as $$
 declare
     dimensions int;
 begin
-    perform ai._vectorizer_implementation('embedding', embedding, 'openai', 'ollama', 'voyageai', 'litellm');
+    perform ai._vectorizer_implementation('embedding', embedding, 'openai', 'ollama', 'voyageai', 'litellm', 'local');
     if coalesce(embedding ->> 'model', '') = '' then
         raise exception 'embedding: model is missing';
     end if;

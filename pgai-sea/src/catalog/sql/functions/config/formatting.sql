@@ -1,4 +1,5 @@
--- What is embedded for a chunk: a template that may name the source's columns.
+-- What is embedded for a chunk: a template that may name the source's columns. $page and $headings are the chunk's place where the
+-- source has no such columns.
 
 create or replace function ai.formatting_python_template(template text default '$chunk')
 returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
@@ -35,7 +36,7 @@ begin
                 using hint = 'Write $$ for a dollar sign.';
         elsif name = 'chunk' then
             has_chunk := true;
-        elsif ai._vectorizer_column_type(source, name) is null then
+        elsif ai._vectorizer_column_type(source, name) is null and name not in ('page', 'headings') then
             raise exception 'formatting: template "%" names $%, and % has no such column', template, name, source;
         end if;
     end loop;

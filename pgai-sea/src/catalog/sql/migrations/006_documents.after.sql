@@ -1,0 +1,29 @@
+alter table ai.vectorizer_document enable row level security;
+create policy visible on ai.vectorizer_document
+    using (exists (select from ai.vectorizer v where v.id = vectorizer_id and ai._vectorizer_is_visible(v)))
+    with check (exists (select from ai.vectorizer v where v.id = vectorizer_id and ai._vectorizer_is_visible(v)));
+
+-- Whoever may report usage is a worker.
+do $$
+declare
+    r record;
+begin
+    for r in
+        select case x.grantee when 0 then 'public' else x.grantee::regrole::text end as grantee, bool_or(x.is_grantable) as may_grant
+        from pg_class c
+        cross join aclexplode(c.relacl) with ordinality x (grantor, grantee, privilege_type, is_grantable, place)
+        where c.oid = 'ai.vectorizer_worker_usage'::regclass and x.grantee <> c.relowner and x.privilege_type = 'INSERT'
+        group by x.grantee
+        order by min(x.place)
+    loop
+        execute format('grant select, insert, update, delete on ai.vectorizer_document to %s%s', r.grantee
+            , case when r.may_grant then ' with grant option' else '' end);
+    end loop;
+end
+$$;
+
+-- Stores of documents get the columns that say where chunks are. They are null until their row is embedded again: ai.requeue(name) queues
+-- all of them, and chunks whose text is the same keep their vectors.
+select ai._vectorizer_add_places(ai._vectorizer_store(u.v, u.source))
+from ai._vectorizers_in_use() u
+where u.source is not null and ai._vectorizer_wants_places((u.v).config, u.source) and ai._vectorizer_store(u.v, u.source) is not null;

@@ -1,0 +1,385 @@
+//! Rows that were there before their vectorizer, or before its configuration was edited, are queued a few at a time.
+//!
+//! A step is one short transaction. It queues the next rows and notes where it ended, so a worker that is killed
+//! between loses nothing, and another goes on. A step comes when the queue is nearly empty: it never holds more than
+//! the rows of a few steps, and an edit made meanwhile is found at once.
+//!
+//! Rows are taken by the order of their key, which an index has and which only a key change alters. Triggers queue
+//! whatever comes or changes meanwhile. A column's order comes first if one is asked for. A row may change its place in
+//! that order and be passed over, so the rows that have no embeddings are taken by key afterwards.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::{PgConnection, Row as _, query};
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use super::connection::{Database, LockWait, On as _};
+use super::database_error::DatabaseError;
+use super::pace::Pace;
+use super::queue::key_sql::{KeySql, Sql, statement};
+use crate::catalog::backfill::Kept;
+use crate::config::{Destination, DestinationTable};
+use crate::sql::{qualified, quote_identifier};
+
+/// The rows of the first step.
+const FIRST_ROWS: i64 = 1_000;
+const ROWS: std::ops::RangeInclusive<i64> = 100..=10_000;
+/// A step takes about so long: rows are halved and doubled until it does. On a busy server they become few.
+const LONG: Duration = Duration::from_millis(80);
+/// Another worker takes the next step meanwhile.
+const BUSY: Duration = Duration::from_millis(50);
+/// How often it is looked whether standbys have caught up.
+const LOOK_AT_STANDBYS: Duration = Duration::from_secs(1);
+
+const KEPT: &str = "select (to_jsonb(g) -> 'backfill')::text from ai.vectorizer_generation g \
+                    where g.vectorizer_id = $1 and g.backfill is not null";
+const KEEP: &str = "update ai.vectorizer_generation set backfill = $2::text::jsonb where vectorizer_id = $1";
+/// A role that may not see them sees their columns empty. A standby that replays nothing reports no time, but a place.
+const STANDBYS: &str = "select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::int8, \
+                        count(*) filter (where state is null) from pg_stat_replication";
+/// The table behind the view that source rows are read from.
+const TABLE: &str = "select format('%I.%I', n.nspname, c.relname) from pg_rewrite r \
+                     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid \
+                     and d.refclassid = 'pg_class'::regclass and d.refobjid <> r.ev_class \
+                     join pg_class c on c.oid = d.refobjid join pg_namespace n on n.oid = c.relnamespace \
+                     where r.ev_class = to_regclass($1) limit 1";
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    /// There may be rows in the queue now.
+    On,
+    /// The next step is not before this moment.
+    Wait(Instant),
+    /// Nothing is left to be queued.
+    Over,
+}
+
+/// Queues the rows of one vectorizer.
+#[derive(Debug)]
+pub(crate) struct Backfill {
+    key_sql: KeySql,
+    /// What tells a row without embeddings, on `next`.
+    missing: String,
+    pace: Pace,
+    /// In bytes.
+    most_lag: Option<i64>,
+    rows: AtomicI64,
+    /// Whether there may be something to queue.
+    is_on: AtomicBool,
+}
+
+/// Where the embeddings are.
+#[derive(Debug)]
+pub(crate) enum Embeddings {
+    /// The quoted store.
+    Table(String),
+    /// A column of the source.
+    Column(String),
+}
+
+impl From<&Destination> for Embeddings {
+    fn from(destination: &Destination) -> Self {
+        match destination {
+            Destination::Column(column) => Self::Column(column.embedding_column.clone()),
+            Destination::Table(DestinationTable {
+                target_schema: Some(schema),
+                target_table: Some(table),
+                ..
+            }) => Self::Table(qualified(schema, table)),
+            // a vectorizer with such a destination is refused before
+            Destination::Table(_) | Destination::Other(_) => Self::Table(String::new()),
+        }
+    }
+}
+
+impl Backfill {
+    pub(crate) fn new(key_sql: KeySql, embeddings: Embeddings, pace: Pace, most_lag: Option<i64>) -> Self {
+        let source = &key_sql.source;
+        let same = |alias: &str| {
+            let keys = key_sql.keys.iter().zip(key_sql.numbered("next"));
+            let same =
+                keys.map(|(key, value)| format!("{alias}.{} {} {value}", quote_identifier(&key.name), key.equals));
+            same.collect::<Vec<_>>().join(" and ")
+        };
+        let missing = match embeddings {
+            Embeddings::Table(store) => format!("not exists (select from {store} t where {})", same("t")),
+            Embeddings::Column(column) => format!(
+                "exists (select from {source} t where {} and t.{} is null)",
+                same("t"),
+                quote_identifier(&column)
+            ),
+        };
+        Self {
+            missing,
+            key_sql,
+            pace,
+            most_lag,
+            rows: AtomicI64::new(FIRST_ROWS),
+            is_on: AtomicBool::new(true),
+        }
+    }
+
+    /// There was work: it may be that of a backfill that has just begun.
+    pub(crate) fn may_be_on(&self) {
+        self.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something was left to be queued when it was last looked at.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Queues the next rows. `pool` has the worker's rights, and `database` those for the vectorizer's tables.
+    pub(crate) async fn step(&self, pool: &Database, database: &Database) -> Result<Stepped, DatabaseError> {
+        if !self.is_on() {
+            return Ok(Stepped::Over);
+        }
+        let Some(kept) = query(KEPT).bind(self.key_sql.id).any_on(pool).await? else {
+            self.is_on.store(false, Ordering::Relaxed);
+            return Ok(Stepped::Over);
+        };
+        if let Some(until) = self.pace.waits_until() {
+            return Ok(Stepped::Wait(until));
+        }
+        if let Some(until) = self.standbys(pool, read(&kept)?).await? {
+            return Ok(Stepped::Wait(until));
+        }
+        let rows = self.pace.at_most(self.rows.load(Ordering::Relaxed));
+        let locks = LockWait::new(database.patience());
+        loop {
+            let began = Instant::now();
+            let mut transaction = database.begin(database.patience()).await?;
+            let work = async {
+                let stepped = self.transact(database, transaction.connection(), rows).await;
+                transaction.end(stepped).await
+            };
+            let stepped = database.wait(database.patience(), work).await;
+            match stepped.unwrap_or_else(|| Err(transaction.silent())) {
+                Ok(None) => return Ok(Stepped::Wait(Instant::now() + BUSY)),
+                Ok(Some(queued)) => {
+                    self.pace.claimed(queued);
+                    self.adjust(rows, began.elapsed());
+                    debug!(vectorizer = self.key_sql.id, queued, "a step of the backfill");
+                    return Ok(Stepped::On);
+                }
+                Err(error) => locks.wait(error).await?,
+            }
+        }
+    }
+
+    fn adjust(&self, rows: i64, took: Duration) {
+        let rows = if took > LONG {
+            rows / 2
+        } else if took < LONG / 4 {
+            rows * 2
+        } else {
+            rows
+        };
+        self.rows
+            .store(rows.clamp(*ROWS.start(), *ROWS.end()), Ordering::Relaxed);
+    }
+
+    /// Until when it waits for standbys that are behind. What it waits for is kept, for people to see.
+    async fn standbys(&self, pool: &Database, mut kept: Kept) -> Result<Option<Instant>, DatabaseError> {
+        let Some(most) = self.most_lag else { return Ok(None) };
+        let row = query(STANDBYS).one_on(pool).await?;
+        let (behind, hidden): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let waits_for = if hidden > 0 {
+            Some("the worker's role may not see how far standbys are: grant it pg_read_all_stats".to_owned())
+        } else if behind > most {
+            Some(format!("a standby is more than {} MB behind", most >> 20))
+        } else {
+            None
+        };
+        if kept.waits_for != waits_for {
+            kept.waits_for.clone_from(&waits_for);
+            let keep = query(
+                "update ai.vectorizer_generation set backfill = backfill - 'waits_for' || $2::text::jsonb \
+                              where vectorizer_id = $1 and backfill is not null",
+            );
+            let waits_for = serde_json::json!({"waits_for": waits_for});
+            keep.bind(self.key_sql.id)
+                .bind(waits_for.to_string())
+                .execute_on(pool)
+                .await?;
+        }
+        Ok(waits_for.map(|_| Instant::now() + LOOK_AT_STANDBYS))
+    }
+
+    /// One step. Returns how many rows it queued; `None` if another worker is at it.
+    async fn transact(
+        &self,
+        database: &Database,
+        connection: &mut PgConnection,
+        most: i64,
+    ) -> Result<Option<usize>, DatabaseError> {
+        database.leave_role(connection).await?;
+        let lock: Sql = format!("{KEPT} for no key update of g skip locked").into();
+        let kept = statement(&lock)
+            .bind(self.key_sql.id)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(mut kept) = kept.as_ref().map(read).transpose()? else {
+            return Ok(None);
+        };
+        database.take_role(connection).await?;
+        let (queued, seen, position) = self.queue(connection, &kept, most).await?;
+        kept.queued += queued as u64;
+        kept.position = position;
+        let is_over = seen < most && kept.order_by.is_none();
+        if seen < most && kept.order_by.take().is_some() {
+            kept.order_type = None;
+            kept.position = None;
+            kept.only_missing = true;
+        }
+        if is_over {
+            info!(
+                vectorizer = self.key_sql.id,
+                rows = kept.queued,
+                "all rows that were there are queued"
+            );
+        }
+        let kept = if is_over {
+            None
+        } else {
+            Some(serde_json::to_string(&kept).map_err(|error| DatabaseError::Bug(error.to_string()))?)
+        };
+        database.leave_role(connection).await?;
+        let keep = statement(&Sql::from(KEEP)).bind(self.key_sql.id).bind(kept);
+        keep.execute(&mut *connection).await?;
+        database.take_role(connection).await?;
+        Ok(Some(queued))
+    }
+
+    /// Queues the rows after the position. Returns how many, how many it came by, and the last one.
+    async fn queue(
+        &self,
+        connection: &mut PgConnection,
+        kept: &Kept,
+        most: i64,
+    ) -> Result<(usize, i64, Option<Vec<String>>), DatabaseError> {
+        let table = if kept.order_by.is_some() {
+            let table = statement(&Sql::from(TABLE)).bind(self.key_sql.source.clone());
+            table.fetch_one(&mut *connection).await?.try_get(0)?
+        } else {
+            self.key_sql.source.clone()
+        };
+        let (sql, values) = sql(&self.key_sql, kept, &table, &self.missing);
+        let mut queue = statement(&sql.into()).bind(most).bind(kept.since.clone());
+        for value in kept.position.iter().flatten() {
+            queue = queue.bind(value.clone());
+        }
+        let row = queue.fetch_one(connection).await?;
+        let (seen, queued): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let last: Option<Vec<String>> = (0..values).map(|i| row.try_get(2 + i)).collect::<Result<_, _>>()?;
+        Ok((
+            usize::try_from(queued).unwrap_or_default(),
+            seen,
+            last.or_else(|| kept.position.clone()),
+        ))
+    }
+}
+
+fn read(row: &PgRow) -> Result<Kept, DatabaseError> {
+    let kept: &str = row.try_get(0)?;
+    serde_json::from_str(kept)
+        .map_err(|error| DatabaseError::Answer(format!("a backfill that this version does not know, {kept}: {error}")))
+}
+
+/// The statement that queues the rows after a position, and the number of values that make a position. Parameters: the
+/// most rows, when the backfill began, and the position, if there is one.
+fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, usize) {
+    let (order, greater) = if kept.descending { ("desc", "<") } else { ("asc", ">") };
+    // the values of a position: expression, type, operator for equality
+    let column = kept.order_by.iter().zip(&kept.order_type);
+    let column = column.map(|(name, sql_type)| (format!("s.{}", quote_identifier(name)), sql_type.as_str(), "="));
+    let keys = key_sql.keys.iter();
+    let keys = keys.map(|key| {
+        (
+            format!("s.{}", quote_identifier(&key.name)),
+            key.sql_type.as_str(),
+            key.equals.as_str(),
+        )
+    });
+    let values: Vec<(String, &str, &str)> = column.chain(keys).collect();
+    let first_key = values.len() - key_sql.keys.len();
+    let mut conditions = Vec::new();
+    if let Some((column, ..)) = values.get(..first_key).and_then(<[_]>::first) {
+        conditions.push(format!("{column} is not null"));
+    }
+    if kept.position.is_some() {
+        conditions.push(after(&values, greater));
+    }
+    if conditions.is_empty() {
+        conditions.push("true".to_owned());
+    }
+    let mut named = String::new();
+    for (i, (value, ..)) in values.iter().enumerate() {
+        let name = if i < first_key {
+            "o".to_owned()
+        } else {
+            format!("k{}", i - first_key + 1)
+        };
+        let comma = if i > 0 { ", " } else { "" };
+        let _ = write!(named, "{comma}{value} as {name}");
+    }
+    let names: Vec<String> = (0..first_key)
+        .map(|_| "o".to_owned())
+        .chain(key_sql.numbered("next"))
+        .collect();
+    let texts: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| format!("concat({name}) as t{i}"))
+        .collect();
+    let ordered: Vec<String> = values.iter().map(|(value, ..)| format!("{value} {order}")).collect();
+    let filter = if kept.only_missing {
+        format!(" where {missing}")
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "with next as materialized (select {named}, row_number() over () as n from (select s.* from {table} s \
+         where {} order by {} limit $1) s), \
+         queued as (insert into {} ({}, queued_at) select {}, $2::text::timestamptz from next{filter} returning 1) \
+         select (select count(*) from next), (select count(*) from queued), last.* from (select) one \
+         left join (select {} from next order by n desc limit 1) last on true",
+        conditions.join(" and "),
+        ordered.join(", "),
+        key_sql.queue,
+        key_sql.columns(""),
+        key_sql.numbered("next").join(", "),
+        texts.join(", "),
+    );
+    (sql, values.len())
+}
+
+/// Whether a row comes after the position, whose values are the parameters from the third on.
+///
+/// Rows are compared as one where PostgreSQL's own operators do it, because an index then leads to the position.
+fn after(values: &[(String, &str, &str)], greater: &str) -> String {
+    let given = |i: usize| format!("${}::text::{}", i + 3, values[i].1);
+    if values.iter().all(|(.., equals)| *equals == "=") {
+        let columns: Vec<&str> = values.iter().map(|(value, ..)| value.as_str()).collect();
+        let given: Vec<String> = (0..values.len()).map(given).collect();
+        return format!("({}) {greater} ({})", columns.join(", "), given.join(", "));
+    }
+    let any = (0..values.len()).map(|last| {
+        let all = (0..=last).map(|i| {
+            let (value, _, equals) = &values[i];
+            let operator = if i == last {
+                equals.replace('=', greater)
+            } else {
+                (*equals).to_owned()
+            };
+            format!("{value} {operator} {}", given(i))
+        });
+        all.collect::<Vec<_>>().join(" and ")
+    });
+    format!("({})", any.collect::<Vec<_>>().join(" or "))
+}
