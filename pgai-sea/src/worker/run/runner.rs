@@ -183,6 +183,8 @@ impl Runner {
         let mut cursor = Cursor::front();
         let id = self.reporter.report.id;
         let mut waiter = self.shared.notifications.waiter(&pool, id).await?;
+        // Edits that are queued already are claimed together with their rows' turns in a backfill, not apart from them.
+        prepared.queue_more(&pool).await?;
         loop {
             let mut is_exhausted = false;
             let mut paced = None;
