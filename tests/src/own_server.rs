@@ -135,6 +135,15 @@ impl OwnServer {
         *self.standby.lock().await = Some(standby.expect("a standby"));
     }
 
+    /// The same database on the standby, which is not switched to.
+    pub async fn of_standby(&self, test: &TestDatabase) -> TestDatabase {
+        let port = port_of(self.standby.lock().await.as_ref().expect("a standby").url());
+        let mut there = test.clone();
+        there.url = test.url.replace(&format!(":{}/", self.port), &format!(":{port}/"));
+        there.db = TestDatabase::connect(there.url.clone()).await.expect("a connection");
+        there
+    }
+
     /// Executes a statement on the standby, which is not switched to.
     pub async fn on_standby(&self, sql: &str) {
         let url = self.standby.lock().await.as_ref().expect("a standby").url().to_owned();

@@ -9,10 +9,10 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
 use axum_search::{App, migration::Migrator, run, seed};
 use clap::Parser;
-use examples_shared::{Database, exit_code};
+use examples_shared::{Database, exit_code, stop_signal};
 use pgai_sea::embedder::Local;
 use sea_orm_migration::MigratorTrait;
-use tokio::{net::TcpListener, signal};
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// Articles that are found by what they say, over HTTP and on a page.
@@ -86,17 +86,4 @@ async fn serve(database: &Database, model: Local, listener: TcpListener, address
     );
     println!("  curl 'http://{address}/search?q=how+do+I+bake+bread'");
     Ok(run(App::new(db.clone(), Arc::new(model)), listener, stop_signal()).await?)
-}
-
-/// Completes on ctrl-c, and on SIGTERM, with which systems end services.
-async fn stop_signal() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = signal::ctrl_c() => {}
-        }
-        return;
-    }
-    signal::ctrl_c().await.ok();
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use examples_shared::{Database, exit_code};
+use examples_shared::{Database, exit_code, stop_signal};
 use library::migration::Migrator;
 use library::{Library, run};
 use pgai_sea::embedder::Local;
@@ -108,8 +108,5 @@ async fn serve(
     let parser = std::env::current_exe().map_err(folder_error)?;
     let library = Library::new(db.clone(), &folder, Arc::new(model), &parser).map_err(folder_error)?;
     println!("search {} at http://{address}/ until ctrl-c", folder.display());
-    let stop = async {
-        tokio::signal::ctrl_c().await.ok();
-    };
-    Ok(run(library, listener, stop).await?)
+    Ok(run(library, listener, stop_signal()).await?)
 }

@@ -84,7 +84,7 @@ pub use self::status::{
 pub use self::uninstall::uninstall;
 pub use self::vectorizer::{KeyColumn, Vectorizer, vectorizer, vectorizers};
 pub use self::verify::{Damage, verify};
-pub use self::wait::{WaitError, wait_until_embedded};
+pub use self::wait::{WaitError, wait_until_embedded, wait_until_replayed};
 pub use crate::vectorizer::VectorizerRef;
 
 #[cfg(feature = "worker")]

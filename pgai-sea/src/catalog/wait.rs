@@ -1,6 +1,9 @@
 //! Reading what one has written: waiting for a row's embeddings.
 
+mod replica;
 pub(super) mod state;
+
+pub use self::replica::wait_until_replayed;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +16,7 @@ use crate::vectorizer::VectorizerRef;
 /// The time between looks grows up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a row's embeddings were not waited for any longer.
+/// Why something was not waited for any longer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -62,6 +65,23 @@ pub enum WaitError {
     Queue {
         /// The vectorizer's name.
         vectorizer: String,
+        /// What the database says.
+        cause: DbErr,
+    },
+    /// The replica is behind.
+    #[error(
+        "after {waited:?} the replica has not replayed what the primary had committed: check that it follows, in \
+         pg_stat_replication on the primary"
+    )]
+    NotReplayed {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Primary or replica does not say how far it is.
+    #[error("the {server} cannot be asked how far it is: {cause}")]
+    Position {
+        /// `primary` or `replica`.
+        server: &'static str,
         /// What the database says.
         cause: DbErr,
     },

@@ -48,7 +48,13 @@ pub struct Embedders {
     keys: HashMap<String, String>,
     shared: Arc<Mutex<Shared>>,
     queries: QueryCache,
+    /// What embeds, whatever the catalog says, with so many dimensions.
+    #[cfg(feature = "testing")]
+    pretended: Option<Pretended>,
 }
+
+#[cfg(feature = "testing")]
+type Pretended = Arc<dyn Fn(usize) -> Arc<dyn Embedder> + Send + Sync>;
 
 /// What all clones share.
 #[derive(Default)]
@@ -74,6 +80,8 @@ impl Default for Embedders {
             keys: HashMap::new(),
             shared: Arc::default(),
             queries: QueryCache::default(),
+            #[cfg(feature = "testing")]
+            pretended: None,
         }
     }
 }
@@ -162,6 +170,13 @@ impl Embedders {
 
     /// The embedder of a configuration.
     pub(crate) fn of_config(&self, config: &Embedding) -> Result<Arc<dyn Embedder>, EmbedError> {
+        #[cfg(feature = "testing")]
+        if let Some(pretended) = &self.pretended {
+            let dimensions = config
+                .dimensions()
+                .and_then(|dimensions| usize::try_from(dimensions).ok());
+            return Ok(pretended(dimensions.unwrap_or_default()));
+        }
         let name = (config.provider().to_owned(), config.model().to_owned());
         if let Some(embedder) = self.given.get(&name) {
             return Ok(Arc::clone(embedder));
@@ -205,6 +220,26 @@ impl Embedders {
                  feature of pgai-sea, or give it an embedder with `Embedders::embedder(\"{provider}\", \"{model}\", \
                  ..)`"
             ),
+        })
+    }
+
+    /// Those that look into no catalog.
+    #[cfg(feature = "testing")]
+    pub(crate) fn pretending(embed: impl Fn(usize) -> Arc<dyn Embedder> + Send + Sync + 'static) -> Self {
+        Self {
+            pretended: Some(Arc::new(embed)),
+            ..Self::default()
+        }
+    }
+
+    /// The model that they pretend to be the catalog's.
+    #[cfg(feature = "testing")]
+    pub(crate) fn pretended(&self, dimensions: usize) -> Option<Answering> {
+        self.pretended.as_ref()?;
+        let dimensions = i32::try_from(dimensions).ok()?;
+        Some(Answering {
+            id: 0,
+            embedding: Embedding::ollama("pretended", dimensions).into(),
         })
     }
 

@@ -161,6 +161,35 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         Ok(self.limit(1).all(db).await?.into_iter().next())
     }
 
+    /// Embeds the text of the search now, for this search and its clones: before a transaction begins, say, so that none
+    /// is open while a provider is asked. A search by anything else has nothing to embed.
+    ///
+    /// ```no_run
+    /// # mod blog_post { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/blog_post.rs")); }
+    /// # use pgai_sea::prelude::*;
+    /// # use sea_orm::TransactionTrait;
+    /// # async fn f(db: &sea_orm::DatabaseConnection) -> Result<(), Box<dyn std::error::Error>> {
+    /// # let embedders = pgai_sea::Embedders::new();
+    /// let search = blog_post::Entity::search_text(&embedders, "index a column");
+    /// search.embed(db).await?;
+    /// let transaction = db.begin().await?; // with the tenant's settings
+    /// let hits = search.all(&transaction).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn embed<C: ConnectionTrait>(&self, db: &C) -> Result<(), SearchError> {
+        if self.query.is_text() {
+            let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
+            let mut plan = routing.plan(&self.plan);
+            self.query.resolve::<E, _>(&mut plan, db).await?;
+        }
+        Ok(())
+    }
+
     /// Counts the hits of all pages. It reads the whole table, unless an index serves a filter. A text is embedded once
     /// for a search and its clones: `search.clone().count(db)`, then `search.all(db)`.
     ///

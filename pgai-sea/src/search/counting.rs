@@ -3,12 +3,14 @@
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query, SelectStatement};
 
-use super::plan::Plan;
+use super::plan::{BestPer, Plan};
 use super::projection::Projection;
 use super::scan::HITS;
-use super::statement::{key, up_to};
+use super::statement::{VALUE, key, up_to};
 use crate::entity::EmbeddingTrait;
 
+/// The column of [`Plan::count`].
+pub(super) const COUNTED: &str = "matching";
 /// The columns of [`Plan::probe`]: whether there are rows, whether the query is not NULL, whether it has a distance.
 pub(super) const PROBE: [&str; 3] = ["rows", "present", "comparable"];
 
@@ -24,7 +26,7 @@ impl Plan {
             matching.limit(up_to(limit));
         }
         Query::select()
-            .expr_as(Func::count(Expr::col(Asterisk)), "matching")
+            .expr_as(Func::count(Expr::col(Asterisk)), COUNTED)
             .from_subquery(matching, HITS)
             .take()
     }
@@ -35,13 +37,16 @@ impl Plan {
         self.source::<E, F>(&mut matching);
         if self.is_deduplicated() {
             matching.distinct();
-            let columns = if self.best_per_source {
-                E::key_columns()
-            } else {
-                E::identity()
+            let columns = match self.best_per {
+                Some(BestPer::Source) => E::key_columns(),
+                Some(BestPer::Value(_)) => Vec::new(),
+                None => E::identity(),
             };
             for (i, column) in columns.into_iter().enumerate() {
                 matching.expr_as(column.into_expr(), key(i));
+            }
+            if let Some(value) = self.value() {
+                matching.expr_as(value, VALUE);
             }
         } else {
             matching.expr(Expr::cust("1"));

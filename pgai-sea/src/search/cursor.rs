@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, DbErr, QueryResult};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::hit::DISTANCE;
-use super::statement::{key, seq};
+use super::statement::{SEQ, key, seq};
 use crate::entity::EmbeddingTrait;
 
 /// The column with the key of a hit, as text.
@@ -83,10 +83,11 @@ impl Cursor {
         self.row_behind::<E>([distance].into_iter().chain(keys).chain([seq::<E>()]).collect())
     }
 
-    /// The same for rows that have these columns under the names that a page orders by, one row for each source.
-    pub(super) fn behind_best<E: EmbeddingTrait>(&self) -> Expr {
+    /// The same for rows that have these columns under the names that a page orders by.
+    pub(super) fn behind_best<E: EmbeddingTrait>(&self, is_per_source: bool) -> Expr {
         let keys = (0..E::key_columns().len()).map(|i| Expr::col(key(i)));
-        self.row_behind::<E>([Expr::col(DISTANCE)].into_iter().chain(keys).collect())
+        let seq = (!is_per_source).then(|| Expr::col(SEQ));
+        self.row_behind::<E>([Expr::col(DISTANCE)].into_iter().chain(keys).chain(seq).collect())
     }
 
     fn row_behind<E: EmbeddingTrait>(&self, columns: Vec<Expr>) -> Expr {

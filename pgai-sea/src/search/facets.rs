@@ -1,7 +1,7 @@
 //! How many hits there are of each kind.
 
-use sea_orm::sea_query::{Asterisk, Expr, Func, Order, Query};
-use sea_orm::{ConnectionTrait, DbErr, IntoSimpleExpr, TryGetable};
+use sea_orm::sea_query::{Asterisk, Expr, Func, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbErr, IntoSimpleExpr, QueryResult, TryGetable};
 
 use super::asking::query_all;
 use super::builder::Search;
@@ -12,7 +12,7 @@ use super::projection::Projection;
 use super::refusal::Searching as _;
 use crate::entity::EmbeddingTrait;
 
-const VALUE: &str = "value";
+pub(super) const VALUE: &str = "value";
 const COUNT: &str = "count";
 
 impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
@@ -49,19 +49,20 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
                 break counted?;
             }
         };
-        let facet = |row: &sea_orm::QueryResult| {
-            let count: i64 = row.try_get("", COUNT)?;
-            Ok::<_, DbErr>((row.try_get("", VALUE)?, count.unsigned_abs()))
-        };
-        rows.iter().map(facet).collect::<Result<_, _>>().searching::<E>()
+        read(&rows).searching::<E>()
     }
 }
 
-fn facets<E: EmbeddingTrait, F: Projection<E>>(
-    plan: &Plan,
-    query: &Expr,
-    by: Expr,
-) -> sea_orm::sea_query::SelectStatement {
+/// The facets that [`counted`] returned.
+pub(super) fn read<T: TryGetable>(rows: &[QueryResult]) -> Result<Vec<(T, u64)>, DbErr> {
+    let facet = |row: &QueryResult| {
+        let count: i64 = row.try_get("", COUNT)?;
+        Ok((row.try_get("", VALUE)?, count.unsigned_abs()))
+    };
+    rows.iter().map(facet).collect()
+}
+
+fn facets<E: EmbeddingTrait, F: Projection<E>>(plan: &Plan, query: &Expr, by: Expr) -> SelectStatement {
     // the column may be one of the source's
     let plan = Plan {
         paging: None,
@@ -73,10 +74,15 @@ fn facets<E: EmbeddingTrait, F: Projection<E>>(
     };
     let mut hits = plan.matching::<E, F>(query);
     hits.expr_as(by, VALUE);
+    counted(hits)
+}
+
+/// Counts rows by their column [`VALUE`].
+pub(super) fn counted(rows: SelectStatement) -> SelectStatement {
     Query::select()
         .column(VALUE)
         .expr_as(Func::count(Expr::col(Asterisk)), COUNT)
-        .from_subquery(hits, "hits")
+        .from_subquery(rows, "hits")
         .group_by_col(VALUE)
         .order_by(COUNT, Order::Desc)
         .order_by(VALUE, Order::Asc)

@@ -5,30 +5,29 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{IntoValueTuple, Value};
 use sea_orm::{EntityTrait, Iden, Iterable, ModelTrait};
 
+use super::counting::COUNTED;
+use super::freshness::WAITING;
 use super::hit::{CHUNK, Chunk, DISTANCE, Hit, HitWithSource, RowHit, SOURCE};
 use super::hits::Hits;
 use super::places;
 use super::projection::SourceModel;
-use super::ranking::Ranked;
+use super::ranking::{COUNT, Ranked};
 use super::start::Searched;
 use crate::entity::{EmbeddingTrait, SourceKey};
 
 /// A row of a `MockDatabase`: values by the names of columns.
 pub type MockRow = BTreeMap<String, Value>;
 
-/// The column of a row that stands for a whole page: the search looks for no more.
-pub(super) const WHOLE: &str = "pgai_sea_whole_page";
-
 /// A hit of a search on `E` that becomes a row. The trait is sealed.
 pub trait MockHit<E: EmbeddingTrait>: sealed::Sealed {
     #[doc(hidden)]
     fn columns(&self, row: &mut MockRow);
 
-    /// The row of a page without hits.
+    /// The row of a page without hits, if it has one.
     #[doc(hidden)]
     #[must_use]
-    fn none() -> MockRow {
-        MockRow::from([(WHOLE.to_owned(), true.into())])
+    fn none() -> Option<MockRow> {
+        None
     }
 }
 
@@ -53,23 +52,41 @@ mod sealed {
 /// // MockDatabase::new(DatabaseBackend::Postgres).append_query_results([rows])
 /// ```
 ///
-/// A search takes one result, however many hits it has. One that embeds with [`Embedders`](crate::Embedders) looks into
-/// the catalog first, so give the search an embedder of the test's own.
+/// A search takes one result, however many hits it has, and whatever it asks for beside them. For one that embeds with
+/// [`Embedders`](crate::Embedders), [`FakeEmbedder::embedders`](crate::testing::FakeEmbedder::embedders) makes some that
+/// look into no catalog. [`mock_count`] answers `count`.
 #[must_use]
 pub fn mock_page<E: Searched, H>(hits: &Hits<H>) -> Vec<MockRow>
 where
     H: MockHit<E::Embeddings>,
 {
     if hits.is_empty() {
-        return vec![H::none()];
+        return H::none().into_iter().collect();
     }
     hits.iter()
         .map(|hit| {
-            let mut row = H::none();
+            let mut row = H::none().unwrap_or_default();
             hit.columns(&mut row);
             row
         })
         .collect()
+}
+
+/// The row that `count` of a search reads, also of one with [`hybrid`](crate::search::Search::hybrid).
+///
+/// ```
+/// use pgai_sea::testing::mock_count;
+///
+/// assert_eq!(mock_count(3).len(), 1);
+/// // MockDatabase::new(DatabaseBackend::Postgres).append_query_results([mock_count(3)])
+/// ```
+///
+/// A page of [`paginate`](crate::search::Search::paginate) takes a [page](mock_page), and its number of items a count.
+#[must_use]
+pub fn mock_count(hits: u64) -> Vec<MockRow> {
+    let hits = i64::try_from(hits).unwrap_or(i64::MAX);
+    let columns = [COUNTED, COUNT].map(|name| (name.to_owned(), hits.into()));
+    vec![MockRow::from(columns)]
 }
 
 fn chunk<E: EmbeddingTrait>(chunk: &Chunk<SourceKey<E>>, row: &mut MockRow)
@@ -102,6 +119,7 @@ where
 {
     fn columns(&self, row: &mut MockRow) {
         row.insert(DISTANCE.to_owned(), self.distance.into());
+        row.insert(WAITING.to_owned(), self.waiting.into());
         chunk::<E>(&self.embedding, row);
     }
 }
@@ -112,6 +130,7 @@ where
 {
     fn columns(&self, row: &mut MockRow) {
         row.insert(DISTANCE.to_owned(), self.distance.into());
+        row.insert(WAITING.to_owned(), self.waiting.into());
         chunk::<E>(&self.embedding, row);
         source(&self.source, row);
     }
@@ -120,6 +139,7 @@ where
 impl<E: EmbeddingTrait> MockHit<E> for RowHit<E::Model> {
     fn columns(&self, row: &mut MockRow) {
         row.insert(DISTANCE.to_owned(), self.distance.into());
+        row.insert(WAITING.to_owned(), self.waiting.into());
         source(&self.source, row);
     }
 }
@@ -130,9 +150,9 @@ impl<E: EmbeddingTrait, H: MockHit<E>> MockHit<E> for Ranked<H> {
         self.mock_columns(row);
     }
 
-    fn none() -> MockRow {
-        let mut row = H::none();
+    fn none() -> Option<MockRow> {
+        let mut row = MockRow::new();
         Self::mock_status(&mut row);
-        row
+        Some(row)
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::{IntoSimpleExpr, JoinType, RelationDef};
 use super::builder::Search;
 use super::cursor::{Cursor, Paging};
 use super::neighbours::Neighbourhood;
-use super::plan::{Direction, Join};
+use super::plan::{BestPer, Direction, Join};
 use super::projection::{Chunks, Projection};
 use super::quantized::Quantized;
 use super::scan::IterativeScan;
@@ -137,6 +137,29 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
         self
     }
 
+    /// One hit for each value of a column or expression, the nearest: `best_per(comment::Column::TicketId)` finds ten
+    /// tickets by their comments. It may have columns of the embeddings, of the source and of [joined](Self::join)
+    /// tables. Rows in which it is NULL make one hit together. It takes the place of
+    /// [`best_per_source`](Self::best_per_source).
+    ///
+    /// ```no_run
+    /// # mod blog_post { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/blog_post.rs")); }
+    /// # use pgai_sea::prelude::*;
+    /// # async fn f(db: &sea_orm::DatabaseConnection, query: Vec<f32>) -> Result<(), SearchError> {
+    /// // posts that share a title come once
+    /// let hits = blog_post::Entity::search(query).best_per(blog_post::Column::Title).limit(10).all(db).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The index proposes some rows for each hit. If too few values are among them, it proposes more, and at last the
+    /// whole table is read: a column with few values and many rows is better counted or
+    /// [filtered](Self::filter) by.
+    pub fn best_per(mut self, by: impl IntoSimpleExpr) -> Self {
+        self.plan.best_per = Some(BestPer::Value(by.into_simple_expr()));
+        self
+    }
+
     /// Orders rows at the same distance. Only the rows that an index found are ordered; an [exact](Self::exact) search
     /// orders all of them.
     pub fn then_order_by(mut self, by: impl IntoSimpleExpr, order: Order) -> Self {
@@ -188,7 +211,7 @@ impl<E: EmbeddingTrait + Searched<Projection = Chunks>, F: Projection<E>> Search
 
     /// One hit for each source row, with its best chunk: ten hits are ten rows.
     pub fn best_per_source(mut self) -> Self {
-        self.plan.best_per_source = true;
+        self.plan.best_per = Some(BestPer::Source);
         self
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::asking::query_one;
-use super::counting::PROBE;
+use super::counting::{COUNTED, PROBE};
 use super::error::{SearchError, table_of};
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
@@ -42,7 +42,8 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
             }
             error
         })?;
-        if page.rows.len() as u64 >= plan.limit || page.has_null || page.is_whole {
+        // a mocked page is whole
+        if page.rows.len() as u64 >= plan.limit || page.has_null || db.is_mock_connection() {
             break;
         }
         if let Attempt::Scan { insists: false, .. } = attempt
@@ -59,7 +60,7 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
         }
         is_exhausted = page.scanned.is_some_and(|scanned| plan.is_exhausted(attempt, scanned));
     }
-    if page.rows.is_empty() && !page.is_whole {
+    if page.rows.is_empty() {
         comparable::<E, F, _>(plan, query, db).await?;
     }
     let rows = page.within(plan);
@@ -74,8 +75,6 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
 struct Page {
     rows: Vec<(f64, QueryResult)>,
     has_null: bool,
-    /// Whether `testing::mock_page` made it, and there is no more to look for.
-    is_whole: bool,
     /// How many rows the scan returned, if the statement says so.
     scanned: Option<u64>,
 }
@@ -86,14 +85,9 @@ impl Page {
         if let Some(row) = found.first() {
             // only a scan for the best chunk of each source says so
             page.scanned = row.try_get::<i64>("", SCANNED).ok().map(i64::unsigned_abs);
-            #[cfg(feature = "testing")]
-            {
-                page.is_whole = row.try_get::<bool>("", super::mock::WHOLE).is_ok();
-            }
         }
         for row in found {
             match row.try_get("", DISTANCE)? {
-                None if page.is_whole => {}
                 None => page.has_null = true,
                 Some(distance) if f64::is_nan(distance) => {}
                 Some(distance) => page.rows.push((distance, row)),
@@ -136,7 +130,7 @@ pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionT
     let row = query_one(db, &plan.count::<E, F>(query, limit)).await;
     let matching: Result<i64, _> = row
         .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
-        .and_then(|row| row.try_get("", "matching"));
+        .and_then(|row| row.try_get("", COUNTED));
     Ok(matching.comparing::<E>(query)?.unsigned_abs())
 }
 

@@ -6,6 +6,7 @@ use std::ops::{Range, RangeInclusive};
 
 use super::hit::{Chunk, Hit, HitWithSource};
 use super::hits::Hits;
+use super::neighbours::Neighbour;
 use super::ranking::Ranked;
 use crate::entity::Place;
 
@@ -208,19 +209,40 @@ impl<Key> Chunk<Key> {
         if let Some(known) = known.filter(|known| !known.is_empty() && is_there(known)) {
             return Some(known);
         }
-        let boundaries: Vec<usize> = chunk.char_indices().map(|(at, _)| at).chain([chunk.len()]).collect();
-        // if the text has a piece of the chunk, it has every end, or beginning, of that piece
-        let cut = boundaries.partition_point(|at| !text.contains(&chunk[*at..]));
-        let end = chunk[boundaries[cut.min(boundaries.len() - 1)]..].trim_start();
-        let kept = boundaries.partition_point(|at| text.contains(&chunk[..*at]));
-        let beginning = chunk[..boundaries[kept.saturating_sub(1)]].trim_end();
-        let found = if end.len() >= beginning.len() { end } else { beginning };
-        // a few letters are in any text
-        if found.is_empty() || found.len() * 4 < chunk.len() {
-            return None;
-        }
-        text.find(found).map(|start| start..start + found.len())
+        find_in(chunk, text)
     }
+}
+
+impl Neighbour {
+    /// Where the chunk stands in the text that it was cut from, in bytes, as [`Chunk::place_in`] finds it.
+    ///
+    /// ```
+    /// use pgai_sea::search::Neighbour;
+    ///
+    /// let body = "A lighthouse. It stands on a cliff.";
+    /// let neighbour = Neighbour::new(0, "Lighthouses: A lighthouse.");
+    /// assert_eq!(neighbour.place_in(body), Some(0..13));
+    /// ```
+    #[must_use]
+    pub fn place_in(&self, text: &str) -> Option<Range<usize>> {
+        find_in(&self.chunk, text)
+    }
+}
+
+/// Where `text` has the words of a chunk, without those of a template before or after them.
+fn find_in(chunk: &str, text: &str) -> Option<Range<usize>> {
+    let boundaries: Vec<usize> = chunk.char_indices().map(|(at, _)| at).chain([chunk.len()]).collect();
+    // if the text has a piece of the chunk, it has every end, or beginning, of that piece
+    let cut = boundaries.partition_point(|at| !text.contains(&chunk[*at..]));
+    let end = chunk[boundaries[cut.min(boundaries.len() - 1)]..].trim_start();
+    let kept = boundaries.partition_point(|at| text.contains(&chunk[..*at]));
+    let beginning = chunk[..boundaries[kept.saturating_sub(1)]].trim_end();
+    let found = if end.len() >= beginning.len() { end } else { beginning };
+    // a few letters are in any text
+    if found.is_empty() || found.len() * 4 < chunk.len() {
+        return None;
+    }
+    text.find(found).map(|start| start..start + found.len())
 }
 
 /// Writes passages for a prompt: numbered, with their sources, as many as fit.

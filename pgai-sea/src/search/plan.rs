@@ -20,7 +20,6 @@ const DEFAULT_LIMIT: u64 = 10;
 const CHUNKS_PER_SOURCE: [u64; 2] = [8, 64];
 
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct Plan {
     pub(super) metric: Metric,
     pub(super) filter: Condition,
@@ -41,7 +40,7 @@ pub(super) struct Plan {
     pub(super) places: bool,
     /// Where hits look whether their rows wait, if they are to say.
     pub(super) queue: Option<Queue>,
-    pub(super) best_per_source: bool,
+    pub(super) best_per: Option<BestPer>,
     pub(super) scan: Scan,
     pub(super) quantized: Option<Quantized>,
     pub(super) exact: bool,
@@ -50,6 +49,14 @@ pub(super) struct Plan {
     /// The model that made the query's vector, if the search says so.
     pub(super) model: Option<String>,
     pub(super) asked: Asked,
+}
+
+/// What has at most one hit.
+#[derive(Clone, Debug)]
+pub(super) enum BestPer {
+    Source,
+    /// An expression's value, of columns of the embeddings, the source and joined tables.
+    Value(Expr),
 }
 
 /// A joined table, under its name in the relation.
@@ -120,7 +127,7 @@ impl Default for Plan {
             neighbours: None,
             places: false,
             queue: None,
-            best_per_source: false,
+            best_per: None,
             ranking: ForRanking::default(),
             scan: Scan::default(),
             quantized: None,
@@ -208,6 +215,7 @@ impl Plan {
             || !self.filter.is_empty()
             || !self.joins.is_empty()
             || !self.ties.is_empty()
+            || matches!(self.best_per, Some(BestPer::Value(_)))
     }
 
     /// Whether an index scan may return rows that are no hits.
@@ -246,9 +254,13 @@ impl Plan {
         !self.is_filtered() && !self.is_deduplicated() && self.farthest().is_none() && !self.scan.is_bounded()
     }
 
+    pub(super) fn is_best_per_source(&self) -> bool {
+        matches!(self.best_per, Some(BestPer::Source))
+    }
+
     /// Whether an index scan may return several rows of one hit.
     pub(super) fn is_deduplicated(&self) -> bool {
-        self.best_per_source || self.ranking.distinct && !self.joins.is_empty()
+        self.best_per.is_some() || self.ranking.distinct && !self.joins.is_empty()
     }
 
     /// The attempts to make until the page is full. An index may have dead rows, and the connection's own settings may

@@ -3,6 +3,7 @@
 use sea_orm::EntityTrait;
 
 use super::builder::Search;
+use super::plan::BestPer;
 use super::projection::Projection;
 use super::query::{QueryEmbedder, SearchQuery, Text};
 use super::recall::Recall;
@@ -74,6 +75,6 @@ impl<E: Searched> SearchTrait for E {}
 
 fn start<E: Searched>(query: SearchQuery<'_>) -> Search<'_, E::Embeddings, E::Projection> {
     let mut search = Search::new(query);
-    search.plan.best_per_source = E::BEST_PER_SOURCE;
+    search.plan.best_per = E::BEST_PER_SOURCE.then_some(BestPer::Source);
     search
 }

@@ -5,7 +5,7 @@
 //! returns rows in another order than the page has, a second `SELECT` orders them.
 
 use sea_orm::sea_query::{
-    Alias, Asterisk, Condition, Expr, ExprTrait, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef,
+    Alias, Asterisk, Condition, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, Query, SelectStatement, TableRef,
     WithQuery,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, IdenStatic as _, QueryResult, Statement};
@@ -17,7 +17,7 @@ use super::generation::Place;
 use super::hit::{COSINE, DISTANCE, VECTOR};
 use super::neighbours::Neighbourhood;
 use super::places;
-use super::plan::{Attempt, Join, Plan};
+use super::plan::{Attempt, BestPer, Join, Plan};
 use super::projection::Projection;
 use super::scan::{HITS, SCANNED, restored, rows_of, scanning, set, with};
 use crate::entity::EmbeddingTrait;
@@ -54,6 +54,9 @@ pub(super) fn key(i: usize) -> String {
 
 pub(super) const SEQ: &str = "k_seq";
 
+/// The value that has at most one hit.
+pub(super) const VALUE: &str = "k_value";
+
 /// The rows of [`best`].
 const BEST: &str = "best";
 
@@ -81,7 +84,7 @@ impl Plan {
     ) -> SearchStatement {
         let page = |hits, from, keyed: bool| {
             let keys = if keyed { E::key_columns().len() } else { 0 };
-            self.page::<E>(hits, from, keys, E::identity().len())
+            self.page::<E>(hits, from, keys)
         };
         let Attempt::Scan { window, insists } = attempt else {
             let mut all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
@@ -181,7 +184,9 @@ impl Plan {
                 hits.expr_as(column.into_expr(), key(i));
             }
             hits.expr_as(seq::<E>(), SEQ);
-            if self.is_deduplicated() && !self.best_per_source {
+            if let Some(value) = self.value() {
+                hits.expr_as(value, VALUE);
+            } else if self.is_deduplicated() && !self.is_best_per_source() {
                 for (i, column) in E::identity().into_iter().enumerate() {
                     hits.expr_as(column.into_expr(), identity(i));
                 }
@@ -278,15 +283,13 @@ impl Plan {
         }
     }
 
-    /// The page of `hits`, ordered by the distance, then as the caller wants, then by `keys` key columns. If several
-    /// rows may be one hit, `identities` columns tell which are. `from` is the name under which `hits` has its columns,
-    /// if they are not those of the tables.
+    /// The page of `hits`, ordered by the distance, then as the caller wants, then by `keys` key columns. `from` is the
+    /// name under which `hits` has its columns, if they are not those of the tables.
     fn page<E: EmbeddingTrait>(
         &self,
         mut hits: SelectStatement,
         from: Option<&'static str>,
         keys: usize,
-        identities: usize,
     ) -> SelectStatement {
         if keys == 0 || !self.is_deduplicated() {
             self.around::<E>(&mut hits, from);
@@ -300,20 +303,16 @@ impl Plan {
             }
             return self.cut(&mut hits);
         }
-        let names: Vec<_> = if self.best_per_source {
-            (0..keys).map(key).collect()
-        } else {
-            (0..identities).map(identity).collect()
-        };
-        let mut best = best(hits, &names, DISTANCE, Order::Asc, self);
-        best.and_where_option(self.cursor().map(Cursor::behind_best::<E>));
+        let is_per_source = self.is_best_per_source();
+        let mut best = best(hits, &self.one_hit::<E>(), DISTANCE, Order::Asc, self);
+        best.and_where_option(self.cursor().map(|cursor| cursor.behind_best::<E>(is_per_source)));
         self.around::<E>(&mut best, Some(BEST));
         best.order_by(DISTANCE, Order::Asc);
         self.tied(&mut best);
         for i in 0..keys {
             best.order_by(key(i), Order::Asc);
         }
-        if !self.best_per_source {
+        if !is_per_source {
             best.order_by(SEQ, Order::Asc);
         }
         self.cut(&mut best)
@@ -326,6 +325,23 @@ impl Plan {
         }
         if self.places {
             places::select::<E>(hits, from, self.store::<E>());
+        }
+    }
+
+    /// The value that has at most one hit, as a text: NULL is a value too.
+    pub(super) fn value(&self) -> Option<Expr> {
+        match &self.best_per {
+            Some(BestPer::Value(value)) => Some(Func::cust("quote_nullable").arg(value.clone()).into()),
+            Some(BestPer::Source) | None => None,
+        }
+    }
+
+    /// The names of the columns that tell one hit from another, where several rows may be one.
+    pub(super) fn one_hit<E: EmbeddingTrait>(&self) -> Vec<String> {
+        match self.best_per {
+            Some(BestPer::Source) => (0..E::key_columns().len()).map(key).collect(),
+            Some(BestPer::Value(_)) => vec![VALUE.to_owned()],
+            None => (0..E::identity().len()).map(identity).collect(),
         }
     }
 

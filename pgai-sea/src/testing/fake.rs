@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::failure::{Failure, refused};
 use super::features;
-use crate::embedder::{EmbedError, Embedder, Embeddings, InputType};
+use crate::embedder::{EmbedError, Embedder, Embedders, Embeddings, InputType};
 
 /// How near a pinned text is to what it was pinned to. Not quite the same, so that an equal text is still nearer.
 const NEAR: f32 = 0.99;
@@ -90,6 +90,22 @@ impl FakeEmbedder {
             script: Arc::clone(&self.script),
             ..Self::new(dimensions)
         }
+    }
+
+    /// `Embedders` that embed every question with this one, whatever model a vectorizer has, and look into no catalog:
+    /// give them to an application that keeps [`Embedders`].
+    ///
+    /// ```
+    /// use pgai_sea::testing::FakeEmbedder;
+    ///
+    /// let embedder = FakeEmbedder::new(768);
+    /// embedder.pin("something to eat").near("Flour, water and salt");
+    /// let embedders = embedder.embedders(); // for the application's state
+    /// ```
+    #[must_use]
+    pub fn embedders(&self) -> Embedders {
+        let embedder = self.clone();
+        Embedders::pretending(move |dimensions| Arc::new(embedder.dimensions(dimensions.max(1))))
     }
 
     /// Decides where a text is: finish with [`Pin::near`] or [`Pin::vector`].

@@ -57,6 +57,7 @@ pub struct FullText {
     language: String,
     document: Document,
     normalization: i32,
+    min_score: Option<f64>,
     /// The name of a BM25 index.
     index: String,
 }
@@ -65,6 +66,7 @@ pub struct FullText {
 pub(super) struct Matching {
     pub(super) matches: Expr,
     pub(super) score: Expr,
+    pub(super) min_score: Option<f64>,
 }
 
 impl FullText {
@@ -122,6 +124,7 @@ impl FullText {
             language: "english".to_owned(),
             document: Document::Chunks,
             normalization: i32::from(matches!(parser, Parser::AnyWord)),
+            min_score: None,
             index: String::new(),
         }
     }
@@ -155,6 +158,14 @@ impl FullText {
         self
     }
 
+    /// Leaves out texts that score less, so that one common word does not make a hit. What a good score is depends on
+    /// the texts, the question's length and the parser: look at
+    /// [`Ranked::text_score`](crate::search::Ranked::text_score). NaN is refused.
+    pub fn min_score(mut self, min_score: f64) -> Self {
+        self.min_score = Some(min_score);
+        self
+    }
+
     /// Whether the searched text may be in rows of the source.
     pub(super) fn is_elsewhere(&self) -> bool {
         !matches!(self.document, Document::Chunks)
@@ -163,6 +174,13 @@ impl FullText {
     pub(super) fn matching<E: EmbeddingTrait>(&self) -> Result<Matching, SearchError> {
         if let Some(position) = self.query.find('\0') {
             return Err(SearchError::Nul { position });
+        }
+        if let Some(value) = self.min_score.filter(|score| score.is_nan()) {
+            return Err(SearchError::Number {
+                setter: "min_score",
+                value,
+                range: "a number",
+            });
         }
         if matches!(self.parser, Parser::PgSearch | Parser::PgTextsearch) {
             return self.bm25::<E>();
@@ -193,6 +211,7 @@ impl FullText {
                 None => document.binary(BinOper::Custom("@@"), query),
             },
             score: Expr::from(score).cast_as("float8"),
+            min_score: self.min_score,
         })
     }
 
@@ -211,6 +230,7 @@ impl FullText {
             return Ok(Matching {
                 matches: negative.clone().lt(0.0),
                 score: Expr::val(0.0).sub(negative.cast_as("float8")),
+                min_score: self.min_score,
             });
         }
         let key = E::identity()
@@ -220,6 +240,7 @@ impl FullText {
         Ok(Matching {
             matches: text.binary(BinOper::Custom("|||"), query),
             score: Expr::from(Func::cust("pdb.score").arg(key)).cast_as("float8"),
+            min_score: self.min_score,
         })
     }
 
@@ -261,7 +282,7 @@ mod tests {
     #[test]
     fn bm25_has_the_extensions_own_operators() {
         let sql = |text: FullText| {
-            let Matching { matches, score } = text.matching::<store::Entity>().unwrap();
+            let Matching { matches, score, .. } = text.matching::<store::Entity>().unwrap();
             Query::select()
                 .expr(score)
                 .and_where(matches)

@@ -21,3 +21,5 @@ mod statement;
 pub use self::builder::Ranking;
 pub use self::full_text::FullText;
 pub use self::ranked::Ranked;
+#[cfg(feature = "testing")]
+pub(super) use self::statement::COUNT;

@@ -1,7 +1,7 @@
 //! Runs a ranking: its window, the steps that order it, and the page.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IntoSimpleExpr, QueryResult, TryGetable};
 use tracing::Instrument as _;
 
 use super::builder::Ranking;
@@ -9,11 +9,12 @@ use super::columns::{NEAR, PLACE, RANKABLE, VECTOR_RANK};
 use super::diversity::{Candidate, choose, relevance};
 use super::full_text::{FullText, Matching};
 use super::ranked::Ranked;
-use super::statement::{COUNT, Window, counted, fused};
+use super::statement::{COUNT, Window, counted, facets, fused};
 use crate::entity::EmbeddingTrait;
 use crate::search::asking::{query_all, query_one};
 use crate::search::error::{SearchError, table_of};
 use crate::search::explain::{Explanation, explain};
+use crate::search::facets::read as read_facets;
 use crate::search::freshness::Queue;
 use crate::search::generation::Routing;
 use crate::search::hits::Hits;
@@ -172,6 +173,52 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
                 .await?
             {
                 return Ok(counted?.unsigned_abs());
+            }
+        }
+    }
+
+    /// Counts the hits of all pages by the values of a column or an expression, as
+    /// [`Search::count_by`](crate::search::Search::count_by) does: the rows that are near enough, and those of the
+    /// window that only the full text finds.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all).
+    pub async fn count_by<T: TryGetable, C: ConnectionTrait>(
+        self,
+        by: impl IntoSimpleExpr,
+        db: &C,
+    ) -> Result<Vec<(T, u64)>, SearchError> {
+        let plan = Plan {
+            limit: u64::MAX,
+            ..self.window_plan()?
+        };
+        let Some(text) = self.matching()? else {
+            let mut search = self.search;
+            search.plan = plan;
+            return search.count_by(by, db).await;
+        };
+        let plan = Plan {
+            // the column may be one of the source's
+            ranking: ForRanking {
+                source: true,
+                ..plan.ranking
+            },
+            ..plan
+        };
+        let by = by.into_simple_expr();
+        let mut routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
+        let all = Window {
+            rows: u64::MAX,
+            ..self.asked()
+        };
+        loop {
+            let mut plan = routing.plan(&plan);
+            let query = self.search.query.resolve::<E, _>(&mut plan, db).await?;
+            let counted = query_all(db, &facets::<E, F>(&plan, &text, &query, &all, by.clone())).await;
+            let counted = counted.comparing::<E>(&query);
+            if !routing.again::<E, _, _>(&plan, &counted, Vec::is_empty, db).await? {
+                return read_facets(&counted?).searching::<E>();
             }
         }
     }

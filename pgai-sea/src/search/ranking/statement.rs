@@ -10,11 +10,12 @@ use super::columns::{NEAR, PLACE, RANK, RANKABLE, SCORE, TEXT_RANK, TEXT_SCORE, 
 use super::full_text::Matching;
 use super::fusion::Fusion;
 use crate::entity::EmbeddingTrait;
+use crate::search::facets::{VALUE as VALUE_OF_FACET, counted as by_value};
 use crate::search::hit::DISTANCE;
 use crate::search::plan::{Attempt, Direction, Plan};
 use crate::search::projection::Projection;
 use crate::search::scan::{HITS, SCANNED, Setting, cte, restored, rows_of, scanning, set, with};
-use crate::search::statement::{SEQ, best, first, identity, key, seq, tie, unindexed, up_to};
+use crate::search::statement::{SEQ, VALUE, best, first, identity, key, seq, tie, unindexed, up_to};
 
 /// Whether a row is beyond the window, and follows the rows within.
 const BEYOND: &str = "beyond";
@@ -82,7 +83,7 @@ pub(super) fn fused<E: EmbeddingTrait, F: Projection<E>>(
 }
 
 /// The number of fused rows.
-pub(super) const COUNT: &str = "count";
+pub(in crate::search) const COUNT: &str = "count";
 
 /// Counts the rows that both legs propose, without an index on vectors.
 pub(super) fn counted<E: EmbeddingTrait, F: Projection<E>>(
@@ -94,6 +95,25 @@ pub(super) fn counted<E: EmbeddingTrait, F: Projection<E>>(
     let (legs, _) = legs::<E, F>(plan, text, query, asked, Attempt::Exact);
     let count = Query::select().expr_as(rows_of(FUSED), COUNT).take();
     with(legs, count)
+}
+
+/// Counts the same rows by the values of `by`, with `value` and `count` for the names of the columns.
+pub(super) fn facets<E: EmbeddingTrait, F: Projection<E>>(
+    plan: &Plan,
+    text: &Matching,
+    query: &Expr,
+    asked: &Window,
+    by: Expr,
+) -> WithQuery {
+    let mut plan = plan.clone();
+    plan.ties.push((by, Order::Asc.into()));
+    let by = tie(plan.ties.len() - 1);
+    let (legs, _) = legs::<E, F>(&plan, text, query, asked, Attempt::Exact);
+    let mut facets = Query::select();
+    facets
+        .expr_as(Expr::col((FUSED, outward(&by))), VALUE_OF_FACET)
+        .from(FUSED);
+    with(legs, by_value(facets))
 }
 
 /// The legs and their fusion, and whether the scan has settings that have to be undone.
@@ -135,7 +155,10 @@ fn legs<E: EmbeddingTrait, F: Projection<E>>(
         matching = best(all, &columns.hit, SCORE, Order::Desc, plan);
     }
     let nearest = columns.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
-    let matching = columns.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
+    let mut matching = columns.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
+    if let Some(min_score) = text.min_score {
+        matching.and_where(Expr::col(SCORE).gte(min_score));
+    }
     legs.cte(cte(NEAREST, nearest))
         .cte(cte(MATCHING, matching))
         .cte(cte(FUSED, columns.fused(plan, asked)));
@@ -164,6 +187,8 @@ struct LegColumns {
     identity: Vec<String>,
     /// These order rows that are equal otherwise: the caller's own, the source's key, the place in its text.
     ties: Vec<(String, Direction)>,
+    /// How many of them are the caller's own.
+    own: usize,
 }
 
 impl LegColumns {
@@ -180,8 +205,9 @@ impl LegColumns {
             ties: own
                 .chain(place.chain(identity.clone()).map(|name| (name, Order::Asc.into())))
                 .collect(),
-            hit: if plan.best_per_source { keys } else { identity.clone() },
+            hit: plan.one_hit::<E>(),
             identity,
+            own: plan.ties.len(),
         }
     }
 
@@ -251,9 +277,10 @@ impl LegColumns {
         let order = [(BEYOND, Order::Asc), (SCORE, Order::Desc), (DISTANCE, Order::Asc)];
         let ranked = self.ranked(both, order, PLACE, asked.rows);
         let mut named = Query::select();
-        let columns = self.identity.iter().map(String::as_str);
-        for name in columns.chain([DISTANCE, SCORE, VECTOR_RANK, TEXT_RANK, TEXT_SCORE, PLACE]) {
-            named.expr_as(Expr::col(("ranked", name.to_owned())), outward(name));
+        let columns = self.identity.iter().cloned().chain((0..self.own).map(tie));
+        let scores = [DISTANCE, SCORE, VECTOR_RANK, TEXT_RANK, TEXT_SCORE, PLACE].map(str::to_owned);
+        for name in columns.chain(scores) {
+            named.expr_as(Expr::col(("ranked", name.clone())), outward(&name));
         }
         named.from_subquery(ranked, "ranked").take()
     }
@@ -287,6 +314,9 @@ fn unfiltered<E: EmbeddingTrait, F: Projection<E>>(plan: &Plan, query: &Expr) ->
         rows.expr_as(column.into_expr(), key(i));
     }
     rows.expr_as(seq::<E>(), SEQ);
+    if let Some(value) = plan.value() {
+        rows.expr_as(value, VALUE);
+    }
     for (i, (expr, _)) in plan.ties.iter().enumerate() {
         rows.expr_as(expr.clone(), tie(i));
     }

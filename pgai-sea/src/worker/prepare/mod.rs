@@ -105,6 +105,17 @@ impl PreparedVectorizer {
         }
     }
 
+    /// Takes the first step of a backfill, unless there is work already. Edits that are queued by now are then claimed
+    /// together with their rows' turns, not apart from them.
+    pub(crate) async fn begin_backfill(&self, pool: &Database) -> Result<(), DatabaseError> {
+        let Some(backfill) = &self.backfill else { return Ok(()) };
+        let few = i64::from(self.batch_size);
+        if self.queue.pending(&self.database, few).await? < few.unsigned_abs() {
+            backfill.step(pool, &self.database).await?;
+        }
+        Ok(())
+    }
+
     /// Nothing could be claimed: rows that wait for their place in the queue come into it.
     pub(crate) async fn queue_more(&self, pool: &Database) -> Result<Stepped, DatabaseError> {
         match &self.backfill {

@@ -167,7 +167,9 @@ impl Runner {
             settings,
             ..
         } = &self.shared;
-        prepare(pool, served, embedders, settings, self.stop.clone()).await
+        let prepared = prepare(pool, served, embedders, settings, self.stop.clone()).await?;
+        prepared.begin_backfill(pool).await?;
+        Ok(prepared)
     }
 
     /// Works until the queue is empty or the runner is stopped.
@@ -183,8 +185,6 @@ impl Runner {
         let mut cursor = Cursor::front();
         let id = self.reporter.report.id;
         let mut waiter = self.shared.notifications.waiter(&pool, id).await?;
-        // Edits that are queued already are claimed together with their rows' turns in a backfill, not apart from them.
-        prepared.queue_more(&pool).await?;
         loop {
             let mut is_exhausted = false;
             let mut paced = None;

@@ -2,9 +2,9 @@
 
 use pgai_sea::embedder::InputType;
 use pgai_sea::migration::prelude::*;
-use pgai_sea::testing::{EmbedAllError, Failure, FakeEmbedder, embed_all};
-use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
-use sea_orm::DatabaseConnection;
+use pgai_sea::testing::{EmbedAllError, Failure, FakeEmbedder, TestDatabase, embed_all};
+use pgai_sea_tests::{Catalog, TestResult, on_both_catalogs, on_catalog};
+use sea_orm::{DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
 
 use super::blog_post;
@@ -14,12 +14,22 @@ use crate::readme::m0001_search;
 const PAGE: Page = Page(include_str!("../../../../pgai-sea/src/guide/testing.md"));
 
 #[rustfmt::skip] // laid out as on the page
+async fn own_database<Migrator: MigratorTrait>(server: String) -> TestResult {
+    use pgai_sea::testing::TestDatabase;
+
+    let test = TestDatabase::create(&server).await?; // "postgres://postgres:postgres@localhost/postgres"
+    Migrator::up(&test.db, None).await?;
+
+    Ok(())
+}
+
+#[rustfmt::skip] // laid out as on the page
 async fn first(db: DatabaseConnection) -> TestResult {
     use pgai_sea::prelude::*;
     use pgai_sea::testing::{FakeEmbedder, embed_all};
     use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 
-    // db: a database of the test's own, after Migrator::up
+    // db: that of the test, after Migrator::up
     let embedder = FakeEmbedder::new(768);
     for (title, content) in [("postgres", "A B-tree keeps keys in order"), ("bread", "Flour, water and salt")] {
         let (title, content) = (Set(title.to_owned()), Set(content.to_owned()));
@@ -114,8 +124,8 @@ async fn a_mock_database() -> TestResult {
         .append_query_results([mock_page::<blog_post::Entity, _>(&hits)])
         .into_connection();
 
-    let embedder = FakeEmbedder::new(768);
-    let found = blog_post::Entity::search_text(&embedder, "something to eat").all(&db).await?;
+    let embedders = FakeEmbedder::new(768).embedders();
+    let found = blog_post::Entity::search_text(&embedders, "something to eat").all(&db).await?;
     assert_eq!(found, hits);
 
     Ok(())
@@ -140,7 +150,7 @@ fn hits_without_a_database() {
 }
 
 /// The page's table and vectorizer.
-async fn migrated(test: &TestDatabase) -> TestResult {
+async fn migrated(test: &pgai_sea_tests::TestDatabase) -> TestResult {
     test.execute("create table blog_posts (id serial primary key, title text not null, content text not null)")
         .await?;
     m0001_search::Migration.up(&SchemaManager::new(&test.db)).await?;
@@ -185,6 +195,69 @@ async fn the_tests_of_the_page() {
             .value("select count(*) from blog_posts_embedding_store where id = 42")
             .await?;
         assert_eq!(found, 1);
+        Ok(())
+    })
+    .await;
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Posts), Box::new(m0001_search::Migration)]
+    }
+}
+
+#[derive(DeriveMigrationName)]
+struct Posts;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Posts {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let create = "create table blog_posts (id serial primary key, title text not null, content text not null)";
+        manager.get_connection().execute_unprepared(create).await.map(drop)
+    }
+}
+
+/// It is there while the test runs, is gone afterwards, whatever became of the test, and no two tests have one.
+#[tokio::test]
+async fn a_test_has_a_database_of_its_own() {
+    on_catalog(Catalog::Bare, async |test| {
+        own_database::<Migrator>(test.url.clone()).await?;
+        let databases = "select count(*) from pg_database where datname = ";
+        let [one, other] = [
+            TestDatabase::create(&test.url).await?,
+            TestDatabase::create(&test.url).await?,
+        ];
+        let name = "select current_database()::text";
+        let mut names = Vec::new();
+        for own in [&one, &other] {
+            Migrator::up(&own.db, None).await?;
+            let row = own
+                .db
+                .query_one_raw(Statement::from_string(DbBackend::Postgres, name))
+                .await?
+                .unwrap();
+            let name: String = row.try_get_by_index(0)?;
+            assert!(own.url().contains(&name));
+            assert_eq!(test.value::<i64>(&format!("{databases}'{name}'")).await?, 1);
+            names.push(name);
+        }
+        assert_ne!(names[0], names[1]);
+        drop(one);
+        let failed = tokio::spawn(async move {
+            let _own = other;
+            panic!("as a test does that fails");
+        });
+        failed.await.unwrap_err();
+        for name in names {
+            assert_eq!(test.value::<i64>(&format!("{databases}'{name}'")).await?, 0);
+        }
+        let error = TestDatabase::create("postgres://nobody:secret@localhost:1/x")
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("secret"), "{error}");
         Ok(())
     })
     .await;

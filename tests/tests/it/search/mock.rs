@@ -2,7 +2,7 @@
 
 use pgai_sea::prelude::*;
 use pgai_sea::search::{Chunk, RowHit};
-use pgai_sea::testing::{FakeEmbedder, MockRow, mock_page};
+use pgai_sea::testing::{FakeEmbedder, MockRow, mock_count, mock_page};
 use sea_orm::{ColumnTrait, DatabaseBackend, DatabaseConnection, MockDatabase};
 
 use super::library::{Key, passage};
@@ -116,4 +116,51 @@ async fn rankings_have_their_ranks() {
     let search = || Chunks::search(QUERY).hybrid(FullText::any("words"));
     assert_eq!(search().all(&db).await.unwrap(), hits);
     assert_eq!(search().all(&db).await.unwrap(), none);
+}
+
+/// What a search asks for beside its page takes no result: freshness, the catalog's model, whether more is there.
+#[tokio::test]
+async fn an_application_s_searches_need_no_catalog() {
+    type Chunks = note::embeddings::Entity;
+    let mut waiting = hit(7, 0.1);
+    waiting.waiting = Some(true);
+    let mut current = hit(9, 0.2);
+    current.waiting = Some(false);
+    let hits: Hits<_> = vec![waiting, current].into();
+    let none: Hits<Hit<i32>> = Hits::default();
+    let db = answering([
+        mock_page::<Chunks, _>(&hits),
+        mock_page::<Chunks, _>(&none),
+        mock_count(12),
+        mock_count(0),
+        mock_count(3),
+        mock_page::<Chunks, _>(&hits),
+    ]);
+    let embedder = FakeEmbedder::new(3);
+    let embedders = embedder.embedders();
+    let search = || Chunks::search_text(&embedders, "words").with_freshness();
+    assert_eq!(search().all(&db).await.unwrap(), hits);
+    assert_eq!(search().all(&db).await.unwrap(), none);
+    assert_eq!(search().count(&db).await.unwrap(), 12);
+    assert_eq!(search().count(&db).await.unwrap(), 0);
+    assert_eq!(search().hybrid(FullText::any("words")).count(&db).await.unwrap(), 3);
+    assert_eq!(search().paginate(&db, 2).fetch_page(0).await.unwrap(), hits);
+    // remembered, as an application's are
+    assert_eq!(embedder.requests().len(), 1);
+}
+
+/// A text that the catalog would embed is not asked for twice, nor inside of a transaction.
+#[tokio::test]
+async fn a_text_may_be_embedded_beforehand() {
+    type Chunks = note::embeddings::Entity;
+    let embedder = FakeEmbedder::new(3);
+    let hits: Hits<_> = vec![hit(7, 0.1)].into();
+    let db = answering([mock_page::<Chunks, _>(&hits)]);
+    let search = Chunks::search_text(&embedder, "words");
+    search.embed(&db).await.unwrap();
+    assert_eq!(embedder.requests().len(), 1);
+    embedder.fail_next(pgai_sea::testing::Failure::Down);
+    assert_eq!(search.all(&db).await.unwrap(), hits);
+    assert_eq!(embedder.requests().len(), 1);
+    Chunks::search(QUERY).embed(&db).await.unwrap();
 }

@@ -23,6 +23,7 @@ pub(crate) mod notes;
 mod outdated;
 mod pages;
 mod partial;
+mod per_value;
 mod pooled;
 mod quantized;
 mod query;

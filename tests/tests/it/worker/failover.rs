@@ -134,3 +134,67 @@ async fn sessions_that_began_on_a_standby_do_not_stay_read_only() {
     }))
     .await;
 }
+
+/// What was embedded is found on a replica once that has replayed it: by every kind of search, where nothing can be
+/// written.
+#[tokio::test]
+async fn a_replica_is_waited_for_and_searched() {
+    use pgai_sea::catalog::{WaitError, wait_until_replayed};
+    use pgai_sea::prelude::*;
+
+    on_own_server(Catalog::Ours, async |test, server| -> TestResult {
+        let _provider = posts(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 50) i")
+            .await?;
+        server.add_standby().await;
+        let replica = server.of_standby(&test).await;
+        replica.execute("select pg_wal_replay_pause()").await?;
+        let mut worker = worker(&test);
+        soon(async || queued(&test).await == 0).await;
+        let behind = wait_until_replayed(&test.db, &replica.db, Duration::from_millis(200)).await;
+        assert!(matches!(behind, Err(WaitError::NotReplayed { .. })), "{behind:?}");
+        let search = || post::Entity::search(vec![1.0; DIMENSIONS]);
+        assert_eq!(search().count(&replica.db).await?, 0);
+
+        replica.execute("select pg_wal_replay_resume()").await?;
+        wait_until_replayed(&test.db, &replica.db, PATIENCE).await?;
+        assert_eq!(search().count(&replica.db).await?, 50);
+        for (limit, ef_search) in [(10, 40), (45, 10)] {
+            let on = async |test: &TestDatabase| {
+                let search = search().ef_search(ef_search).limit(limit).with_freshness();
+                let near = search.clone().all(&test.db).await?;
+                let hybrid = search.hybrid(FullText::any("text")).all(&test.db).await?;
+                Ok::<_, SearchError>((near, hybrid))
+            };
+            assert_eq!(on(&replica).await?, on(&test).await?);
+        }
+        // a primary that replays nothing any more is not waited for, and a standby has no log of its own
+        wait_until_replayed(&test.db, &test.db, Duration::ZERO).await?;
+        let asked = wait_until_replayed(&replica.db, &replica.db, PATIENCE)
+            .await
+            .unwrap_err();
+        assert!(asked.to_string().starts_with("the primary cannot be asked"), "{asked}");
+        replica.db.close().await?;
+        worker.kill().await?;
+        Ok(())
+    })
+    .await;
+}
+
+mod post {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "posts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub title: String,
+        #[vectorizer(dimensions = 8)]
+        pub body: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -55,7 +55,11 @@ async fn a_worker_that_sleeps_notices() {
     on_own_server(Catalog::Ours, async |test, server: &OwnServer| -> TestResult {
         posts(&test).await?;
         let gate = Gate::new();
-        let running = start(worker(&test, &gate).poll_interval(Duration::from_mins(10)));
+        // the listener notices within half a minute, and then every other connection by itself
+        let brief = worker(&test, &gate)
+            .poll_interval(Duration::from_mins(10))
+            .statement_timeout(Duration::from_secs(1));
+        let running = start(brief);
         let sleeps = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1348947831 and mode = \
             'ExclusiveLock'";
         soon(async || test.value::<i64>(sleeps).await.unwrap() > 0).await;

@@ -13,6 +13,7 @@ declare
     source regclass;
     col pg_attribute;
     is_any bool;
+    direction text := case when descending then 'desc' else 'asc' end;
 begin
     select * into v from ai.vectorizer o where o.id = vectorizer_id;
     if not found then
@@ -54,11 +55,15 @@ begin
     if not found then
         perform ai._vectorizer_refuse(vectorizer_id);
     end if;
-    -- A worker that has nothing to do looks into the queue alone.
+    -- A worker that has nothing to do looks into the queue alone. It finds the row that would be queued first.
     execute (
-        select format('insert into %I.%I (%s) select %s from %s s limit 1', v.queue_schema, v.queue_table
+        select format('insert into %1$I.%2$I (%3$s) (select %4$s from %5$s s where %6$s order by %7$s limit 1) '
+            'union all (select %4$s from %5$s s limit 1) limit 1', v.queue_schema, v.queue_table
             , string_agg(quote_ident(attname), ', ' order by attnum)
-            , string_agg(format('s.%I', attname), ', ' order by attnum), source)
+            , string_agg(format('s.%I', attname), ', ' order by attnum), source
+            , case when order_by is null then 'true' else format('s.%I is not null', order_by) end
+            , concat(case when order_by is not null then format('s.%I %s, ', order_by, direction) end
+                , string_agg(format('s.%I %s', attname, direction), ', ' order by attnum)))
         from ai._vectorizer_source_key(source)
     );
     return vectorizer_id;
