@@ -304,7 +304,7 @@ impl Plan {
             return self.cut(&mut hits);
         }
         let is_per_source = self.is_best_per_source();
-        let mut best = best(hits, &self.one_hit::<E>(), DISTANCE, Order::Asc, self);
+        let mut best = best::<E>(hits, &self.one_hit::<E>(), DISTANCE, Order::Asc, self);
         best.and_where_option(self.cursor().map(|cursor| cursor.behind_best::<E>(is_per_source)));
         self.around::<E>(&mut best, Some(BEST));
         best.order_by(DISTANCE, Order::Asc);
@@ -411,7 +411,7 @@ pub(super) fn seq<E: EmbeddingTrait>() -> Expr {
 }
 
 /// Of the rows with the same `keys`, the first by `by`. The result is unordered.
-pub(super) fn best(
+pub(super) fn best<E: EmbeddingTrait>(
     mut rows: SelectStatement,
     keys: &[String],
     by: &'static str,
@@ -424,6 +424,11 @@ pub(super) fn best(
     }
     rows.order_by(by, order);
     plan.tied(&mut rows);
+    if plan.value().is_some() {
+        for i in 0..E::key_columns().len() {
+            rows.order_by(key(i), Order::Asc);
+        }
+    }
     rows.order_by(SEQ, Order::Asc);
     Query::select().column(Asterisk).from_subquery(rows, BEST).take()
 }

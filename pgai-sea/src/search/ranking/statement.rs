@@ -147,12 +147,12 @@ fn legs<E: EmbeddingTrait, F: Projection<E>>(
         matching.and_where(plan.distance::<E>(query).ne(f64::NAN));
     }
     if plan.is_deduplicated() {
-        nearest = best(nearest, &columns.hit, DISTANCE, Order::Asc, plan);
+        nearest = best::<E>(nearest, &columns.hit, DISTANCE, Order::Asc, plan);
         let all = Query::select()
             .column(("texts", Asterisk))
             .from_subquery(matching, "texts")
             .take();
-        matching = best(all, &columns.hit, SCORE, Order::Desc, plan);
+        matching = best::<E>(all, &columns.hit, SCORE, Order::Desc, plan);
     }
     let nearest = columns.ranked(nearest, [(DISTANCE, Order::Asc)], RANK, plan.limit);
     let mut matching = columns.ranked(matching, [(SCORE, Order::Desc)], RANK, asked.ranked);
