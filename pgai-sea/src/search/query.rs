@@ -379,8 +379,8 @@ fn measurable(vector: Vec<f32>, metric: Metric) -> Result<Vec<f32>, SearchError>
 }
 
 /// A vector of the same direction whose length pgvector can compute. It adds up squares in single precision, where huge
-/// numbers become infinite and tiny ones zero. Beside a `halfvec` the vector becomes one itself, of numbers up to 65,504
-/// and from 6e-8.
+/// numbers become infinite and tiny ones zero. Beside a `halfvec` the vector becomes one itself, of numbers up to
+/// 65,504 and from 6e-8.
 fn directed(mut vector: Vec<f32>, is_halved: bool) -> Result<Vec<f32>, SearchError> {
     let squares: f32 = vector.iter().map(|x| x * x).sum();
     let sound = if is_halved { 1e-4..1e9 } else { 1e-30..1e30 };

@@ -64,8 +64,8 @@ pub struct CreateVectorizer {
 }
 
 impl CreateVectorizer {
-    /// The change that gives a vectorizer in use what this one has of embedding, chunking, formatting and the type of its
-    /// vectors.
+    /// The change that gives a vectorizer in use what this one has of embedding, chunking and formatting, and the type
+    /// of its vectors.
     pub(crate) fn change_of(self, vectorizer: VectorizerRef) -> ChangeVectorizer {
         let change = ChangeVectorizer::new(vectorizer);
         let change = self.embedding.into_iter().fold(change, ChangeVectorizer::embedding);

@@ -405,7 +405,8 @@ fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     privileges
 }
 
-/// `has_places` and `format` say what the store can do: it has the columns, and takes copies with vectors in this format.
+/// `has_places` and `format` say what the store can do: whether it has the columns, and in which format it takes
+/// vectors that are copied.
 fn destination(
     config: &DestinationConfig,
     key_sql: &KeySql,

@@ -408,7 +408,7 @@ async fn a_check_says_that_declaration_and_store_are_of_two_types() {
         assert!(
             wider.contains("the type of the vectors is \"vector\" here and \"halfvec\" in vectorizer ")
                 && wider.contains(&format!(
-                    "manager.change_vectorizer(ChangeVectorizer::from({module}::Entity).vector_type(VectorType::Vector))"
+                    "ChangeVectorizer::from({module}::Entity).vector_type(VectorType::Vector)"
                 ))
                 && wider.contains("a worker casts the vectors"),
             "{wider}"
@@ -425,12 +425,18 @@ async fn a_check_says_that_declaration_and_store_are_of_two_types() {
         // an entity that declares the type reads a store of the other one, so it may be deployed before
         let read = plots::Entity::find().all(&test.db).await?;
         assert_eq!(read.len(), 200);
-        assert!(read.iter().all(|chunk| chunk.embedding == HalfVec::from(vector(&chunk.chunk))));
+        assert!(
+            read.iter()
+                .all(|chunk| chunk.embedding == HalfVec::from(vector(&chunk.chunk)))
+        );
 
         let narrower = check_module(&test.db, &of("film")).await?.to_string();
         assert!(
             narrower.contains("the type of the vectors is \"halfvec\" here and \"vector\" in vectorizer ")
-                && narrower.contains(&format!("manager.change_vectorizer({}::Entity.into())", of("film::plots"))),
+                && narrower.contains(&format!(
+                    "manager.change_vectorizer({}::Entity.into())",
+                    of("film::plots")
+                )),
             "{narrower}"
         );
         manager.change_vectorizer(plots::Entity.into()).await?;
