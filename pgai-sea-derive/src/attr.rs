@@ -12,8 +12,9 @@ use crate::literal;
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "dimensions",
+    "halfvec",
     "default",
     "destination",
     "loading",
@@ -36,6 +37,8 @@ pub(crate) struct VectorizerAttr {
     pub(crate) span: Span,
     /// `None` when it is missing or was refused, which is an error already.
     pub(crate) dimensions: Option<u32>,
+    /// Whether the vectors are stored as `halfvec`.
+    pub(crate) halfvec: bool,
     /// Where `default` is written, if it is.
     pub(crate) default: Option<Span>,
     /// Where `destination = "column"` is written, if it is.
@@ -63,6 +66,7 @@ impl VectorizerAttr {
         let mut parsed = Self {
             span: attr.path().span(),
             dimensions: None,
+            halfvec: false,
             default: None,
             column_destination: None,
             loading: None,
@@ -108,6 +112,10 @@ impl VectorizerAttr {
         self.keys.push(key.clone());
         match key.to_string().as_str() {
             "dimensions" => self.dimensions = errors.ok(dimensions(meta)?),
+            "halfvec" => {
+                self.halfvec = true;
+                errors.ok(no_value(meta)?);
+            }
             "default" => {
                 self.default = Some(key.span());
                 errors.ok(no_value(meta)?);
@@ -162,9 +170,10 @@ fn no_value(meta: &ParseNestedMeta) -> syn::Result<syn::Result<()>> {
         return Ok(Ok(()));
     }
     skip_value(meta)?;
+    let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
     Ok(Err(Error::new_spanned(
         &meta.path,
-        "`default` takes no value: write it alone, as in `#[vectorizer(dimensions = 768, default)]`",
+        format!("`{key}` takes no value: write it alone, as in `#[vectorizer(dimensions = 768, {key})]`"),
     )))
 }
 

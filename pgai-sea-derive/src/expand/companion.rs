@@ -107,7 +107,17 @@ fn entity_struct(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
 fn model(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let vis = one_module_in(&entity.vis);
     let derives = vectorizer.attr.derives.iter().map(derive_path);
-    let column_type = format!("Vector(Some({}))", vectorizer.dimensions());
+    // Selected as its type without a length, a vector can be read while a store of another type answers.
+    let (ty, column) = if vectorizer.attr.halfvec {
+        let column_type = format!("custom(\"halfvec({})\")", vectorizer.dimensions());
+        (
+            quote!(::pgai_sea::__private::HalfVec),
+            quote!(column_type = #column_type, select_as = "halfvec"),
+        )
+    } else {
+        let column_type = format!("Vector(Some({}))", vectorizer.dimensions());
+        (quote!(PgVector), quote!(column_type = #column_type))
+    };
     let keys = entity.keys.iter().map(|key| {
         let (field, column, variant, alias) = (&key.field, &key.column, key.variant.to_string(), alias_ident(key));
         let conversions = key.conversions.iter().map(|(key, value)| quote!(, #key = #value));
@@ -148,8 +158,8 @@ fn model(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
             #[sea_orm(column_type = "Text")]
             pub chunk: String,
             /// The vector.
-            #[sea_orm(column_type = #column_type)]
-            pub embedding: PgVector,
+            #[sea_orm(#column)]
+            pub embedding: #ty,
             #source
         }
     }

@@ -60,8 +60,15 @@ fn destination(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     let (schema, table) = vectorizer.target(entity);
     let (view_schema, view) = vectorizer.view(entity);
     let (schema, view_schema) = (option(schema.as_deref()), option(view_schema.as_deref()));
+    let halfvec = vectorizer.attr.halfvec;
     quote! {
-        #variants::Table { target_schema: #schema, target_table: #table, view_schema: #view_schema, view_name: #view }
+        #variants::Table {
+            target_schema: #schema,
+            target_table: #table,
+            view_schema: #view_schema,
+            view_name: #view,
+            halfvec: #halfvec
+        }
     }
 }
 
@@ -85,6 +92,9 @@ fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     ] {
         let setter = Ident::new(setter, Span::call_site());
         setters.extend(schema_or_table.map(|value| quote!(.#setter(#value))));
+    }
+    if attr.halfvec {
+        setters.extend(quote!(.halfvec()));
     }
     let destination = if vectorizer.in_column() {
         let column = &vectorizer.column;

@@ -10,7 +10,7 @@ use crate::ast::{Entity, Vectorizer, inner_of_option};
 use crate::errors::{Errors, quoted};
 
 /// Keys that name or shape what a column destination does not have.
-const OF_TABLES: [&str; 7] = [
+const OF_TABLES: [&str; 8] = [
     "name",
     "target_schema",
     "target_table",
@@ -18,6 +18,7 @@ const OF_TABLES: [&str; 7] = [
     "view_name",
     "derives",
     "chunking",
+    "halfvec",
 ];
 
 pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
@@ -43,6 +44,8 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
     for key in attr.keys.iter().filter(|key| OF_TABLES.iter().any(|name| key == name)) {
         let message = if key == "chunking" {
             "`chunking` belongs to a table destination: a column holds one vector per row, of its whole text".to_owned()
+        } else if key == "halfvec" {
+            "`halfvec` belongs to a table destination: the column's type says it, an `Option<HalfVec>`".to_owned()
         } else {
             format!("`{key}` belongs to a table destination: leave it out, a column has no companion, table or view")
         };

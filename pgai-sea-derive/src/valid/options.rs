@@ -9,7 +9,7 @@ use crate::errors::{Errors, quoted};
 use crate::literal::{Constructor, number, setter_argument, text};
 use crate::template::{Placeholder, placeholders};
 
-/// pgvector's limits for an HNSW index over the type `vector`, which target tables have, and over `halfvec`.
+/// pgvector's limits for an HNSW index over the type `vector` and over `halfvec`.
 const MAX_HNSW_DIMENSIONS: u32 = 2_000;
 const MAX_HNSW_DIMENSIONS_OF_HALFVEC: u32 = 4_000;
 
@@ -38,7 +38,11 @@ fn hnsw(vectorizer: &Vectorizer, indexing: &Expr, errors: &mut Errors) {
     let Some(dimensions) = vectorizer.attr.dimensions else {
         return;
     };
-    let is_vector = !vectorizer.in_column() || certainly_not_text(&vectorizer.ty).is_some_and(|ty| ty == "PgVector");
+    let is_vector = if vectorizer.in_column() {
+        certainly_not_text(&vectorizer.ty).is_some_and(|ty| ty == "PgVector")
+    } else {
+        !vectorizer.attr.halfvec
+    };
     let (most, of_what, halfvec) = match (is_vector, vectorizer.in_column()) {
         (false, _) => (MAX_HNSW_DIMENSIONS_OF_HALFVEC, " of a `HalfVec`", ""),
         (true, true) => (
@@ -46,7 +50,7 @@ fn hnsw(vectorizer: &Vectorizer, indexing: &Expr, errors: &mut Errors) {
             " of a `PgVector`",
             "an `Option<HalfVec>`, which takes 4000, ",
         ),
-        (true, false) => (MAX_HNSW_DIMENSIONS, "", ""),
+        (true, false) => (MAX_HNSW_DIMENSIONS, "", "`halfvec`, which takes 4000, "),
     };
     if dimensions > most {
         errors.push(Error::new_spanned(

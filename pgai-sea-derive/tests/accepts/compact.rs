@@ -70,6 +70,7 @@ const fn table(
         target_table,
         view_schema: Some(view_schema),
         view_name,
+        halfvec: false,
     }
 }
 

@@ -116,6 +116,32 @@ pub mod upper {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The vectors are stored as numbers of 16 bits, of which an index takes twice as many.
+pub mod film {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// A film.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "films")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// The text.
+        #[vectorizer(
+            dimensions = 3072,
+            halfvec,
+            embedding = Embedding::openai("text-embedding-3-large", 3072),
+            indexing = Indexing::hnsw()
+        )]
+        pub plot: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 use pgai_sea::entity::{DeclaredDestination, declarations};
 use pgai_sea::prelude::*;
 use pgai_sea::{Embedding, managed_tables};
@@ -144,6 +170,29 @@ fn the_only_text_is_loaded_and_a_long_halfvec_has_its_index() {
          loading => ai.loading_column(column_name => 'summary'), \
          embedding => ai.embedding_openai(model => 'text-embedding-3-large', dimensions => 3072), \
          chunking => ai.chunking_none(), indexing => ai.indexing_hnsw())"
+    );
+}
+
+#[test]
+fn halved_vectors_have_their_type_and_their_index() {
+    use film::plot_embeddings;
+    use pgai_sea::pgvector::HalfVec;
+    use sea_orm::{ActiveValue, ColumnTrait, DbBackend, EntityTrait, QueryTrait};
+
+    assert_eq!(
+        plot_embeddings::Entity::vectorizer().to_sql().unwrap(),
+        "SELECT ai.create_vectorizer(source => 'films', destination => ai.destination_halfvec(), \
+         loading => ai.loading_column(column_name => 'plot'), \
+         embedding => ai.embedding_openai(model => 'text-embedding-3-large', dimensions => 3072), \
+         indexing => ai.indexing_hnsw())"
+    );
+    let column = plot_embeddings::Column::Embedding.def();
+    assert_eq!(*column.get_column_type(), sea_orm::ColumnType::custom("halfvec(3072)"));
+    let _: ActiveValue<HalfVec> = plot_embeddings::ActiveModel::default().embedding;
+    let find = plot_embeddings::Entity::find().build(DbBackend::Postgres).sql;
+    assert!(
+        find.contains(r#"CAST("films_embedding_store"."embedding" AS halfvec)"#),
+        "{find}"
     );
 }
 

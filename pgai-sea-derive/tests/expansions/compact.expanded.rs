@@ -78,8 +78,8 @@ pub(crate) mod bodies {
         #[sea_orm(column_type = "Text")]
         pub chunk: String,
         /// The vector.
-        #[sea_orm(column_type = "Vector(Some(3))")]
-        pub embedding: PgVector,
+        #[sea_orm(column_type = "custom(\"halfvec(3)\")", select_as = "halfvec")]
+        pub embedding: ::pgai_sea::__private::HalfVec,
     }
     /// The relations of the target table. No foreign key stands behind them.
     #[derive(Clone, Copy, Debug, EnumIter)]
@@ -139,13 +139,15 @@ impl ::pgai_sea::__private::EmbeddingTrait for bodies::Entity {
             target_table: "translations_embedding_store",
             view_schema: ::core::option::Option::Some("app"),
             view_name: "translations_embedding",
+            halfvec: true,
         },
         <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
     );
     fn vectorizer() -> ::pgai_sea::CreateVectorizer {
         ::pgai_sea::__private::declared(
-            &<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION,
-        )
+                &<Self as ::pgai_sea::__private::EmbeddingTrait>::DECLARATION,
+            )
+            .destination(::pgai_sea::Destination::table().halfvec())
     }
     fn source_column() -> Column {
         Column::Body

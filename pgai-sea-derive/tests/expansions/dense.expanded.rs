@@ -124,6 +124,7 @@ impl ::pgai_sea::__private::EmbeddingTrait for content_embeddings::Entity {
             target_table: "blog_posts_embedding_store",
             view_schema: ::core::option::Option::None,
             view_name: "blog_posts_embedding",
+            halfvec: false,
         },
         <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
     );

@@ -127,6 +127,7 @@ impl ::pgai_sea::__private::EmbeddingTrait for title_embeddings::Entity {
             target_table: "talks_embedding_store",
             view_schema: ::core::option::Option::None,
             view_name: "talks_embedding",
+            halfvec: false,
         },
         <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
     );

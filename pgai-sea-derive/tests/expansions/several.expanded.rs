@@ -121,6 +121,7 @@ impl ::pgai_sea::__private::EmbeddingTrait for titles::Entity {
             target_table: "titles",
             view_schema: ::core::option::Option::Some("views"),
             view_name: "talks_and_titles",
+            halfvec: false,
         },
         <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
     );
@@ -291,6 +292,7 @@ impl ::pgai_sea::__private::EmbeddingTrait for title_embeddings::Entity {
             target_table: "talks_embedding_store",
             view_schema: ::core::option::Option::None,
             view_name: "talks_embedding",
+            halfvec: false,
         },
         <Self as ::pgai_sea::__private::EmbeddingTrait>::vectorizer,
     );

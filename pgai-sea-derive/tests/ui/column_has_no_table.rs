@@ -13,7 +13,8 @@ pub struct Model {
         loading = "body",
         name = "bodies",
         target_table = "store",
-        chunking = Chunking::none()
+        chunking = Chunking::none(),
+        halfvec
     )]
     pub embedding: Option<PgVector>,
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Vectorizer;
 use super::entities::vectorizer::Model;
+use crate::config::HALFVEC;
 use crate::sql::qualified;
 
 /// The comment of a queue on pgai's catalog begins with this.
@@ -76,7 +77,7 @@ pub(crate) fn identity(config: &Value) -> Value {
         Value::Null => Value::Null,
         chunking => without(chunking, &["config_type"]).into(),
     };
-    json!({
+    let mut identity = json!({
         "embedding": Map::from_iter(model),
         "text": {
             "column_name": config["loading"]["column_name"],
@@ -84,7 +85,12 @@ pub(crate) fn identity(config: &Value) -> Value {
             "chunking": chunking,
             "template": config["formatting"]["template"],
         },
-    })
+    });
+    // the type that every catalog has is not said
+    if config["destination"]["vector_type"] == HALFVEC {
+        identity["vector_type"] = HALFVEC.into();
+    }
+    identity
 }
 
 /// What is kept of a vectorizer's store, if anything is.

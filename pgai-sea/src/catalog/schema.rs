@@ -42,6 +42,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("005_generations", after),
     migration!("006_documents", after),
     migration!("007_backfill", after),
+    migration!("008_halfvec"),
 ];
 
 /// The version of the schema that this crate brings.

@@ -132,6 +132,11 @@ impl<'a> Plan<'a> {
             config: serde_json::from_value(becomes.clone()).map_err(|error| refused(&before, &error.to_string()))?,
             ..before.clone()
         };
+        if change.get_vector_type().is_some() && matches!(before.config.destination, Destination::Column(_)) {
+            let why = "its vectors are in a column of the source, whose type is not the vectorizer's: leave out the \
+                       vector type";
+            return Err(refused(&before, why));
+        }
         let (was, becomes) = (identity(&was), identity(&becomes));
         let mut table = Table::of(&after)?;
         let look = catalog::look(db).await?;
@@ -288,10 +293,17 @@ async fn time(embedders: &Embedders, after: &Vectorizer, paid: &[String], texts:
     Ok(request.mul_f64(requests / as_f64(at_once as u64)))
 }
 
-/// The bytes that so many chunks take: as much as each takes now, with vectors of the new length.
+/// The bytes that so many chunks take: as much as each takes now, with vectors of the new length and type.
 async fn disk<C: ConnectionTrait>(db: &C, before: &Vectorizer, after: &Vectorizer, chunks: u64) -> Result<u64, DbErr> {
-    let length = |vectorizer: &Vectorizer| i64::from(vectorizer.config.embedding.dimensions().unwrap_or_default());
-    let vector = 4 * length(after) + 8;
+    let numbers = |vectorizer: &Vectorizer| {
+        let each = if vectorizer.config.destination.is_halfvec() {
+            2
+        } else {
+            4
+        };
+        each * i64::from(vectorizer.config.embedding.dimensions().unwrap_or_default())
+    };
+    let vector = numbers(after) + 8;
     let Destination::Table(table) = &before.config.destination else {
         return Ok(chunks.saturating_mul(vector.unsigned_abs()));
     };
@@ -312,7 +324,7 @@ async fn disk<C: ConnectionTrait>(db: &C, before: &Vectorizer, after: &Vectorize
     let each = match size.checked_div(stored) {
         // not analyzed, or empty: a row's header, its keys and three entries of indexes
         None => vector + 200,
-        Some(each) => i64::try_from(each).unwrap_or(i64::MAX) + 4 * (length(after) - length(before)) * (1 + indexes),
+        Some(each) => i64::try_from(each).unwrap_or(i64::MAX) + (numbers(after) - numbers(before)) * (1 + indexes),
     };
     Ok(chunks.saturating_mul(each.max(vector).unsigned_abs()))
 }

@@ -9,6 +9,7 @@ use super::error::ChangeError;
 use crate::catalog::identity::identity;
 use crate::catalog::{self, CatalogError, Vectorizer};
 use crate::config::{Destination, Embedding};
+use crate::pgvector::VectorType;
 use crate::vectorizer::{ChangeVectorizer, VectorizerRef};
 
 /// A step waits so long for a lock. Everybody who comes after it waits as long.
@@ -105,6 +106,12 @@ where
             step: "name a model of the worker's process (Embedding::local)",
             instead: "its worker could not embed with it; name a server's model, such as Embedding::ollama(..), and \
                       give the worker yours in its place with Worker::embedder or --local-model",
+        });
+    }
+    if change.get_vector_type() == Some(VectorType::HalfVec) {
+        return Err(ChangeError::Pgai {
+            step: "store vectors as halfvec",
+            instead: "use a `CreateVectorIndex` with .halfvec() for a smaller index, or this crate's `ai` schema",
         });
     }
     let Configs { was, becomes } = Configs::of(db, change, vectorizer.id).await?;

@@ -7,7 +7,7 @@ use super::finding::{Aspect, Finding, Problem};
 use super::options::Options;
 use super::renames::Names;
 use crate::catalog::Vectorizer;
-use crate::config::{ConfigError, Destination, Loading};
+use crate::config::{ConfigError, Destination, HALFVEC, Loading};
 use crate::entity::{Declaration, DeclaredDestination};
 
 /// A declaration, with what only the database knows of it.
@@ -202,6 +202,7 @@ fn differences(declared: &Declared, present: &Present) -> Vec<Problem> {
             target_table,
             view_schema,
             view_name,
+            ..
         } => (
             format!("{}.{target_table}", target_schema.unwrap_or(schema)),
             Some(format!("{}.{view_name}", view_schema.unwrap_or(schema))),
@@ -223,6 +224,10 @@ fn differences(declared: &Declared, present: &Present) -> Vec<Problem> {
             .dimensions()
             .map_or_else(|| "none".to_owned(), |number| number.to_string()),
     );
+    if let DeclaredDestination::Table { halfvec, .. } = declaration.destination {
+        let name = |halfvec| if halfvec { HALFVEC } else { "vector" }.to_owned();
+        compare(Aspect::VectorType, name(halfvec), name(config.destination.is_halfvec()));
+    }
     problems.extend(declared.options.differences(config, present.today.as_ref()));
     problems
 }

@@ -37,6 +37,9 @@ enum Destination {
         target_table: String,
         view_schema: Option<String>,
         view_name: String,
+        /// Whether its vectors are of the type `halfvec`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        halfvec: bool,
     },
     Column {
         embedding_column: String,
@@ -96,11 +99,13 @@ impl From<&'static Declaration> for Entry {
                     target_table,
                     view_schema,
                     view_name,
+                    halfvec,
                 } => Destination::Table {
                     target_schema: owned(target_schema),
                     target_table: target_table.to_owned(),
                     view_schema: owned(view_schema),
                     view_name: view_name.to_owned(),
+                    halfvec,
                 },
                 DeclaredDestination::Column { embedding_column } => Destination::Column {
                     embedding_column: embedding_column.to_owned(),
@@ -124,11 +129,13 @@ impl Entry {
                 target_table,
                 view_schema,
                 view_name,
+                halfvec,
             } => DeclaredDestination::Table {
                 target_schema: target_schema.map(leak),
                 target_table: leak(target_table),
                 view_schema: view_schema.map(leak),
                 view_name: leak(view_name),
+                halfvec,
             },
             Destination::Column { embedding_column } => DeclaredDestination::Column {
                 embedding_column: leak(embedding_column),
@@ -144,8 +151,14 @@ impl Entry {
             || CreateVectorizer::new(""), // what it would build is `create`
         );
         let mut create = CreateVectorizer::new(source.1).declared_dimensions(self.dimensions);
-        if let DeclaredDestination::Column { embedding_column } = destination {
-            create = create.destination(config::Destination::column(embedding_column));
+        match destination {
+            DeclaredDestination::Column { embedding_column } => {
+                create = create.destination(config::Destination::column(embedding_column));
+            }
+            DeclaredDestination::Table { halfvec: true, .. } => {
+                create = create.destination(config::Destination::table().halfvec());
+            }
+            DeclaredDestination::Table { .. } => {}
         }
         create = if self.loads_uri {
             create.loading(config::Loading::uri(declaration.loading_column))

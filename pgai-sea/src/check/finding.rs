@@ -123,6 +123,8 @@ pub enum Aspect {
     View,
     /// The length of the vectors.
     Dimensions,
+    /// The type that the vectors are stored as.
+    VectorType,
     /// Provider, model and their options.
     Embedding,
     /// How text is cut.
@@ -140,6 +142,7 @@ impl fmt::Display for Aspect {
             Self::Loading => "the column that is embedded",
             Self::Destination => "the destination",
             Self::Dimensions => "the number of dimensions",
+            Self::VectorType => "the type of the vectors",
             Self::View => "the view",
             Self::Embedding => "the model",
             Self::Chunking => "the chunking",

@@ -1,6 +1,7 @@
 //! The statements of a migration that mend a finding.
 
 use super::finding::{Aspect, Finding, Problem};
+use crate::config::HALFVEC;
 use crate::entity::DeclaredDestination;
 
 impl Finding {
@@ -57,6 +58,17 @@ impl Finding {
                 self.entity_change()
             ),
             Problem::Differs {
+                aspect: Aspect::VectorType,
+                ..
+            } if !self.is_ours => {
+                "// pgai's own schema stores vectors as vector alone: leave out `halfvec` in the attribute".to_owned()
+            }
+            Problem::Differs {
+                aspect: Aspect::VectorType,
+                declared,
+                ..
+            } => self.vector_type(name, declared),
+            Problem::Differs {
                 aspect: Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
                 ..
             } => self.change(name),
@@ -79,6 +91,22 @@ impl Finding {
         self.declaration.map_or_else(String::new, |declaration| {
             format!("{}::Entity.into()", declaration.module)
         })
+    }
+
+    /// The vectors that are there are cast.
+    fn vector_type(&self, name: &str, declared: &str) -> String {
+        let change = if declared == HALFVEC {
+            self.entity_change()
+        } else {
+            let module = self.declaration.map_or("", |declaration| declaration.module);
+            format!("ChangeVectorizer::from({module}::Entity).vector_type(VectorType::Vector)")
+        };
+        format!(
+            "manager.change_vectorizer({change}).await?;\n// a worker casts the vectors beside those in use, and pays \
+             for none; when `pgai-sea change status -i {name:?}` says that it is ready:\n// \
+             manager.cut_over({name:?}).await?; and, when nobody misses the one before, \
+             manager.finish_change({name:?}).await?;"
+        )
     }
 
     /// Searches go on meanwhile.

@@ -10,7 +10,8 @@ use super::embedders::EmbedderArgs;
 use super::worker::{Nested, nested, reference};
 use crate::catalog::{self, VectorizerRef, status};
 use crate::change::{self, Change, Compare, Comparison, Plan};
-use crate::config::{Chunking, Embedding, Formatting};
+use crate::config::{Chunking, Embedding, Formatting, HALFVEC};
+use crate::pgvector::VectorType;
 use crate::pooled::Pooled;
 use crate::vectorizer::ChangeVectorizer;
 
@@ -135,6 +136,9 @@ struct To {
     /// What is embedded of a chunk and its row: '$title: $chunk'
     #[arg(long)]
     template: Option<String>,
+    /// The type that vectors are stored as; those that are there are cast
+    #[arg(long, value_name = "TYPE", value_parser = ["halfvec", "vector"])]
+    vector_type: Option<String>,
 }
 
 impl ChangeCommand {
@@ -274,6 +278,13 @@ impl To {
         }
         if let Some(template) = &self.template {
             change = change.formatting(Formatting::python_template(template));
+        }
+        if let Some(vector_type) = &self.vector_type {
+            change = change.vector_type(if vector_type == HALFVEC {
+                VectorType::HalfVec
+            } else {
+                VectorType::Vector
+            });
         }
         Ok(change)
     }

@@ -61,6 +61,8 @@ pub enum DeclaredDestination {
         view_schema: Option<&'static str>,
         /// That view.
         view_name: &'static str,
+        /// Whether its vectors are of the type `halfvec`, and not `vector`.
+        halfvec: bool,
     },
     /// In a column of the source.
     Column {

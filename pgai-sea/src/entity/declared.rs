@@ -79,6 +79,7 @@ mod tests {
             target_table,
             view_schema: None,
             view_name: "v",
+            halfvec: false,
         };
         let column = |embedding_column| DeclaredDestination::Column { embedding_column };
         for (schema, source, destination, expected) in [

@@ -72,6 +72,7 @@ pub fn managed_tables() -> Vec<ManagedTable> {
                 target_table,
                 view_schema,
                 view_name,
+                ..
             } => Some(ManagedTable {
                 schema: target_schema,
                 store: target_table,

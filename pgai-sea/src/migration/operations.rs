@@ -54,7 +54,7 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                 create.regclass()
             )));
         }
-        if create.is_by_structure() && !has_structure(&transaction).await? {
+        if create.is_by_structure() && !has_function(&transaction, "ai.chunking_markdown(integer, integer)").await? {
             return Err(DbErr::Migration(format!(
                 "the vectorizer of {} cannot be created: pgai's catalog has no chunking by structure. Use \
                  `Chunking::recursive_character_text_splitter()`, or this crate's catalog",
@@ -65,6 +65,14 @@ impl VectorizerManagerExt for SchemaManager<'_> {
             return Err(DbErr::Migration(format!(
                 "the vectorizer of {} cannot be created: backfill: only the schema that `install_pgai` brings queues \
                  rows in the background, and this database has pgai's: leave out .backfill(..)",
+                create.regclass()
+            )));
+        }
+        if create.is_halfvec() && !has_function(&transaction, "ai.destination_halfvec(jsonb)").await? {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: halfvec: the database's `ai` schema stores vectors as \
+                 `vector` alone. If it is ours and older, call `manager.install_pgai().await?` first. In pgai's own, \
+                 leave out .halfvec(), and use a `CreateVectorIndex` with .halfvec() for a smaller index",
                 create.regclass()
             )));
         }
@@ -359,10 +367,14 @@ fn invalid(error: &ConfigError) -> DbErr {
 }
 
 /// Whether the catalog knows `Chunking::markdown` and `Chunking::code`.
-async fn has_structure<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
-    let sql = "SELECT to_regprocedure('ai.chunking_markdown(integer, integer)') IS NOT NULL";
+async fn has_function<C: ConnectionTrait>(db: &C, signature: &str) -> Result<bool, DbErr> {
+    let sql = "SELECT to_regprocedure($1) IS NOT NULL";
     let row = db
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .query_one_raw(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            sql,
+            [signature.into()],
+        ))
         .await?;
     Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
 }

@@ -98,7 +98,9 @@ impl<E: EmbeddingTrait> Projection<E> for Chunks {
             add(columns, named(CHUNK, column));
         }
         if let Some(vector) = vectors {
-            add(columns, holding(CHUNK, E::embedding_column(), vector));
+            // a `vector` whatever the column is of, and whatever the entity selects it as
+            let (_, name) = named(CHUNK, E::embedding_column());
+            add(columns, (vector.clone(), name));
         }
     }
 

@@ -14,7 +14,7 @@ use super::plan::{Operand, Plan};
 use super::refusal::Searching as _;
 use crate::embedder::{Answering, Embedder, Embedders};
 use crate::entity::EmbeddingTrait;
-use crate::pgvector::{Metric, VectorExpr, VectorFault, check_vector};
+use crate::pgvector::{Metric, VectorExpr, VectorFault, VectorType, check_vector};
 use crate::sql::quote_identifier;
 
 #[derive(Clone)]
@@ -357,7 +357,8 @@ fn checked_of<E: EmbeddingTrait>(vector: Vec<f32>, dimensions: usize, metric: Me
         VectorFault::NotFinite { position, value } => SearchError::NotFinite { position, value },
     })?;
     let vector = if metric == Metric::Cosine {
-        directed(vector)?
+        let is_halved = VectorType::is_halfvec(E::embedding_column().def().get_column_type());
+        directed(vector, is_halved)?
     } else {
         measurable(vector, metric)?
     };
@@ -378,10 +379,12 @@ fn measurable(vector: Vec<f32>, metric: Metric) -> Result<Vec<f32>, SearchError>
 }
 
 /// A vector of the same direction whose length pgvector can compute. It adds up squares in single precision, where huge
-/// numbers become infinite and tiny ones zero.
-fn directed(mut vector: Vec<f32>) -> Result<Vec<f32>, SearchError> {
+/// numbers become infinite and tiny ones zero. Beside a `halfvec` the vector becomes one itself, of numbers up to
+/// 65,504 and from 6e-8.
+fn directed(mut vector: Vec<f32>, is_halved: bool) -> Result<Vec<f32>, SearchError> {
     let squares: f32 = vector.iter().map(|x| x * x).sum();
-    if !(1e-30..1e30).contains(&squares) {
+    let sound = if is_halved { 1e-4..1e9 } else { 1e-30..1e30 };
+    if !sound.contains(&squares) {
         let largest = vector.iter().fold(0_f32, |largest, x| largest.max(x.abs()));
         if largest == 0.0 {
             return Err(SearchError::ZeroVector);

@@ -6,12 +6,13 @@ use super::reference::VectorizerRef;
 use crate::config::{
     Chunking, ConfigError, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling, check_identifier,
 };
+use crate::pgvector::VectorType;
 use crate::sql::{Arg, Call};
 
 /// Changes a vectorizer that is in use. Setters carry the names of the arguments of `ai.create_vectorizer`. What is not
 /// set stays as it is.
 ///
-/// Another model, chunking, template or parsing makes a second generation beside the first; see
+/// Another model, chunking, template, parsing or type of vectors makes a second generation beside the first; see
 /// [`change`](crate::change). Everything else is changed in place.
 ///
 /// ```
@@ -45,6 +46,7 @@ pub struct ChangeVectorizer {
     processing: Option<Processing>,
     grant_to: Option<Vec<String>>,
     view_name: Option<String>,
+    vector_type: Option<VectorType>,
 }
 
 impl ChangeVectorizer {
@@ -63,6 +65,7 @@ impl ChangeVectorizer {
             processing: None,
             grant_to: None,
             view_name: None,
+            vector_type: None,
         }
     }
 
@@ -136,6 +139,29 @@ impl ChangeVectorizer {
         self
     }
 
+    /// The type that the vectors are stored as: [`VectorType::HalfVec`] or [`VectorType::Vector`]. A worker casts the
+    /// vectors that are there, and pays for none. A `vector` that was a `halfvec` keeps the rounded numbers. Only this
+    /// crate's catalog can do this, and only for a table.
+    ///
+    /// ```
+    /// use pgai_sea::ChangeVectorizer;
+    /// use pgai_sea::pgvector::VectorType;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let smaller = ChangeVectorizer::new("posts").vector_type(VectorType::HalfVec);
+    /// assert_eq!(
+    ///     smaller.to_sql()?,
+    ///     "SELECT ai.change_vectorizer(name => 'posts', vector_type => 'halfvec')"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn vector_type(mut self, vector_type: VectorType) -> Self {
+        self.vector_type = Some(vector_type);
+        self
+    }
+
     /// The vectorizer that is changed.
     #[must_use]
     pub fn vectorizer(&self) -> &VectorizerRef {
@@ -164,6 +190,10 @@ impl ChangeVectorizer {
             format!("SELECT {sql}"),
             values,
         ))
+    }
+
+    pub(crate) fn get_vector_type(&self) -> Option<VectorType> {
+        self.vector_type
     }
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
@@ -205,7 +235,17 @@ impl ChangeVectorizer {
             .into_iter()
             .filter_map(|(name, call)| Some(format!(" || jsonb_build_object('{name}', {})", call?.to_sql())))
             .collect();
-        let sql = format!("SELECT v.config::text, (v.config{wanted})::text FROM ai.vectorizer v WHERE v.id = $1");
+        // a type that every catalog has is not said
+        let vector_type = match self.vector_type {
+            None => "",
+            Some(VectorType::HalfVec) => {
+                " || jsonb_build_object('destination', (v.config -> 'destination') || '{\"vector_type\": \"halfvec\"}')"
+            }
+            Some(_) => " || jsonb_build_object('destination', (v.config -> 'destination') - 'vector_type')",
+        };
+        let sql = format!(
+            "SELECT v.config::text, (v.config{wanted}{vector_type})::text FROM ai.vectorizer v WHERE v.id = $1"
+        );
         Ok(Statement::from_sql_and_values(
             DbBackend::Postgres,
             sql,
@@ -239,6 +279,13 @@ impl ChangeVectorizer {
         if let Some(view_name) = &self.view_name {
             check_identifier("view_name", view_name)?;
         }
+        if let Some(other @ (VectorType::SparseVec | VectorType::Bit)) = self.vector_type {
+            let problem = format!(
+                "{} is no type that a model's vectors are stored as: use HalfVec or Vector",
+                other.name()
+            );
+            return Err(ConfigError::new("vector_type", problem));
+        }
         let mut roles = self.grant_to.iter().flatten();
         roles.try_for_each(|role| check_identifier("grant_to", role))
     }
@@ -251,6 +298,11 @@ impl ChangeVectorizer {
         Ok(options
             .fold(call, |call, (name, option)| call.arg(name, option))
             .arg("grant_to", self.grant_to.clone().map(Arg::GrantTo))
-            .arg("view_name", self.view_name.clone().map(Arg::Name)))
+            .arg("view_name", self.view_name.clone().map(Arg::Name))
+            .arg(
+                "vector_type",
+                self.vector_type
+                    .map(|vector_type| Arg::Name(vector_type.name().to_owned())),
+            ))
     }
 }

@@ -13,6 +13,7 @@ use super::change::ChangeVectorizer;
 use super::reference::VectorizerRef;
 use super::source::SourceTable;
 use crate::config::{Chunking, Destination, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling};
+use crate::pgvector::VectorType;
 
 /// Creates a vectorizer. Setters carry the names of the arguments of `ai.create_vectorizer`; what is not set is not
 /// sent.
@@ -63,12 +64,20 @@ pub struct CreateVectorizer {
 }
 
 impl CreateVectorizer {
-    /// The change that gives a vectorizer in use what this one has of embedding, chunking and formatting.
+    /// The change that gives a vectorizer in use what this one has of embedding, chunking and formatting, and the type
+    /// of its vectors.
     pub(crate) fn change_of(self, vectorizer: VectorizerRef) -> ChangeVectorizer {
         let change = ChangeVectorizer::new(vectorizer);
         let change = self.embedding.into_iter().fold(change, ChangeVectorizer::embedding);
         let change = self.chunking.into_iter().fold(change, ChangeVectorizer::chunking);
         let change = self.formatting.into_iter().fold(change, ChangeVectorizer::formatting);
+        // of what it does not declare it says nothing: pgai's catalog knows one type alone
+        let is_halfvec = self.destination.is_some_and(|destination| destination.is_halfvec());
+        let change = if is_halfvec {
+            change.vector_type(VectorType::HalfVec)
+        } else {
+            change
+        };
         self.indexing.into_iter().fold(change, ChangeVectorizer::indexing)
     }
 
@@ -306,6 +315,12 @@ impl CreateVectorizer {
     #[cfg(feature = "migration")]
     pub(crate) fn is_by_structure(&self) -> bool {
         self.chunking.as_ref().is_some_and(Chunking::is_by_structure)
+    }
+
+    /// Whether its store has the type that only this crate's catalog knows.
+    #[cfg(feature = "migration")]
+    pub(crate) fn is_halfvec(&self) -> bool {
+        self.destination.as_ref().is_some_and(Destination::is_halfvec)
     }
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {

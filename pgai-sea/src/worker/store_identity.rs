@@ -85,7 +85,7 @@ pub(crate) async fn store_identity(
         if kept.made_by == now {
             return Ok(store(&kept));
         }
-        check_dimensions(vectorizer, &kept.made_by, &now)?;
+        check_column(vectorizer, &kept.made_by, &now)?;
         if place == Place::Nowhere {
             return Err(StopReason::Configuration(
                 "its configuration was edited since its embeddings were made, and this role cannot note that they are \
@@ -103,20 +103,34 @@ pub(crate) async fn store_identity(
     }
 }
 
-/// A store's column has one length.
-fn check_dimensions(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Result<(), StopReason> {
-    let (before, now) = (&before["embedding"]["dimensions"], &now["embedding"]["dimensions"]);
-    if before == now || before.is_null() {
+/// A store's column has one length and one type.
+fn check_column(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Result<(), StopReason> {
+    let edited = |what: &str, argument: &str| {
+        let name = quote_literal(&vectorizer.name);
+        Err(StopReason::Configuration(format!(
+            "its configuration was edited to {what}: edit it back, then change it with `pgai-sea change start -i {} \
+             ..`, `SchemaManager::change_vectorizer` or `select ai.change_vectorizer({name}, {argument} => ..)`, which \
+             make a store beside it",
+            vectorizer.name
+        )))
+    };
+    let dimensions = (&before["embedding"]["dimensions"], &now["embedding"]["dimensions"]);
+    if dimensions.0.is_null() {
         return Ok(());
     }
-    let name = quote_literal(&vectorizer.name);
-    Err(StopReason::Configuration(format!(
-        "its configuration was edited to {now} dimensions, and its vectors have {before}: edit it back, then change it \
-         with `pgai-sea change start -i {} ..`, `SchemaManager::change_vectorizer` or `select \
-         ai.change_vectorizer({name}, \
-         embedding => ..)`, which make a store beside it",
-        vectorizer.name
-    )))
+    if dimensions.0 != dimensions.1 {
+        let (before, now) = dimensions;
+        return edited(&format!("{now} dimensions, and its vectors have {before}"), "embedding");
+    }
+    let of = |identity: &Value| identity["vector_type"].as_str().unwrap_or("vector").to_owned();
+    let (before, now) = (of(before), of(now));
+    if before != now {
+        return edited(
+            &format!("the type {now}, and its vectors are of the type {before}"),
+            "vector_type",
+        );
+    }
+    Ok(())
 }
 
 /// Where it is kept, what is kept, and whether the store was empty when all rows were queued.

@@ -81,6 +81,7 @@ pub mod content_embeddings {
                 target_table: "posts_N_embedding_store",
                 view_schema: None,
                 view_name: "posts_N_embedding",
+                halfvec: false,
             },
             Self::vectorizer,
         );

@@ -92,6 +92,11 @@ impl VectorType {
         }
     }
 
+    /// Whether a column of an entity is a `halfvec`.
+    pub(crate) fn is_halfvec(column_type: &ColumnType) -> bool {
+        matches!(Self::of_column(column_type), Some((Self::HalfVec, _)))
+    }
+
     /// The most dimensions that an index of pgvector holds. `None`: their number is not limited.
     pub(crate) fn max_dimensions(self) -> Option<u32> {
         match self {

@@ -63,6 +63,7 @@ pub(in crate::search) mod store {
                 target_table: "store",
                 view_schema: None,
                 view_name: "posts_embedding",
+                halfvec: false,
             },
             Self::vectorizer,
         );

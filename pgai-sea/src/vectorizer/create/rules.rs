@@ -77,16 +77,16 @@ impl CreateVectorizer {
             );
             return Err(ConfigError::new("embedding", problem));
         }
-        // A store has the type `vector`. A column of the source may have `halfvec`, which only the database knows.
-        let (widest, of_what) = if in_column {
-            (VectorType::HalfVec, ", in a column of halfvec")
-        } else {
-            (VectorType::Vector, "")
+        // A column of the source may have the type `halfvec`, which only the database knows.
+        let (widest, of_what, instead) = match &self.destination {
+            Some(Destination::Column(_)) => (VectorType::HalfVec, ", in a column of halfvec", ""),
+            Some(destination) if destination.is_halfvec() => (VectorType::HalfVec, " of a halfvec", ""),
+            _ => (VectorType::Vector, "", "; Destination::table().halfvec() takes 4000"),
         };
         if let (Some(Indexing::Hnsw(_)), Some(most)) = (&self.indexing, widest.max_dimensions())
             && u32::try_from(dimensions).is_ok_and(|dimensions| dimensions > most)
         {
-            let problem = format!("HNSW takes at most {most} dimensions{of_what}, {model} has {dimensions}");
+            let problem = format!("HNSW takes at most {most} dimensions{of_what}, {model} has {dimensions}{instead}");
             return Err(ConfigError::new("indexing", problem));
         }
         Ok(())

@@ -125,7 +125,15 @@ fn what_no_database_takes_is_refused_by_the_setters_name() {
         &posts()
             .embedding(Embedding::openai("m", 3072))
             .indexing(Indexing::hnsw()),
-        "`indexing`: HNSW takes at most 2000 dimensions, m has 3072",
+        "`indexing`: HNSW takes at most 2000 dimensions, m has 3072; Destination::table().halfvec() takes 4000",
+    );
+    let halved = posts()
+        .destination(Destination::table().halfvec())
+        .indexing(Indexing::hnsw());
+    assert!(halved.clone().embedding(Embedding::openai("m", 3072)).to_sql().is_ok());
+    refused(
+        &halved.embedding(Embedding::openai("m", 4001)),
+        "`indexing`: HNSW takes at most 4000 dimensions of a halfvec, m has 4001",
     );
     refused(
         &posts()

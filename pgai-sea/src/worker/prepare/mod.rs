@@ -36,7 +36,9 @@ use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
 use super::queue::key_sql::{KeySql, TypedKeyColumn, has_one_text};
 use super::store_identity::{StoreIdentity, store_identity};
-use super::write::{Configuration, Copy, Destination, EmbeddingColumn, Retries, Source, Store, Writer, row_security};
+use super::write::{
+    Configuration, Copy, Destination, EmbeddingColumn, Retries, Source, Store, VectorFormat, Writer, row_security,
+};
 use crate::catalog::Vectorizer;
 use crate::catalog::identity::identity;
 use crate::config::{Chunking, Destination as DestinationConfig, DestinationTable, Embedding, Processing};
@@ -414,22 +416,20 @@ fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
     privileges
 }
 
-/// `has_places` and `can_copy` say what the store can do.
+/// `has_places` and `format` say what the store can do: whether it has the columns, and in which format it takes
+/// vectors that are copied.
 fn destination(
     config: &DestinationConfig,
     key_sql: &KeySql,
-    (has_places, can_copy): (bool, bool),
+    (has_places, format): (bool, Option<VectorFormat>),
 ) -> Result<Destination, StopReason> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
             (Some(schema), Some(table)) => {
                 let store = qualified(schema, table);
                 // where chunks are is not copied
-                let copy = if can_copy && !has_places {
-                    Copy::new(key_sql, &store)
-                } else {
-                    None
-                };
+                let copy = format.filter(|_| !has_places);
+                let copy = copy.and_then(|format| Copy::new(key_sql, &store, format));
                 Ok(Destination::Table(Store::new(key_sql, &store, has_places, copy)))
             }
             _ => Err(unsupported("its destination names no table".into())),

@@ -1,9 +1,11 @@
 //! Chunks reach the store by a binary COPY where that is possible. An INSERT takes twice as long: each number of a
 //! vector is a value of its own to it, and the table grows page by page.
 
+use half::f16;
 use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::PgConnection;
 
+use crate::config::HALFVEC;
 use crate::worker::database_error::DatabaseError;
 use crate::worker::queue::key_sql::{Key, KeySql, Sql};
 
@@ -46,6 +48,41 @@ impl KeyType {
     }
 }
 
+/// The binary form of vectors that the store's column has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VectorFormat {
+    /// `vector`: numbers of 32 bits.
+    Single,
+    /// `halfvec`: numbers of 16 bits, rounded to the nearest as the database rounds them.
+    Half,
+}
+
+impl VectorFormat {
+    pub(crate) fn of(sql_type: &str) -> Option<Self> {
+        match sql_type {
+            "vector" => Some(Self::Single),
+            HALFVEC => Some(Self::Half),
+            _ => None,
+        }
+    }
+
+    /// Adds a field: its length in bytes, in numbers, two bytes that are not used, the numbers.
+    fn add(self, vector: &[f32], data: &mut Vec<u8>) -> Option<()> {
+        let number = match self {
+            Self::Single => 4,
+            Self::Half => 2,
+        };
+        data.extend(i32::try_from(4 + number * vector.len()).ok()?.to_be_bytes());
+        data.extend(u16::try_from(vector.len()).ok()?.to_be_bytes());
+        data.extend([0, 0]);
+        match self {
+            Self::Single => data.extend(vector.iter().flat_map(|number| number.to_be_bytes())),
+            Self::Half => data.extend(vector.iter().flat_map(|number| f16::from_f32(*number).to_be_bytes())),
+        }
+        Some(())
+    }
+}
+
 /// A chunk for the store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunk<'c> {
@@ -60,14 +97,16 @@ pub(super) struct Chunk<'c> {
 pub(crate) struct Copy {
     sql: Sql,
     keys: Vec<KeyType>,
+    format: VectorFormat,
 }
 
 impl Copy {
     /// `None` if a key's binary form is not known here, and chunks have to be inserted.
-    pub(crate) fn new(key_sql: &KeySql, store: &str) -> Option<Self> {
+    pub(crate) fn new(key_sql: &KeySql, store: &str, format: VectorFormat) -> Option<Self> {
         let keys = key_sql.keys.iter().map(|key| KeyType::of(&key.sql_type));
         let columns = key_sql.columns("");
         Some(Self {
+            format,
             keys: keys.collect::<Option<_>>()?,
             sql: format!("copy {store} ({columns}, chunk_seq, chunk, embedding) from stdin with (format binary)")
                 .into(),
@@ -96,11 +135,7 @@ impl Copy {
             }
             field(&mut data, &chunk.seq.to_be_bytes())?;
             field(&mut data, chunk.text.as_bytes())?;
-            // its length in bytes, in numbers, and a field that is not used
-            data.extend(i32::try_from(4 + 4 * chunk.vector.len()).ok()?.to_be_bytes());
-            data.extend(u16::try_from(chunk.vector.len()).ok()?.to_be_bytes());
-            data.extend([0, 0]);
-            data.extend(chunk.vector.iter().flat_map(|number| number.to_be_bytes()));
+            self.format.add(chunk.vector, &mut data)?;
         }
         data.extend(TRAILER.to_be_bytes());
         Some(data)

@@ -11,7 +11,7 @@ mod store;
 
 pub(crate) use self::commit::{BatchOutcome, Destination, Retries, Writer};
 pub(crate) use self::configuration::Configuration;
-pub(crate) use self::copy::Copy;
+pub(crate) use self::copy::{Copy, VectorFormat};
 pub(crate) use self::embedding_column::EmbeddingColumn;
 pub(crate) use self::source::{RowsWithin, Source};
 pub(crate) use self::store::Store;

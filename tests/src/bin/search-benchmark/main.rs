@@ -3,12 +3,13 @@
 //! `cargo run -p pgai-sea-tests --release --bin search-benchmark [rows] [queries]`: by default 100,000 rows of 384
 //! dimensions, made as [`corpus`](pgai_sea_tests::corpus) says, and 100 queries of the same kind. It prints how many of
 //! the 20 rows that are wanted a filter that keeps one row in a hundred leaves, by the statement that one would write
-//! by hand and by a search that says nothing about its scan; the library's own report of recall@10; and what neighbours
-//! and a box over three tables cost.
+//! by hand and by a search that says nothing about its scan; the library's own report of recall@10; the disk and the
+//! recall of the same vectors as `halfvec`; and what neighbours and a box over three tables cost.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
 mod answers;
+mod halves;
 
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,7 @@ async fn run(test: &TestDatabase, rows: i32, queries: i32) -> TestResult {
         .run(&test.db)
         .await?;
     print!("{report}");
+    halves::run(test, &queries).await?;
     answers::run(test, &queries).await
 }
 

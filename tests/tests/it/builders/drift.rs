@@ -125,9 +125,13 @@ fn outermost(sql: &str) -> String {
 #[tokio::test]
 async fn every_function_takes_the_arguments_that_the_builders_write() {
     on_both_catalogs(async |test| {
-        // only our catalog has it
-        let local = (test.catalog == Catalog::Ours).then(|| Embedding::local("m", 1).to_sql());
-        for call in calls().into_iter().chain(local) {
+        // only our catalog has them
+        let own = [
+            Embedding::local("m", 1).to_sql(),
+            outermost(&Destination::table().target_table("t").halfvec().to_sql()),
+        ];
+        let own = own.into_iter().filter(|_| test.catalog == Catalog::Ours);
+        for call in calls().into_iter().chain(own) {
             let function = call.trim_start_matches("ai.").split('(').next().unwrap();
             let written: BTreeSet<String> = call
                 .split(" => ")
@@ -318,6 +322,7 @@ async fn every_function_that_configures_has_a_builder() {
             // this crate's catalog has more
             let markdown = Chunking::markdown().chunk_size(1).chunk_overlap(0);
             calls.extend([markdown.to_sql(), Chunking::code("rust").to_sql()]);
+            calls.push(Destination::table().halfvec().to_sql());
         }
         let built: BTreeSet<&str> = calls
             .iter()

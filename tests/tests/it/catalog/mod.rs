@@ -6,6 +6,7 @@ mod destinations;
 mod divided;
 mod dump;
 mod embed;
+mod halfvec;
 mod hostile_rows;
 mod in_use;
 mod install;

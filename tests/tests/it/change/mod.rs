@@ -1,6 +1,7 @@
 //! A model is changed like a column.
 
 mod deployed;
+mod halved;
 mod killed;
 mod planned;
 mod programs;

@@ -5,6 +5,7 @@ mod checked;
 mod column;
 mod columns;
 mod declared;
+mod halved;
 mod keys;
 mod loaders;
 mod long_names;

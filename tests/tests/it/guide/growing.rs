@@ -30,6 +30,21 @@ async fn in_the_background(manager: &SchemaManager<'_>) -> TestResult {
     Ok(())
 }
 
+async fn halved(manager: &SchemaManager<'_>) -> TestResult {
+    use pgai_sea::migration::prelude::*;
+
+    manager
+        .create_vectorizer(
+            CreateVectorizer::new("events")
+                .destination(Destination::table().halfvec())
+                .loading(Loading::column("body"))
+                .embedding(Embedding::openai("text-embedding-3-small", 768)),
+        )
+        .await?;
+
+    Ok(())
+}
+
 async fn on_replica(replica: DatabaseConnection, query_vector: Vec<f32>) -> TestResult {
     use pgai_sea::prelude::*;
 
@@ -61,6 +76,24 @@ async fn a_large_table_is_queued_by_the_workers() {
             .value("select count(distinct id) from events_embedding_store")
             .await?;
         assert_eq!(stored, 100);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_store_of_halves_is_embedded() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table events (id int primary key, body text not null); insert into events values (1, 'one')",
+        )
+        .await?;
+        halved(&SchemaManager::new(&test.db)).await?;
+        super::embed(&test).await?;
+        let stored: String = test
+            .value("select pg_typeof(embedding)::text from events_embedding_store")
+            .await?;
+        assert_eq!(stored, "halfvec");
         Ok(())
     })
     .await;

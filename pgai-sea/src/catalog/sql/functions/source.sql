@@ -162,12 +162,12 @@ begin
 end
 $$;
 
--- pgvector's type, with the schema of the extension.
-create or replace function ai._vectorizer_vector_type()
+-- The type of a destination's vectors, with the schema of the extension.
+create or replace function ai._vectorizer_vector_type(destination jsonb)
 returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    type text := (select format('%I.vector', n.nspname) from pg_extension e
+    type text := (select format('%I.%I', n.nspname, coalesce(destination ->> 'vector_type', 'vector')) from pg_extension e
         join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
 begin
     if type is null then

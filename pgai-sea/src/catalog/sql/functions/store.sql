@@ -18,7 +18,7 @@ begin
            )'
         , store
         , string_agg(format('%I %s not null', attname, definition), ', ' order by attnum)
-        , ai._vectorizer_vector_type()
+        , ai._vectorizer_vector_type(destination)
         , dimensions
         , string_agg(quote_ident(attname), ', ' order by pknum))
         from ai._vectorizer_source_key(source)
@@ -132,13 +132,14 @@ as $$
     where t.relkind = 'r'
     and not exists
     ( select from
-        ( select c, c_type from (values ('embedding_uuid', 'uuid'), ('chunk_seq', 'int4'), ('chunk', 'text'), ('embedding', 'vector')) o (c, c_type)
+        ( select c, c_type from (values ('embedding_uuid', 'uuid'), ('chunk_seq', 'int4'), ('chunk', 'text')) o (c, c_type)
           union all
           select k.attname, null from jsonb_to_recordset(v.source_pk) k (attname name)
         ) o
       where not exists (select from pg_attribute a join pg_type y on y.oid = a.atttypid
           where a.attrelid = t.oid and a.attname = o.c and not a.attisdropped and y.typname = coalesce(o.c_type, y.typname))
     )
+    and ai._vectorizer_column_type(t.oid, 'embedding') in ('vector', 'halfvec')
     and not exists (select from ai.vectorizer o where o.id <> v.id
         and o.config #>> '{destination,target_schema}' = n.nspname and o.config #>> '{destination,target_table}' = t.relname)
     and (  n.nspname = d.target_schema and t.relname = d.target_table
@@ -151,7 +152,9 @@ $$;
 -- The type of the column of embeddings, as it is or will be.
 create or replace function ai._vectorizer_embedding_type(destination jsonb, source regclass)
 returns name language sql stable set search_path to pg_catalog, pg_temp
-as $$ select coalesce(ai._vectorizer_column_type(source, destination ->> 'embedding_column'), 'vector') $$;
+as $$
+    select coalesce(ai._vectorizer_column_type(source, destination ->> 'embedding_column'), (destination ->> 'vector_type')::name, 'vector')
+$$;
 
 -- Checks a column that is there already. It can be of any of pgvector's types that numbers are assigned to, and has to
 -- have the vectors' length or none. It is then used as it is.
@@ -193,7 +196,7 @@ declare
     column_name name := destination ->> 'embedding_column';
 begin
     if ai._vectorizer_column_type(source, column_name) is null then
-        execute format('alter table %s add column %I %s(%s)', source, column_name, ai._vectorizer_vector_type(), dimensions);
+        execute format('alter table %s add column %I %s(%s)', source, column_name, ai._vectorizer_vector_type(destination), dimensions);
         execute format('alter table %s alter column %I set storage main', source, column_name);
     end if;
 end

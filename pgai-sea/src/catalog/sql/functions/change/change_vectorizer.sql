@@ -41,8 +41,11 @@ create or replace function ai._vectorizer_changed_config(v ai.vectorizer, source
 returns jsonb language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    config jsonb := v.config || jsonb_strip_nulls(wanted);
+    config jsonb := v.config || jsonb_strip_nulls(wanted - 'vector_type');
 begin
+    if wanted ->> 'vector_type' is not null then
+        config := jsonb_set(config, '{destination}', ai._vectorizer_with_vector_type(config -> 'destination', wanted ->> 'vector_type'));
+    end if;
     if wanted ->> 'indexing' is not null then
         config := jsonb_set(config, '{indexing}', ai._vectorizer_resolve_indexing(config -> 'indexing'));
     end if;
@@ -83,7 +86,7 @@ returns int language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     queue regclass := format('%I.%I', v.queue_schema, v.queue_table);
-    destination jsonb := ai._vectorizer_beside(v.config -> 'destination', '_new');
+    destination jsonb := ai._vectorizer_beside(config -> 'destination', '_new');
     old_names jsonb := ai._vectorizer_beside(v.config -> 'destination', '_old');
     other ai.vectorizer;
 begin
@@ -93,6 +96,9 @@ begin
     elsif ai._vectorizer_column_type(source, destination ->> 'embedding_column') is not null then
         raise exception '% has a column "%", which the new generation would use', source, destination ->> 'embedding_column'
             using errcode = 'duplicate_column', hint = 'Rename it or drop it.';
+    elsif ai._vectorizer_column_type(source, v.config #>> '{destination,embedding_column}') = 'halfvec' then
+        -- of the type that the application reads
+        perform ai._vectorizer_create_column(destination || '{"vector_type": "halfvec"}', source, (config #>> '{embedding,dimensions}')::int);
     end if;
     other.id := ai.create_vectorizer
     ( source
@@ -175,6 +181,7 @@ create or replace function ai.change_vectorizer
 , processing jsonb default null
 , grant_to name[] default null
 , view_name name default null
+, vector_type name default null
 ) returns int language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
@@ -185,7 +192,7 @@ declare
     source regclass;
     config jsonb;
     wanted jsonb := jsonb_build_object('loading', loading, 'parsing', parsing, 'embedding', embedding, 'chunking', chunking
-        , 'indexing', indexing, 'formatting', formatting, 'scheduling', scheduling, 'processing', processing);
+        , 'indexing', indexing, 'formatting', formatting, 'scheduling', scheduling, 'processing', processing, 'vector_type', vector_type);
 begin
     v := ai._vectorizer_follow(coalesce(case when change.cut_over_at is null then change.replaces else change.vectorizer_id end, vectorizer_id));
     source := format('%I.%I', v.source_schema, v.source_table);
@@ -230,8 +237,9 @@ create or replace function ai.change_vectorizer
 , processing jsonb default null
 , grant_to name[] default null
 , view_name name default null
+, vector_type name default null
 ) returns int language sql set search_path to pg_catalog, pg_temp
 as $$
     select ai.change_vectorizer(ai._vectorizer_id(name), loading, parsing, embedding, chunking, indexing, formatting
-        , scheduling, processing, grant_to, view_name)
+        , scheduling, processing, grant_to, view_name, vector_type)
 $$;

@@ -13,10 +13,10 @@ as $$
         end
 $$;
 
--- What follows the table's name in a statement that makes an index like this one, for another column of vectors and another
--- length. It is put together from the catalog: whoever made the index may have written any text into it.
+-- What follows the table's name in a statement that makes an index like this one, for another column of vectors, another
+-- length, and another type of vectors if there is one. It is put together from the catalog: whoever made the index may have written any text into it.
 create or replace function ai._vectorizer_index_definition
-( index regclass, embedding_column name, new_column name, dimensions int, new_dimensions int )
+( index regclass, embedding_column name, new_column name, dimensions int, new_dimensions int, new_type text )
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
     select format('using %I (%s)%s%s%s%s', m.amname, k.keys, ' include (' || k.included || ')'
@@ -29,7 +29,8 @@ as $$
     join pg_am m on m.oid = c.relam
     cross join lateral
     ( select string_agg(p.part || coalesce(' collate ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname), '')
-                 || coalesce(' ' || quote_ident(oc.nspname) || '.' || quote_ident(o.opcname), '')
+                 || coalesce(' ' || quote_ident(oc.nspname) || '.' || quote_ident(case when new_type is null or p.part <> quote_ident(new_column) then o.opcname
+                     else regexp_replace(o.opcname, '^(vector|halfvec)_', new_type || '_') end), '')
                  || case i.indoption[p.n - 1] when 1 then ' desc nulls last' when 2 then ' nulls first' when 3 then ' desc nulls first' else '' end
              , ', ' order by p.n) filter (where p.n <= i.indnkeyatts) as keys
            , string_agg(p.part, ', ' order by p.n) filter (where p.n > i.indnkeyatts) as included
@@ -44,13 +45,15 @@ as $$
     where i.indexrelid = index
 $$;
 
--- The definition without the column of vectors and their length: what is the same in two generations.
-create or replace function ai._vectorizer_index_shape(index regclass, embedding_column name, dimensions int)
+-- The definition without the column of vectors and their length: what is the same in two generations. Where their vectors are of
+-- different types (any_type), an index over a halfvec and one over a vector that is cast to it are as one over the vector.
+create or replace function ai._vectorizer_index_shape(index regclass, embedding_column name, dimensions int, any_type bool)
 returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
-    select case when i.indisunique then 'unique ' else '' end
-        || ai._vectorizer_index_definition(index, embedding_column, '#', dimensions, 0)
+    select case when i.indisunique then 'unique ' else '' end || case when any_type
+        then regexp_replace(d, '(\("#"::[^()]*halfvec\(0\)\)|"#") ([^,()]*)(vector|halfvec)_(\w+_ops)', '"#" \2vector_\4', 'g') else d end
     from pg_index i
+    cross join lateral ai._vectorizer_index_definition(index, embedding_column, '#', dimensions, 0, null) d
     where i.indexrelid = index
 $$;
 
@@ -111,24 +114,25 @@ $$;
 -- Indexes that the application made: all of a store, or those over a column of vectors. The one that the configuration
 -- asks for is left to the worker, which builds it when the vectors are there.
 create or replace function ai._vectorizer_copy_indexes
-( from_relation regclass, to_relation regclass, embedding_column name, new_column name, dimensions int, new_dimensions int, indexing jsonb )
+( from_relation regclass, to_relation regclass, embedding_column name, new_column name, dimensions int, new_dimensions int, new_type text
+, indexing jsonb )
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     x record;
 begin
     for x in
-        select i.indisunique, ai._vectorizer_index_definition(i.indexrelid, embedding_column, new_column, dimensions, new_dimensions) as definition
+        select i.indisunique, ai._vectorizer_index_definition(i.indexrelid, embedding_column, new_column, dimensions, new_dimensions, new_type) as definition
         from pg_index i
         join pg_class c on c.oid = i.indexrelid
         join pg_am m on m.oid = c.relam
-        cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions) s (shape)
+        cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions, new_type is not null) s (shape)
         where i.indrelid = from_relation and i.indisvalid and not i.indisprimary
         and not (m.amname = indexing ->> 'implementation' and i.indexprs is null)
         -- in one table, an index with a literal would be made a second time over the same column
         and (from_relation <> to_relation or s.shape like '%"#"%' and s.shape !~ '''')
         and not exists (select from pg_index o
-            where o.indrelid = to_relation and ai._vectorizer_index_shape(o.indexrelid, new_column, new_dimensions) = s.shape)
+            where o.indrelid = to_relation and ai._vectorizer_index_shape(o.indexrelid, new_column, new_dimensions, new_type is not null) = s.shape)
     loop
         execute format('create %s index on %s %s', case when x.indisunique then 'unique' end, to_relation, x.definition);
     end loop;
@@ -142,6 +146,8 @@ as $$
 declare
     dimensions int := v.config #>> '{embedding,dimensions}';
     new_dimensions int := other.config #>> '{embedding,dimensions}';
+    new_type text := case when v.config #> '{destination,vector_type}' is distinct from other.config #> '{destination,vector_type}'
+        then coalesce(other.config #>> '{destination,vector_type}', 'vector') end;
     store regclass;
     new_store regclass;
     view regclass;
@@ -149,7 +155,7 @@ declare
 begin
     if v.config #>> '{destination,implementation}' = 'column' then
         perform ai._vectorizer_copy_indexes(source, source, v.config #>> '{destination,embedding_column}'
-            , other.config #>> '{destination,embedding_column}', dimensions, new_dimensions, other.config -> 'indexing');
+            , other.config #>> '{destination,embedding_column}', dimensions, new_dimensions, null, other.config -> 'indexing');
         return;
     end if;
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
@@ -159,7 +165,7 @@ begin
     end if;
     perform ai._vectorizer_copy_rights(store, new_store);
     perform ai._vectorizer_copy_row_security(store, new_store);
-    perform ai._vectorizer_copy_indexes(store, new_store, 'embedding', 'embedding', dimensions, new_dimensions, other.config -> 'indexing');
+    perform ai._vectorizer_copy_indexes(store, new_store, 'embedding', 'embedding', dimensions, new_dimensions, new_type, other.config -> 'indexing');
     view := ai._vectorizer_view(v, store);
     new_view := ai._vectorizer_view(other, new_store);
     if view is null then

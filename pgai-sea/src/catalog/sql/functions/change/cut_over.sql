@@ -14,7 +14,7 @@ $$;
 
 -- Indexes that are the same in both change their names, too: migrations know them by name.
 create or replace function ai._vectorizer_rename_indexes
-( relation regclass, other regclass, embedding_column name, other_column name, dimensions int, other_dimensions int )
+( relation regclass, other regclass, embedding_column name, other_column name, dimensions int, other_dimensions int, any_type bool )
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
@@ -26,14 +26,14 @@ begin
         ( select c.relnamespace, c.relname as name, s.shape, row_number() over (partition by s.shape order by c.relname) as n
           from pg_index i
           join pg_class c on c.oid = i.indexrelid
-          cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions) s (shape)
+          cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions, any_type) s (shape)
           where i.indrelid = relation and (relation <> other or s.shape like '%"#"%')
         ) a
         join
         ( select c.relname as name, s.shape, row_number() over (partition by s.shape order by c.relname) as n
           from pg_index i
           join pg_class c on c.oid = i.indexrelid
-          cross join lateral ai._vectorizer_index_shape(i.indexrelid, other_column, other_dimensions) s (shape)
+          cross join lateral ai._vectorizer_index_shape(i.indexrelid, other_column, other_dimensions, any_type) s (shape)
           where i.indrelid = other and (relation <> other or s.shape like '%"#"%')
         ) b on b.shape = a.shape and b.n = a.n
         join pg_namespace n on n.oid = a.relnamespace
@@ -60,6 +60,7 @@ declare
     is_table bool;
     dimensions int;
     coming_dimensions int;
+    any_type bool;
 begin
     lock table ai.vectorizer in row exclusive mode;
     select * into leaving from ai.vectorizer where id = leaving_id;
@@ -76,18 +77,19 @@ begin
     came_as := coming.config -> 'destination';
     dimensions := leaving.config #>> '{embedding,dimensions}';
     coming_dimensions := coming.config #>> '{embedding,dimensions}';
+    any_type := names -> 'vector_type' is distinct from came_as -> 'vector_type';
     if is_table then
         execute format('lock table only %I.%I, only %I.%I in access exclusive mode'
             , names ->> 'target_schema', names ->> 'target_table', came_as ->> 'target_schema', came_as ->> 'target_table');
         perform ai._vectorizer_rename_indexes(format('%I.%I', names ->> 'target_schema', names ->> 'target_table')
-            , format('%I.%I', came_as ->> 'target_schema', came_as ->> 'target_table'), 'embedding', 'embedding', dimensions, coming_dimensions);
+            , format('%I.%I', came_as ->> 'target_schema', came_as ->> 'target_table'), 'embedding', 'embedding', dimensions, coming_dimensions, any_type);
         perform ai._vectorizer_rename('table', (names ->> 'target_schema')::name, (names ->> 'target_table')::name
             , (left_as ->> 'target_table')::name, (came_as ->> 'target_table')::name);
         perform ai._vectorizer_rename('view', (names ->> 'view_schema')::name, (names ->> 'view_name')::name
             , (left_as ->> 'view_name')::name, (came_as ->> 'view_name')::name);
     else
         perform ai._vectorizer_rename_indexes(source, source, (names ->> 'embedding_column')::name
-            , (came_as ->> 'embedding_column')::name, dimensions, coming_dimensions);
+            , (came_as ->> 'embedding_column')::name, dimensions, coming_dimensions, any_type);
         execute format('alter table %s rename column %I to %I', source, names ->> 'embedding_column', left_as ->> 'embedding_column');
         execute format('alter table %s rename column %I to %I', source, came_as ->> 'embedding_column', names ->> 'embedding_column');
         execute format('alter view %I._vectorizer_src_%s rename column %I to %I', leaving.queue_schema, leaving.id
@@ -95,7 +97,9 @@ begin
         execute format('alter view %I._vectorizer_src_%s rename column %I to %I', coming.queue_schema, coming.id
             , came_as ->> 'embedding_column', names ->> 'embedding_column');
     end if;
-    coming.config := jsonb_set(coming.config, '{destination}', names);
+    -- the names alone: each keeps the type of its vectors
+    coming.config := jsonb_set(coming.config, '{destination}', jsonb_strip_nulls(
+        names || jsonb_build_object('vector_type', came_as -> 'vector_type')));
     leaving.config := jsonb_set(leaving.config, '{destination}', left_as);
     coming.name := leaving.name;
     leaving.name := ai._vectorizer_name_with_suffix(leaving.name, suffix);
@@ -116,6 +120,7 @@ declare
     missing text;
     failed int8;
     failed_before int8;
+    any_type bool;
 begin
     select * into v from ai.vectorizer where id = change.replaces;
     select * into other from ai.vectorizer where id = change.vectorizer_id;
@@ -131,15 +136,16 @@ begin
         return format('%s rows could not be embedded (before: %s): pgai-sea failed list -i %s', failed, failed_before, other.name);
     end if;
     if v.config #>> '{destination,implementation}' = 'table' then
+        any_type := v.config #> '{destination,vector_type}' is distinct from other.config #> '{destination,vector_type}';
         select s.shape into missing
         from pg_index i
-        cross join lateral ai._vectorizer_index_shape(i.indexrelid, 'embedding', (v.config #>> '{embedding,dimensions}')::int) s (shape)
+        cross join lateral ai._vectorizer_index_shape(i.indexrelid, 'embedding', (v.config #>> '{embedding,dimensions}')::int, any_type) s (shape)
         where i.indrelid = to_regclass(format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}'))
         and i.indisvalid and s.shape like '%"#"%'
         and not exists (select from pg_index o
             where o.indrelid = to_regclass(format('%I.%I', other.config #>> '{destination,target_schema}', other.config #>> '{destination,target_table}'))
             and o.indisvalid
-            and ai._vectorizer_index_shape(o.indexrelid, 'embedding', (other.config #>> '{embedding,dimensions}')::int) = s.shape)
+            and ai._vectorizer_index_shape(o.indexrelid, 'embedding', (other.config #>> '{embedding,dimensions}')::int, any_type) = s.shape)
         limit 1;
         if found and other.config -> 'indexing' = v.config -> 'indexing' then
             return format('its index is not there yet: %s', replace(replace(missing, '(0)', format('(%s)', other.config #>> '{embedding,dimensions}')), '"#"', 'embedding'));

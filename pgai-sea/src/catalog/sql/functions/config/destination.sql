@@ -29,6 +29,30 @@ as $$
     )
 $$;
 
+-- The same destination with vectors as halfvec: numbers of 16 bits, which take half the disk, and which an HNSW index takes up to 4,000
+-- dimensions of. pgai has no such option.
+create or replace function ai.destination_halfvec(destination jsonb default ai.destination_table())
+returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$ select destination || '{"vector_type": "halfvec"}' $$;
+
+-- The destination with vectors of this type. Nothing is said of the type that pgai has.
+create or replace function ai._vectorizer_with_vector_type(destination jsonb, vector_type text)
+returns jsonb language plpgsql immutable set search_path to pg_catalog, pg_temp
+as $$
+begin
+    if vector_type not in ('vector', 'halfvec') then
+        raise exception 'destination: vector_type is "%", it must be vector or halfvec', vector_type
+            using errcode = 'invalid_parameter_value';
+    elsif vector_type is not null and destination ->> 'implementation' = 'column' then
+        raise exception 'destination: the vectors are in the column "%", whose type the table has and not the vectorizer'
+            , destination ->> 'embedding_column'
+            using errcode = 'invalid_parameter_value'
+                , hint = 'Add the column as halfvec before the vectorizer is created. Of a vectorizer in use, create another beside it.';
+    end if;
+    return destination - 'vector_type' || case when vector_type = 'halfvec' then '{"vector_type": "halfvec"}' else '{}' end::jsonb;
+end
+$$;
+
 -- The destination with every name filled in, as ai.vectorizer stores it.
 create or replace function ai._vectorizer_destination(destination jsonb, source_schema name, source_table name)
 returns jsonb language plpgsql immutable set search_path to pg_catalog, pg_temp
@@ -38,9 +62,10 @@ begin
         if coalesce(destination ->> 'embedding_column', '') = '' then
             raise exception 'destination: embedding_column is missing';
         end if;
+        perform ai._vectorizer_with_vector_type(destination, destination ->> 'vector_type');
         return ai.destination_column((destination ->> 'embedding_column')::name);
     end if;
-    return jsonb_build_object
+    return ai._vectorizer_with_vector_type(jsonb_build_object
     ( 'implementation', 'table'
     , 'config_type', 'destination'
     , 'target_schema', coalesce(destination ->> 'target_schema', source_schema)
@@ -55,7 +80,7 @@ begin
         , destination ->> 'destination'
         , ai._vectorizer_name_with_suffix(source_table, '_embedding')
         )
-    ) || case when destination -> 'places' = 'true' then '{"places": true}' else '{}' end::jsonb;
+    ) || case when destination -> 'places' = 'true' then '{"places": true}' else '{}' end::jsonb, destination ->> 'vector_type');
 end
 $$;
 

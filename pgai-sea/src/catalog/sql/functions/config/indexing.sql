@@ -89,7 +89,7 @@ begin
         if dimensions > most then
             raise exception 'indexing: hnsw takes a % of at most % dimensions, and these have %', type, most, dimensions
                 using hint = case type when 'vector'
-                    then 'Use ai.indexing_none() and an index of your own over embedding::halfvec, which takes 4000, or a shorter embedding.'
+                    then 'Store the vectors as halfvec, of which an index takes 4000 (ai.destination_halfvec, or a column of that type), or use ai.indexing_none() or a shorter embedding.'
                     else 'Use ai.indexing_none().' end;
         end if;
     when 'diskann' then

@@ -1,0 +1,1 @@
+-- Version 8: a store's vectors may be of the type halfvec. Only functions changed.
