@@ -257,6 +257,19 @@ async fn searches_of_every_kind_compare_halved_vectors() {
             .await?;
         assert_eq!(found(&next), keys[4..8]);
 
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_are_ranked_and_located_by_halved_vectors() {
+    on_catalog(Catalog::Ours, async |test| {
+        films(&test).await?;
+        let all = nearest("plot 50");
+        let keys: Vec<i32> = all.iter().take(10).map(|one| one.0).collect();
+        let search = || plots::Entity::search(vector("plot 50")).limit(10);
+        let found = |hits: &[Hit<i32>]| hits.iter().map(|hit| hit.embedding.source_key).collect::<Vec<_>>();
         // like a row, by its vector
         let like = plots::Entity::search_like(50).limit(9).exact().all(&test.db).await?;
         assert_eq!(found(&like), keys[1..]);
