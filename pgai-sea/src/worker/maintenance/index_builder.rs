@@ -234,6 +234,8 @@ impl IndexBuilder {
             Ok(None) | Err(DatabaseError::Busy) => return Ok(false),
             Err(error) => return Err(error),
         };
+        // where there is room for one connection only, the build needs it
+        drop(transaction);
         let settings = resources.map(Resources::settings);
         if let Some(Resources { megabytes, workers }) = resources {
             let vectorizer = &self.vectorizer;

@@ -122,7 +122,9 @@ async fn rows_given_up_are_listed_beside_a_vectorizer_that_cannot_be_read() {
                 printed(&output).contains("plain: 1 rows queued again"),
                 "{damage}: {output:?}"
             );
-            assert_eq!(output.status.code(), Some(1), "{damage}");
+            // without the step rows can be queued all the same
+            let code = i32::from(!damage.contains("failure_step"));
+            assert_eq!(output.status.code(), Some(code), "{damage}");
             Ok(())
         })
         .await;
