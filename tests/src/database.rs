@@ -115,9 +115,14 @@ impl TestDatabase {
     /// A new one on the same server and with the same catalog, whose texts are any bytes (`SQL_ASCII`). It is the
     /// caller's to [drop](Self::drop).
     pub async fn of_bytes(&self) -> Result<Self, DbErr> {
-        let name = name("bytes", self.catalog);
+        self.of_encoding("SQL_ASCII").await
+    }
+
+    /// The same whose texts are in this encoding.
+    pub async fn of_encoding(&self, encoding: &str) -> Result<Self, DbErr> {
+        let name = name(encoding, self.catalog);
         let server = self.shared()?;
-        let create = format!(r#"create database "{name}" encoding 'SQL_ASCII' locale 'C' template template0"#);
+        let create = format!(r#"create database "{name}" encoding '{encoding}' locale 'C' template template0"#);
         on_maintenance(server, &create).await?;
         let url = server.database_url(&name);
         let db = Self::connect(url.clone()).await?;

@@ -27,6 +27,15 @@ impl Pooler {
     ///
     /// If the program is missing (`apt-get install pgbouncer`) or does not start.
     pub fn start(url: &str, sessions: u32) -> Self {
+        Self::start_with(url, &format!("default_pool_size = {sessions}\nmax_client_conn = 200"))
+    }
+
+    /// The same with limits as its configuration has them, one a line.
+    ///
+    /// # Panics
+    ///
+    /// Those of [`start`](Self::start).
+    pub fn start_with(url: &str, limits: &str) -> Self {
         let dir = tempfile::Builder::new()
             // as root the program becomes another user
             .permissions(fs::Permissions::from_mode(0o755))
@@ -38,7 +47,7 @@ impl Pooler {
         let text = format!(
             "[databases]\n{database} = host=127.0.0.1 port={server_port} user={user} password={password}\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = \
-             transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 200\nlogfile =\n"
+             transaction\nlogfile =\n{limits}\n"
         );
         fs::write(&config, text).expect("its configuration");
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("readable by it");

@@ -5,12 +5,13 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionSession, 
 use serde::Serialize;
 
 use super::own_table::{act_as_owner, own_table};
-use super::status::relation;
-use super::wait::state::is_key;
+use super::status::{relation, source};
+use super::wait::state::{is_key, same_key};
 use super::{CatalogError, Vectorizer, VectorizerRef};
 use crate::sql::{quote_identifier, quote_literal};
 
-/// How many of a vectorizer's rows were given up. `None` where the role may not read them, or an older pgai keeps none.
+/// How many of a vectorizer's rows were given up, and are still there. `None` where the role may not read them, or an
+/// older pgai keeps none.
 ///
 /// # Errors
 ///
@@ -29,11 +30,30 @@ pub(super) async fn count<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
     let Some(table) = relation(db, schema, table).await? else {
         return Ok(None);
     };
-    let count = Statement::from_string(DbBackend::Postgres, format!("SELECT count(*) FROM {}", table.name));
+    let has_row = has_row(db, vectorizer).await?;
+    let sql = format!("SELECT pg_catalog.count(*) FROM {} f WHERE {has_row}", table.name);
+    let count = Statement::from_string(DbBackend::Postgres, sql);
     db.query_one_raw(count)
         .await?
         .map(|row| row.try_get_by_index(0))
         .transpose()
+}
+
+/// The condition that the row of a dead letter `f` is still there. Workers remove the others in time. Who may not read
+/// the source sees them all.
+async fn has_row<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<String, DbErr> {
+    let key: Vec<&str> = vectorizer
+        .source_pk
+        .iter()
+        .map(|column| column.attname.as_str())
+        .collect();
+    match source(db, vectorizer.id).await? {
+        Some(source) if source.has_columns(db, &key).await? => {
+            let same = same_key(db, vectorizer, "f", "s").await?;
+            Ok(format!("EXISTS (SELECT FROM {} s WHERE {same})", source.name))
+        }
+        _ => Ok("true".to_owned()),
+    }
 }
 
 /// A row that was given up: it has no embeddings, and gets another chance when it is edited or [retried](retry_failed).
@@ -50,7 +70,8 @@ pub struct FailedRow {
     pub reason: Option<String>,
 }
 
-/// The rows of a vectorizer that were given up, the latest first, at most `limit`. None where an older pgai keeps none.
+/// The rows of a vectorizer that were given up and are still there, the latest first, at most `limit`. None where an
+/// older pgai keeps none.
 ///
 /// # Errors
 ///
@@ -74,9 +95,12 @@ pub async fn failed<C: ConnectionTrait>(
         )
     });
     let key = format!("pg_catalog.jsonb_build_object({})", key.collect::<Vec<_>>().join(", "));
+    let has_row = has_row(db, &vectorizer).await?;
     let sql = format!(
-        "SELECT f.key, f.created_at, f.failure_step, r.reason
-         FROM (SELECT {key} AS key, f.created_at, f.failure_step FROM {table} f ORDER BY f.created_at DESC LIMIT $2) f
+        "SELECT pg_catalog.convert_to(f.key::text, CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN
+                'SQL_ASCII' ELSE 'UTF8' END), f.created_at, f.failure_step, r.reason
+         FROM (SELECT {key} AS key, f.created_at, f.failure_step FROM {table} f WHERE {has_row}
+             ORDER BY f.created_at DESC LIMIT $2) f
          LEFT JOIN (SELECT DISTINCT ON (details -> 'key'::text) details -> 'key'::text AS key,
                 details ->> 'error_reason'::text AS reason
              FROM ai.vectorizer_errors WHERE id = $1 AND details ? 'key'::text
@@ -88,9 +112,11 @@ pub async fn failed<C: ConnectionTrait>(
     let rows = db.query_all_raw(statement).await?;
     rows.iter()
         .map(|row| {
-            let key: serde_json::Value = row.try_get_by_index(0)?;
+            // a database of bytes may have keys that are no UTF-8
+            let key: Vec<u8> = row.try_get_by_index(0)?;
+            let key = serde_json::from_str(&String::from_utf8_lossy(&key));
             Ok(FailedRow {
-                key: key.as_object().cloned().unwrap_or_default(),
+                key: key.map_err(|error| DbErr::Json(error.to_string()))?,
                 failed_at: row.try_get_by_index(1)?,
                 step: row.try_get_by_index(2)?,
                 reason: row.try_get_by_index(3)?,

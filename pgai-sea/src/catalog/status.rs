@@ -25,8 +25,8 @@ pub use self::state::{StatusError, VectorizerState};
 
 use self::counting::{backlog, coverage, natural, queue};
 use self::reports::{Reports, reports};
-pub(super) use self::sample::relation;
 use self::sample::why_unreadable;
+pub(super) use self::sample::{relation, source};
 use super::backfill::{self, BackfillStatus};
 use super::entities::{vectorizer, vectorizer_worker_usage};
 use super::failed::count;
@@ -39,7 +39,7 @@ use crate::sql::{qualified, quote_identifier};
 
 /// A table that somebody has locked is not waited for, and a large one not read for ever. Nobody's functions and
 /// operators are found but PostgreSQL's own. Whatever the role's default is, what policies hide is no error.
-const LIMITS: &str = "SELECT pg_catalog.set_config('lock_timeout', '2s', true),
+pub(super) const LIMITS: &str = "SELECT pg_catalog.set_config('lock_timeout', '2s', true),
     pg_catalog.set_config('statement_timeout', '15s', true),
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
     pg_catalog.set_config('row_security', 'on', true)";

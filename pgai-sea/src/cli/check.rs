@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use super::status::one_line;
+use super::status::{one_line, without_controls};
 use crate::catalog;
 use crate::check;
 
@@ -38,7 +38,12 @@ impl Check {
             if let Some(vectorizer) = damage.vectorizer {
                 write!(out, "vectorizer {vectorizer}: ")?;
             }
-            writeln!(out, "{}\n  repair: {}", one_line(&damage.message), damage.repair)?;
+            writeln!(
+                out,
+                "{}\n  repair: {}",
+                one_line(&damage.message),
+                without_controls(&damage.repair)
+            )?;
         }
         if let Some(declared) = declared {
             let findings = check::check_declared(&db, &declared).await?;

@@ -13,7 +13,7 @@ use crate::catalog;
 use crate::pooled::Pooled;
 
 /// pgai's worker reads the first; the second is what SeaORM's tools read.
-const VARIABLES: [&str; 2] = ["PGAI_VECTORIZER_WORKER_DB_URL", "DATABASE_URL"];
+pub(super) const VARIABLES: [&str; 2] = ["PGAI_VECTORIZER_WORKER_DB_URL", "DATABASE_URL"];
 
 #[derive(Debug, Args)]
 pub(super) struct DatabaseArgs {

@@ -52,7 +52,7 @@ impl Errors {
         }
         let kinds: BTreeSet<_> = errors.iter().map(|error| (&error.message, error.advice)).collect();
         for (message, advice) in kinds {
-            writeln!(out, "\n{message}: what to do\n  {advice}")?;
+            writeln!(out, "\n{}: what to do\n  {advice}", one_line(message))?;
         }
         Ok(())
     }
@@ -64,7 +64,7 @@ fn line(error: &RecordedError) -> String {
     if let Some(row) = &error.key {
         line += &format!("{}  ", key(row));
     }
-    line += &error.message;
+    line += &one_line(&error.message);
     if let Some(attempt) = error.attempt {
         line += &format!(", attempt {attempt}");
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use super::status::{moment, one_line, printable};
+use super::redact::redacted;
+use super::status::{moment, one_line, printable, without_controls};
 use super::worker::reference;
 use crate::catalog::{self, CatalogError, FailedRow, Vectorizer};
 use crate::pooled::Pooled;
@@ -103,6 +104,7 @@ type Named = (String, Result<Vectorizer, CatalogError>);
 
 /// Says why nothing is done with a vectorizer. The others come first.
 fn told(name: &str, error: &CatalogError) -> std::io::Result<String> {
+    let error = without_controls(&redacted(&error.to_string()));
     writeln!(std::io::stderr(), "{name}: {error}")?;
     Ok(format!("{name} cannot be read"))
 }
@@ -153,7 +155,7 @@ fn line(vectorizer: &str, row: &FailedRow) -> String {
     format!(
         "{vectorizer}  {}  {} failed {}: {}",
         key(&row.key),
-        row.step,
+        printable(&row.step),
         moment(row.failed_at),
         one_line(reason),
     )
@@ -162,8 +164,8 @@ fn line(vectorizer: &str, row: &FailedRow) -> String {
 /// `id=7`, or `tenant=1 id=7`.
 pub(super) fn key(key: &serde_json::Map<String, serde_json::Value>) -> String {
     let columns = key.iter().map(|(name, value)| match value.as_str() {
-        Some(value) => format!("{name}={}", printable(value)),
-        None => format!("{name}={value}"),
+        Some(value) => format!("{}={}", printable(name), printable(value)),
+        None => format!("{}={}", printable(name), printable(&value.to_string())),
     });
     columns.collect::<Vec<_>>().join(" ")
 }

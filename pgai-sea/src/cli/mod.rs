@@ -20,6 +20,7 @@ mod managed_tables;
 mod pause;
 #[cfg(feature = "documents")]
 mod preview;
+mod redact;
 mod requeue;
 mod retry;
 mod status;
@@ -53,7 +54,10 @@ pub fn main() -> ExitCode {
     let Err(error) = ended else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("pgai-sea: {error}");
+    eprintln!(
+        "pgai-sea: {}",
+        status::without_controls(&redact::redacted(&error.to_string()))
+    );
     ExitCode::FAILURE
 }
 

@@ -58,7 +58,7 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
     if status.error.is_none() && status.advice.is_none() && index.is_none() && backfill.is_none() {
         return None;
     }
-    let mut remark = format!("{} is {}", status.name, status.state);
+    let mut remark = format!("{} is {}", printable(&status.name), status.state);
     if let Some(error) = &status.error {
         if let Some(since) = error.since {
             remark += &format!(" since {}, {}", moment(since), age(since, status.read_at));
@@ -74,7 +74,7 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
         remark.push('\n');
     }
     if let Some(advice) = &status.advice {
-        remark += &format!("  what to do: {advice}\n");
+        remark += &format!("  what to do: {}\n", printable(advice));
     }
     if let Some(backfill) = backfill {
         let rows = backfill
@@ -106,20 +106,30 @@ fn age(since: DateTimeWithTimeZone, now: DateTimeWithTimeZone) -> String {
 
 /// What somebody wrote, with nothing in it that a terminal would obey.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                c.escape_default().to_string()
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
+    escaped(text, |c| c.is_control())
+}
+
+/// The same of several lines.
+pub(super) fn without_controls(text: &str) -> String {
+    escaped(text, |c| c.is_control() && c != '\n')
+}
+
+/// Also those that turn the direction of what follows, so that it reads as something else.
+fn escaped(text: &str, is_control: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_control(c) || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Whatever a provider says.
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 const HEADINGS: [&str; 11] = [
@@ -155,8 +165,8 @@ fn line(status: &VectorizerStatus) -> [String; HEADINGS.len()] {
     });
     [
         status.id.to_string(),
-        status.name.clone(),
-        status.source.clone(),
+        printable(&status.name),
+        printable(&status.source),
         or_unknown(status.coverage.map(coverage)),
         or_unknown(status.pending.map(count)),
         unless_empty(oldest),

@@ -20,6 +20,7 @@ use super::database::DatabaseArgs;
 use super::documents::DocumentArgs;
 use super::listen::{Metrics, MetricsLayer, Pages};
 use super::local_model::{LocalModel, with_local_models};
+use super::redact::Redacting;
 use crate::catalog::VectorizerRef;
 use crate::worker::{Event, METRICS, Report, SHORTEST_LEASE, SHORTEST_POLL_INTERVAL, Worker};
 
@@ -318,7 +319,7 @@ impl WorkerCommand {
             .map_or_else(String::new, |value| value.get_name().to_owned());
         let filter =
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,pgai_sea={level}")));
-        let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let logs = tracing_subscriber::fmt::layer().with_writer(Redacting);
         let logs = if self.json {
             logs.json().with_filter(filter).boxed()
         } else {

@@ -226,9 +226,10 @@ pub trait VectorizerManagerExt {
     where
         V: Into<VectorizerRef> + Send;
 
-    /// Lets the types of the columns that a vectorizer reads change, which PostgreSQL refuses otherwise. Call
-    /// [`refresh_vectorizer`](Self::refresh_vectorizer) after the change, in the same migration. The embeddings stay.
-    /// Whoever writes to the table meanwhile waits:
+    /// Lets the types of the source's columns change. PostgreSQL refuses it otherwise ("cannot alter type of a column
+    /// used by a view or rule"), also for columns that the vectorizer does not read: the view beside the table of
+    /// embeddings names them all. Call [`refresh_vectorizer`](Self::refresh_vectorizer) after the change, in the same
+    /// migration. The embeddings stay. Whoever writes to the table meanwhile waits:
     ///
     /// ```
     /// # use pgai_sea::migration::prelude::*;

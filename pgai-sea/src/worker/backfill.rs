@@ -313,7 +313,7 @@ fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, us
         conditions.push(format!("{column} is not null"));
     }
     if kept.position.is_some() {
-        conditions.push(after(&values, greater));
+        conditions.push(after(key_sql, &values, greater));
     }
     if conditions.is_empty() {
         conditions.push("true".to_owned());
@@ -335,7 +335,7 @@ fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, us
     let texts: Vec<String> = names
         .iter()
         .enumerate()
-        .map(|(i, name)| format!("concat({name}) as t{i}"))
+        .map(|(i, name)| format!("{} as t{i}", key_sql.text(name)))
         .collect();
     let ordered: Vec<String> = values.iter().map(|(value, ..)| format!("{value} {order}")).collect();
     let filter = if kept.only_missing {
@@ -362,8 +362,8 @@ fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, us
 /// Whether a row comes after the position, whose values are the parameters from the third on.
 ///
 /// Rows are compared as one where PostgreSQL's own operators do it, because an index then leads to the position.
-fn after(values: &[(String, &str, &str)], greater: &str) -> String {
-    let given = |i: usize| format!("${}::text::{}", i + 3, values[i].1);
+fn after(key_sql: &KeySql, values: &[(String, &str, &str)], greater: &str) -> String {
+    let given = |i: usize| key_sql.value(&format!("${}::text", i + 3), values[i].1);
     if values.iter().all(|(.., equals)| *equals == "=") {
         let columns: Vec<&str> = values.iter().map(|(value, ..)| value.as_str()).collect();
         let given: Vec<String> = (0..values.len()).map(given).collect();

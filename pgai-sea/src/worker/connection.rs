@@ -16,8 +16,11 @@
 //! waits for an answer would then wait for ever. The statement may or may not have run, and the worker's protocol
 //! allows for both. A silent connection is closed and not given back to the pool, which would wait for it as well.
 
+mod encoding;
 mod locks;
+mod own;
 mod scarcity;
+mod transaction;
 
 use std::fmt::Write as _;
 use std::pin::pin;
@@ -25,19 +28,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgQueryResult, PgRow};
-use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{
-    AssertSqlSafe, Connection as _, Error, Execute as _, PgConnection, PgPool, Postgres, Row as _, query_with, raw_sql,
-};
-use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::{debug, trace};
+use sea_orm::sqlx::{AssertSqlSafe, Error, PgConnection, PgPool, Postgres, Row as _, raw_sql};
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tracing::trace;
 
+pub(crate) use self::encoding::{Encoding, UNTRANSLATABLE};
 pub(crate) use self::locks::LockWait;
 pub(crate) use self::scarcity::Scarcity;
+use self::scarcity::is_no_room;
+pub(crate) use self::transaction::{On, Transaction};
 use super::database_error::DatabaseError;
-use crate::sql::{quote_identifier, quote_literal};
+use crate::sql::quote_identifier;
 
 /// A connection that was idle has to answer within this time.
 const GREETING: Duration = Duration::from_secs(5);
@@ -50,6 +52,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const LAST_GRACE: Duration = Duration::from_secs(1);
 /// .. but for nothing any more after this time.
 const END: Duration = Duration::from_secs(7);
+/// The pause before a pooler that is full is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// While the pool opens a connection, another one may become free.
 const LOOK: Duration = Duration::from_millis(20);
 /// The first PostgreSQL that has `transaction_timeout`.
@@ -58,9 +62,6 @@ const TRANSACTION_TIMEOUT: u32 = 170_000;
 /// What the text of a date, a number or bytes depends on. Keys are such texts, between one transaction and another.
 const TEXTS: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; set local intervalstyle = \
                      'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex'";
-
-/// The class of SQLSTATEs that say that there is no room for a connection.
-const NO_ROOM: &str = "53";
 
 /// When the worker was told to stop, if it was.
 pub(crate) type Stopping = watch::Receiver<Option<Instant>>;
@@ -89,6 +90,7 @@ pub(crate) struct Database {
     /// The role that transactions take; `None` for the connection's own.
     acting: Option<Acting>,
     scarcity: Arc<Scarcity>,
+    encoding: Arc<OnceCell<Encoding>>,
 }
 
 impl Database {
@@ -100,6 +102,7 @@ impl Database {
             stopping,
             acting: None,
             scarcity: Arc::default(),
+            encoding: Arc::default(),
         }
     }
 
@@ -202,7 +205,12 @@ impl Database {
         if let Some(connection) = self.pool.try_acquire() {
             return Ok((connection, true));
         }
-        let mut acquiring = pin!(self.pool.acquire());
+        let began = Instant::now();
+        let acquire = async |pause| {
+            sleep(pause).await;
+            self.pool.acquire().await
+        };
+        let mut acquiring = pin!(acquire(Duration::ZERO));
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut diagnosis = pin!(self.scarcity.diagnose(&self.pool));
@@ -211,6 +219,15 @@ impl Database {
                 acquired = &mut acquiring => return match acquired {
                     Ok(connection) => Ok((connection, false)),
                     Err(Error::PoolTimedOut) => Err(DatabaseError::NoConnection(self.scarcity.reason(&self.pool))),
+                    // The pool waits where a server says that it is full, and not where a pooler says so.
+                    Err(Error::Database(refused)) if is_no_room(&*refused) => {
+                        self.scarcity.learn(&*refused);
+                        if began.elapsed() < self.pool.options().get_acquire_timeout() {
+                            acquiring.set(acquire(AGAIN));
+                            continue;
+                        }
+                        Err(DatabaseError::NoConnection(self.scarcity.reason(&self.pool)))
+                    }
                     Err(error) => Err(error.into()),
                 },
                 // The pool does not look again while it opens a connection, which a full server refuses for long.
@@ -240,48 +257,6 @@ impl Database {
                     .unwrap_or(DatabaseError::NoAnswer(self.patience)))
             }
         }
-    }
-
-    /// A connection of its own without timeouts, for one statement that may take hours and cannot be in a transaction.
-    ///
-    /// The timeouts, and `more` settings, are asked for when it connects. A pooler may refuse that, and then they are
-    /// what they are: to set them afterwards would set them for the pooler's next client. Where the server has no room
-    /// for one more connection, the pool gives one away.
-    pub(crate) async fn own_connection(&self, more: &[(&str, String)]) -> Result<PgConnection, DatabaseError> {
-        let mut transaction = self.begin(self.patience).await?;
-        let version = transaction.connection().server_version_num().unwrap_or_default();
-        transaction.end(Ok(())).await?;
-        // an index is built outside of a transaction, which could say so itself
-        let since = [
-            (0, "statement_timeout", "0"),
-            (0, "lock_timeout", "0"),
-            (0, "default_transaction_read_only", "off"),
-            (TRANSACTION_TIMEOUT, "transaction_timeout", "0"),
-        ];
-        let settings = since.iter().filter(|(since, ..)| *since <= version);
-        let settings = settings.map(|(_, setting, value)| (*setting, (*value).to_owned()));
-        let settings: Vec<(&str, String)> = settings.chain(more.iter().cloned()).collect();
-        let options = self.pool.connect_options();
-        let patient = options.as_ref().clone().options(settings.clone());
-        match self.connect(&patient).await {
-            Err(error) if error.has_state(&["08P01"]) => self.connect(&options).await,
-            Err(error) if error.has_state(&[NO_ROOM]) => {
-                let (mut connection, _) = self.acquire().await?;
-                connection.close_on_drop();
-                let set = settings
-                    .iter()
-                    .map(|(name, value)| format!("set {name} = {}; ", quote_literal(value)));
-                let set: String = set.collect();
-                raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
-                Ok(connection.detach())
-            }
-            connected => connected,
-        }
-    }
-
-    async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
-        let connected = timeout(self.patience, PgConnection::connect_with(options)).await;
-        Ok(connected.map_err(|_| DatabaseError::NoAnswer(self.patience))??)
     }
 
     /// The message that begins a transaction.
@@ -334,100 +309,6 @@ impl Database {
             () = self.grace(GRACE) => None,
         }
     }
-}
-
-/// A transaction. If it is dropped before it is over, its connection is closed.
-#[derive(Debug)]
-pub(crate) struct Transaction {
-    connection: PoolConnection<Postgres>,
-    patience: Duration,
-    is_over: bool,
-}
-
-impl Transaction {
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-
-    /// Commits if the work was done, and undoes it if not.
-    pub(crate) async fn end<T>(&mut self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
-        let end = if done.is_ok() { "commit" } else { "rollback" };
-        let ended = match &done {
-            // such a session is of no use to anybody
-            Err(error) if error.ends_the_session() => return done,
-            _ => raw_sql(end).execute(&mut *self.connection).await,
-        };
-        match (done, ended) {
-            (Ok(done), Ok(_)) => {
-                self.is_over = true;
-                Ok(done)
-            }
-            (Ok(_), Err(error)) => {
-                let error = DatabaseError::from(error);
-                // a refused commit has ended the transaction
-                self.is_over = error.refusal().is_some() && !error.ends_the_session();
-                Err(error)
-            }
-            (Err(error), ended) => {
-                self.is_over = ended.is_ok();
-                Err(error)
-            }
-        }
-    }
-
-    /// The connection did not answer: it will be closed.
-    pub(crate) fn silent(&self) -> DatabaseError {
-        debug!("a connection does not answer and is closed");
-        DatabaseError::NoAnswer(self.patience)
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
-/// Runs a statement on any connection of the [`Database`], in a transaction of its own.
-macro_rules! on {
-    ($($name:ident, $method:ident, $answer:ty;)*) => {
-        /// Runs a statement in a transaction of its own.
-        pub(crate) trait On {
-            $(fn $name(self, database: &Database) -> impl Future<Output = Result<$answer, DatabaseError>> + Send;)*
-        }
-
-        impl On for Query<'_, Postgres, PgArguments> {
-            $(async fn $name(mut self, database: &Database) -> Result<$answer, DatabaseError> {
-                let arguments = self.take_arguments().map_err(Error::Encode)?.unwrap_or_default();
-                let sql = self.sql();
-                let locks = LockWait::new(database.patience);
-                loop {
-                    let mut transaction = database.begin(database.patience).await?;
-                    database.tell(sql.as_str());
-                    // without a name
-                    let statement = query_with(sql.clone(), arguments.clone()).persistent(false);
-                    let work = async {
-                        let answer = statement.$method(transaction.connection()).await;
-                        transaction.end(answer.map_err(DatabaseError::from)).await
-                    };
-                    match database.wait(database.patience, work).await {
-                        Some(Ok(answer)) => return Ok(answer),
-                        Some(Err(error)) => locks.wait(error).await?,
-                        None => return Err(transaction.silent()),
-                    }
-                }
-            })*
-        }
-    };
-}
-
-on! {
-    all_on, fetch_all, Vec<PgRow>;
-    one_on, fetch_one, PgRow;
-    any_on, fetch_optional, Option<PgRow>;
-    execute_on, execute, PgQueryResult;
 }
 
 #[cfg(test)]

@@ -26,6 +26,19 @@ pub(crate) enum DatabaseError {
     /// Someone else holds a lock that is not waited for.
     #[error("someone else has the table locked")]
     Busy,
+    /// A transaction that writes to the table kept an index from being built.
+    #[error(
+        "its build has waited {} s for the transaction of process {pid}, which has written to the table, and begins \
+         anew in a few minutes: end that transaction (pg_stat_activity says whose it is, pg_prepared_xacts if the \
+         process is 0)",
+        .waited.as_secs_f64().round()
+    )]
+    Blocked {
+        /// Its process.
+        pid: i32,
+        /// How long.
+        waited: Duration,
+    },
     /// The worker stops, and waits for a connection no longer.
     #[error("the worker stops, and the database gave it no connection in time")]
     Stopping,

@@ -39,18 +39,29 @@ pub struct IndexBuild {
     pub phase: String,
     /// How much of the table it has read, from 0 to 100, where that is what it does.
     pub percent: Option<u8>,
+    /// The process whose transaction it waits for, where that is what it does: `pg_stat_activity` says whose it is. 0
+    /// is a prepared transaction.
+    pub waits_for: Option<i32>,
 }
 
 impl fmt::Display for IndexBuild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.phase)?;
-        self.percent.map_or(Ok(()), |percent| write!(f, ", {percent}%"))
+        if let Some(percent) = self.percent {
+            write!(f, ", {percent}%")?;
+        }
+        match self.waits_for {
+            Some(0) => f.write_str(", for a prepared transaction (pg_prepared_xacts)"),
+            Some(pid) => write!(f, ", for the transaction of process {pid} (pg_stat_activity)"),
+            None => Ok(()),
+        }
     }
 }
 
 /// A role that may not see what others do sees no build.
 const BUILD: &str = "
-SELECT p.phase, (100 * p.blocks_done / nullif(p.blocks_total, 0))::int
+SELECT p.phase, (100 * p.blocks_done / nullif(p.blocks_total, 0))::int, CASE WHEN p.phase LIKE 'waiting for %' THEN
+    coalesce(nullif(p.current_locker_pid, 0)::int, (pg_catalog.pg_blocking_pids(p.pid))[1]) END
 FROM pg_catalog.pg_stat_progress_create_index p
 JOIN pg_catalog.pg_class t ON t.oid = p.relid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
@@ -71,6 +82,7 @@ pub(super) async fn build<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -
     Ok(Some(IndexBuild {
         phase: row.try_get_by_index(0)?,
         percent: percent.and_then(|percent| u8::try_from(percent).ok()),
+        waits_for: row.try_get_by_index(2)?,
     }))
 }
 

@@ -43,7 +43,7 @@ pub(in crate::catalog) async fn relation<C: ConnectionTrait>(
 }
 
 /// A vectorizer's source, whatever it is called by now: the table that its triggers are on.
-pub(super) async fn source<C: ConnectionTrait>(db: &C, vectorizer: i32) -> Result<Option<Relation>, DbErr> {
+pub(in crate::catalog) async fn source<C: ConnectionTrait>(db: &C, vectorizer: i32) -> Result<Option<Relation>, DbErr> {
     let sql = format!(
         "{FOUND} AND c.oid = (
             SELECT t.tgrelid FROM ai.vectorizer v
@@ -147,9 +147,13 @@ impl Relation {
     }
 
     /// Whether it has all of these columns.
-    pub(super) async fn has_columns<C: ConnectionTrait>(&self, db: &C, names: &[&str]) -> Result<bool, DbErr> {
+    pub(in crate::catalog) async fn has_columns<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        names: &[&str],
+    ) -> Result<bool, DbErr> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let sql = "SELECT NOT EXISTS (SELECT FROM unnest($2::text[]) w (name) WHERE NOT EXISTS (
+        let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.unnest($2::text[]) w (name) WHERE NOT EXISTS (
                        SELECT FROM pg_catalog.pg_attribute a
                        WHERE a.attrelid = $1::bigint AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped))";
         let asked = Statement::from_sql_and_values(DbBackend::Postgres, sql, [self.oid.into(), names.into()]);

@@ -74,9 +74,10 @@ pub(in crate::catalog) async fn is_key<C: ConnectionTrait>(
     let columns = columns(db, queue).await?;
     let is_it = vectorizer.source_pk.iter().zip(1..).map(|(key, i)| {
         let name = quote_identifier(&key.attname);
-        columns
-            .get(&key.attname)
-            .map_or_else(|| format!("{name} {EQUALS} ${i}"), |column| column.equals(&name, i))
+        columns.get(&key.attname).map_or_else(
+            || format!("{name} {EQUALS} ${i}"),
+            |column| column.equals(&name, &format!("${i}")),
+        )
     });
     Ok(is_it.collect::<Vec<_>>().join(" AND "))
 }
@@ -102,6 +103,26 @@ pub(in crate::catalog) async fn same_key<C: ConnectionTrait>(
     Ok(same.collect::<Vec<_>>().join(" AND "))
 }
 
+/// The condition that a row of the source has the key whose values are the texts `k.k1`, `k.k2` and so on.
+pub(in crate::catalog) async fn has_key<C: ConnectionTrait>(
+    db: &C,
+    vectorizer: &Vectorizer,
+    alias: &str,
+) -> Result<String, DbErr> {
+    let columns = match (&vectorizer.queue_schema, &vectorizer.queue_table) {
+        (Some(schema), Some(queue)) => columns(db, &qualified(schema, queue)).await?,
+        _ => HashMap::new(),
+    };
+    let has = vectorizer.source_pk.iter().zip(1..).map(|(key, i)| {
+        let (name, text) = (format!("{alias}.{}", quote_identifier(&key.attname)), format!("k.k{i}"));
+        columns.get(&key.attname).map_or_else(
+            || format!("{name} {EQUALS} {text}"),
+            |column| column.equals(&name, &text),
+        )
+    });
+    Ok(has.collect::<Vec<_>>().join(" AND "))
+}
+
 /// PostgreSQL's own.
 const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
@@ -124,9 +145,9 @@ impl Column {
 
     /// The value is cast to the column's type, as an enum or `char(n)` would not be compared otherwise. The type has no
     /// length: a value that is too long is no key, rather than the beginning of one.
-    fn equals(&self, name: &str, parameter: usize) -> String {
+    fn equals(&self, name: &str, text: &str) -> String {
         let sql_type = qualified(&self.type_schema, &self.type_name);
-        format!("{name} {} CAST(${parameter} AS {sql_type})", self.operator())
+        format!("{name} {} CAST({text} AS {sql_type})", self.operator())
     }
 }
 

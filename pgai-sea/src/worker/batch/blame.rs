@@ -34,6 +34,7 @@ impl From<DatabaseError> for StopReason {
             DatabaseError::NoAnswer(_)
             | DatabaseError::NoConnection(_)
             | DatabaseError::Busy
+            | DatabaseError::Blocked { .. }
             | DatabaseError::Stopping => Self::Database(error),
             DatabaseError::Statement(_) => match error.refusal() {
                 Some(refusal) if error.has_state(&CANCELLED) => Self::Cancelled(format!(
@@ -72,17 +73,20 @@ pub(crate) struct FailedAlone<'r> {
     /// Failed attempts before this one.
     pub(crate) attempts: i32,
     pub(crate) reason: &'r str,
+    /// Whether it can be nothing but what the row holds.
+    pub(crate) is_certain: bool,
 }
 
 /// Whether rows that failed alone are charged.
 ///
 /// They are if another row of the batch succeeded, or if all of them were charged before. If none succeeded, they are
-/// charged only where the vectorizer has worked before and they fail for different reasons. Otherwise it is not the
-/// rows.
+/// charged only where the vectorizer has worked before and they fail for different reasons, or it can be nothing but
+/// what they hold. Otherwise it is not the rows.
 pub(crate) fn are_the_rows(failed: &[FailedAlone<'_>], has_succeeded: bool, has_worked: bool) -> bool {
     let were_charged = failed.iter().all(|row| row.attempts > 0);
     let are_alike = failed.len() > 1 && failed.windows(2).all(|pair| pair[0].reason == pair[1].reason);
-    has_succeeded || were_charged || (has_worked && !are_alike)
+    let is_certain = failed.iter().all(|row| row.is_certain);
+    has_succeeded || were_charged || (has_worked && (!are_alike || is_certain))
 }
 
 #[cfg(test)]
@@ -90,7 +94,12 @@ mod tests {
     use super::*;
 
     fn alone(attempts: i32, reason: &str) -> FailedAlone<'_> {
-        FailedAlone { attempts, reason }
+        let is_certain = false;
+        FailedAlone {
+            attempts,
+            reason,
+            is_certain,
+        }
     }
 
     #[test]
@@ -105,6 +114,15 @@ mod tests {
             "charged before"
         );
         assert!(are_the_rows(&[alone(0, "x")], false, true));
+        let certain = alike.map(|row| FailedAlone {
+            is_certain: true,
+            ..row
+        });
+        assert!(
+            are_the_rows(&certain, false, true),
+            "no text that is not UTF-8 can be read"
+        );
+        assert!(!are_the_rows(&certain, false, false));
     }
 
     #[test]

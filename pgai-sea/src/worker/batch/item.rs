@@ -89,9 +89,12 @@ impl Failure {
         Self::at("embedding", reason)
     }
 
-    /// The database refused what was to be written.
-    pub(crate) fn writing(reason: String) -> Self {
-        Self::at("writing", reason)
+    /// The database refused what was to be written, and may do so each time.
+    pub(crate) fn writing(reason: String, is_final: bool) -> Self {
+        Self {
+            is_final,
+            ..Self::at("writing", reason)
+        }
     }
 
     fn at(step: &'static str, reason: String) -> Self {

@@ -8,7 +8,7 @@ use super::blame::{FailedAlone, are_the_rows, may_be_a_row_that_is_read};
 use super::chunk_change::StoredChunk;
 use super::item::{Content, Failure, Item, Outcome, SourceRow};
 use super::stop_reason::StopReason;
-use crate::worker::connection::Database;
+use crate::worker::connection::{Database, UNTRANSLATABLE};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::protocol::Step;
 use crate::worker::queue::ClaimedKey;
@@ -45,11 +45,11 @@ impl Loaded {
 }
 
 /// Reads the rows of the keys and their chunks in the store. `has_worked` says whether the vectorizer has written
-/// chunks before.
+/// chunks before, `may_be_more` whether more rows than these may be queued.
 pub(super) async fn load(
     pool: &Database,
     writer: &Writer,
-    has_worked: bool,
+    (has_worked, may_be_more): (bool, bool),
     claimed: Vec<ClaimedKey>,
 ) -> Result<Loaded, StopReason> {
     match read(pool, writer, &claimed).await {
@@ -59,8 +59,35 @@ pub(super) async fn load(
             each.for_each(|(claimed, read)| loaded.add(claimed, read));
             Ok(loaded)
         }
-        Err(error) if may_be_a_row_that_is_read(&error) => one_by_one(pool, writer, has_worked, claimed, error).await,
+        Err(error) if may_be_a_row_that_is_read(&error) => {
+            one_by_one(pool, writer, (has_worked, may_be_more), claimed, error).await
+        }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Why a row could not be read.
+struct Reason {
+    words: String,
+    /// Whether it can be nothing but what the row holds.
+    is_certain: bool,
+}
+
+/// Bytes that are no text.
+const NO_TEXT: &str = "22021";
+
+impl From<DatabaseError> for Reason {
+    fn from(error: DatabaseError) -> Self {
+        let is_certain = error.has_state(&[NO_TEXT, UNTRANSLATABLE]);
+        let words = if error.has_state(&[NO_TEXT]) {
+            format!(
+                "{error}: the database's encoding is SQL_ASCII, which takes any bytes, and these are no UTF-8; correct \
+                 the row's text"
+            )
+        } else {
+            error.to_string()
+        };
+        Self { words, is_certain }
     }
 }
 
@@ -68,7 +95,7 @@ pub(super) async fn load(
 async fn one_by_one(
     pool: &Database,
     writer: &Writer,
-    has_worked: bool,
+    (has_worked, may_be_more): (bool, bool),
     claimed: Vec<ClaimedKey>,
     together: DatabaseError,
 ) -> Result<Loaded, StopReason> {
@@ -89,15 +116,18 @@ async fn one_by_one(
                     loaded.add(claimed.clone(), read);
                 }
             }
-            Err(error) if may_be_a_row_that_is_read(&error) => unreadable.push((claimed, error.to_string())),
+            Err(error) if may_be_a_row_that_is_read(&error) => unreadable.push((claimed, Reason::from(error))),
             Err(error) => return Err(error.into()),
         }
     }
     let failed = unreadable.iter().map(|(claimed, reason)| FailedAlone {
         attempts: claimed.attempts,
-        reason,
+        reason: &reason.words,
+        is_certain: reason.is_certain,
     });
     let failed: Vec<FailedAlone<'_>> = failed.collect();
+    // rows that can be read may stand behind a full claim of others, and never come to their turn
+    let has_worked = has_worked || (may_be_more && failed.iter().all(|row| row.is_certain));
     if !are_the_rows(&failed, !loaded.rows.is_empty(), has_worked) {
         return Err(together.into());
     }
@@ -114,7 +144,7 @@ async fn one_by_one(
                     values: Vec::new(),
                     is_unreadable: true,
                 }),
-                outcome: Outcome::Failed(Failure::loading(reason)),
+                outcome: Outcome::Failed(Failure::loading(reason.words)),
             }),
             // the row is gone by now
             None => loaded.left_out.push(claimed.key),

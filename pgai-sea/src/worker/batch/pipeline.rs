@@ -13,7 +13,7 @@ use super::draft::{Draft, Drafter, Drafts};
 use super::item::{Failure, Item, Outcome, Vectors};
 use super::load::load;
 use super::stop_reason::StopReason;
-use crate::worker::connection::{Database, LockWait};
+use crate::worker::connection::{Database, LockWait, UNTRANSLATABLE};
 use crate::worker::database_error::DatabaseError;
 use crate::worker::embed::{Embedded, Neighbour, Requests, VectorCache};
 use crate::worker::panics;
@@ -44,6 +44,8 @@ pub(crate) struct Pipeline {
     pub(crate) neighbour: Option<Neighbour>,
     /// Whether a chunk was ever written. If so, an error of the database may be a row's fault.
     pub(crate) has_written: AtomicBool,
+    /// The most rows of a claim. If a claim has as many, there may be more.
+    pub(crate) most_claimed: usize,
 }
 
 /// What a batch did.
@@ -108,7 +110,10 @@ impl Pipeline {
             not(feature = "documents"),
             expect(unused_mut, reason = "a document becomes text here")
         )]
-        let mut loaded = load(pool, &self.writer, self.has_written(), claim.keys).await?;
+        let mut loaded = {
+            let may_be_more = claim.keys.len() >= self.most_claimed;
+            load(pool, &self.writer, (self.has_written(), may_be_more), claim.keys).await?
+        };
         if !self.has_locked.load(Ordering::Relaxed) {
             // rows that cannot be locked cannot be written: better known before anything is paid for
             let keys: Vec<&Key> = loaded.rows.iter().map(|(claimed, ..)| &claimed.key).collect();
@@ -158,6 +163,11 @@ impl Pipeline {
             } else {
                 items.push(item);
                 needs_of.push(needs);
+            }
+        }
+        for item in &mut items {
+            if let Outcome::Failed(failure) = &mut item.outcome {
+                failure.reason = pool.storable(&failure.reason).await;
             }
         }
         let vectors = Vectors {
@@ -227,7 +237,7 @@ impl Pipeline {
         for (place, item) in items.iter().enumerate() {
             match self.writer.commit(pool, &[item], stamp, vectors).await {
                 Ok(one) => outcome.add(&one, place),
-                Err(error) if may_be_a_row_that_is_written(&error) => refused.push((place, error.to_string())),
+                Err(error) if may_be_a_row_that_is_written(&error) => refused.push((place, error)),
                 Err(error) => {
                     let refused = refused.into_iter().map(|(place, _)| place);
                     return (
@@ -237,18 +247,27 @@ impl Pipeline {
                 }
             }
         }
-        let failed = refused.iter().map(|(place, reason)| FailedAlone {
-            attempts: items[*place].attempts,
-            reason,
-        });
+        let reasons: Vec<String> = refused.iter().map(|(_, error)| error.to_string()).collect();
+        // the database has no such character, whoever asks
+        let is_certain = |error: &DatabaseError| error.has_state(&[UNTRANSLATABLE]);
+        let failed = refused
+            .iter()
+            .zip(&reasons)
+            .map(|((place, error), reason)| FailedAlone {
+                attempts: items[*place].attempts,
+                reason,
+                is_certain: is_certain(error),
+            });
         let failed: Vec<FailedAlone<'_>> = failed.collect();
-        if !are_the_rows(&failed, outcome.counts.chunks_written > 0, self.has_written()) {
+        let has_worked = self.has_written() || failed.iter().all(|row| row.is_certain);
+        if !are_the_rows(&failed, outcome.counts.chunks_written > 0, has_worked) {
             let refused = refused.into_iter().map(|(place, _)| place);
             return (outcome, Some((refused.collect(), together.into())));
         }
         let mut refused = refused.into_iter();
-        while let Some((place, reason)) = refused.next() {
-            items[place].outcome = Outcome::Failed(Failure::writing(reason));
+        while let Some((place, error)) = refused.next() {
+            let reason = pool.storable(&error.to_string()).await;
+            items[place].outcome = Outcome::Failed(Failure::writing(reason, is_certain(&error)));
             match self.writer.commit(pool, &[&items[place]], stamp, vectors).await {
                 Ok(one) => {
                     outcome.add(&one, place);

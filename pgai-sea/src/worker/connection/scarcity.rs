@@ -7,12 +7,11 @@ use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::{Connection as _, Error, PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
-
-use super::NO_ROOM;
 
 /// Whoever has waited so long asks the server why, and again each time.
 const LONG: Duration = Duration::from_secs(1);
@@ -20,6 +19,16 @@ const LONG: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(4);
 /// The longest time of an answer.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// The class of SQLSTATEs that say that there is no room for a connection.
+const NO_ROOM: &str = "53";
+/// What pgbouncer says, some versions with another SQLSTATE.
+const NO_ROOM_AT_A_POOLER: &str = "no more connections allowed";
+
+/// Whether there is no room for one more connection.
+pub(super) fn is_no_room(refused: &dyn DatabaseError) -> bool {
+    refused.code().is_some_and(|code| code.starts_with(NO_ROOM)) || refused.message().contains(NO_ROOM_AT_A_POOLER)
+}
 
 /// What is known about a lack of connections.
 #[derive(Debug, Default)]
@@ -49,16 +58,11 @@ impl Scarcity {
                 Ok(Err(Error::Database(refused))) => Some(refused),
                 Ok(Err(_)) | Err(_) => continue,
             };
-            if refused
-                .as_ref()
-                .and_then(|refused| refused.code())
-                .is_some_and(|code| code.starts_with(NO_ROOM))
-            {
-                self.felt.notify_one();
+            if let Some(refused) = refused.as_deref().filter(|refused| is_no_room(*refused)) {
+                self.learn(refused);
+            } else {
+                self.know(refused.map(|refused| refused.message().to_owned()));
             }
-            let words = refused.map(|refused| refused.message().to_owned());
-            debug!(words, "the pool gives no connection");
-            self.know(words);
             sleep(PAUSE).await;
         }
     }
@@ -77,7 +81,14 @@ impl Scarcity {
         }
     }
 
+    /// There is no room for one more connection.
+    pub(super) fn learn(&self, refused: &dyn DatabaseError) {
+        self.felt.notify_one();
+        self.know(Some(refused.message().to_owned()));
+    }
+
     fn know(&self, words: Option<String>) {
+        debug!(words, "the pool gives no connection");
         *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::index_resources::Resources;
+use super::index_watch::Watch;
 use crate::catalog::LONGEST_INDEX_WAIT;
 use crate::config::{Diskann, Hnsw, Indexing};
 use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
@@ -31,6 +32,8 @@ const LITTLE_WAIT: Duration = Duration::from_secs(20);
 const LITTLE: i64 = 20;
 /// The most rows of a queue that are counted.
 const MOST_PENDING: i64 = 100_000;
+/// The milliseconds for which the table is waited for. PostgreSQL's own vacuum gives way after `deadlock_timeout`.
+const TABLE_WAIT: u32 = 3_000;
 /// The milliseconds for which dropping an invalid index waits for readers and writers of the table.
 const DROP_WAIT: u32 = 500;
 
@@ -231,6 +234,8 @@ impl IndexBuilder {
             Ok(None) | Err(DatabaseError::Busy) => return Ok(false),
             Err(error) => return Err(error),
         };
+        // where there is room for one connection only, the build needs it
+        drop(transaction);
         let settings = resources.map(Resources::settings);
         if let Some(Resources { megabytes, workers }) = resources {
             let vectorizer = &self.vectorizer;
@@ -242,8 +247,18 @@ impl IndexBuilder {
         let mut connection = pool
             .own_connection(settings.as_ref().map_or(&[], |settings| settings))
             .await?;
-        let built = raw_sql(AssertSqlSafe(create)).execute(&mut connection).await;
+        let table = qualified(&self.schema, &self.table);
+        let watch = Watch::new(&self.vectorizer, &table, &self.qualified_name);
+        let built = tokio::select! {
+            built = raw_sql(AssertSqlSafe(create)).execute(&mut connection) => built,
+            never = watch.watch(pool) => match never {},
+        };
         connection.close().await.ok();
+        if built.is_err()
+            && let Some(blocked) = watch.gave_up()
+        {
+            return Err(blocked);
+        }
         match built.map_err(DatabaseError::from) {
             Ok(_) => Ok(true),
             // someone else was faster
@@ -276,22 +291,23 @@ impl IndexBuilder {
         not \
                           i.indisvalid)";
         let is_invalid = statement(&is_invalid.into()).bind(self.qualified_name.clone());
-        if is_invalid.fetch_one(&mut *connection).await?.try_get(0)? {
-            // A build holds this lock on the table, and so does a vacuum, which ends. Dropping the index takes the
-            // table from everybody for a moment, but waits for nobody.
-            let lock = format!("lock table {table} in share update exclusive mode nowait");
-            let drop = format!(
-                "set local lock_timeout = {DROP_WAIT}; drop index {}",
+        let is_invalid: bool = is_invalid.fetch_one(&mut *connection).await?.try_get(0)?;
+        // A build holds this lock on the table, and so do a vacuum, which ends, and an ALTER. Dropping an index takes
+        // the table from everybody for a moment.
+        let lock = if is_invalid {
+            format!(
+                "lock table {table} in share update exclusive mode nowait; set local lock_timeout = {DROP_WAIT}; drop \
+                 index {}",
                 self.qualified_name
-            );
-            for statement in [lock, drop] {
-                let done = raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await;
-                match done.map_err(DatabaseError::from) {
-                    Ok(_) => {}
-                    Err(error) if error.has_state(&["55P03"]) => return Err(DatabaseError::Busy),
-                    Err(error) => return Err(error),
-                }
-            }
+            )
+        } else {
+            format!("set local lock_timeout = {TABLE_WAIT}; lock table {table} in share update exclusive mode")
+        };
+        let locked = raw_sql(AssertSqlSafe(lock)).execute(&mut *connection).await;
+        match locked.map_err(DatabaseError::from) {
+            Ok(_) => {}
+            Err(error) if error.has_state(&["55P03"]) => return Err(DatabaseError::Busy),
+            Err(error) => return Err(error),
         }
         let types = statement(&self.types).fetch_one(&mut *connection).await?;
         let create = self.statement(types.try_get(0)?, types.try_get(1)?);
@@ -363,6 +379,7 @@ mod tests {
             queue: r#""q""#.into(),
             failed: None,
             keys: Vec::new(),
+            is_bytes: false,
         };
         let (schema, table) = ("public", "Posts");
         let place = EmbeddingPlace { schema, table, column };

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+use super::letters::Letters;
 use crate::sql::quote_literal;
 use crate::worker::backoff::random;
 use crate::worker::connection::{Database, On as _};
@@ -34,11 +35,14 @@ const BETWEEN: Duration = Duration::from_hours(1);
 /// part.
 const SLICES_ONCE: u32 = 100;
 
-/// The statement that looks for a vectorizer's orphans.
+/// The statements that look for what a vectorizer's rows have left behind.
 #[derive(Debug)]
 pub(crate) struct Orphans {
     vectorizer: String,
-    slice: Sql,
+    /// `None` where no orphans are left.
+    slice: Option<Sql>,
+    /// Dead letters are looked for whenever a search begins.
+    letters: Option<Letters>,
 }
 
 /// The result of a slice.
@@ -51,30 +55,45 @@ struct Slice {
 }
 
 impl Orphans {
-    pub(crate) fn new(vectorizer: &str, key_sql: &KeySql, store: &str) -> Self {
+    /// `store` is the table where there may be orphans.
+    pub(crate) fn new(vectorizer: &str, key_sql: &KeySql, store: Option<&str>) -> Self {
+        Self {
+            vectorizer: vectorizer.to_owned(),
+            slice: store.map(|store| Self::slice_of(key_sql, store).into()),
+            letters: Letters::new(key_sql),
+        }
+    }
+
+    fn slice_of(key_sql: &KeySql, store: &str) -> String {
         let KeySql { queue, source, .. } = key_sql;
         let columns = key_sql.columns("");
         let (has_row, is_queued) = (key_sql.same("r", "s"), key_sql.same("q", "g"));
         // a worker that may not see all rows must not take them for gone
         let sees_all = format!("not row_security_active({})", quote_literal(source));
-        Self {
-            vectorizer: vectorizer.to_owned(),
-            slice: format!(
-                "with slice as materialized (select embedding_uuid, {columns} from {store} \
-                     where embedding_uuid > $1 order by embedding_uuid limit $2), \
-                 gone as (select distinct {columns} from slice s where {sees_all} and not exists (select from \
-                 {source} r where {has_row})), \
-                 queued as (insert into {queue} ({columns}) select {columns} from gone g \
-                     where not exists (select from {queue} q where {is_queued}) returning 1) \
-                 select (select embedding_uuid from slice order by embedding_uuid desc limit 1), (select count(*) \
-                 from queued)"
-            )
-            .into(),
+        format!(
+            "with slice as materialized (select embedding_uuid, {columns} from {store} \
+                 where embedding_uuid > $1 order by embedding_uuid limit $2), \
+             gone as (select distinct {columns} from slice s where {sees_all} and not exists (select from \
+             {source} r where {has_row})), \
+             queued as (insert into {queue} ({columns}) select {columns} from gone g \
+                 where not exists (select from {queue} q where {is_queued}) returning 1) \
+             select (select embedding_uuid from slice order by embedding_uuid desc limit 1), (select count(*) \
+             from queued)"
+        )
+    }
+
+    async fn forget_letters(&self, pool: &Database) {
+        if let Some(letters) = &self.letters {
+            letters.remove(pool, &self.vectorizer).await;
         }
     }
 
+    /// Looks at the chunks after this one.
     async fn slice(&self, pool: &Database, after: Uuid) -> Result<Slice, DatabaseError> {
-        let row = statement(&self.slice).bind(after).bind(SLICE).one_on(pool).await?;
+        let Some(slice) = &self.slice else {
+            return Ok(Slice { last: None, queued: 0 });
+        };
+        let row = statement(slice).bind(after).bind(SLICE).one_on(pool).await?;
         Ok(Slice {
             last: row.try_get(0)?,
             queued: row.try_get(1)?,
@@ -121,6 +140,9 @@ impl OrphanSearch {
             let (pool, orphans, after) = (pool.clone(), Arc::clone(orphans), self.after);
             self.task.spawn(async move {
                 let started = Instant::now();
+                if after.is_nil() {
+                    orphans.forget_letters(&pool).await;
+                }
                 (orphans.slice(&pool, after).await, started.elapsed())
             });
         }
@@ -130,6 +152,7 @@ impl OrphanSearch {
 impl Orphans {
     /// Looks for orphans at the end of a single run, from anywhere in the store. Returns whether there is work now.
     pub(crate) async fn search_once(&self, pool: &Database) -> bool {
+        self.forget_letters(pool).await;
         let begin = Uuid::from_u64_pair(random(), random());
         let (mut after, mut has_turned, mut queued) = (begin, false, 0);
         for _ in 0..SLICES_ONCE {

@@ -1,5 +1,7 @@
 //! Preparing a vectorizer: its configuration is understood, its privileges are checked, its statements are written.
 
+mod columns;
+mod destination;
 pub(crate) mod embedder;
 mod loading;
 mod neighbour;
@@ -17,37 +19,36 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use self::columns::{Columns, key_sql};
+use self::destination::{destination, index, orphans};
 use self::embedder::Embedders;
 use self::neighbour::neighbour;
 use self::privileges::Privilege;
-use self::source_relation::{SourceColumn, SourceRelation, source_relation};
+use self::source_relation::source_relation;
 use super::backfill::{Backfill, Embeddings, Stepped};
 use super::batch::stop_reason::StopReason;
 use super::batch::{Drafter, Pipeline};
-use super::connection::Database;
+use super::connection::{Database, Encoding};
 use super::database_error::DatabaseError;
 use super::embed::{Budgets, Provider, Requests, VectorCache};
-use super::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
+use super::maintenance::index_builder::IndexBuilder;
 use super::maintenance::orphans::Orphans;
 #[cfg(feature = "documents")]
 use super::maintenance::recheck::Recheck;
 use super::pace::Pace;
 use super::queue::Queue;
 use super::queue::dead_letters::DeadLetters;
-use super::queue::key_sql::{KeySql, TypedKeyColumn, has_one_text};
 use super::store_identity::{StoreIdentity, store_identity};
-use super::write::{
-    Configuration, Copy, Destination, EmbeddingColumn, Retries, Source, Store, VectorFormat, Writer, row_security,
-};
+use super::write::{Configuration, Destination, Retries, Source, Writer, row_security};
 use crate::catalog::Vectorizer;
 use crate::catalog::identity::identity;
-use crate::config::{Chunking, Destination as DestinationConfig, DestinationTable, Embedding, Processing};
+use crate::config::{Chunking, Embedding, Processing};
 #[cfg(feature = "documents")]
 use crate::document::Documents;
 use crate::embedder::allowed::Allowed;
 use crate::pgvector::Dimensions;
 use crate::sql::qualified;
-use crate::text::{PythonType, Splitter, Template, TemplateError};
+use crate::text::{Splitter, Template};
 
 /// Queue rows in a batch, unless the configuration says. More than pgai's 50: a claim, a request and a write take their
 /// round trips whatever the size is. Not many more: a batch is paid for again if the worker is killed.
@@ -86,8 +87,8 @@ pub(crate) struct PreparedVectorizer {
     pub(crate) identity: Arc<StoreIdentity>,
     /// How rows that were there before are queued. `None` on pgai's catalog, which queues them at once.
     pub(crate) backfill: Option<Arc<Backfill>>,
-    /// How orphans are found, where the catalog leaves some.
-    pub(crate) orphans: Option<Arc<Orphans>>,
+    /// How orphans, and dead letters of rows that are gone, are found.
+    pub(crate) orphans: Arc<Orphans>,
     /// How documents that change are found, if the worker was told to look.
     #[cfg(feature = "documents")]
     pub(crate) recheck: Option<Arc<Recheck>>,
@@ -176,9 +177,10 @@ pub(crate) async fn prepare(
         .iter()
         .map(|name| columns.template_type(name))
         .collect::<Result<_, _>>()?;
-    let key_sql = key_sql(&columns, &served.key_order)?;
+    let is_bytes = pool.encoding().await? == Encoding::Bytes;
+    let key_sql = key_sql(&columns, &served.key_order, is_bytes)?;
     let (mut wanted, errors) = (
-        privileges(&columns, &key_sql),
+        privileges::wanted(&columns, &key_sql),
         Privilege::on("ai", "_vectorizer_errors", "insert"),
     );
     if owner.as_ref().is_some_and(|owner| owner.acting.is_some()) {
@@ -207,6 +209,7 @@ pub(crate) async fn prepare(
     // an owner may have written any number into the row
     let configured = configured.and_then(|concurrency| usize::try_from(concurrency).ok());
     let configured = configured.map(|concurrency| concurrency.min(MOST_CONCURRENCY));
+    let batch_size = batch_size.unwrap_or(DEFAULT_BATCH_SIZE).clamp(1, 2_048);
     let embedder = embedders
         .choose(pool, &config.embedding, &settings.allowed, owner.as_ref())
         .await
@@ -268,6 +271,7 @@ pub(crate) async fn prepare(
         identity: Arc::clone(&identity),
         neighbour,
         has_written: AtomicBool::new(false),
+        most_claimed: usize::try_from(batch_size).unwrap_or(usize::MAX),
     };
     let backfill = identity.keeps_backfills().then(|| {
         let (pace, most_lag) = (settings.backfill.clone(), settings.most_lag);
@@ -288,7 +292,7 @@ pub(crate) async fn prepare(
         index: index(vectorizer, &queue),
         identity,
         queue,
-        batch_size: batch_size.unwrap_or(DEFAULT_BATCH_SIZE).clamp(1, 2_048),
+        batch_size,
         concurrency,
     })
 }
@@ -299,187 +303,6 @@ fn dimensions(config: &Embedding) -> Result<Dimensions, StopReason> {
         return Err(unsupported("its embedding configuration has no `dimensions`".into()));
     };
     Dimensions::try_from(dimensions).map_err(|error| unsupported(error.to_string()))
-}
-
-/// The source's columns, and whose they are.
-struct Columns<'v> {
-    vectorizer: &'v Vectorizer,
-    relation: SourceRelation,
-}
-
-impl Columns<'_> {
-    fn find(&self, name: &str) -> Option<&SourceColumn> {
-        self.relation.columns.iter().find(|column| column.name == name)
-    }
-
-    fn table(&self) -> String {
-        qualified(&self.relation.schema, &self.relation.name)
-    }
-
-    fn loaded(&self, name: &str) -> Result<&SourceColumn, StopReason> {
-        let missing = || {
-            unsupported(format!(
-                "{} has no column `{name}`, whose text it embeds: if it was renamed, rename it back, or tell the \
-                 vectorizer with \
-                 `update ai.vectorizer set config = jsonb_set(config, '{{loading,column_name}}', '\"<new name>\"') \
-                 where id = {}`",
-                self.table(),
-                self.vectorizer.id
-            ))
-        };
-        self.find(name).ok_or_else(missing)
-    }
-
-    fn key(&self, name: &str) -> Result<&SourceColumn, StopReason> {
-        let missing = || {
-            let number = self.vectorizer.source_pk.iter().find(|key| key.attname == name);
-            let now = number.and_then(|key| self.relation.columns.iter().find(|column| column.attnum == key.attnum));
-            let now = now.map_or_else(String::new, |now| format!(" (it may be `{}` now)", now.name));
-            unsupported(format!(
-                "{} has no column `{name}`, by which its rows are known{now}: rename it back, or drop the vectorizer \
-                 and create it anew",
-                self.table()
-            ))
-        };
-        self.find(name).ok_or_else(missing)
-    }
-
-    fn template_type(&self, name: &str) -> Result<PythonType, StopReason> {
-        let missing = || unsupported(TemplateError::Missing { name: name.to_owned() }.to_string());
-        Ok(PythonType::of(&self.find(name).ok_or_else(missing)?.base_type))
-    }
-}
-
-fn key_sql(columns: &Columns<'_>, key_order: &[String]) -> Result<KeySql, StopReason> {
-    let vectorizer = columns.vectorizer;
-    let (Some(queue_schema), Some(queue_table)) = (&vectorizer.queue_schema, &vectorizer.queue_table) else {
-        return Err(unsupported("it has no queue".into()));
-    };
-    let key = |name: &String| {
-        let column = columns.key(name)?;
-        Ok(TypedKeyColumn {
-            name: name.clone(),
-            sql_type: column.sql_type.clone(),
-            equals: column.equals.clone().unwrap_or_else(|| "=".to_owned()),
-            has_one_text: has_one_text(&column.base_type),
-        })
-    };
-    Ok(KeySql {
-        id: vectorizer.id,
-        source: columns.table(),
-        queue: qualified(queue_schema, queue_table),
-        failed: vectorizer
-            .queue_failed_table
-            .as_ref()
-            .map(|table| qualified(queue_schema, table)),
-        keys: key_order.iter().map(key).collect::<Result<_, StopReason>>()?,
-    })
-}
-
-/// The privileges that are needed on the vectorizer's tables.
-fn privileges(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
-    let Columns { vectorizer, relation } = columns;
-    let source = |privilege| Privilege::on(&relation.schema, &relation.name, privilege);
-    let mut privileges = vec![source("select")];
-    match &vectorizer.config.destination {
-        DestinationConfig::Column(column) => privileges.push(source("update").of(&column.embedding_column)),
-        DestinationConfig::Table(DestinationTable {
-            target_schema: Some(schema),
-            target_table: Some(table),
-            ..
-        }) => {
-            let column = if relation.is_view {
-                "xmin"
-            } else {
-                &key_sql.keys[0].name
-            };
-            privileges.push(source("update").of_any(column));
-            privileges.extend(["select", "insert", "delete"].map(|privilege| Privilege::on(schema, table, privilege)));
-        }
-        DestinationConfig::Table(_) | DestinationConfig::Other(_) => {}
-    }
-    if let Some(schema) = &vectorizer.queue_schema {
-        let queue = vectorizer.queue_table.iter();
-        privileges.extend(
-            queue.flat_map(|table| {
-                ["select", "update", "delete"].map(|privilege| Privilege::on(schema, table, privilege))
-            }),
-        );
-        // a row that is embedded after all stops being a dead letter
-        let failed = vectorizer.queue_failed_table.iter();
-        privileges.extend(
-            failed.flat_map(|table| {
-                ["select", "insert", "delete"].map(|privilege| Privilege::on(schema, table, privilege))
-            }),
-        );
-    }
-    privileges
-}
-
-/// `has_places` and `format` say what the store can do: whether it has the columns, and in which format it takes
-/// vectors that are copied.
-fn destination(
-    config: &DestinationConfig,
-    key_sql: &KeySql,
-    (has_places, format): (bool, Option<VectorFormat>),
-) -> Result<Destination, StopReason> {
-    match config {
-        DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
-            (Some(schema), Some(table)) => {
-                let store = qualified(schema, table);
-                // where chunks are is not copied
-                let copy = format.filter(|_| !has_places);
-                let copy = copy.and_then(|format| Copy::new(key_sql, &store, format));
-                Ok(Destination::Table(Store::new(key_sql, &store, has_places, copy)))
-            }
-            _ => Err(unsupported("its destination names no table".into())),
-        },
-        DestinationConfig::Column(column) => Ok(Destination::Column(EmbeddingColumn::new(
-            key_sql,
-            &column.embedding_column,
-        ))),
-        DestinationConfig::Other(_) => Err(unsupported(
-            "this worker does not know its `destination` configuration".into(),
-        )),
-    }
-}
-
-/// Where orphans are looked for. This crate's triggers leave none, and its catalog has a view. But no trigger sees a
-/// partition that goes with its rows.
-fn orphans(columns: &Columns<'_>, key_sql: &KeySql) -> Option<Arc<Orphans>> {
-    let DestinationConfig::Table(table) = &columns.vectorizer.config.destination else {
-        return None;
-    };
-    if columns.relation.is_view && !columns.relation.is_divided {
-        return None;
-    }
-    let store = qualified(table.target_schema.as_ref()?, table.target_table.as_ref()?);
-    Some(Arc::new(Orphans::new(&columns.vectorizer.name, key_sql, &store)))
-}
-
-/// The index that the configuration asks for, where the embeddings are.
-fn index(vectorizer: &Vectorizer, queue: &Arc<Queue>) -> Option<Arc<IndexBuilder>> {
-    let place = match &vectorizer.config.destination {
-        DestinationConfig::Table(table) => EmbeddingPlace {
-            schema: table.target_schema.as_ref()?,
-            table: table.target_table.as_ref()?,
-            column: "embedding",
-        },
-        DestinationConfig::Column(column) => EmbeddingPlace {
-            schema: &vectorizer.source_schema,
-            table: &vectorizer.source_table,
-            column: &column.embedding_column,
-        },
-        DestinationConfig::Other(_) => return None,
-    };
-    let vectorizer_name = (vectorizer.id, vectorizer.name.as_str());
-    let builder = IndexBuilder::new(
-        vectorizer_name,
-        vectorizer.config.indexing.as_ref(),
-        place,
-        Arc::clone(queue),
-    );
-    builder.map(Arc::new)
 }
 
 fn unsupported(what: String) -> StopReason {

@@ -3,9 +3,11 @@
 
 use sea_orm::sqlx::Row as _;
 
+use super::columns::Columns;
+use crate::config::{Destination as DestinationConfig, DestinationTable};
 use crate::worker::batch::stop_reason::StopReason;
 use crate::worker::connection::{Database, On as _};
-use crate::worker::queue::key_sql::{Sql, statement};
+use crate::worker::queue::key_sql::{KeySql, Sql, statement};
 
 /// A privilege on a table, or on a column of it.
 #[derive(Debug)]
@@ -39,6 +41,46 @@ impl Privilege {
         self.is_any = true;
         self.of(column)
     }
+}
+
+/// The privileges that are needed on the vectorizer's tables.
+pub(super) fn wanted(columns: &Columns<'_>, key_sql: &KeySql) -> Vec<Privilege> {
+    let Columns { vectorizer, relation } = columns;
+    let source = |privilege| Privilege::on(&relation.schema, &relation.name, privilege);
+    let mut privileges = vec![source("select")];
+    match &vectorizer.config.destination {
+        DestinationConfig::Column(column) => privileges.push(source("update").of(&column.embedding_column)),
+        DestinationConfig::Table(DestinationTable {
+            target_schema: Some(schema),
+            target_table: Some(table),
+            ..
+        }) => {
+            let column = if relation.is_view {
+                "xmin"
+            } else {
+                &key_sql.keys[0].name
+            };
+            privileges.push(source("update").of_any(column));
+            privileges.extend(["select", "insert", "delete"].map(|privilege| Privilege::on(schema, table, privilege)));
+        }
+        DestinationConfig::Table(_) | DestinationConfig::Other(_) => {}
+    }
+    if let Some(schema) = &vectorizer.queue_schema {
+        let queue = vectorizer.queue_table.iter();
+        privileges.extend(
+            queue.flat_map(|table| {
+                ["select", "update", "delete"].map(|privilege| Privilege::on(schema, table, privilege))
+            }),
+        );
+        // a row that is embedded after all stops being a dead letter
+        let failed = vectorizer.queue_failed_table.iter();
+        privileges.extend(
+            failed.flat_map(|table| {
+                ["select", "insert", "delete"].map(|privilege| Privilege::on(schema, table, privilege))
+            }),
+        );
+    }
+    privileges
 }
 
 // Names are looked up in the system catalogs: to_regclass needs a privilege on the schema. A table that is missing is

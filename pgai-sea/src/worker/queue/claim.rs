@@ -158,7 +158,9 @@ pub(super) fn sql(key_sql: &KeySql) -> String {
     let same = same.join(" and ");
     // the text of the output functions, from which they can be read back
     let texts = key_sql.numbered("l").into_iter().enumerate();
-    let texts: Vec<String> = texts.map(|(i, key)| format!("concat({key}) as t{i}")).collect();
+    let texts: Vec<String> = texts
+        .map(|(i, key)| format!("{} as t{i}", key_sql.text(&key)))
+        .collect();
     let texts = texts.join(", ");
     let grouped = key_sql.numbered("l").join(", ");
     let stamp = super::stamp(2);

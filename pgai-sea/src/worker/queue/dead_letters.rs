@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::sqlx::PgConnection;
 use serde_json::{Map, Value, json};
 
-use super::key_sql::{Key, KeySql, Sql, statement, with_keys};
+use super::key_sql::{Key, KeySql, Sql, statement, unescaped, with_keys};
 use super::{Stamp, mine, places};
 use crate::worker::backoff::delay;
 use crate::worker::connection::{Database, On as _};
@@ -37,6 +37,7 @@ pub(crate) struct FailedKey<'k> {
 pub(crate) struct DeadLetters {
     id: i32,
     columns: Vec<String>,
+    is_bytes: bool,
     defer: Sql,
     bury: Option<Sql>,
     record: Sql,
@@ -58,6 +59,7 @@ impl DeadLetters {
         Self {
             id: key_sql.id,
             columns: key_sql.keys.iter().map(|key| key.name.clone()).collect(),
+            is_bytes: key_sql.is_bytes,
             defer: format!(
                 "{}, deferred as (update {} q set loading_retries = (${attempts}::int[])[mine.n], \
                  loading_retry_after = date_trunc('milliseconds', clock_timestamp() + make_interval(secs => \
@@ -120,7 +122,13 @@ impl DeadLetters {
 
     /// A key with its columns' names.
     pub(crate) fn named(&self, key: &Key) -> Map<String, Value> {
-        let values = key.iter().map(|value| json!(value));
+        let values = key.iter().map(|value| {
+            if self.is_bytes {
+                json!(unescaped(value))
+            } else {
+                json!(value)
+            }
+        });
         self.columns.iter().cloned().zip(values).collect()
     }
 
@@ -154,8 +162,7 @@ pub(crate) async fn record_error(
     message: &str,
     reason: &str,
 ) -> Result<(), DatabaseError> {
-    // a jsonb cannot hold NUL
-    let details = json!({"error_reason": reason.replace('\0', "")});
+    let details = json!({"error_reason": database.storable(reason).await});
     let record = statement(&Sql::from(RECORD))
         .bind(vectorizer)
         .bind(vec![message.to_owned()]);

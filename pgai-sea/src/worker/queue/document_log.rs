@@ -45,7 +45,7 @@ impl DocumentLog {
         // the texts that keys have elsewhere: those of the types' output functions
         let texts = key_sql.keys.iter().map(|column| {
             let column = crate::sql::quote_identifier(&column.name);
-            format!("concat(s.{column})")
+            key_sql.text(&format!("s.{column}"))
         });
         let texts = texts.collect::<Vec<_>>().join(", ");
         Self {
@@ -92,7 +92,14 @@ impl DocumentLog {
     /// Keeps which versions were loaded.
     pub(crate) async fn record(&self, keys: &[&Key], versions: Vec<Option<String>>) -> Result<(), DatabaseError> {
         if !keys.is_empty() {
-            let record = with_keys(&self.record, self.columns, keys).bind(self.id).bind(versions);
+            let mut storable = Vec::with_capacity(versions.len());
+            for version in versions {
+                storable.push(match version {
+                    Some(version) => Some(self.catalog.storable(&version).await),
+                    None => None,
+                });
+            }
+            let record = with_keys(&self.record, self.columns, keys).bind(self.id).bind(storable);
             record.execute_on(&self.catalog).await?;
         }
         Ok(())

@@ -2,6 +2,9 @@
 //!
 //! Keys are parameters: one array of texts per key column. The statement casts them to the column's type. So a key may
 //! have any number of columns of any type, and no value of a key is ever part of the SQL.
+//!
+//! A database of bytes (`SQL_ASCII`) may hold keys that are no UTF-8, which no client could read. There, a key's text
+//! is written with escapes on its way.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use sea_orm::sqlx::{AssertSqlSafe, Postgres, query};
 use crate::sql::{quote_identifier, quote_literal};
 use crate::worker::database_error::DatabaseError;
 
-/// A source row's key: each column's text, in the order of `source_pk`.
+/// A source row's key: each column's text as [`KeySql::text`] asks for it, in the order of `source_pk`.
 pub(crate) type Key = Vec<String>;
 
 /// A statement made once per vectorizer.
@@ -41,6 +44,8 @@ pub(crate) struct KeySql {
     /// `None` in pgai's first versions, which keep no dead letters.
     pub(crate) failed: Option<String>,
     pub(crate) keys: Vec<TypedKeyColumn>,
+    /// Whether texts of the database may be no UTF-8.
+    pub(crate) is_bytes: bool,
 }
 
 impl KeySql {
@@ -67,8 +72,26 @@ impl KeySql {
     pub(crate) fn typed(&self) -> Vec<String> {
         let columns = self.keys.iter().enumerate();
         columns
-            .map(|(i, key)| format!("k.k{}::{}", i + 1, key.sql_type))
+            .map(|(i, key)| self.value(&format!("k.k{}", i + 1), &key.sql_type))
             .collect()
+    }
+
+    /// The value of a type whose [text](Self::text) this is.
+    pub(crate) fn value(&self, text: &str, sql_type: &str) -> String {
+        if self.is_bytes {
+            format!("convert_from(decode({text}, 'escape'), 'SQL_ASCII')::{sql_type}")
+        } else {
+            format!("{text}::{sql_type}")
+        }
+    }
+
+    /// The text of a value, as its type's output function writes it.
+    pub(crate) fn text(&self, value: &str) -> String {
+        if self.is_bytes {
+            format!("encode(convert_to(concat({value}), 'SQL_ASCII'), 'escape')")
+        } else {
+            format!("concat({value})")
+        }
     }
 
     /// `alias."id", ..`
@@ -122,6 +145,30 @@ impl KeySql {
     }
 }
 
+/// What PostgreSQL's format `escape` stands for, as far as it is UTF-8.
+pub(crate) fn unescaped(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let [first, tail @ ..] = rest {
+        let octal = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match (first, octal) {
+            (b'\\', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[3..];
+            }
+            (b'\\', None) if tail.first() == Some(&b'\\') => {
+                bytes.push(b'\\');
+                rest = &tail[1..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The statement with the keys bound, one array per column.
 pub(crate) fn with_keys<'q>(sql: &Sql, columns: usize, keys: &[&Key]) -> Query<'q, Postgres, PgArguments> {
     let mut statement = statement(sql);
@@ -152,4 +199,24 @@ pub(crate) fn has_one_text(base_type: &str) -> bool {
 /// The place (from 0) that SQL's `n` (from 1) stands for.
 pub(crate) fn place(n: i64) -> Result<usize, DatabaseError> {
     usize::try_from(n - 1).map_err(|_| DatabaseError::Answer(format!("{n} is not the number of a key")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_undone() {
+        for (text, meant) in [
+            ("plain 12", "plain 12"),
+            (r"a\\b", r"a\b"),
+            (r"caf\303\251", "caf\u{e9}"),
+            (r"\\303", r"\303"),
+            (r"caf\351", "caf\u{fffd}"),
+            (r"\", r"\"),
+            (r"\9", r"\9"),
+        ] {
+            assert_eq!(unescaped(text), meant, "{text}");
+        }
+    }
 }

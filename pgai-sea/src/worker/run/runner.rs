@@ -336,11 +336,10 @@ impl Runner {
                 return false;
             }
         }
-        if let Some(orphans) = prepared.orphans.as_ref().filter(|_| !self.has_searched_orphans) {
-            self.has_searched_orphans = true;
-            if orphans.search_once(&prepared.database).await {
-                return false;
-            }
+        if !std::mem::replace(&mut self.has_searched_orphans, true)
+            && prepared.orphans.search_once(&prepared.database).await
+        {
+            return false;
         }
         if let Some(index) = &prepared.index {
             let looked = self.index.finish(&prepared.database, index).await;
@@ -356,9 +355,7 @@ impl Runner {
                 return;
             }
         } else {
-            if let Some(orphans) = &prepared.orphans {
-                self.orphans.tend(&prepared.database, orphans);
-            }
+            self.orphans.tend(&prepared.database, &prepared.orphans);
             #[cfg(feature = "documents")]
             if let Some(recheck) = &prepared.recheck {
                 self.recheck.tend(&prepared.database, recheck);

@@ -144,12 +144,13 @@ impl Tracking {
 
     /// Something is wrong with a vectorizer.
     pub(crate) async fn error(&self, vectorizer: i32, message: &str) {
+        let message = self.pool.storable(message).await;
         {
             let mut since = self.lock();
             since.errors = since.errors.saturating_add(1);
-            since.message = Some(message.to_owned());
+            since.message = Some(message.clone());
         }
-        self.progress(vectorizer, 0, Some(message)).await;
+        self.progress(vectorizer, 0, Some(&message)).await;
     }
 
     /// A vectorizer waits. `None`: nobody tries again by itself.
@@ -165,7 +166,7 @@ impl Tracking {
             .bind(vectorizer)
             .bind(wait.map(|wait| wait.as_secs_f64()))
             .bind(needs_change)
-            .bind(message.replace('\0', ""));
+            .bind(self.pool.storable(message).await);
         if let Err(error) = waits.execute_on(&self.pool).await {
             debug!(%error, vectorizer, "what the vectorizer waits for could not be written");
         }

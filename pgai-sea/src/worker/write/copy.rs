@@ -103,7 +103,10 @@ pub(crate) struct Copy {
 impl Copy {
     /// `None` if a key's binary form is not known here, and chunks have to be inserted.
     pub(crate) fn new(key_sql: &KeySql, store: &str, format: VectorFormat) -> Option<Self> {
-        let keys = key_sql.keys.iter().map(|key| KeyType::of(&key.sql_type));
+        let keys = key_sql.keys.iter().map(|key| match KeyType::of(&key.sql_type) {
+            Some(KeyType::Text) if key_sql.is_bytes => None,
+            kind => kind,
+        });
         let columns = key_sql.columns("");
         Some(Self {
             format,

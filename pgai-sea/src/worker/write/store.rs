@@ -43,7 +43,7 @@ impl Store {
         // the key of the row's number, out of the arrays of keys
         let keys = (1..=n)
             .zip(&key_sql.keys)
-            .map(|(i, key)| format!("(${i}::text[])[r.n]::{}", key.sql_type));
+            .map(|(i, key)| key_sql.value(&format!("(${i}::text[])[r.n]"), &key.sql_type));
         let keys = keys.collect::<Vec<_>>().join(", ");
         let (seqs, texts, places, vectors, length) = (n + 2, n + 3, n + 4, n + 5, n + 6);
         // All vectors are one array of numbers. An array of pgvector's type would be a half of the bytes, but the

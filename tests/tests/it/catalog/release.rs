@@ -181,6 +181,58 @@ async fn others_refresh_and_release_for_the_owner() {
     .await;
 }
 
+/// The view names all columns, as pgai's does. A release frees those that nothing else reads, too, and whoever reads
+/// the view finds the new type.
+#[tokio::test]
+async fn a_column_that_only_the_view_names_is_freed_by_a_release() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(BLOG).await?;
+        test.execute("insert into blog values (1, 't', 'c', 5)").await?;
+        let id = vectorize(&test, "blog", ", name => 'posts'").await?;
+        embed(&test).await?;
+        take(&test, id).await?;
+        for change in [
+            "alter column views type numeric(20, 2)",
+            "alter column title type varchar(20)",
+            "drop column title",
+        ] {
+            let refused = test.execute(&format!("alter table blog {change}")).await.unwrap_err();
+            let refused = refused.to_string();
+            assert!(
+                refused.contains("view") || refused.contains("other objects"),
+                "{refused}"
+            );
+            test.execute(&format!(
+                "begin;
+                 select ai.release_vectorizer('posts');
+                 alter table blog {change};
+                 select ai.refresh_vectorizer('posts');
+                 commit"
+            ))
+            .await?;
+        }
+        let views = "select views::text from blog_embedding where id = 1";
+        assert_eq!(test.value::<String>(views).await?, "5.00");
+        // without the view nothing names it, and `check` says how to have the view again
+        test.execute("drop view blog_embedding; alter table blog alter column views type text")
+            .await?;
+        let [damage] = &pgai_sea::catalog::verify(&test.db).await?[..] else {
+            panic!("not only the view is missing")
+        };
+        assert!(damage.message.contains("its view"), "{damage:?}");
+        test.execute(&damage.repair).await?;
+        assert_eq!(pgai_sea::catalog::verify(&test.db).await?, []);
+        let kind = "select pg_typeof(views)::text from blog_embedding where id = 1";
+        assert_eq!(test.value::<String>(kind).await?, "text");
+        assert_eq!(embedded(&test).await?, [1]);
+        assert_eq!(take(&test, id).await?, [0_i32; 0]);
+        test.execute("update blog set content = 'd'").await?;
+        assert_eq!(take(&test, id).await?, [1]);
+        Ok(())
+    })
+    .await;
+}
+
 /// Only the view over the table of embeddings has all columns, as pgai's has. Without one, what the vectorizer does not
 /// read is free.
 #[tokio::test]

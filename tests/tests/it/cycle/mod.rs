@@ -8,6 +8,7 @@ mod killed;
 mod listen;
 mod migrations;
 mod operating;
+mod printed;
 mod python_worker;
 mod schema_commands;
 #[cfg(unix)]

@@ -47,6 +47,36 @@ async fn as_many_requests_at_once_as_configured_or_as_the_worker_says() {
     .await;
 }
 
+/// An owner may write any number into its row, and the worker's memory is not the owner's.
+#[tokio::test]
+async fn no_configuration_asks_for_more_than_fifty_requests_at_once() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 120) i")
+            .await?;
+        for (concurrency, requests) in [("1000000", 50), ("2147483647", 50), ("0", 1), ("-7", 1)] {
+            test.execute(&format!(
+                r#"update ai.vectorizer set config = jsonb_set(config, '{{processing}}', '{{"config_type": "processing",
+                    "implementation": "default", "batch_size": 1, "concurrency": {concurrency}}}');
+                 update posts set body = body || '!'"#
+            ))
+            .await?;
+            let gate = Gate::new();
+            gate.hold();
+            let running = start(worker(&test, &gate));
+            gate.wait_for(requests).await;
+            tokio::time::sleep(A_WHILE).await;
+            assert_eq!(gate.calls().len(), requests, "concurrency {concurrency}");
+            gate.release();
+            soon(async || super::support::queued(&test).await == 0).await;
+            running.stop().await;
+            assert_in_sync(&test).await;
+        }
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_large_vectorizer_does_not_hold_up_a_small_one() {
     on_both_catalogs(async |test| {

@@ -9,12 +9,12 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use super::support::{DIMENSIONS, Gate, assert_in_sync, posts, run, soon, vectorizer, worker};
 
 /// The store's HNSW indexes, valid or not.
-const INDEXES: &str = "select indisvalid::text || ' ' || pg_get_indexdef(indexrelid) from pg_index
+pub(super) const INDEXES: &str = "select indisvalid::text || ' ' || pg_get_indexdef(indexrelid) from pg_index
     where pg_get_indexdef(indexrelid) like '%USING hnsw%' order by 1";
 
 /// `posts` with this indexing. pgai's own function refuses one that it has no scheduler for; stored, it is as good as
 /// ours.
-async fn indexed(test: &TestDatabase, indexing: &str) -> Result<(), sea_orm::DbErr> {
+pub(super) async fn indexed(test: &TestDatabase, indexing: &str) -> Result<(), sea_orm::DbErr> {
     if test.catalog == Catalog::Ours {
         test.execute("create table posts (id int primary key, title text, body text)")
             .await?;
@@ -34,7 +34,7 @@ async fn indexed(test: &TestDatabase, indexing: &str) -> Result<(), sea_orm::DbE
     .await
 }
 
-async fn insert(test: &TestDatabase, from: i32, to: i32) -> Result<(), sea_orm::DbErr> {
+pub(super) async fn insert(test: &TestDatabase, from: i32, to: i32) -> Result<(), sea_orm::DbErr> {
     test.execute(&format!(
         "insert into posts (id, title, body) select i, 'T', 'text ' || i from generate_series({from}, {to}) i"
     ))

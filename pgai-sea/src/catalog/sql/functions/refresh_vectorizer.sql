@@ -249,6 +249,7 @@ as $func$
 declare
     v ai.vectorizer := ai._vectorizer_follow(vectorizer_id);
     source regclass := format('%I.%I', v.source_schema, v.source_table);
+    store regclass := ai._vectorizer_store(v, source);
 begin
     perform ai._vectorizer_follow_owner(v, source);
     if to_regclass(format('%I._vectorizer_src_%s', v.queue_schema, v.id)) is null then
@@ -256,6 +257,11 @@ begin
     else
         perform ai._vectorizer_drop_columns(v);
         perform ai._vectorizer_create_columns(v, source);
+    end if;
+    -- A release has dropped the view. So may have who wanted another type for a column that only the view names.
+    if store is not null and ai._vectorizer_view(v, store) is null
+    and to_regclass(format('%I.%I', v.config #>> '{destination,view_schema}', v.config #>> '{destination,view_name}')) is null then
+        perform ai._vectorizer_create_view(v, source, ai._vectorizer_readers(store));
     end if;
     perform ai._vectorizer_create_triggers(v, source);
     perform ai._vectorizer_protect_store(v, source);

@@ -50,7 +50,7 @@ as $$
             then to_regclass(format('%I.%I', v.source_schema, v.source_table)) end)
 $$;
 
--- Makes again what a release has dropped, except the triggers.
+-- Makes again what a release has dropped, except the triggers and the view over the store.
 create or replace function ai._vectorizer_recover(v ai.vectorizer, source regclass)
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -77,8 +77,5 @@ begin
     perform ai._vectorizer_drop_columns(v);
     perform ai._vectorizer_create_columns(v, source);
     perform ai._vectorizer_create_source_view(v, source, ai._vectorizer_readers(queue));
-    if store is not null and ai._vectorizer_view(v, store) is null then
-        perform ai._vectorizer_create_view(v, source, ai._vectorizer_readers(store));
-    end if;
 end
 $$;
