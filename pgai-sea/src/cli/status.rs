@@ -106,7 +106,7 @@ fn age(since: DateTimeWithTimeZone, now: DateTimeWithTimeZone) -> String {
 
 /// What somebody wrote, with nothing in it that a terminal would obey.
 pub(super) fn printable(text: &str) -> String {
-    escaped(text, |c| c.is_control())
+    escaped(text, char::is_control)
 }
 
 /// The same of several lines.

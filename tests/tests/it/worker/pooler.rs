@@ -294,7 +294,7 @@ async fn pgbouncer_without_room_is_said_in_its_own_words() {
         let mut log = tokio::io::BufReader::new(running.stderr.take().expect("its log"));
         let mut line = String::new();
         tokio::time::timeout(
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             tokio::io::AsyncBufReadExt::read_line(&mut log, &mut line),
         )
         .await??;
