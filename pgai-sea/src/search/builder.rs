@@ -161,8 +161,8 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         Ok(self.limit(1).all(db).await?.into_iter().next())
     }
 
-    /// Embeds the text of the search now, for this search and its clones: before a transaction begins, say, so that none
-    /// is open while a provider is asked. A search by anything else has nothing to embed.
+    /// Embeds the text of the search now, for this search and its clones: before a transaction begins, say, so that
+    /// none is open while a provider is asked. A search by anything else has nothing to embed.
     ///
     /// ```no_run
     /// # mod blog_post { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/blog_post.rs")); }

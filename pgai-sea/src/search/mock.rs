@@ -53,8 +53,8 @@ mod sealed {
 /// ```
 ///
 /// A search takes one result, however many hits it has, and whatever it asks for beside them. For one that embeds with
-/// [`Embedders`](crate::Embedders), [`FakeEmbedder::embedders`](crate::testing::FakeEmbedder::embedders) makes some that
-/// look into no catalog. [`mock_count`] answers `count`.
+/// [`Embedders`](crate::Embedders), [`FakeEmbedder::embedders`](crate::testing::FakeEmbedder::embedders) makes some
+/// that look into no catalog. [`mock_count`] answers `count`.
 #[must_use]
 pub fn mock_page<E: Searched, H>(hits: &Hits<H>) -> Vec<MockRow>
 where

@@ -204,11 +204,13 @@ async fn a_backfill_passes_keys_that_are_no_utf_8() {
             test.execute(
                 r"create table words (word text primary key, body text);
                  insert into words
-                     select convert_from(decode(lpad(to_hex(i), 2, '0'), 'hex'), 'SQL_ASCII'), 'text ' || i from generate_series(1, 255) i",
+                     select convert_from(decode(lpad(to_hex(i), 2, '0'), 'hex'), 'SQL_ASCII'), 'text ' || i
+                     from generate_series(1, 255) i",
             )
             .await?;
             vectorizer(test, "words", "body", "$chunk", ", enqueue_existing => false").await?;
-            test.execute("select ai.backfill_vectorizer(id) from ai.vectorizer").await?;
+            test.execute("select ai.backfill_vectorizer(id) from ai.vectorizer")
+                .await?;
             let report = run(test, &Gate::new()).await;
             assert_eq!((report.rows(), report.errors().count()), (255, 0), "{report:?}");
             Ok(())
