@@ -163,9 +163,10 @@ async fn gone<C: ConnectionTrait>(db: &C, id: i32, rows: &[Row]) -> Result<BTree
         .map(|i| format!("pg_catalog.unnest(${}::text[])", i + 1))
         .collect();
     let columns: Vec<String> = (1..=names.len()).map(|i| format!("k{i}")).collect();
+    // a database of bytes may have keys that were recorded in another form
     let sql = format!(
         "SELECT k.place FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), {}) AS k (place, {})
-         WHERE NOT EXISTS (SELECT FROM {} s WHERE {})",
+         WHERE pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' AND NOT EXISTS (SELECT FROM {} s WHERE {})",
         parameters.join(", "),
         columns.join(", "),
         source.name,

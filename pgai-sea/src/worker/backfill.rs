@@ -134,19 +134,25 @@ impl Backfill {
         self.is_on.load(Ordering::Relaxed)
     }
 
+    /// What the catalog says of it. `None` if nothing is to be queued.
+    pub(crate) async fn kept(&self, pool: &Database) -> Result<Option<Kept>, DatabaseError> {
+        let kept = query(KEPT).bind(self.key_sql.id).any_on(pool).await?;
+        self.is_on.store(kept.is_some(), Ordering::Relaxed);
+        kept.as_ref().map(read).transpose()
+    }
+
     /// Queues the next rows. `pool` has the worker's rights, and `database` those for the vectorizer's tables.
     pub(crate) async fn step(&self, pool: &Database, database: &Database) -> Result<Stepped, DatabaseError> {
         if !self.is_on() {
             return Ok(Stepped::Over);
         }
-        let Some(kept) = query(KEPT).bind(self.key_sql.id).any_on(pool).await? else {
-            self.is_on.store(false, Ordering::Relaxed);
+        let Some(kept) = self.kept(pool).await? else {
             return Ok(Stepped::Over);
         };
         if let Some(until) = self.pace.waits_until() {
             return Ok(Stepped::Wait(until));
         }
-        if let Some(until) = self.standbys(pool, read(&kept)?).await? {
+        if let Some(until) = self.standbys(pool, kept).await? {
             return Ok(Stepped::Wait(until));
         }
         let rows = self.pace.at_most(self.rows.load(Ordering::Relaxed));

@@ -49,7 +49,7 @@ pub(in crate::catalog) async fn source<C: ConnectionTrait>(db: &C, vectorizer: i
             SELECT t.tgrelid FROM ai.vectorizer v
             JOIN pg_catalog.pg_namespace q ON q.nspname = v.queue_schema
             JOIN pg_catalog.pg_proc p ON p.pronamespace = q.oid AND p.proname = v.trigger_name
-            JOIN pg_catalog.pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0
+            JOIN pg_catalog.pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0::oid
             WHERE v.id = $1 LIMIT 1)"
     );
     find(db, sql, [vectorizer.into()]).await

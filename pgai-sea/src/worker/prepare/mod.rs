@@ -113,7 +113,7 @@ impl PreparedVectorizer {
     pub(crate) async fn begin_backfill(&self, pool: &Database) -> Result<(), DatabaseError> {
         let Some(backfill) = &self.backfill else { return Ok(()) };
         let few = i64::from(self.batch_size);
-        if self.queue.pending(&self.database, few).await? < few.unsigned_abs() {
+        if backfill.kept(pool).await?.is_some() && self.queue.pending(&self.database, few).await? < few.unsigned_abs() {
             backfill.step(pool, &self.database).await?;
         }
         Ok(())

@@ -359,6 +359,8 @@ async fn a_row_is_tried_again_by_its_key() {
              create table words (word text primary key, body text);
              select ai.create_vectorizer('words', name => 'words', loading => ai.loading_column('body'),
                 embedding => ai.embedding_ollama('m', 3));
+             insert into parts select 'a, b', 'x', i from generate_series(1, 3) i;
+             truncate ai._vectorizer_q_1;
              insert into ai._vectorizer_q_failed_1 (kind, code, id, failure_step)
                 select 'a, b', 'x', i, 'embedding' from generate_series(1, 3) i;
              insert into ai._vectorizer_q_failed_2 (word, failure_step) values ('{\"a\": 1}', 'embedding');

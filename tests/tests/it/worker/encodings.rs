@@ -183,7 +183,7 @@ async fn keys_may_have_any_characters_of_the_encoding() {
                 let said = pgai_sea(test, &["failed", "list"]).await;
                 assert!(said.contains("n=2") && said.contains("embedding failed"), "{said}");
                 let said = pgai_sea(test, &["errors"]).await;
-                assert!(said.contains("n=2"), "{said}");
+                assert!(said.contains("n=2"), "{key}: {said}");
                 assert_eq!(catalog::retry_failed(&test.db, "tested").await?, 1);
                 gate.refuse("nothing that there is");
                 in_sync().await;

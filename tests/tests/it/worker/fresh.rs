@@ -17,6 +17,7 @@ async fn rows_that_come_during_a_backfill_are_searchable_before_its_end() {
         let gate = Gate::new();
         let running = start(worker(&test, &gate));
         gate.wait_for(2).await;
+        gate.hold();
         // a new row, an edit of one that is still to be done, and a key that changes
         test.execute(&format!(
             "insert into posts values (100000, 'T', 'new');
@@ -26,8 +27,14 @@ async fn rows_that_come_during_a_backfill_are_searchable_before_its_end() {
         ))
         .await?;
         let fresh = "select count(*) from posts_embedding_store where chunk in ('T: new', 'T: edited') or id = -1";
-        soon(async || test.value::<i64>(fresh).await.unwrap() == 3).await;
+        // request by request, however fast the backfill would go
+        soon(async || {
+            gate.admit();
+            test.value::<i64>(fresh).await.unwrap() == 3
+        })
+        .await;
         let left = queued(&test).await;
+        gate.release();
         assert!(left > BACKLOG / 4, "{left} rows of the backfill were left");
         // the backfill goes on, and everything else that comes does too
         test.execute("update posts set body = body || '.' where id % 50 = 0")
