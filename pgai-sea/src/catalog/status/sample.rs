@@ -155,7 +155,8 @@ impl Relation {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.unnest($2::text[]) w (name) WHERE NOT EXISTS (
                        SELECT FROM pg_catalog.pg_attribute a
-                       WHERE a.attrelid = $1::bigint AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped))";
+                       WHERE a.attrelid = $1::bigint::oid AND a.attname = w.name AND a.attnum > 0
+                           AND NOT a.attisdropped))";
         let asked = Statement::from_sql_and_values(DbBackend::Postgres, sql, [self.oid.into(), names.into()]);
         let row = db.query_one_raw(asked).await?;
         row.ok_or_else(|| DbErr::RecordNotFound("an answer".to_owned()))?
