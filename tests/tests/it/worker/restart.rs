@@ -156,7 +156,8 @@ async fn what_cannot_work_is_not_tried_without_end() {
             let before = server.messages();
             sleep(Duration::from_secs(4)).await;
             let messages = server.messages() - before;
-            assert!(messages < 4 * 60, "{messages} messages in 4 s after {stage}");
+            // an attempt takes some fifty messages, and one that is made without a pause thousands
+            assert!(messages < 4 * 100, "{messages} messages in 4 s after {stage}");
         }
         let report = running.stop().await;
         assert!(report.errors().next().is_some(), "nothing was ever in its way");
