@@ -30,7 +30,7 @@ const REPLAYED: &str = "SELECT NOT pg_catalog.pg_is_in_recovery() \
 /// ```
 ///
 /// It looks every 5 to 100 milliseconds, and sleeps between looks in the replica. A replica that has become the primary
-/// is not waited for. Aurora's readers, which replay no log, do not say how far they are.
+/// is not waited for.
 ///
 /// # Errors
 ///

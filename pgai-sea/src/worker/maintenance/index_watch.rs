@@ -92,7 +92,7 @@ impl<'b> Watch<'b> {
             let (vectorizer, seconds) = (self.vectorizer, waited.as_secs());
             warn!(
                 vectorizer,
-                pid, phase, seconds, "the index over the embeddings is next to built, and waits for a transaction"
+                pid, phase, seconds, "the index over the embeddings is almost built, and waits for a transaction"
             );
         }
     }

@@ -156,7 +156,7 @@ async fn what_cannot_work_is_not_tried_without_end() {
             let before = server.messages();
             sleep(Duration::from_secs(4)).await;
             let messages = server.messages() - before;
-            // an attempt takes some fifty messages, and one that is made without a pause thousands
+            // what tells attempts with pauses from a loop without
             assert!(messages < 4 * 100, "{messages} messages in 4 s after {stage}");
         }
         let report = running.stop().await;
