@@ -43,6 +43,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("006_documents", after),
     migration!("007_backfill", after),
     migration!("008_halfvec"),
+    migration!("009_budgets", after),
 ];
 
 /// The version of the schema that this crate brings.
@@ -98,6 +99,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "status",
     "reports",
     "worker_tracking",
+    "budgets",
     "embed",
     "grant_vectorizer_usage",
 ];

@@ -65,6 +65,7 @@ pub(super) async fn statements<C: ConnectionTrait>(db: &C) -> Result<Vec<String>
 
 const TABLES: &str = "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress, \
      ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.vectorizer_document, \
+     ai.vectorizer_worker_spending, \
      ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer_generation, ai.vectorizer";
 
 /// The schema goes if it was made by an install and nothing of others is in it.

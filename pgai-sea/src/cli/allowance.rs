@@ -1,7 +1,7 @@
-//! `--requests-per-minute` and `--tokens-per-minute`.
+//! `--requests-per-minute`, `--tokens-per-minute` and `--tokens-per-day`.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use crate::worker::Budget;
@@ -10,7 +10,7 @@ use crate::worker::Budget;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Allowance {
     provider: Option<String>,
-    most: u32,
+    most: u64,
 }
 
 impl FromStr for Allowance {
@@ -24,7 +24,7 @@ impl FromStr for Allowance {
         if provider.as_deref() == Some("") {
             return Err("a provider is missing before `=`: write openai=3000".into());
         }
-        let most: NonZeroU32 = most
+        let most: NonZeroU64 = most
             .trim()
             .parse()
             .map_err(|_| format!("`{most}` is not a number from 1 up"))?;
@@ -37,15 +37,23 @@ impl FromStr for Allowance {
 
 /// The budget of each provider that is named, and of all others under `None`. What is said of all holds for those named
 /// too, where nothing else is said of them.
-pub(super) fn budgets(requests: &[Allowance], tokens: &[Allowance]) -> BTreeMap<Option<String>, Budget> {
+pub(super) fn budgets(
+    requests: &[Allowance],
+    tokens: &[Allowance],
+    tokens_a_day: &[Allowance],
+) -> BTreeMap<Option<String>, Budget> {
     let mut budgets: BTreeMap<Option<String>, Budget> = BTreeMap::new();
     for Allowance { provider, most } in requests {
         let budget = budgets.entry(provider.clone()).or_default();
-        *budget = budget.requests_per_minute(*most);
+        *budget = budget.requests_per_minute(u32::try_from(*most).unwrap_or(u32::MAX));
     }
     for Allowance { provider, most } in tokens {
         let budget = budgets.entry(provider.clone()).or_default();
-        *budget = budget.tokens_per_minute(u64::from(*most));
+        *budget = budget.tokens_per_minute(*most);
+    }
+    for Allowance { provider, most } in tokens_a_day {
+        let budget = budgets.entry(provider.clone()).or_default();
+        *budget = budget.tokens_per_day(*most);
     }
     let every = budgets.get(&None).copied().unwrap_or_default();
     for budget in budgets.values_mut() {
@@ -66,7 +74,11 @@ mod tests {
                 .map(|text| text.parse().unwrap())
                 .collect::<Vec<Allowance>>()
         };
-        let budgets = budgets(&parsed(&["10", "openai=20"]), &parsed(&["cohere/embed-v4.0=5", "7"]));
+        let budgets = budgets(
+            &parsed(&["10", "openai=20"]),
+            &parsed(&["cohere/embed-v4.0=5", "7"]),
+            &parsed(&["openai=9000000000"]),
+        );
         let budget = Budget::new();
         let expected = [
             (None, budget.requests_per_minute(10).tokens_per_minute(7)),
@@ -76,7 +88,10 @@ mod tests {
             ),
             (
                 Some("openai".to_owned()),
-                budget.requests_per_minute(20).tokens_per_minute(7),
+                budget
+                    .requests_per_minute(20)
+                    .tokens_per_minute(7)
+                    .tokens_per_day(9_000_000_000),
             ),
         ];
         assert_eq!(budgets, BTreeMap::from(expected));

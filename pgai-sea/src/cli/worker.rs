@@ -51,7 +51,7 @@ pub(super) struct WorkerCommand {
     #[arg(short, long, value_name = "N", env = "PGAI_VECTORIZER_WORKER_CONCURRENCY")]
     concurrency: Option<std::num::NonZeroUsize>,
 
-    /// At most so many requests a minute to each provider; openai=3000 or openai/text-embedding-3-small=3000 speaks of
+    /// At most so many requests a minute to each provider, of all workers together; openai=3000 or openai/text-embedding-3-small=3000 speaks of
     /// one provider or model, and may be given several times
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     requests_per_minute: Vec<Allowance>,
@@ -59,6 +59,10 @@ pub(super) struct WorkerCommand {
     /// At most so many tokens a minute, in the same way
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     tokens_per_minute: Vec<Allowance>,
+
+    /// A limit of spending: at most so many tokens a day (UTC), in the same way
+    #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
+    tokens_per_day: Vec<Allowance>,
 
     /// At most so many rows a second where rows that are there are queued in the background, or all rows of a
     /// vectorizer are embedded anew, as after `pgai-sea change start`; edits and other vectorizers go on at once
@@ -249,7 +253,7 @@ impl WorkerCommand {
         if let Some(concurrency) = self.concurrency {
             worker = worker.concurrency(concurrency.get());
         }
-        for (provider, budget) in budgets(&self.requests_per_minute, &self.tokens_per_minute) {
+        for (provider, budget) in budgets(&self.requests_per_minute, &self.tokens_per_minute, &self.tokens_per_day) {
             worker = match provider {
                 Some(provider) => worker.budget_of(provider, budget),
                 None => worker.budget(budget),

@@ -161,14 +161,14 @@ impl Worker {
         self
     }
 
-    /// The budget of each provider: requests and tokens a minute. All vectorizers of a provider share it, and so do
-    /// clones of this worker.
+    /// The budget of each provider: requests and tokens a minute, and tokens a day. All vectorizers of a provider share
+    /// it, and so do all workers of the database that connect as this role: see [`Budget`].
     ///
     /// ```no_run
     /// # fn f(worker: pgai_sea::worker::Worker) -> pgai_sea::worker::Worker {
     /// use pgai_sea::worker::Budget;
     ///
-    /// let openai = Budget::new().tokens_per_minute(1_000_000);
+    /// let openai = Budget::new().tokens_per_minute(1_000_000).tokens_per_day(50_000_000);
     /// worker.budget(Budget::new().requests_per_minute(500)).budget_of("openai", openai)
     /// # }
     /// ```

@@ -27,7 +27,7 @@
 //! model |
 //! | [`vectorizers`](Worker::vectorizers) | all | serves only these |
 //! | [`concurrency`](Worker::concurrency) | the configuration's | concurrent requests for each vectorizer |
-//! | [`budget`](Worker::budget), [`budget_of`](Worker::budget_of) | none | requests and tokens a minute |
+//! | [`budget`](Worker::budget), [`budget_of`](Worker::budget_of) | none | requests and tokens a minute, tokens a day |
 //! | `documents` | none | how vectorizers of documents are served, with the feature `documents` |
 //! | [`poll_interval`](Worker::poll_interval) | 1 s | how often an idle worker looks for work |
 //! | [`lease`](Worker::lease) | 30 s | how long claimed rows stay reserved if the worker dies |

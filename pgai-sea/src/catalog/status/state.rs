@@ -19,7 +19,7 @@ pub enum VectorizerState {
     /// Workers embed what is queued.
     Working,
     /// Rows are queued, and time will mend what keeps workers from them: the provider is down or limits the rate, rows
-    /// wait for their next attempt, or no worker runs.
+    /// wait for their next attempt, the tokens of a day are spent, or no worker runs.
     Waiting,
     /// Workers cannot embed, and time alone will not mend it: a key is missing or refused, a privilege is missing, the
     /// provider has been down for more than five minutes.
@@ -67,7 +67,8 @@ impl fmt::Display for VectorizerState {
 pub struct StatusError {
     /// What went wrong at the last attempt.
     pub message: String,
-    /// When the first attempt failed since the last rows were done.
+    /// When the first attempt failed since the last rows were done. `None` where nothing failed: the tokens of a day are
+    /// spent.
     pub since: Option<DateTimeWithTimeZone>,
     /// When a worker tries again. `None` where no worker does by itself, and on pgai's catalog, which has no place for
     /// it.

@@ -13,6 +13,8 @@ pub(crate) enum StopReason {
         message: String,
         retry_after: Option<Duration>,
     },
+    /// The day's tokens are spent. There are more after this time.
+    Spent { message: String, wait: Duration },
     /// Nothing will work until someone changes something.
     Configuration(String),
     /// The configuration changed. The vectorizer has to be prepared anew.
@@ -29,6 +31,7 @@ impl fmt::Display for StopReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Provider { message, .. }
+            | Self::Spent { message, .. }
             | Self::Configuration(message)
             | Self::Refused(message)
             | Self::Cancelled(message) => formatter.write_str(message),

@@ -20,7 +20,7 @@ mod tests;
 mod vector_cache;
 
 pub use self::budget::Budget;
-pub(crate) use self::budget::Budgets;
+pub(crate) use self::budget::{Budgets, keeps_budgets};
 pub(crate) use self::neighbour::Neighbour;
 pub(crate) use self::provider::Provider;
 pub(crate) use self::requests::{Embedded, Requests};

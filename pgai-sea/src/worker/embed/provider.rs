@@ -8,14 +8,14 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument, info};
 
-use super::budget::Meter;
+use super::budget::{Meter, NotSpent};
 use super::failure::RequestFailure;
 use super::telemetry::{Telemetry, error_type};
 use crate::config::Embedding;
 use crate::embedder::{EmbedError, Embedder, InputType};
 use crate::pgvector::{Dimensions, check_vector};
 use crate::worker::batch::stop_reason::StopReason;
-use crate::worker::connection::Stopping;
+use crate::worker::connection::{Database, Stopping};
 use crate::worker::panics::caught;
 
 /// An [`Embedder`] for one vectorizer.
@@ -28,8 +28,10 @@ pub(crate) struct Provider {
     telemetry: Telemetry,
     /// As many requests at the same time as `concurrency` allows.
     permits: Semaphore,
-    /// What the provider may be asked in a minute, if that is limited.
+    /// What the provider may be asked, if that is limited.
     budget: Option<Arc<Meter>>,
+    /// Where all workers count together what they ask.
+    catalog: Option<Database>,
     /// Whether it embeds all rows anew.
     is_backfill: Arc<AtomicBool>,
     /// Until when the provider asked to wait, and what it said.
@@ -84,6 +86,7 @@ impl Provider {
             dimensions,
             permits: Semaphore::new(concurrency),
             budget,
+            catalog: None,
             is_backfill: Arc::default(),
             silence: Mutex::default(),
             stop,
@@ -103,6 +106,13 @@ impl Provider {
     #[must_use]
     pub(crate) fn yielding(mut self, is_backfill: Arc<AtomicBool>) -> Self {
         self.is_backfill = is_backfill;
+        self
+    }
+
+    /// Counts together with other workers what it asks.
+    #[must_use]
+    pub(crate) fn counting_in(mut self, catalog: Option<Database>) -> Self {
+        self.catalog = catalog;
         self
     }
 
@@ -190,8 +200,14 @@ impl Provider {
             None => 0,
         };
         let mut stop = self.stop.clone();
+        let is_backfill = self.is_backfill.load(Ordering::Relaxed);
         tokio::select! {
-            () = budget.spend(tokens, self.is_backfill.load(Ordering::Relaxed)) => Ok(()),
+            spent = budget.spend(tokens, is_backfill, self.catalog.as_ref()) => spent.map_err(|error| {
+                RequestFailure::Stop(match error {
+                    NotSpent::Day { message, wait } => StopReason::Spent { message, wait },
+                    NotSpent::Database(error) => StopReason::from(error),
+                })
+            }),
             _ = stop.wait_for(|stopped| *stopped) => Err(RequestFailure::Stopping),
         }
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::letters::Letters;
+use super::gone_dead_letters::GoneDeadLetters;
 use crate::sql::quote_literal;
 use crate::worker::backoff::random;
 use crate::worker::connection::{Database, On as _};
@@ -42,7 +42,7 @@ pub(crate) struct Orphans {
     /// `None` where no orphans are left.
     slice: Option<Sql>,
     /// Dead letters are looked for whenever a search begins.
-    letters: Option<Letters>,
+    gone_dead_letters: Option<GoneDeadLetters>,
 }
 
 /// The result of a slice.
@@ -60,7 +60,7 @@ impl Orphans {
         Self {
             vectorizer: vectorizer.to_owned(),
             slice: store.map(|store| Self::slice_of(key_sql, store).into()),
-            letters: Letters::new(key_sql),
+            gone_dead_letters: GoneDeadLetters::new(key_sql),
         }
     }
 
@@ -83,7 +83,7 @@ impl Orphans {
     }
 
     async fn forget_letters(&self, pool: &Database) {
-        if let Some(letters) = &self.letters {
+        if let Some(letters) = &self.gone_dead_letters {
             letters.remove(pool, &self.vectorizer).await;
         }
     }

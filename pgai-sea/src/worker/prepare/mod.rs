@@ -30,7 +30,7 @@ use super::batch::stop_reason::StopReason;
 use super::batch::{Drafter, Pipeline};
 use super::connection::{Database, Encoding};
 use super::database_error::DatabaseError;
-use super::embed::{Budgets, Provider, Requests, VectorCache};
+use super::embed::{Budgets, Provider, Requests, VectorCache, keeps_budgets};
 use super::maintenance::index_builder::IndexBuilder;
 use super::maintenance::orphans::Orphans;
 #[cfg(feature = "documents")]
@@ -216,15 +216,21 @@ pub(crate) async fn prepare(
         .map_err(|error| unsupported(error.to_string()))?;
     let concurrency = settings.concurrency.or(configured);
     let concurrency = concurrency.unwrap_or_else(|| embedder.default_concurrency()).max(1);
+    let budget = settings.budgets.meter(&config.embedding);
+    let counts_in = match &budget {
+        Some(_) if keeps_budgets(pool).await? => Some(pool.clone()),
+        _ => None,
+    };
     let provider = Provider::new(
         embedder,
         &vectorizer.name,
         &config.embedding,
         dimensions(&config.embedding)?,
         concurrency,
-        (settings.budgets.meter(&config.embedding), stop),
+        (budget, stop),
     )
     .until(pool.stopping())
+    .counting_in(counts_in)
     .yielding(store_identity.is_anew());
     let neighbour = match &destination {
         Destination::Table(_) => {

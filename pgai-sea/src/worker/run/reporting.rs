@@ -144,10 +144,11 @@ impl Reporter {
         });
     }
 
-    /// Records that the vectorizer waits, for how long, and whether someone has to change something.
-    pub(super) async fn waits(&mut self, message: &str, needs_change: bool, wait: Option<Duration>) {
+    /// Records that the vectorizer waits, for how long, and whether someone has to change something or it is meant to
+    /// wait.
+    pub(super) async fn waits(&mut self, message: &str, why: (bool, bool), wait: Option<Duration>) {
         self.waits = Some(true);
-        self.tracking.waits(self.report.id, message, needs_change, wait).await;
+        self.tracking.waits(self.report.id, message, why, wait).await;
     }
 
     /// Records that it waits no longer.

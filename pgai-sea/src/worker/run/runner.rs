@@ -37,6 +37,8 @@ use crate::worker::report::VectorizerReport;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// .. up to this.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// A vectorizer whose tokens are spent looks again after this time.
+const LONGEST_REST: Duration = Duration::from_hours(1);
 /// A single run ends after so many failures of a provider in a row.
 const CHANCES: u32 = 5;
 /// How often a busy worker looks whether all rows have been embedded anew.
@@ -135,7 +137,10 @@ impl Runner {
                 Ok(prepared) => match self.work(&prepared).await {
                     Ok(()) => break None,
                     Err(reason) => {
-                        if let StopReason::Provider { .. } | StopReason::Cancelled(_) | StopReason::Database(_) = reason
+                        if let StopReason::Provider { .. }
+                        | StopReason::Spent { .. }
+                        | StopReason::Cancelled(_)
+                        | StopReason::Database(_) = reason
                         {
                             kept = Some(prepared);
                         }
@@ -391,6 +396,7 @@ impl Runner {
         // what was cancelled may work the next time, as may a provider
         let needs_change = may_be_withdrawn;
         let is_of_database = matches!(reason, StopReason::Database(_));
+        let is_meant = matches!(reason, StopReason::Spent { .. });
         let next = self.next(reason, &message).await;
         // nothing can be recorded without a database
         if !is_of_database {
@@ -398,7 +404,7 @@ impl Runner {
                 Next::Wait(wait) => Some(*wait),
                 Next::End | Next::Reload | Next::Fail(_) => None,
             };
-            self.reporter.waits(&message, needs_change, wait).await;
+            self.reporter.waits(&message, (needs_change, is_meant), wait).await;
         }
         next
     }
@@ -418,6 +424,9 @@ impl Runner {
                 return Next::Wait(self.backoff.next(retry_after));
             }
             StopReason::Provider { .. } => self.reporter.record(PROVIDER_FAILED, message).await,
+            // nothing failed, so nothing is recorded
+            StopReason::Spent { wait, .. } if !is_once => return Next::Wait(wait.min(LONGEST_REST)),
+            StopReason::Spent { .. } => {}
             StopReason::Configuration(_)
             | StopReason::Refused(_)
             | StopReason::Cancelled(_)

@@ -154,19 +154,26 @@ impl Tracking {
     }
 
     /// A vectorizer waits. `None`: nobody tries again by itself.
-    pub(crate) async fn waits(&self, vectorizer: i32, message: &str, needs_change: bool, wait: Option<Duration>) {
+    pub(crate) async fn waits(
+        &self,
+        vectorizer: i32,
+        message: &str,
+        (needs_change, is_meant): (bool, bool),
+        wait: Option<Duration>,
+    ) {
         let Entry::Made {
             id, keeps_waits: true, ..
         } = self.entry()
         else {
             return;
         };
-        let waits = query("select ai._worker_waits($1, $2, $3, $4, $5)")
+        let waits = query("select ai._worker_waits($1, $2, $3, $4, $5, $6)")
             .bind(id)
             .bind(vectorizer)
             .bind(wait.map(|wait| wait.as_secs_f64()))
             .bind(needs_change)
-            .bind(self.pool.storable(message).await);
+            .bind(self.pool.storable(message).await)
+            .bind(is_meant);
         if let Err(error) = waits.execute_on(&self.pool).await {
             debug!(%error, vectorizer, "what the vectorizer waits for could not be written");
         }

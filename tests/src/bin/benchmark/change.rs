@@ -188,7 +188,7 @@ async fn prepare(test: &TestDatabase, rows: u32) -> TestResult {
              formatting => ai.formatting_python_template('$title: $chunk'), enqueue_existing => false);
          insert into posts_embedding_store (id, chunk_seq, chunk, embedding)
              select id, 0, title || ': ' || body,
-                 (select array_agg(random() - 0.5 + 0 * id) from generate_series(1, {DIMENSIONS}))::vector
+                 (select array_agg(random() - 0.5 + 0 * (i + id)) from generate_series(1, {DIMENSIONS}) i)::vector
              from posts;
          set maintenance_work_mem = '1GB';
          create index on posts_embedding_store using hnsw (embedding vector_cosine_ops);

@@ -9,3 +9,4 @@ mod searching;
 mod spared;
 mod steps;
 mod support;
+mod vacuumed;

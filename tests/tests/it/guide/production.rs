@@ -23,7 +23,7 @@ async fn run(db: DatabaseConnection, shutdown: impl Future<Output = ()>) -> Test
     use pgai_sea::worker::{Budget, Event, Worker};
 
     let worker = Worker::new(db.clone())
-        .budget_of("openai", Budget::new().requests_per_minute(3_000).tokens_per_minute(1_000_000))
+        .budget_of("openai", Budget::new().tokens_per_minute(1_000_000).tokens_per_day(50_000_000))
         .on_event(|event| match event {
             Event::DeadLetter(letter) => eprintln!("{} gave up {:?}: {}", letter.vectorizer, letter.key, letter.reason),
             Event::Waiting { vectorizer, reason } => eprintln!("{vectorizer} waits: {reason}"),

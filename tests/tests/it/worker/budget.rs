@@ -1,12 +1,13 @@
-//! Requests and tokens per minute.
+//! Requests and tokens per minute, and tokens per day.
 
 use std::time::{Duration, Instant};
 
+use pgai_sea::catalog::{self, VectorizerState};
 use pgai_sea::worker::{Budget, Worker};
 use pgai_sea_tests::providers::{Fault, Provider, Request};
 use pgai_sea_tests::{Catalog, TestDatabase, on_both_catalogs, on_catalog};
 
-use super::support::{queued, soon};
+use super::support::{queued, soon, start};
 
 const DIMENSIONS: usize = 8;
 
@@ -177,6 +178,161 @@ async fn a_stop_does_not_wait_for_the_budget() {
         // and nobody has to wait for a lease to run out
         let report = Worker::new(test.db.clone()).run_once().await?;
         assert_eq!(report.rows(), 9, "{report:?}");
+        Ok(())
+    })
+    .await;
+}
+
+/// The rows that wait, of all vectorizers.
+async fn pending(test: &TestDatabase) -> i64 {
+    let pending = "select coalesce(sum(ai.vectorizer_queue_pending(id)), 0)::bigint from ai.vectorizer";
+    test.value(pending).await.unwrap()
+}
+
+/// What the catalog has counted, without the day's sum.
+const COUNTED: &str =
+    "select coalesce(sum(requests), 0)::bigint from ai.vectorizer_worker_spending where step <> '1 day'";
+
+#[tokio::test]
+async fn workers_share_what_the_catalog_counts() {
+    on_catalog(Catalog::Ours, async |test| {
+        let provider = Provider::start();
+        one_by_one(&test, &provider, "one", "a", 50).await?;
+        one_by_one(&test, &provider, "two", "a", 50).await?;
+        // 60 in an hour
+        let budget = Budget::new()
+            .requests_per_minute(1)
+            .window(Duration::from_secs(60 * 60));
+        let worker = || start(Worker::new(test.db.clone()).budget(budget));
+        let workers = [worker(), worker(), worker()];
+        provider.wait_for_requests(60).await;
+        soon(async || test.value::<i64>(COUNTED).await.unwrap() == 60).await;
+        let passed = Instant::now();
+        test.execute(
+            "update ai.vectorizer_worker_spending set since = since - interval '2 hours' where step <> '1 day'",
+        )
+        .await?;
+        soon(async || pending(&test).await == 0).await;
+        let requests = provider.requests();
+        let early = requests.iter().filter(|request| request.at < passed).count();
+        assert_eq!((early, requests.len()), (60, 100));
+        for worker in workers {
+            worker.stop().await;
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Ten texts of 25 tokens, each of which is a request.
+async fn ten(test: &TestDatabase, provider: &Provider) -> Result<(), sea_orm::DbErr> {
+    one_by_one(test, provider, "one", "a", 10).await?;
+    test.execute("update one set body = rpad(body, 100, 'x')").await
+}
+
+#[tokio::test]
+async fn a_day_has_its_tokens() {
+    on_both_catalogs(async |test| {
+        let provider = Provider::start();
+        ten(&test, &provider).await?;
+        let worker = || Worker::new(test.db.clone()).budget_of("ollama", Budget::new().tokens_per_day(100));
+        let report = worker().run_once().await?;
+        let errors: Vec<String> = report.errors().map(|(_, error)| error.to_string()).collect();
+        assert_eq!((report.rows(), errors.len()), (4, 1), "{report:?}");
+        assert!(
+            errors[0].starts_with("ollama may be sent 100 tokens a day: they are spent. It goes on at 00:00 UTC"),
+            "{errors:?}"
+        );
+        assert_eq!(report.counts().deferred, 0, "no row is charged: {report:?}");
+        assert_eq!(provider.texts().len(), 4);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn workers_share_a_day_and_another_day_has_its_own_tokens() {
+    on_catalog(Catalog::Ours, async |test| {
+        let provider = Provider::start();
+        ten(&test, &provider).await?;
+        let worker = || Worker::new(test.db.clone()).budget(Budget::new().tokens_per_day(100));
+        let (one, two) = (worker(), worker());
+        let (one, two) = tokio::join!(one.run_once(), two.run_once());
+        assert_eq!(one?.rows() + two?.rows(), 4);
+        // a worker that starts now spends no more, and says what it waits for
+        let running = start(worker());
+        let status = async || catalog::statuses(&test.db).await.unwrap().remove(0);
+        soon(async || status().await.error.is_some_and(|error| error.next_attempt.is_some())).await;
+        let waiting = status().await;
+        assert_eq!(waiting.state, VectorizerState::Waiting);
+        let error = waiting.error.expect("a reason");
+        assert!(error.message.contains("100 tokens a day"), "{error:?}");
+        assert!(error.since.is_none(), "nothing failed: {error:?}");
+        running.stop().await;
+        assert_eq!(provider.texts().len(), 4);
+        test.execute("update ai.vectorizer_worker_spending set since = since - interval '1 day' where step = '1 day'")
+            .await?;
+        assert_eq!(worker().run_once().await?.rows(), 4);
+        assert_eq!(
+            Worker::new(test.db.clone()).run_once().await?.rows(),
+            2,
+            "without a limit"
+        );
+        assert_eq!(pending(&test).await, 0);
+        assert_eq!(status().await.state, VectorizerState::InSync);
+        // what is over is forgotten: today's sum and what was asked lately are left
+        let old = "select count(*) from ai.vectorizer_worker_spending where since < now() - interval '1 day'";
+        assert_eq!(test.value::<i64>(old).await?, 0);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backfill_takes_half() {
+    on_catalog(Catalog::Ours, async |test| {
+        // tokens, backfill, limits: requests and tokens in an hour, tokens in a day
+        let spend = async |provider: &str, tokens: i64, is_backfill: bool, limits: &str| {
+            let sql = format!(
+                "select case when wait is null then 'spent' when is_day then 'day' else 'full' end
+                 from ai._worker_spend('{provider}', {tokens}, {is_backfill}, '1 hour', {limits})"
+            );
+            test.value::<String>(&sql).await.unwrap()
+        };
+        let requests = "4, null, null";
+        for expected in ["spent", "spent", "full"] {
+            assert_eq!(spend("a", 0, true, requests).await, expected);
+        }
+        for expected in ["spent", "spent", "full"] {
+            assert_eq!(spend("a", 0, false, requests).await, expected);
+        }
+        assert_eq!(spend("b", 0, false, requests).await, "spent", "another provider");
+        let tokens = "null, 100, null";
+        assert_eq!(spend("c", 50, true, tokens).await, "spent");
+        assert_eq!(spend("c", 1, true, tokens).await, "full");
+        assert_eq!(spend("c", 50, false, tokens).await, "spent");
+        assert_eq!(spend("c", 1, false, tokens).await, "full");
+        assert_eq!(spend("d", 500, false, tokens).await, "spent", "alone");
+        let day = "null, null, 101";
+        assert_eq!(spend("e", 50, true, day).await, "spent");
+        assert_eq!(spend("e", 2, true, day).await, "day");
+        assert_eq!(spend("e", 51, false, day).await, "spent");
+        assert_eq!(spend("e", 1, false, day).await, "day");
+        assert_eq!(spend("e", 1, true, day).await, "day");
+        // another role counts for itself
+        let role = test.role("other").await?;
+        test.execute(&format!("select ai.grant_vectorizer_usage('{role}', admin => true)"))
+            .await?;
+        let other = test.connect_as(&role).await?;
+        let sql = "select count(*) from ai.vectorizer_worker_spending";
+        let seen = sea_orm::ConnectionTrait::query_one_raw(
+            &other,
+            sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql),
+        )
+        .await?;
+        assert_eq!(seen.expect("a row").try_get_by_index::<i64>(0)?, 0);
+        other.close().await?;
+        test.drop_role(&role).await?;
         Ok(())
     })
     .await;

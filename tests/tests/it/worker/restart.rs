@@ -7,7 +7,7 @@ use pgai_sea::worker::Worker;
 use pgai_sea_tests::{Catalog, OwnServer, TestDatabase, TestResult, on_own_server, on_own_servers};
 use tokio::time::sleep;
 
-use super::support::{Gate, LOOK, assert_in_sync, posts, queued, soon, start, statements, worker};
+use super::support::{Gate, LOOK, PREPARE, assert_in_sync, begun, posts, queued, soon, start, statements, worker};
 
 /// Attempts to reach a database in so many seconds: runners, the reader of vectorizers, the heartbeat and the
 /// listener have one each, and each waits longer every time.
@@ -153,11 +153,18 @@ async fn what_cannot_work_is_not_tried_without_end() {
             }
             // until it has noticed, and then for a while
             statements(&test, LOOK, 2).await;
-            let before = server.messages();
+            let before = (server.messages(), begun(&test, PREPARE));
             sleep(Duration::from_secs(4)).await;
-            let messages = server.messages() - before;
-            // what tells attempts with pauses from a loop without
-            assert!(messages < 4 * 100, "{messages} messages in 4 s after {stage}");
+            let messages = server.messages() - before.0;
+            let attempts = begun(&test, PREPARE) - before.1;
+            // the waits are half a second at least, then one, then two
+            assert!(attempts <= 4, "{attempts} attempts in 4 s after {stage}");
+            // an attempt is some 22 statements in transactions of their own; the rest tells looks with pauses from a loop
+            let most = 4 * 30 + 150 * attempts as u64;
+            assert!(
+                messages < most,
+                "{messages} messages and {attempts} attempts in 4 s after {stage}"
+            );
         }
         let report = running.stop().await;
         assert!(report.errors().next().is_some(), "nothing was ever in its way");

@@ -318,6 +318,8 @@ pub(super) async fn queued(test: &TestDatabase) -> i64 {
 
 /// The look at the catalog for vectorizers.
 pub(super) const LOOK: &str = r#"FROM "ai"."vectorizer""#;
+/// The first statement of an attempt to prepare a vectorizer.
+pub(super) const PREPARE: &str = "with named as (";
 /// A claim.
 pub(super) const CLAIM: &str = "skip locked";
 
@@ -325,23 +327,29 @@ pub(super) const CLAIM: &str = "skip locked";
 /// of them.
 pub(super) async fn statements(test: &TestDatabase, pattern: &str, more: usize) {
     let mut statements = STATEMENTS.subscribe();
-    let database = test.url.split('?').next().unwrap_or_default();
-    let database = database.rsplit('/').next().unwrap_or_default().to_owned();
-    let count = |statements: &Vec<(String, String)>| {
-        let of = statements
-            .iter()
-            .filter(|(of, sql)| *of == database && sql.contains(pattern));
-        of.count()
-    };
-    let before = count(&statements.borrow());
+    let before = begun(test, pattern);
     let waited = tokio::time::timeout(
         Duration::from_mins(1),
-        statements.wait_for(|statements| count(statements) > before + more),
+        statements.wait_for(|statements| count(statements, test, pattern) > before + more),
     );
     waited
         .await
         .unwrap_or_else(|_| panic!("the worker no longer asks for {pattern}"))
         .unwrap();
+}
+
+/// The statements with `pattern` that workers have begun.
+pub(super) fn begun(test: &TestDatabase, pattern: &str) -> usize {
+    count(&STATEMENTS.borrow(), test, pattern)
+}
+
+fn count(statements: &[(String, String)], test: &TestDatabase, pattern: &str) -> usize {
+    let database = test.url.split('?').next().unwrap_or_default();
+    let database = database.rsplit('/').next().unwrap_or_default();
+    let of = statements
+        .iter()
+        .filter(|(of, sql)| of == database && sql.contains(pattern));
+    of.count()
 }
 
 /// The statements of all workers of this process, with their databases.
@@ -385,7 +393,7 @@ impl Visit for Heard {
 }
 
 /// Waits until it is so, but not for ever.
-pub(super) async fn soon(is_so: impl AsyncFn() -> bool) {
+pub(crate) async fn soon(is_so: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !is_so().await {
         assert!(Instant::now() < deadline, "it does not come to that");

@@ -28,6 +28,8 @@ begin
     v.queue_schema := ai._vectorizer_queue_schema(v);
     source := ai._vectorizer_source(v);
     if source is not null then
+        perform ai._vectorizer_end_autovacuum(source
+            , case when drop_all and v.config #>> '{destination,implementation}' = 'table' then ai._vectorizer_store(v, source) end);
         execute format('lock table %s in access exclusive mode', source);
     end if;
     select * into v from ai.vectorizer where id = vectorizer_id for update;

@@ -149,6 +149,30 @@ as $$
     limit 1
 $$;
 
+-- Ends an autovacuum of these tables, and lets none begin until the end of the transaction.
+--
+-- Who waits for an autovacuum for as long as `deadlock_timeout` ends it. The locks that are taken next would keep searches and writers
+-- waiting for so long; this one hinders only those who vacuum, analyze or build an index. So it alone may be waited for.
+create or replace function ai._vectorizer_end_autovacuum(variadic tables regclass[])
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    patience text := current_setting('lock_timeout');
+    t regclass;
+begin
+    if patience <> '0' then
+        perform set_config('lock_timeout'
+            , ceil(1000 * extract(epoch from current_setting('deadlock_timeout')::interval) + 1000)::text, true);
+    end if;
+    foreach t in array tables loop
+        if t is not null then
+            execute format('lock table %s in share update exclusive mode', t);
+        end if;
+    end loop;
+    perform set_config('lock_timeout', patience, true);
+end
+$$;
+
 -- The type of the column of embeddings, as it is or will be.
 create or replace function ai._vectorizer_embedding_type(destination jsonb, source regclass)
 returns name language sql stable set search_path to pg_catalog, pg_temp

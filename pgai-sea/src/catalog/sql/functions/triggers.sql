@@ -322,6 +322,9 @@ begin
         where t.tgrelid = source and t.tgname = wanted.name and t.tgfoid = to_regprocedure(function)
         and obj_description(t.oid, 'pg_trigger') = wanted.digest;
         if not found then
+            if current_setting('lock_timeout') <> '0' and has_table_privilege(source, 'update, delete, truncate') then
+                perform ai._vectorizer_end_autovacuum(source);
+            end if;
             select t.tgenabled into enabled
             from pg_trigger t
             where t.tgrelid = source and t.tgname = wanted.name;

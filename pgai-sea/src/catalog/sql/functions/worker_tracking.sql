@@ -82,19 +82,26 @@ as $$
 $$;
 
 -- Says that a vectorizer waits, and what for. Null seconds: nobody tries again by itself. It waits since the first attempt that failed
--- after the last rows that were done.
-create or replace function ai._worker_waits(worker_id uuid, worker_vectorizer_id int, seconds float8, needs_change bool, message text)
+-- after the last rows that were done. A wait that is meant, as for a budget, has no beginning: nothing failed.
+create or replace function ai._worker_waits
+( worker_id uuid
+, worker_vectorizer_id int
+, seconds float8
+, needs_change bool
+, message text
+, is_meant bool default false
+)
 returns void language sql set search_path to pg_catalog, pg_temp
 as $$
     insert into ai.vectorizer_worker_wait as w (vectorizer_id, process_id, message, needs_change, since, last_attempt, next_attempt)
-    select worker_vectorizer_id, worker_id, _worker_waits.message, _worker_waits.needs_change, now, now
+    select worker_vectorizer_id, worker_id, _worker_waits.message, _worker_waits.needs_change, case when not is_meant then now end, now
          , now + make_interval(secs => seconds)
     from clock_timestamp() this (now)
     on conflict (vectorizer_id) do update
     set process_id = excluded.process_id
       , message = excluded.message
       , needs_change = excluded.needs_change
-      , since = case when exists
+      , since = case when is_meant or w.since is null or exists
             ( select from ai.vectorizer_worker_progress p
               where p.vectorizer_id = worker_vectorizer_id and p.last_success_at > w.last_attempt
             ) then excluded.since else w.since end

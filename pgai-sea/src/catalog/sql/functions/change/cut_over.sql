@@ -69,6 +69,9 @@ begin
         raise exception 'the source of vectorizer % was dropped', leaving.name using errcode = 'undefined_table';
     end if;
     is_table := leaving.config #>> '{destination,implementation}' = 'table';
+    select * into coming from ai.vectorizer where id = coming_id;
+    perform ai._vectorizer_end_autovacuum(source, case when is_table then ai._vectorizer_store(leaving, source) end
+        , case when is_table then ai._vectorizer_store(coming, source) end);
     execute format('lock table %s in %s mode', source, case when is_table then 'share row exclusive' else 'access exclusive' end);
     leaving := ai._vectorizer_follow(leaving_id);
     coming := ai._vectorizer_follow(coming_id);

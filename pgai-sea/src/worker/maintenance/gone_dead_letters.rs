@@ -14,11 +14,11 @@ const MOST: i64 = 10_000;
 
 /// The statement that removes a vectorizer's dead letters without a row.
 #[derive(Debug)]
-pub(super) struct Letters {
+pub(super) struct GoneDeadLetters {
     remove: Sql,
 }
 
-impl Letters {
+impl GoneDeadLetters {
     /// `None` in pgai's first versions, which keep none.
     pub(super) fn new(key_sql: &KeySql) -> Option<Self> {
         let (failed, source) = (key_sql.failed.as_ref()?, &key_sql.source);
