@@ -70,8 +70,8 @@ pub struct Finding {
     pub(super) writes_column: bool,
     /// Whether the declaration names provider and model.
     pub(super) gives_embedding: bool,
-    /// Whether the declared column holds addresses of documents.
-    pub(super) loads_uri: bool,
+    /// What is declared of the loading, as it is written in a migration.
+    pub(super) loading: String,
     /// Whether the catalog is pgai-sea's, which changes a view and an index in place.
     pub(super) is_ours: bool,
 }
@@ -162,7 +162,7 @@ impl Finding {
         Self {
             declaration: None,
             gives_embedding: false,
-            loads_uri: false,
+            loading: String::new(),
             vectorizer: None,
             problem: Problem::NotInstalled,
             writes_column: false,
@@ -174,7 +174,7 @@ impl Finding {
         Self {
             declaration: Some(declared.declaration),
             gives_embedding: declared.gives_embedding,
-            loads_uri: declared.loads_uri,
+            loading: declared.loading.clone(),
             vectorizer: vectorizer.map(|vectorizer| vectorizer.name.clone()),
             problem,
             writes_column: vectorizer.is_some_and(writes_column),
@@ -186,7 +186,7 @@ impl Finding {
         Self {
             declaration: None,
             gives_embedding: false,
-            loads_uri: false,
+            loading: String::new(),
             vectorizer: Some(vectorizer.name.clone()),
             problem: Problem::Extra { source },
             writes_column: writes_column(vectorizer),

@@ -69,14 +69,11 @@ impl Finding {
                 ..
             } => self.vector_type(name, declared),
             Problem::Differs {
-                aspect: Aspect::Loading, ..
-            } => {
-                let (kind, column) = (if self.loads_uri { "uri" } else { "column" }, self.loading_column());
-                self.change(name, &format!(".loading(Loading::{kind}({column:?}))"))
-            }
+                aspect: Aspect::Loading,
+                ..
+            } => self.change(name, &format!(".loading({})", self.loading)),
             Problem::Differs {
-                aspect:
-                    Aspect::Dimensions | Aspect::Parsing | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
+                aspect: Aspect::Dimensions | Aspect::Parsing | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
                 ..
             } => self.change(name, ""),
             Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
@@ -116,21 +113,24 @@ impl Finding {
         )
     }
 
-    fn loading_column(&self) -> &'static str {
-        self.declaration.map_or("", |declaration| declaration.loading_column)
-    }
-
     /// Searches go on meanwhile. `more` is what the entity's change leaves out.
     fn change(&self, name: &str, more: &str) -> String {
         let Some(declaration) = self.declaration else {
             return String::new();
         };
         // where it is only the text that comes from elsewhere, the model stays
-        let embedding = if self.gives_embedding || !more.is_empty() { "" } else { ".embedding(..)" };
+        let embedding = if self.gives_embedding || !more.is_empty() {
+            ""
+        } else {
+            ".embedding(..)"
+        };
         let change = if more.is_empty() && embedding.is_empty() {
             self.entity_change()
         } else {
-            format!("ChangeVectorizer::from({}::Entity){embedding}{more}", declaration.module)
+            format!(
+                "ChangeVectorizer::from({}::Entity){embedding}{more}",
+                declaration.module
+            )
         };
         format!(
             "manager.change_vectorizer({change}).await?;\n// a worker embeds all rows beside those in use; when \

@@ -37,7 +37,6 @@ pub use self::finding::{Aspect, Finding, Findings, Problem};
 
 use crate::catalog::{self, CatalogError};
 use crate::change;
-use crate::config::Loading;
 use crate::entity::{Declaration, declarations};
 use crate::vectorizer::CreateVectorizer;
 
@@ -109,7 +108,7 @@ async fn findings<C: ConnectionTrait>(db: &C, given: Vec<Given>, scope: Scope) -
         declared.push(compare::Declared {
             declaration,
             gives_embedding: create.get_embedding().is_some(),
-            loads_uri: matches!(create.get_loading(), Some(Loading::Uri(_))),
+            loading: options::written(create.get_loading()),
             schema: compare::place(db, declaration).await?,
             // what the builder refuses, the database's functions may not take either
             options: if vectorizers.is_empty() || refused.is_some() {

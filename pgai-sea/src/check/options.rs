@@ -83,6 +83,15 @@ impl Options {
     }
 }
 
+/// As it is written in a migration.
+pub(super) fn written(loading: Option<&Loading>) -> String {
+    match loading {
+        Some(Loading::Uri(loading)) => format!("Loading::uri({:?})", loading.column_name),
+        Some(Loading::Column(loading)) => format!("Loading::column({:?})", loading.column_name),
+        Some(Loading::Other(_)) | None => String::new(),
+    }
+}
+
 /// Whether what is embedded is the column's own content, or what its addresses lead to.
 fn loading(declared: bool, actual: Option<&Loading>) -> Option<Problem> {
     let of = |loads_uri: bool| {
