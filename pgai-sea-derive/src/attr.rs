@@ -185,8 +185,8 @@ fn no_value(meta: &ParseNestedMeta) -> syn::Result<syn::Result<()>> {
 fn field(meta: &ParseNestedMeta) -> syn::Result<syn::Result<LitStr>> {
     let value: Expr = meta.value()?.parse()?;
     Ok(literal::text(&value).cloned().ok_or_else(|| {
-        Error::new(
-            value.span(),
+        Error::new_spanned(
+            &value,
             "`loading` is a field, as in `loading = \"body\"`, or a field of addresses, as in `loading = \
              uri(\"address\")`",
         )
@@ -202,8 +202,8 @@ fn names_uri(meta: &ParseNestedMeta) -> bool {
 /// The field in `uri("..")`.
 fn uri(meta: &ParseNestedMeta) -> syn::Result<syn::Result<LitStr>> {
     let value: Expr = meta.value()?.parse()?;
-    let wrong = Error::new(
-        value.span(),
+    let wrong = Error::new_spanned(
+        &value,
         "`uri` takes the field of addresses, as in `loading = uri(\"address\")`",
     );
     let Expr::Call(call) = &value else {

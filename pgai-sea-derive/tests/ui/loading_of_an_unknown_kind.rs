@@ -16,5 +16,5 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 fn main() {
-    let _ = <address_embeddings::Entity as pgai_sea::search::SearchTrait>::search([1.0, 2.0, 3.0]);
+    let _ = address_embeddings::Entity::find().filter(address_embeddings::Column::Id.eq(1));
 }
