@@ -261,7 +261,7 @@ impl Vectorizer {
 }
 
 /// `String`, `Option<String>`, or either with a path.
-fn is_string(ty: &Type) -> bool {
+pub(crate) fn is_string(ty: &Type) -> bool {
     let Type::Path(path) = inner_of_option(ty).unwrap_or(ty) else {
         return false;
     };

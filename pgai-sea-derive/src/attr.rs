@@ -12,7 +12,7 @@ use crate::literal;
 /// pgvector's limit for the type `vector`.
 pub(crate) const MAX_DIMENSIONS: u32 = 16_000;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "dimensions",
     "halfvec",
     "default",
@@ -23,6 +23,7 @@ const KEYS: [&str; 15] = [
     "target_table",
     "view_schema",
     "view_name",
+    "parsing",
     "embedding",
     "chunking",
     "formatting",
@@ -52,6 +53,7 @@ pub(crate) struct VectorizerAttr {
     pub(crate) target_table: Option<LitStr>,
     pub(crate) view_schema: Option<LitStr>,
     pub(crate) view_name: Option<LitStr>,
+    pub(crate) parsing: Option<Expr>,
     pub(crate) embedding: Option<Expr>,
     pub(crate) chunking: Option<Expr>,
     pub(crate) formatting: Option<Expr>,
@@ -76,6 +78,7 @@ impl VectorizerAttr {
             target_table: None,
             view_schema: None,
             view_name: None,
+            parsing: None,
             embedding: None,
             chunking: None,
             formatting: None,
@@ -125,12 +128,13 @@ impl VectorizerAttr {
                 self.loads_uri = true;
                 self.loading = errors.ok(uri(meta)?);
             }
-            "loading" => self.loading = Some(string(meta)?),
+            "loading" => self.loading = errors.ok(field(meta)?),
             "name" => self.name = errors.ok(module_name(&string(meta)?)),
             "target_schema" => self.target_schema = errors.ok(relation_name(string(meta)?)),
             "target_table" => self.target_table = errors.ok(relation_name(string(meta)?)),
             "view_schema" => self.view_schema = errors.ok(relation_name(string(meta)?)),
             "view_name" => self.view_name = errors.ok(relation_name(string(meta)?)),
+            "parsing" => self.parsing = Some(meta.value()?.parse()?),
             "embedding" => self.embedding = Some(meta.value()?.parse()?),
             "chunking" => self.chunking = Some(meta.value()?.parse()?),
             "formatting" => self.formatting = Some(meta.value()?.parse()?),
@@ -177,6 +181,18 @@ fn no_value(meta: &ParseNestedMeta) -> syn::Result<syn::Result<()>> {
     )))
 }
 
+/// The field in `"body"`.
+fn field(meta: &ParseNestedMeta) -> syn::Result<syn::Result<LitStr>> {
+    let value: Expr = meta.value()?.parse()?;
+    Ok(literal::text(&value).cloned().ok_or_else(|| {
+        Error::new_spanned(
+            &value,
+            "`loading` is a field, as in `loading = \"body\"`, or a field of addresses, as in `loading = \
+             uri(\"address\")`",
+        )
+    }))
+}
+
 /// Whether the value begins as `uri("..")` does.
 fn names_uri(meta: &ParseNestedMeta) -> bool {
     let ahead = meta.input.fork();
@@ -186,8 +202,8 @@ fn names_uri(meta: &ParseNestedMeta) -> bool {
 /// The field in `uri("..")`.
 fn uri(meta: &ParseNestedMeta) -> syn::Result<syn::Result<LitStr>> {
     let value: Expr = meta.value()?.parse()?;
-    let wrong = Error::new(
-        value.span(),
+    let wrong = Error::new_spanned(
+        &value,
         "`uri` takes the field of addresses, as in `loading = uri(\"address\")`",
     );
     let Expr::Call(call) = &value else {

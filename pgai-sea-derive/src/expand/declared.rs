@@ -114,6 +114,7 @@ fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
         quote!()
     };
     let options = [
+        ("parsing", "Parsing", &attr.parsing),
         ("embedding", "Embedding", &attr.embedding),
         ("chunking", "Chunking", &attr.chunking),
         ("formatting", "Formatting", &attr.formatting),

@@ -23,6 +23,24 @@ const OF_TABLES: [&str; 8] = [
 
 pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Errors) {
     let attr = &vectorizer.attr;
+    if attr.loads_uri
+        && let Some(loading) = &attr.loading
+        && let Some(loaded) = entity.loaded(vectorizer).filter(|loaded| is_bytes(&loaded.ty))
+    {
+        let instead = if vectorizer.in_column() {
+            format!("write `loading = \"{}\"`", loaded.field.unraw())
+        } else {
+            "leave `loading` out".to_owned()
+        };
+        errors.push(Error::new(
+            loading.span(),
+            format!(
+                "`{}` is a column of bytes, and addresses are text: to embed the documents in the column itself, \
+                 {instead}",
+                loaded.field.unraw()
+            ),
+        ));
+    }
     let Some(column) = attr.column_destination else {
         if let Some(loading) = attr.loading.as_ref().filter(|_| attr.loads_uri) {
             let field = vectorizer.field.unraw();
@@ -52,6 +70,10 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
         errors.push(Error::new(key.span(), message));
     }
     let Some(loading) = &attr.loading else {
+        // one that was refused is an error already
+        if attr.keys.iter().any(|key| key == "loading") {
+            return;
+        }
         return unnamed(entity, column, errors);
     };
     match entity.loaded(vectorizer) {
@@ -82,6 +104,22 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
                 ));
             }
         }
+    }
+}
+
+/// `Vec<u8>`, or an option of it: documents.
+pub(super) fn is_bytes(ty: &Type) -> bool {
+    let Type::Path(path) = inner_of_option(ty).unwrap_or(ty) else {
+        return false;
+    };
+    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Vec") else {
+        return false;
+    };
+    match &last.arguments {
+        syn::PathArguments::AngleBracketed(of) => {
+            matches!(of.args.first(), Some(syn::GenericArgument::Type(ty)) if last_is(ty, "u8"))
+        }
+        _ => false,
     }
 }
 

@@ -1,10 +1,12 @@
-//! `embedding`, `chunking`, `formatting` and `indexing`, as far as their expressions show what they are.
+//! `parsing`, `embedding`, `chunking`, `formatting` and `indexing`, as far as their expressions show what they are.
 
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, LitStr};
 
 use super::certainly_not_text;
-use crate::ast::{Entity, Vectorizer};
+use super::destination::is_bytes;
+use crate::ast::{Entity, Vectorizer, is_string};
 use crate::errors::{Errors, quoted};
 use crate::literal::{Constructor, number, setter_argument, text};
 use crate::template::{Placeholder, placeholders};
@@ -17,6 +19,9 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
     let attr = &vectorizer.attr;
     if let (Some(embedding), Some(declared)) = (&attr.embedding, attr.dimensions) {
         dimensions(embedding, declared, errors);
+    }
+    if let Some(parsing) = &attr.parsing {
+        parses(entity, vectorizer, parsing, errors);
     }
     if let Some(chunking) = &attr.chunking {
         overlap(chunking, errors);
@@ -61,6 +66,28 @@ fn hnsw(vectorizer: &Vectorizer, indexing: &Expr, errors: &mut Errors) {
             ),
         ));
     }
+}
+
+/// Bytes are documents, and a text that is no address is none. An alias of the column's type may be either.
+fn parses(entity: &Entity, vectorizer: &Vectorizer, parsing: &Expr, errors: &mut Errors) {
+    let Some(call) = Constructor::of("Parsing", parsing) else {
+        return;
+    };
+    let Some(loaded) = entity.loaded(vectorizer) else {
+        return;
+    };
+    let (field, function) = (loaded.field.unraw(), &call.function);
+    let message = match function.as_str() {
+        "none" if is_bytes(&loaded.ty) => {
+            format!("`{field}` is a column of bytes, which hold documents: leave `parsing` out")
+        }
+        "pymupdf" | "docling" if !vectorizer.attr.loads_uri && is_string(&loaded.ty) => format!(
+            "`Parsing::{function}` is for documents, and `{field}` is text: leave `parsing` out, or, if the text is \
+             their addresses, write `loading = uri(\"{field}\")`"
+        ),
+        _ => return,
+    };
+    errors.push(Error::new_spanned(parsing, message));
 }
 
 /// Providers are constructed as `Embedding::openai(model, dimensions)`, all of them.

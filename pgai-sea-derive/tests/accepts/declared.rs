@@ -142,6 +142,52 @@ pub mod film {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Documents at addresses.
+pub mod manual {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// A manual.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "manuals")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// Where it is.
+        #[vectorizer(dimensions = 3, loading = uri("address"), formatting = "$page $headings: $chunk")]
+        #[sea_orm(column_name = "uri")]
+        pub address: String,
+        /// Its first pages.
+        #[vectorizer(dimensions = 3, destination = "column", loading = uri("address"), parsing = Parsing::none())]
+        pub summary: Option<PgVector>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Documents in a column.
+pub mod scan {
+    use pgai_sea::Vectorizer;
+    use sea_orm::entity::prelude::*;
+
+    /// A scan.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Vectorizer)]
+    #[sea_orm(table_name = "scans")]
+    pub struct Model {
+        /// The key.
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// The document.
+        #[vectorizer(dimensions = 3, parsing = Parsing::docling())]
+        pub body: Vec<u8>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 use pgai_sea::entity::{DeclaredDestination, declarations};
 use pgai_sea::prelude::*;
 use pgai_sea::{Embedding, managed_tables};
@@ -170,6 +216,35 @@ fn the_only_text_is_loaded_and_a_long_halfvec_has_its_index() {
          loading => ai.loading_column(column_name => 'summary'), \
          embedding => ai.embedding_openai(model => 'text-embedding-3-large', dimensions => 3072), \
          chunking => ai.chunking_none(), indexing => ai.indexing_hnsw())"
+    );
+}
+
+#[test]
+fn documents_are_loaded_from_addresses_or_bytes() {
+    let embedding = || Embedding::ollama("m", 3);
+    assert_eq!(
+        manual::address_embeddings::Entity::vectorizer()
+            .embedding(embedding())
+            .to_sql()
+            .unwrap(),
+        "SELECT ai.create_vectorizer(source => 'manuals', loading => ai.loading_uri(column_name => 'uri'), \
+         embedding => ai.embedding_ollama(model => 'm', dimensions => 3), \
+         formatting => ai.formatting_python_template(template => '$page $headings: $chunk'))"
+    );
+    assert_eq!(
+        manual::Entity::vectorizer().embedding(embedding()).to_sql().unwrap(),
+        "SELECT ai.create_vectorizer(source => 'manuals', \
+         destination => ai.destination_column(embedding_column => 'summary'), \
+         loading => ai.loading_uri(column_name => 'uri'), parsing => ai.parsing_none(), \
+         embedding => ai.embedding_ollama(model => 'm', dimensions => 3), chunking => ai.chunking_none())"
+    );
+    assert_eq!(
+        scan::body_embeddings::Entity::vectorizer()
+            .embedding(embedding())
+            .to_sql()
+            .unwrap(),
+        "SELECT ai.create_vectorizer(source => 'scans', loading => ai.loading_column(column_name => 'body'), \
+         parsing => ai.parsing_docling(), embedding => ai.embedding_ollama(model => 'm', dimensions => 3))"
     );
 }
 

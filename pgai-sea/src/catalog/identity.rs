@@ -86,7 +86,10 @@ pub(crate) fn identity(config: &Value) -> Value {
             "template": config["formatting"]["template"],
         },
     });
-    // the type that every catalog has is not said
+    // that a column holds the text itself, and the type that every catalog has, are not said
+    if config["loading"]["implementation"] == "uri" {
+        identity["text"]["loading"] = "uri".into();
+    }
     if config["destination"]["vector_type"] == HALFVEC {
         identity["vector_type"] = HALFVEC.into();
     }

@@ -15,6 +15,8 @@ pub(super) struct Declared {
     pub(super) declaration: &'static Declaration,
     /// Whether it names provider and model.
     pub(super) gives_embedding: bool,
+    /// What is declared of the loading, as it is written in a migration.
+    pub(super) loading: String,
     /// See [`place`].
     pub(super) schema: Option<String>,
     pub(super) options: Options,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Findings, Given, Scope, findings};
 use crate::catalog::CatalogError;
-use crate::config::{self, Chunking, Embedding, Formatting, Indexing};
+use crate::config::{self, Chunking, Embedding, Formatting, Indexing, Parsing};
 use crate::entity::{Declaration, DeclaredDestination, declarations};
 use crate::vectorizer::CreateVectorizer;
 
@@ -23,6 +23,8 @@ struct Entry {
     loads_uri: bool,
     dimensions: u32,
     destination: Destination,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parsing: Option<Parsing>,
     embedding: Option<Embedding>,
     chunking: Option<Chunking>,
     formatting: Option<Formatting>,
@@ -111,6 +113,7 @@ impl From<&'static Declaration> for Entry {
                     embedding_column: embedding_column.to_owned(),
                 },
             },
+            parsing: create.get_parsing().cloned(),
             embedding: create.get_embedding().cloned(),
             chunking: create.get_chunking().cloned(),
             formatting: create.get_formatting().cloned(),
@@ -165,6 +168,9 @@ impl Entry {
         } else {
             create.loading(config::Loading::column(declaration.loading_column))
         };
+        if let Some(parsing) = self.parsing {
+            create = create.parsing(parsing);
+        }
         if let Some(embedding) = self.embedding {
             create = create.embedding(embedding);
         }

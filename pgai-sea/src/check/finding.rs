@@ -70,6 +70,8 @@ pub struct Finding {
     pub(super) writes_column: bool,
     /// Whether the declaration names provider and model.
     pub(super) gives_embedding: bool,
+    /// What is declared of the loading, as it is written in a migration.
+    pub(super) loading: String,
     /// Whether the catalog is pgai-sea's, which changes a view and an index in place.
     pub(super) is_ours: bool,
 }
@@ -115,8 +117,10 @@ pub enum Problem {
 pub enum Aspect {
     /// The table that is embedded.
     Source,
-    /// The column that is embedded.
+    /// The column that is embedded, or whose addresses lead to what is.
     Loading,
+    /// How documents become text.
+    Parsing,
     /// The table or column of the embeddings.
     Destination,
     /// The view that joins the embeddings to their rows.
@@ -140,6 +144,7 @@ impl fmt::Display for Aspect {
         f.write_str(match self {
             Self::Source => "the source",
             Self::Loading => "the column that is embedded",
+            Self::Parsing => "the parsing",
             Self::Destination => "the destination",
             Self::Dimensions => "the number of dimensions",
             Self::VectorType => "the type of the vectors",
@@ -157,6 +162,7 @@ impl Finding {
         Self {
             declaration: None,
             gives_embedding: false,
+            loading: String::new(),
             vectorizer: None,
             problem: Problem::NotInstalled,
             writes_column: false,
@@ -168,6 +174,7 @@ impl Finding {
         Self {
             declaration: Some(declared.declaration),
             gives_embedding: declared.gives_embedding,
+            loading: declared.loading.clone(),
             vectorizer: vectorizer.map(|vectorizer| vectorizer.name.clone()),
             problem,
             writes_column: vectorizer.is_some_and(writes_column),
@@ -179,6 +186,7 @@ impl Finding {
         Self {
             declaration: None,
             gives_embedding: false,
+            loading: String::new(),
             vectorizer: Some(vectorizer.name.clone()),
             problem: Problem::Extra { source },
             writes_column: writes_column(vectorizer),

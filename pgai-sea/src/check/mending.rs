@@ -69,9 +69,13 @@ impl Finding {
                 ..
             } => self.vector_type(name, declared),
             Problem::Differs {
-                aspect: Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
+                aspect: Aspect::Loading,
                 ..
-            } => self.change(name),
+            } => self.change(name, &format!(".loading({})", self.loading)),
+            Problem::Differs {
+                aspect: Aspect::Dimensions | Aspect::Parsing | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
+                ..
+            } => self.change(name, ""),
             Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
             Problem::Refused(_) => String::new(),
         }
@@ -109,15 +113,24 @@ impl Finding {
         )
     }
 
-    /// Searches go on meanwhile.
-    fn change(&self, name: &str) -> String {
+    /// Searches go on meanwhile. `more` is what the entity's change leaves out.
+    fn change(&self, name: &str, more: &str) -> String {
         let Some(declaration) = self.declaration else {
             return String::new();
         };
-        let change = if self.gives_embedding {
+        // where it is only the text that comes from elsewhere, the model stays
+        let embedding = if self.gives_embedding || !more.is_empty() {
+            ""
+        } else {
+            ".embedding(..)"
+        };
+        let change = if more.is_empty() && embedding.is_empty() {
             self.entity_change()
         } else {
-            format!("ChangeVectorizer::from({}::Entity).embedding(..)", declaration.module)
+            format!(
+                "ChangeVectorizer::from({}::Entity){embedding}{more}",
+                declaration.module
+            )
         };
         format!(
             "manager.change_vectorizer({change}).await?;\n// a worker embeds all rows beside those in use; when \

@@ -16,9 +16,9 @@
 //! To check a database without compiling the application, in a pipeline say, let the application write what it declares
 //! to a file ([`declared_json`]), and run `pgai-sea check vectorizers.json -d $DATABASE_URL`.
 //!
-//! The check compares the source table, the loaded column, the destination, the view and the dimensions. It compares
-//! `embedding`, `chunking`, `formatting` and `indexing` where the attribute has them, with the database's defaults for
-//! what such an option leaves out. What the attribute does not have may be anything.
+//! The check compares the source table, the loaded column and whether it holds addresses, the destination, the view and
+//! the dimensions. It compares `parsing`, `embedding`, `chunking`, `formatting` and `indexing` where the attribute has
+//! them, with the database's defaults for what such an option leaves out. What the attribute does not have may be anything.
 //!
 //! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the
 //! finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.
@@ -108,6 +108,7 @@ async fn findings<C: ConnectionTrait>(db: &C, given: Vec<Given>, scope: Scope) -
         declared.push(compare::Declared {
             declaration,
             gives_embedding: create.get_embedding().is_some(),
+            loading: options::written(create.get_loading()),
             schema: compare::place(db, declaration).await?,
             // what the builder refuses, the database's functions may not take either
             options: if vectorizers.is_empty() || refused.is_some() {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::finding::{Aspect, Problem};
 use super::renames::{self, Names};
 use crate::catalog::CatalogError;
-use crate::config::{Chunking, Config, Embedding, Formatting, Indexing, Loading};
+use crate::config::{Chunking, Config, Embedding, Formatting, Indexing, Loading, Parsing};
 use crate::vectorizer::CreateVectorizer;
 
 /// What a declaration has of them, with the database's defaults for what it leaves out of an option.
@@ -16,6 +16,7 @@ use crate::vectorizer::CreateVectorizer;
 pub(super) struct Options {
     /// Whether the column holds addresses of documents, if that is declared.
     loads_uri: Option<bool>,
+    parsing: Option<Parsing>,
     embedding: Option<Embedding>,
     chunking: Option<Chunking>,
     formatting: Option<Formatting>,
@@ -26,6 +27,7 @@ pub(super) struct Options {
 pub(super) async fn as_stored<C: ConnectionTrait>(db: &C, create: &CreateVectorizer) -> Result<Options, CatalogError> {
     Ok(Options {
         loads_uri: create.get_loading().map(|loading| matches!(loading, Loading::Uri(_))),
+        parsing: stored(db, create.get_parsing().map(Parsing::to_sql)).await?,
         embedding: match create.get_embedding() {
             // pgai's catalog has no function for it
             Some(local @ Embedding::Local(_)) => Some(local.clone()),
@@ -60,6 +62,8 @@ impl Options {
             self.loads_uri
                 .and_then(|declared| loading(declared, config.loading.as_ref())),
         );
+        let parsing = self.parsing.as_ref();
+        problems.extend(parsing.and_then(|declared| differs(Aspect::Parsing, declared, config.parsing.as_ref())));
         problems.extend(
             self.embedding
                 .as_ref()
@@ -76,6 +80,15 @@ impl Options {
             .filter(|declared| !matches!(declared, Indexing::Default(_)));
         problems.extend(indexing.and_then(|declared| differs(Aspect::Indexing, declared, config.indexing.as_ref())));
         problems
+    }
+}
+
+/// As it is written in a migration.
+pub(super) fn written(loading: Option<&Loading>) -> String {
+    match loading {
+        Some(Loading::Uri(loading)) => format!("Loading::uri({:?})", loading.column_name),
+        Some(Loading::Column(loading)) => format!("Loading::column({:?})", loading.column_name),
+        Some(Loading::Other(_)) | None => String::new(),
     }
 }
 

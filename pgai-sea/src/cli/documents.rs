@@ -19,7 +19,7 @@ pub(super) struct DocumentArgs {
     /// Let vectorizers of documents load addresses below this prefix, as https://docs.example.com/manuals/,
     /// s3://bucket/, gs://bucket/ or az://container/; https:// is every host; may be given several times. By default
     /// none. Buckets are read with the credentials of the environment
-    #[arg(long = "allow-prefix", value_name = "PREFIX", value_delimiter = ',')]
+    #[arg(long = "allow-prefix", value_name = "PREFIX", value_delimiter = ',', value_parser = prefix)]
     allowed_prefixes: Vec<String>,
 
     /// Let allowed http and https addresses lead into private networks and to this machine
@@ -53,6 +53,22 @@ pub(super) struct DocumentLimits {
     /// How long a document may take to load, and how long to parse
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     document_timeout: Duration,
+}
+
+/// What any address may begin with.
+fn prefix(text: &str) -> Result<String, String> {
+    let scheme = text
+        .trim()
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("http" | "https" | "s3" | "gs" | "az") => Ok(text.to_owned()),
+        _ => Err(
+            "write https://host/folder/, s3://bucket/, gs://bucket/ or az://container/, or https:// for every \
+                  host; folders are for --allow-path"
+                .to_owned(),
+        ),
+    }
 }
 
 impl DocumentArgs {

@@ -62,15 +62,24 @@ impl Parsed {
         self.markdown
     }
 
-    /// Where the pages begin that have text. Only PDF has pages. A paragraph that goes on over several pages belongs to
-    /// the first of them.
+    /// Where the pages begin that have text, also in the middle of a paragraph. Only PDF has pages. In a file of many
+    /// megabytes, some paragraphs that go on over pages may belong to the first of them.
     pub fn pages(&self) -> &[PageStart] {
         &self.pages
     }
 
-    /// The headings, in their order. Lines in a block of code are none.
+    /// The headings, in their order. Lines in a block of code are none. PDF and CSV have none.
     pub fn headings(&self) -> Vec<Heading<'_>> {
-        Headings::of(&self.markdown).into_vec()
+        if self.may_have_headings() {
+            Headings::of(&self.markdown).into_vec()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Whether a line that begins with `#` is a heading. In a PDF it is a line of its text.
+    pub(crate) fn may_have_headings(&self) -> bool {
+        !matches!(self.format, Format::Pdf | Format::Csv)
     }
 
     /// The chunks that `chunking` makes of the text, with their places.
@@ -81,6 +90,7 @@ impl Parsed {
     pub fn passages(&self, chunking: &Chunking) -> Result<Vec<Passage>, SplitError> {
         let headings = match chunking {
             Chunking::Code(_) => Headings::default(),
+            _ if !self.may_have_headings() => Headings::default(),
             _ => Headings::of(&self.markdown),
         };
         let chunks = chunking.chunks(&self.markdown)?.into_iter();
@@ -138,6 +148,16 @@ mod tests {
             ("three", Some(3), "C".to_owned()),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_line_of_a_pdf_is_no_heading() {
+        let of = |format| {
+            let parsed = Parsed::new(format, "# 7 of them\n\ntext".to_owned(), Vec::new());
+            let passages = parsed.passages(&Chunking::none().into()).unwrap();
+            (parsed.headings().len(), passages[0].place.headings.len())
+        };
+        assert_eq!([of(Format::Pdf), of(Format::Html)], [(0, 0), (1, 1)]);
     }
 
     #[test]

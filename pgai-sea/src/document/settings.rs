@@ -11,9 +11,9 @@ use super::error::DocumentError;
 use super::load::Now;
 use super::load::{Allowed, Loaded, Loader};
 use super::parse::child::{Limits, parse_in_child};
-#[cfg(feature = "worker")]
-use super::parse::format::text;
 use super::parse::parse;
+#[cfg(feature = "worker")]
+use super::parse::unparsed;
 use super::parsed::Parsed;
 
 /// How documents are read. The [room](super) has the options. Clones share connections, and the number of documents
@@ -174,7 +174,7 @@ impl Documents {
         let parsed = if parses {
             self.parse(loaded.bytes, Some(&loaded.name)).await
         } else {
-            text(&loaded.bytes).map(Parsed::text).map_err(DocumentError::parse)
+            unparsed(&loaded.bytes, self.limits.text).map_err(DocumentError::parse)
         };
         (parsed, loaded.version)
     }

@@ -68,6 +68,7 @@ impl CreateVectorizer {
     /// of its vectors.
     pub(crate) fn change_of(self, vectorizer: VectorizerRef) -> ChangeVectorizer {
         let change = ChangeVectorizer::new(vectorizer);
+        let change = self.parsing.into_iter().fold(change, ChangeVectorizer::parsing);
         let change = self.embedding.into_iter().fold(change, ChangeVectorizer::embedding);
         let change = self.chunking.into_iter().fold(change, ChangeVectorizer::chunking);
         let change = self.formatting.into_iter().fold(change, ChangeVectorizer::formatting);
@@ -321,6 +322,10 @@ impl CreateVectorizer {
     #[cfg(feature = "migration")]
     pub(crate) fn is_halfvec(&self) -> bool {
         self.destination.as_ref().is_some_and(Destination::is_halfvec)
+    }
+
+    pub(crate) fn get_parsing(&self) -> Option<&Parsing> {
+        self.parsing.as_ref()
     }
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {

@@ -7,6 +7,9 @@ use reqwest::Url;
 
 use crate::document::DocumentError;
 
+/// The most bytes of an address. Those of files have 4,096 at most, and signatures make long ones.
+const LONGEST: usize = 16 << 10;
+
 /// The address of a document. It is shown without user, password, query and fragment, which may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Address {
@@ -55,17 +58,20 @@ impl Address {
         let text = text.trim();
         let wrong = |reason: &str| {
             // nobody can tell where the password is
-            let address = text
-                .split(['?', '#'])
-                .next()
-                .filter(|begin| !begin.contains('@'))
-                .unwrap_or("..")
-                .to_owned();
+            let begin = text.split(['?', '#']).next().filter(|begin| !begin.contains('@'));
+            let address = match begin {
+                Some(begin) if begin.len() <= 200 => begin.to_owned(),
+                Some(begin) => format!("{}..", &begin[..begin.floor_char_boundary(40)]),
+                None => "..".to_owned(),
+            };
             Err(DocumentError::Address {
                 address,
                 reason: reason.to_owned(),
             })
         };
+        if text.len() > LONGEST {
+            return wrong(&format!("it has {} bytes, more than {LONGEST}", text.len()));
+        }
         if text.is_empty() || text.contains(['\0', '\n', '\r']) {
             return wrong("write a path, or an address that begins with https://, s3://, gs:// or az://");
         }
@@ -93,6 +99,16 @@ impl Address {
                 _ => wrong("write file:///folder/file"),
             },
             _ => wrong("documents are loaded from paths, file:, http:, https:, s3:, gs: and az:"),
+        }
+    }
+}
+
+impl Address {
+    /// The service with the bucket that it is in.
+    pub(super) fn service(&self) -> Option<Service> {
+        match self {
+            Self::Object(place) => Some(place.service),
+            Self::File(_) | Self::Http(_) => None,
         }
     }
 }
@@ -170,6 +186,7 @@ mod tests {
             "http://",
             "file://host/x",
             "data:text/plain,x",
+            &"x".repeat(20_000),
         ] {
             let error = Address::parse(text);
             assert!(matches!(error, Err(DocumentError::Address { .. })), "{text}: {error:?}");

@@ -48,10 +48,9 @@ impl Http {
             bytes.extend_from_slice(&chunk);
         }
         let version = version_of(&response);
-        let name = header(&response, &header::CONTENT_TYPE)
-            .filter(|media_type| media_type.starts_with("text/csv"))
-            .map(str::to_owned);
-        let name = name.unwrap_or(address);
+        // nothing else is known by its media type
+        let is_csv = header(&response, &header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/csv"));
+        let name = if is_csv { "text/csv".to_owned() } else { address };
         Ok(Loaded { bytes, name, version })
     }
 

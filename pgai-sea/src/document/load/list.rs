@@ -8,7 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::address::{Place, Service};
 use super::allowed::Allowed;
 use super::object::Objects;
-use super::{Loader, file};
+use super::{Loader, advised, file};
 use crate::document::DocumentError;
 
 impl Loader {
@@ -17,7 +17,9 @@ impl Loader {
     pub(crate) async fn list(&self, prefix: &str, allowed: &Allowed) -> Result<Vec<String>, DocumentError> {
         match prefix.split_once("://") {
             Some((scheme, rest)) => match Service::of(&scheme.to_ascii_lowercase()) {
-                Some(service) => objects(&self.objects, service, rest, prefix, allowed).await,
+                Some(service) => objects(&self.objects, service, rest, prefix, allowed)
+                    .await
+                    .map_err(|error| advised(error, Some(service))),
                 None => Err(DocumentError::Address {
                     address: prefix.split(['?', '#', '@']).next().unwrap_or_default().to_owned(),
                     reason: "only folders and buckets can be listed: write /folder/ or s3://bucket/folder/".to_owned(),

@@ -12,10 +12,10 @@ mod role;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::address::Address;
+use self::address::{Address, Service};
 pub(super) use self::allowed::Allowed;
 use self::http::Http;
-use self::object::Objects;
+use self::object::{Objects, missing};
 use super::error::DocumentError;
 
 /// A document as it was loaded.
@@ -59,7 +59,7 @@ impl Loader {
         (most, timeout): (u64, Duration),
     ) -> Result<Loaded, DocumentError> {
         let parsed = Address::parse(address)?;
-        let shown = parsed.to_string();
+        let (shown, service) = (parsed.to_string(), parsed.service());
         let load = async {
             match parsed {
                 Address::File(path) => file::load(&path, allowed, most).await,
@@ -67,7 +67,9 @@ impl Loader {
                 Address::Object(place) => self.objects.load(&place, role, allowed, most).await,
             }
         };
-        within(timeout, &shown, load).await
+        within(timeout, &shown, load)
+            .await
+            .map_err(|error| advised(error, service))
     }
 
     /// Whether the document at `address` is still that version. Loads at most its beginning.
@@ -95,6 +97,14 @@ impl Loader {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A failure of a bucket, and which of its credentials there are none of.
+fn advised(mut error: DocumentError, service: Option<Service>) -> DocumentError {
+    if let (DocumentError::Load { reason, .. }, Some(missing)) = (&mut error, service.and_then(missing)) {
+        *reason = format!("{reason}; {missing}");
+    }
+    error
 }
 
 async fn within<T>(

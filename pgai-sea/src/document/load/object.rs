@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
-use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
 
 use super::Loaded;
 use super::address::{Place, Service};
@@ -16,6 +18,12 @@ use super::allowed::Allowed;
 use super::http::client_with;
 use super::role::AssumedRole;
 use crate::document::DocumentError;
+
+/// How long a request is repeated: a row is tried again, too, and what is wrong should be said before its time is over.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// Buckets whose connections are kept.
+const MOST_BUCKETS: usize = 256;
 
 /// A bucket, and the role that it is read with.
 type Bucket = (Service, String, Option<String>);
@@ -44,13 +52,15 @@ impl Objects {
             return Err(DocumentError::TooLarge { most });
         }
         let version = version_of(&object.meta);
-        // a store that sends more than it said is cut off by the client
-        let bytes = object.bytes().await.map_err(failed)?;
-        Ok(Loaded {
-            bytes: bytes.into(),
-            name: address,
-            version,
-        })
+        let (mut bytes, mut stream) = (Vec::new(), object.into_stream());
+        while let Some(part) = stream.try_next().await.map_err(|error| self::failed(&address, error))? {
+            if (bytes.len() + part.len()) as u64 > most {
+                return Err(DocumentError::TooLarge { most });
+            }
+            bytes.extend_from_slice(&part);
+        }
+        let name = address;
+        Ok(Loaded { bytes, name, version })
     }
 
     /// The version that an object is now.
@@ -76,6 +86,10 @@ impl Objects {
         if let Some(store) = stores.get(&bucket) {
             return Ok(Arc::clone(store));
         }
+        // an address may name any bucket
+        if stores.len() >= MOST_BUCKETS {
+            stores.clear();
+        }
         let name = place.bucket.as_str();
         let store: Arc<dyn ObjectStore> = match place.service {
             Service::S3 => {
@@ -83,6 +97,7 @@ impl Objects {
                     AmazonS3Builder::from_env()
                         .with_bucket_name(name)
                         .with_http_connector(Connector)
+                        .with_retry(retries())
                 };
                 match role {
                     Some(role) => Arc::new(
@@ -96,17 +111,77 @@ impl Objects {
                 GoogleCloudStorageBuilder::from_env()
                     .with_bucket_name(name)
                     .with_http_connector(Connector)
+                    .with_retry(retries())
                     .build()?,
             ),
             Service::Az => Arc::new(
                 MicrosoftAzureBuilder::from_env()
                     .with_container_name(name)
                     .with_http_connector(Connector)
+                    .with_retry(retries())
                     .build()?,
             ),
         };
         stores.insert(bucket, Arc::clone(&store));
         Ok(store)
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig {
+        retry_timeout: RETRY,
+        ..RetryConfig::default()
+    }
+}
+
+/// What to set, where the environment has nothing of a service's credentials.
+pub(super) fn missing(service: Service) -> Option<&'static str> {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let has = |names: &[&str]| names.iter().any(is_set);
+    match service {
+        Service::S3 => (!has(&[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_SKIP_SIGNATURE",
+        ]))
+        .then_some(
+            "no credentials are in the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (files of profiles \
+             are not read), give the machine a role, or set AWS_SKIP_SIGNATURE=true for a public bucket",
+        ),
+        Service::Gs => (!has(&[
+            "GOOGLE_SERVICE_ACCOUNT",
+            "GOOGLE_SERVICE_ACCOUNT_PATH",
+            "GOOGLE_SERVICE_ACCOUNT_KEY",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "GOOGLE_BEARER_TOKEN",
+            "GOOGLE_SKIP_SIGNATURE",
+        ]))
+        .then_some(
+            "no credentials are in the environment: set GOOGLE_APPLICATION_CREDENTIALS to the path of a key, give the \
+             machine a service account, or set GOOGLE_SKIP_SIGNATURE=true for a public bucket",
+        ),
+        Service::Az if !has(&["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"]) => {
+            Some("no account is in the environment: set AZURE_STORAGE_ACCOUNT_NAME")
+        }
+        Service::Az => (!has(&[
+            "AZURE_STORAGE_ACCOUNT_KEY",
+            "AZURE_STORAGE_ACCESS_KEY",
+            "AZURE_STORAGE_SAS_KEY",
+            "AZURE_STORAGE_SAS_TOKEN",
+            "AZURE_STORAGE_TOKEN",
+            "AZURE_STORAGE_USE_EMULATOR",
+            "AZURE_CLIENT_SECRET",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_USE_AZURE_CLI",
+            "AZURE_SKIP_SIGNATURE",
+        ]))
+        .then_some(
+            "no credentials are in the environment: set AZURE_STORAGE_ACCOUNT_KEY, or AZURE_TENANT_ID, AZURE_CLIENT_ID \
+             and AZURE_CLIENT_SECRET, give the machine an identity, or set AZURE_SKIP_SIGNATURE=true for a public \
+             container",
+        ),
     }
 }
 

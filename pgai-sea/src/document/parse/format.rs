@@ -99,17 +99,38 @@ pub(super) fn content(bytes: &[u8], name: Option<&str>) -> Result<Content, Strin
     if let Some((_, what)) = OTHERS.iter().find(|(begin, _)| bytes.starts_with(begin)) {
         return Err(format!("the document is {what}"));
     }
-    let text = text(bytes)?;
-    let begin = begin(&text);
-    Ok(if is_html(begin) {
-        Content::Of(Format::Html)
-    } else if is_email(begin) {
-        Content::Of(Format::Email)
-    } else if is_csv(name) && !text.trim().is_empty() {
-        Content::Of(Format::Csv)
-    } else {
-        Content::Text(text)
-    })
+    let text = text(bytes);
+    let begin = match &text {
+        Ok(text) => begin(text).to_owned(),
+        // HTML and e-mail say in which encoding they are, and what says it is ASCII
+        Err(_) => String::from_utf8_lossy(&bytes[..bytes.len().min(ENOUGH)]).into_owned(),
+    };
+    if is_html(&begin) {
+        return Ok(Content::Of(Format::Html));
+    }
+    if is_email(&begin) {
+        return Ok(Content::Of(Format::Email));
+    }
+    // a spreadsheet may write it in the encoding of its country
+    let may_be_csv = is_csv(name) && !begin.contains('\0') && !begin.trim().is_empty();
+    if may_be_csv {
+        return Ok(Content::Of(Format::Csv));
+    }
+    text.map(Content::Text)
+}
+
+/// The encoding that an HTML page says it has, if it is not UTF-8.
+pub(super) fn encoding(bytes: &[u8]) -> Option<String> {
+    if text(bytes).is_ok() {
+        return None;
+    }
+    let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(ENOUGH)]).to_ascii_lowercase();
+    let (_, rest) = begin.split_once("charset=").or_else(|| begin.split_once("encoding="))?;
+    let rest = rest.trim_start_matches(['"', '\'']);
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_:.".contains(c));
+    let label = &rest[..end.unwrap_or(rest.len())];
+    // what says UTF-8 and is not is read as it can be
+    (!label.is_empty() && !label.starts_with("utf")).then(|| label.to_owned())
 }
 
 /// By the files in it.
@@ -131,7 +152,7 @@ fn archive(bytes: &[u8]) -> Result<Format, String> {
 }
 
 /// Text in UTF-8, or in UTF-16 with its mark.
-pub(in crate::document) fn text(bytes: &[u8]) -> Result<String, String> {
+pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
     let wide = |rest: &[u8], number: fn([u8; 2]) -> u16| {
         let (pairs, end) = rest.as_chunks::<2>();
         let units: Vec<u16> = pairs.iter().map(|pair| number(*pair)).collect();
@@ -153,9 +174,10 @@ pub(in crate::document) fn text(bytes: &[u8]) -> Result<String, String> {
     })
 }
 
-/// Enough of a text to know it.
+/// The bytes at the beginning that say what it is.
+const ENOUGH: usize = 64 << 10;
+
 fn begin(text: &str) -> &str {
-    const ENOUGH: usize = 64 << 10;
     &text[..text.floor_char_boundary(ENOUGH)]
 }
 
@@ -204,9 +226,13 @@ fn is_email(begin: &str) -> bool {
 
 fn is_csv(name: Option<&str>) -> bool {
     let Some(name) = name else { return false };
-    let name = name.split(['?', '#', ';']).next().unwrap_or_default().trim();
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    ["csv", "tsv"].iter().any(|known| extension.eq_ignore_ascii_case(known)) || name.eq_ignore_ascii_case("text/csv")
+    let extends = |name: &str| {
+        let extension = name.trim().rsplit_once('.').map_or("", |(_, extension)| extension);
+        ["csv", "tsv"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    };
+    // a file may have what separates the parts of an address in its name
+    let begin = name.split(['?', '#', ';']).next().unwrap_or_default();
+    extends(name) || extends(begin) || begin.trim().eq_ignore_ascii_case("text/csv")
 }
 
 #[cfg(test)]
@@ -242,10 +268,32 @@ mod tests {
 
     #[test]
     fn a_name_says_only_csv() {
-        for name in ["a.csv", "https://h/a.CSV?x=1", "text/csv; charset=utf-8"] {
+        for name in [
+            "a.csv",
+            "what? #1.csv",
+            "https://h/a.CSV?x=1",
+            "text/csv; charset=utf-8",
+        ] {
             assert_eq!(content(b"a,b\n1,2", Some(name)), Ok(Content::Of(Format::Csv)), "{name}");
         }
         assert_eq!(content(b"a", Some("a.pdf")), Ok(Content::Text("a".to_owned())));
+    }
+
+    #[test]
+    fn what_says_its_encoding_need_not_be_utf_8() {
+        let of = |bytes: &[u8], name| content(bytes, name).map_err(|_| "refused");
+        let html = b"<html><head><meta charset='iso-8859-2'></head><body>\xb3</body></html>";
+        assert_eq!(of(html, None), Ok(Content::Of(Format::Html)));
+        assert_eq!(encoding(html).as_deref(), Some("iso-8859-2"));
+        assert_eq!(encoding(b"<html><meta charset=\"UTF-8\">\xb3"), None);
+        assert_eq!(encoding("<html><meta charset=latin1>\u{fc}".as_bytes()), None);
+        let xml = b"<?xml version=\"1.0\" encoding=\"windows-1251\"?><html>\xe0</html>";
+        assert_eq!(encoding(xml).as_deref(), Some("windows-1251"));
+        let mail = b"From: a@b\r\nDate: x\r\n\r\ncaf\xe9";
+        assert_eq!(of(mail, None), Ok(Content::Of(Format::Email)));
+        assert_eq!(of(b"caf\xe9,tea", Some("a.csv")), Ok(Content::Of(Format::Csv)));
+        assert_eq!(of(b"caf\xe9,tea", None), Err("refused"));
+        assert_eq!(of(b"\0\xff\xe9,tea", Some("a.csv")), Err("refused"));
     }
 
     #[test]

@@ -3,19 +3,18 @@
 mod archive;
 pub(super) mod child;
 pub(super) mod format;
+mod pages;
 
 use std::panic::catch_unwind;
 use std::thread;
 
-use docling::{DocumentConverter, InputFormat, Node, SourceDocument};
+use docling::{DocumentConverter, InputFormat, SourceDocument};
 
 use self::format::{Content, Format};
 use super::parsed::{PageStart, Parsed};
 
 /// Documents are trees, and parsers descend into them. A thread's usual 2 MB are soon used up.
 const STACK: usize = 32 << 20;
-/// Around the number of a page, in the Markdown, until its place is known.
-const MARK: char = '\u{c}';
 
 /// Parses a document. `name` is a file's name or an address. At most `most_text` bytes of Markdown. This blocks.
 ///
@@ -33,6 +32,17 @@ pub(super) fn parse(bytes: Vec<u8>, name: Option<&str>, most_text: usize) -> Res
             Parsed::new(format, markdown, pages)
         }
     };
+    bounded(parsed, most_text)
+}
+
+/// The document as the text that it is, whatever it looks like.
+#[cfg(feature = "worker")]
+pub(super) fn unparsed(bytes: &[u8], most_text: usize) -> Result<Parsed, String> {
+    let text = format::text(bytes)?;
+    bounded(Parsed::text(without_nul(&text)), most_text)
+}
+
+fn bounded(parsed: Parsed, most_text: usize) -> Result<Parsed, String> {
     let length = parsed.markdown().len();
     if length > most_text {
         return Err(format!(
@@ -44,7 +54,11 @@ pub(super) fn parse(bytes: Vec<u8>, name: Option<&str>, most_text: usize) -> Res
 
 /// Converts in a thread with a large stack.
 fn convert(bytes: Vec<u8>, format: Format) -> Result<(String, Vec<PageStart>), String> {
-    let work = move || catch_unwind(|| markdown(bytes, format)).unwrap_or_else(|_| Err(broken(format)));
+    let parse = move || match format {
+        Format::Pdf => pages::pdf(&bytes),
+        _ => markdown(bytes, format).map(|markdown| (markdown, Vec::new())),
+    };
+    let work = move || catch_unwind(parse).unwrap_or_else(|_| Err(broken(format)));
     let thread = thread::Builder::new()
         .name("document".into())
         .stack_size(STACK)
@@ -53,7 +67,8 @@ fn convert(bytes: Vec<u8>, format: Format) -> Result<(String, Vec<PageStart>), S
     thread.join().unwrap_or_else(|_| Err(broken(format)))
 }
 
-fn markdown(bytes: Vec<u8>, format: Format) -> Result<(String, Vec<PageStart>), String> {
+/// Without what is before and after the text.
+fn markdown(bytes: Vec<u8>, format: Format) -> Result<String, String> {
     let input = match format {
         Format::Pdf => InputFormat::Pdf,
         Format::Docx => InputFormat::Docx,
@@ -66,17 +81,17 @@ fn markdown(bytes: Vec<u8>, format: Format) -> Result<(String, Vec<PageStart>), 
         Format::Text => InputFormat::Md,
     };
     // otherwise what fails is tried as another format
-    let converter = DocumentConverter::with_allowed_formats([input]).keep_picture_images(false);
+    let encoding = (format == Format::Html).then(|| format::encoding(&bytes)).flatten();
+    let converter = DocumentConverter::with_allowed_formats([input])
+        .keep_picture_images(false)
+        .encoding(encoding);
     let source = SourceDocument::from_bytes("document", input, bytes);
     let converted = converter.convert(source);
-    let mut document = converted
+    let document = converted
         .map_err(|error| format!("the document ({format}) is damaged, encrypted or not supported: {error}"))?
         .document;
-    if format == Format::Pdf {
-        let nodes = std::mem::take(&mut document.nodes);
-        document.nodes = nodes.into_iter().flat_map(marked).collect();
-    }
-    Ok(places(&without_pictures(&document.export_to_markdown())))
+    let markdown = without_pictures(&document.export_to_markdown());
+    Ok(without_nul(markdown.trim()))
 }
 
 /// Where a picture was, the converter leaves a comment. It says nothing to search for.
@@ -84,42 +99,6 @@ fn without_pictures(markdown: &str) -> String {
     const PICTURE: &str = "<!-- image -->";
     let blocks = markdown.split("\n\n").filter(|block| *block != PICTURE);
     blocks.collect::<Vec<_>>().join("\n\n")
-}
-
-/// A page's beginning with its number as text.
-fn marked(node: Node) -> impl Iterator<Item = Node> {
-    let number = match &node {
-        Node::PageInfo { page_no, .. } => Some(Node::Paragraph {
-            text: format!("{MARK}{page_no}{MARK}"),
-        }),
-        _ => None,
-    };
-    [Some(node), number].into_iter().flatten()
-}
-
-/// Takes the numbers of pages out of the text. A page without text has no place.
-fn places(marked: &str) -> (String, Vec<PageStart>) {
-    let (mut markdown, mut pages) = (String::with_capacity(marked.len()), Vec::<PageStart>::new());
-    let mut parts = marked.split(MARK);
-    let mut text = parts.next().map(str::trim_start);
-    while let Some(part) = text {
-        match part.parse() {
-            Ok(page) => {
-                let offset = markdown.len();
-                pages.retain(|before| before.offset < offset);
-                pages.push(PageStart { page, offset });
-            }
-            Err(_) => markdown.push_str(&without_nul(part)),
-        }
-        text = parts
-            .next()
-            .map(|part| if markdown.is_empty() { part.trim_start() } else { part });
-        // the blank line after the number has its like before it
-        text = text.map(|part| part.strip_prefix("\n\n").unwrap_or(part));
-    }
-    markdown.truncate(markdown.trim_end().len());
-    pages.retain(|page| page.offset < markdown.len());
-    (markdown, pages)
 }
 
 /// PostgreSQL's texts hold no NUL.
@@ -134,15 +113,6 @@ fn broken(format: Format) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_without_text_have_no_place() {
-        let text = "\u{c}1\u{c}\n\n\u{c}2\u{c}\n\none\n\ntwo\n\n\u{c}3\u{c}\n\nthree\n\n\u{c}4\u{c}";
-        let (markdown, pages) = places(text);
-        assert_eq!(markdown, "one\n\ntwo\n\nthree");
-        let page = |page, offset| PageStart { page, offset };
-        assert_eq!(pages, [page(2, 0), page(3, 10)]);
-    }
 
     #[test]
     fn a_picture_leaves_nothing() {

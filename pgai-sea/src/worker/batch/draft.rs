@@ -169,7 +169,7 @@ impl Drafter {
             .map(|(kind, value)| kind.str(value.as_deref()))
             .collect();
         let wants_places = self.keeps_places || self.template.names_places();
-        let headings = if wants_places && self.has_headings {
+        let headings = if wants_places && self.has_headings && row.may_have_headings() {
             Headings::of(text)
         } else {
             Headings::default()

@@ -162,6 +162,19 @@ impl SourceRow {
         None
     }
 
+    /// Whether a line of the text that begins with `#` may be a heading.
+    #[cfg_attr(
+        not(feature = "documents"),
+        expect(clippy::unused_self, reason = "only documents say what they are")
+    )]
+    pub(crate) fn may_have_headings(&self) -> bool {
+        #[cfg(feature = "documents")]
+        if let Some(document) = &self.document {
+            return document.may_have_headings();
+        }
+        true
+    }
+
     /// Whether both rows lead to the same embeddings.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         self.content == other.content && self.values == other.values

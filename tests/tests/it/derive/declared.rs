@@ -193,15 +193,22 @@ async fn differences(test: TestDatabase) -> TestResult {
             .lines()
             .map(str::to_owned)
             .partition(|line| !line.starts_with("//"));
-        if let Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting = expected {
-            let change =
-                "manager.change_vectorizer(it::derive::declared::talk::summary_embeddings::Entity.into()).await?;";
-            assert_eq!(statements, [change]);
+        if let Aspect::Loading | Aspect::Dimensions | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting =
+            expected
+        {
+            let mut change = ChangeVectorizer::from(summary_embeddings::Entity);
+            let entity = "it::derive::declared::talk::summary_embeddings::Entity";
+            let mut written = format!("{entity}.into()");
+            if expected == Aspect::Loading {
+                change = change.loading(Loading::column("summary"));
+                written = format!("ChangeVectorizer::from({entity}).loading(Loading::column(\"summary\"))");
+            }
+            assert_eq!(statements, [format!("manager.change_vectorizer({written}).await?;")]);
             assert!(
                 comment[1].contains(&format!("manager.cut_over({name:?})")),
                 "{comment:?}"
             );
-            manager.change_vectorizer(summary_embeddings::Entity.into()).await?;
+            manager.change_vectorizer(change).await?;
             if test.catalog == Catalog::Ours {
                 if pgai_sea::change::find(&test.db, name.as_str()).await?.is_some() {
                     // nothing waits to be embedded, and no worker has to say so

@@ -5,6 +5,7 @@ mod checked;
 mod column;
 mod columns;
 mod declared;
+mod documents;
 mod halved;
 mod keys;
 mod loaders;

@@ -98,7 +98,9 @@ async fn broken_documents_stop_no_worker_and_no_other_row() {
         let worker = Worker::new(test.db.clone())
             .embedder("ollama", "m", embedder)
             .documents(documents);
+        let started = Instant::now();
         let report = worker.run_once().await?;
+        let took = started.elapsed();
         assert_eq!(report.errors().collect::<Vec<_>>(), []);
         let good: i64 = test
             .value("select count(distinct id) from files_embedding_store where id % 2 = 1")
@@ -116,9 +118,15 @@ async fn broken_documents_stop_no_worker_and_no_other_row() {
             "{failed} {embedded}"
         );
         let said: Vec<String> = test
-            .values("select distinct details ->> 'error_reason' from ai.vectorizer_errors")
+            .values("select details ->> 'error_reason' from ai.vectorizer_errors")
             .await?;
         assert!(said.iter().all(|reason| reason.contains("document")), "{said:?}");
+        // shown with --nocapture
+        let ended = said.iter().filter(|reason| reason.contains("died") || reason.contains("takes more"));
+        eprintln!(
+            "{count} broken documents in {took:?}: {embedded} embedded, {failed} refused, {} by the end of their process",
+            ended.count()
+        );
         Ok(())
     })
     .await;

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use pgai_sea::Chunking;
 use pgai_sea::document::{Format, Parsed, preview};
 
-use super::support::{docx, in_child, pptx, xlsx};
+use super::support::{docx, in_child, pdf, pptx, xlsx};
 
 async fn parsed(bytes: impl Into<Vec<u8>>, name: &str) -> Parsed {
     in_child().parse(bytes.into(), Some(name)).await.unwrap()
@@ -121,6 +121,93 @@ async fn a_passage_of_a_pdf_has_its_page() {
     for passage in passages {
         assert_eq!(&parsed.markdown()[passage.place.bytes], passage.text);
     }
+}
+
+/// The parser joins it. Each part of it is on its own page all the same.
+#[tokio::test]
+async fn a_paragraph_that_goes_on_over_pages_is_on_each_of_them() {
+    let pages: [&[&str]; 4] = [
+        &[
+            "Tides rise and fall twice a day in most of the harbours of this coast, because the",
+            "moon pulls the water of the sea towards it, and because the earth turns below the",
+        ],
+        &["water while it does so, which is why the high water comes later each day, and why it"],
+        &["is as high as it is. Nobody knows more.", "Winds are another matter."],
+        &["The end."],
+    ];
+    let parsed = parsed(pdf(&pages), "x").await;
+    let text = parsed.markdown();
+    assert!(text.contains("turns below the water while it"), "{text}");
+    let begins: Vec<_> = parsed
+        .pages()
+        .iter()
+        .map(|page| {
+            (
+                page.page,
+                text[page.offset..]
+                    .split_whitespace()
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        })
+        .collect();
+    let expected = [(1, "Tides rise"), (2, "water while"), (3, "is as"), (4, "The end.")];
+    assert_eq!(begins, expected.map(|(page, text)| (page, text.to_owned())));
+    // a chunk's page is that of its first character
+    let chunking = Chunking::recursive_character_text_splitter()
+        .chunk_size(90)
+        .chunk_overlap(0);
+    for passage in parsed.passages(&chunking.into()).unwrap() {
+        let start = passage.place.bytes.start;
+        let page = parsed.pages().iter().rev().find(|page| page.offset <= start).unwrap();
+        assert_eq!(passage.place.page, Some(page.page), "{passage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pdf_without_text_says_so() {
+    let error = in_child().parse(pdf(&[&[], &[]]), None).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the document (PDF) has no text: it was scanned, or holds only pictures"
+    );
+}
+
+/// HTML and e-mail say in which encoding they are. CSV may be in that of the spreadsheet's country.
+#[tokio::test]
+async fn documents_in_other_encodings_are_read() {
+    let html = b"<html><head><meta charset='iso-8859-2'></head><body><h1>Wa\xb3ki</h1></body></html>";
+    assert_eq!(parsed(html, "x").await.markdown(), "# Wa\u{142}ki");
+    let wide: Vec<u8> = "\u{feff}<html><body><p>Öl</p></body></html>"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(parsed(wide, "x").await.markdown(), "Öl");
+    let mail = b"From: a@b.example\r\nDate: Mon, 2 Mar 2026 10:00:00 +0100\r\nSubject: Tea\r\nMIME-Version: \
+        1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nCaf\xe9.\r\n";
+    let mail = parsed(mail, "x").await;
+    assert!(mail.markdown().ends_with("Café."), "{mail:?}");
+    let csv = parsed(b"drink,price\ncaf\xe9,2\n", "x.csv").await;
+    assert!(csv.markdown().contains("| café"), "{csv:?}");
+    // a text does not say it
+    let error = in_child()
+        .parse(b"caf\xe9".to_vec(), None)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("UTF-8"), "{error}");
+}
+
+#[tokio::test]
+async fn an_e_mail_of_html_alone_has_its_text() {
+    let mail = "From: a@b.example\r\nDate: Mon, 2 Mar 2026 10:00:00 +0100\r\nSubject: Tides\r\nContent-Type: \
+                text/html; charset=utf-8\r\n\r\n<html><body><p>The moon pulls.</p><p>The sun, too.</p></body></html>";
+    let mail = parsed(mail, "x").await;
+    for part in ["Tides", "The moon pulls.", "The sun, too."] {
+        assert!(mail.markdown().contains(part), "{part}: {}", mail.markdown());
+    }
+    assert!(!mail.markdown().contains("<p>"), "{}", mail.markdown());
 }
 
 fn command(arguments: &[&str]) -> Output {

@@ -126,6 +126,74 @@ async fn a_role_is_assumed_where_the_configuration_names_one() {
     .await;
 }
 
+/// Nothing can be read, and each dead letter says which variables to set.
+#[tokio::test]
+async fn a_bucket_without_credentials_says_what_to_set() {
+    on_catalog(Catalog::Ours, async |test| -> TestResult {
+        let (web, provider) = (Web::start().await, Provider::start());
+        test.execute(&format!(
+            "create table manuals (id int primary key, uri text);
+             insert into manuals values (1, 's3://manuals/a.md'), (2, 'gs://manuals/a.md'), (3, 'az://manuals/a.md');
+             select ai.create_vectorizer('manuals', name => 'manuals', loading => ai.loading_uri('uri', retries => 0),
+                embedding => ai.embedding_ollama('m', 8, base_url => '{}'))",
+            provider.ollama_url()
+        ))
+        .await?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgai-sea-under-test"));
+        command.args(["worker", "--once", "-d", &test.url, "--allow-host", "127.0.0.1"]);
+        command.args(["--allow-prefix", "s3://,gs://,az://"]);
+        // where clouds give credentials to a machine, there are none
+        let output = command
+            .env_clear()
+            .env("AWS_METADATA_ENDPOINT", web.url(""))
+            .envs(["GCE_METADATA_HOST", "GCE_METADATA_IP"].map(|name| (name, web.address.to_string())))
+            .output()
+            .await?;
+        let reasons: Vec<String> = test
+            .values("select details ->> 'error_reason' from ai.vectorizer_errors order by details ->> 'error_reason'")
+            .await?;
+        for (address, names) in [
+            ("`az://manuals/a.md`", "AZURE_STORAGE_ACCOUNT_NAME"),
+            ("`gs://manuals/a.md`", "GOOGLE_APPLICATION_CREDENTIALS"),
+            ("`s3://manuals/a.md`", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ] {
+            let says = |reason: &String| reason.starts_with(address) && reason.contains(names);
+            assert!(reasons.iter().any(says), "{names}: {reasons:?} {output:?}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_object_is_bounded_and_a_prefix_has_a_scheme() {
+    on_catalog(Catalog::Ours, async |test| -> TestResult {
+        let (web, provider) = (Web::start().await, Provider::start());
+        provider.install("m", 8);
+        manuals(&test, &provider, "ai.loading_uri('uri', retries => 0)").await?;
+        test.execute("delete from manuals where id = 2").await?;
+        web.serve("/manuals/a%20b/pump.md", object(&"x".repeat((1 << 20) + 1)));
+        worker(
+            &test,
+            &web,
+            &["--allow-prefix", "s3://manuals/", "--document-bytes", "1"],
+        )
+        .await?;
+        let reason: String = test
+            .value("select details ->> 'error_reason' from ai.vectorizer_errors")
+            .await?;
+        assert!(reason.contains("more than 1048576 bytes"), "{reason}");
+        for prefix in ["manuals", "/srv/manuals", "ftp://manuals", "file:///srv"] {
+            let output = worker(&test, &web, &["--allow-prefix", prefix]).await?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{prefix}: {said}");
+            assert!(said.contains("s3://bucket/"), "{prefix}: {said}");
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// Google's and Azure's own protocols, each with the credentials that its environment names. Objects that change are
 /// noticed by their versions.
 #[tokio::test]

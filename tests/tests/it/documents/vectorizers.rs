@@ -204,6 +204,53 @@ async fn a_document_becomes_one_vector_in_a_column() {
 }
 
 #[tokio::test]
+async fn a_document_of_bytes_becomes_one_vector_in_a_column() {
+    on_both_catalogs(async |test| -> TestResult {
+        let embedder = Arc::new(FakeEmbedder::new(8));
+        test.execute(
+            "create table files (id int primary key, body bytea);
+             insert into files values (1, 'The moon pulls.'), (2, '\\x00ff'), (3, null);
+             select ai.create_vectorizer('files', name => 'files', embedding => ai.embedding_ollama('m', 8),
+                loading => ai.loading_column('body'), chunking => ai.chunking_none(),
+                destination => ai.destination_column('embedding'))",
+        )
+        .await?;
+        let embedded = "select id from files where embedding is not null order by id";
+        work_off(&test, &in_child(), &embedder).await;
+        assert_eq!(test.values::<i32>(embedded).await?, [1]);
+        assert_eq!(dead(&test).await?, ["2 parsing"]);
+        test.execute("update files set body = 'The sun, too.' where id = 2; update files set body = null where id = 1")
+            .await?;
+        work_off(&test, &in_child(), &embedder).await;
+        assert_eq!(test.values::<i32>(embedded).await?, [2]);
+        Ok(())
+    })
+    .await;
+}
+
+/// A column may hold anything. What is no address is one dead letter, and said in short.
+#[tokio::test]
+async fn an_address_without_end_is_one_dead_letter() {
+    on_both_catalogs(async |test| -> TestResult {
+        let embedder = Arc::new(FakeEmbedder::new(8));
+        files(&test, ", loading => ai.loading_uri('uri', retries => 0)").await?;
+        test.execute(
+            "insert into files values (1, 'https://me:secret@' || repeat('x', 1000000), 'A'),
+                (2, repeat('x', 1000000), 'B'), (3, 'http://docs.example.com/' || repeat('x', 200000), 'C')",
+        )
+        .await?;
+        let documents = in_child().allow_path(std::env::temp_dir()).allow_prefix("http://");
+        work_off(&test, &documents, &embedder).await;
+        assert_eq!(dead(&test).await?, ["1 loading", "2 loading", "3 loading"]);
+        let reasons = reasons(&test).await?.join("\n");
+        assert!(reasons.len() < 2_000 && !reasons.contains("secret"), "{reasons}");
+        assert!(reasons.contains("it has 1000000 bytes, more than 16384"), "{reasons}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_parsing_a_document_is_its_text() {
     on_both_catalogs(async |test| -> TestResult {
         let (web, embedder) = (Web::start().await, Arc::new(FakeEmbedder::new(8)));
