@@ -13,6 +13,7 @@ mod failed;
 mod failover;
 mod fresh;
 mod hidden;
+mod index_changes;
 mod index_waits;
 mod indexing;
 mod interleaving;
