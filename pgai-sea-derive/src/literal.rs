@@ -53,6 +53,16 @@ pub(crate) fn setter_argument<'a>(expr: &'a Expr, setter: &str) -> Option<&'a Ex
     }
 }
 
+/// Whether a chain of setters has `setter`: `binary` of `Indexing::hnsw().binary()`.
+pub(crate) fn has_setter(expr: &Expr, setter: &str) -> bool {
+    match expr {
+        Expr::MethodCall(call) => call.method == setter || has_setter(&call.receiver, setter),
+        Expr::Paren(inner) => has_setter(&inner.expr, setter),
+        Expr::Group(inner) => has_setter(&inner.expr, setter),
+        _ => false,
+    }
+}
+
 /// The number, if `expr` is an integer literal.
 pub(crate) fn number(expr: &Expr) -> Option<&LitInt> {
     match literal(expr)? {

@@ -7,9 +7,8 @@
 //! as much as topics differ from each other, a common part as long as a topic, and a tenth of noise in all dimensions.
 //! Noise alone would be another matter: it has no near and far, which no index can do anything about.
 
-use std::fmt::Write as _;
-
 use pgai_sea::migration::prelude::*;
+use sea_orm::sqlx::{Connection as _, PgConnection};
 
 use crate::{Random, TestDatabase, TestResult};
 
@@ -19,6 +18,15 @@ const DIRECTIONS: usize = 32;
 const TOPICS: usize = 1_000;
 /// One in so many articles belongs to a tenant.
 pub const TENANTS: i32 = 100;
+
+/// One in so many articles stands on a shelf.
+pub const SHELVES: i32 = 2_000;
+
+/// What binary data of `COPY` begin with, and end with.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: i16 = -1;
+/// Bytes that are sent at once.
+const SENT: usize = 1 << 20;
 
 /// The source; its companion has one chunk for each article.
 pub mod article {
@@ -34,6 +42,8 @@ pub mod article {
         pub id: i32,
         /// From 0.
         pub tenant: i32,
+        /// From 0.
+        pub shelf: i32,
         /// A few words.
         pub title: String,
         /// About two hundred characters.
@@ -94,46 +104,71 @@ impl Corpus {
     /// Creates the vectorizer and `rows` articles with their vectors, as if a worker had been here. There is no index
     /// yet.
     pub async fn fill(&mut self, test: &TestDatabase, rows: i32) -> TestResult {
+        let create = CreateVectorizer::new("articles")
+            .loading(Loading::column("body"))
+            .embedding(Embedding::ollama("none", 384));
+        self.fill_for(test, rows, create).await
+    }
+
+    /// The same with another vectorizer of the articles' `body`, whose store has its default name.
+    pub async fn fill_for(&mut self, test: &TestDatabase, rows: i32, create: CreateVectorizer) -> TestResult {
         test.execute(
-            "create table articles (id int primary key, tenant int not null, title text not null, body text not null)",
+            "create table articles
+                 (id int primary key, tenant int not null, shelf int not null, title text not null, body text not null)",
         )
         .await?;
-        SchemaManager::new(&test.db)
-            .create_vectorizer(
-                CreateVectorizer::new("articles")
-                    .loading(Loading::column("body"))
-                    .embedding(Embedding::ollama("none", 384)),
-            )
-            .await?;
+        SchemaManager::new(&test.db).create_vectorizer(create).await?;
         test.execute(&format!(
-            "insert into articles select i, i % {TENANTS}, 'title ' || i, repeat(md5(i::text), 6) from \
-                generate_series(1, {rows}) i"
+            "insert into articles select i, i % {TENANTS}, i::int8 * 7919 % {SHELVES}, 'title ' || i,
+                 repeat(md5(i::text), 6) from generate_series(1, {rows}) i"
         ))
         .await?;
-        for from in (1..=rows).step_by(500) {
-            let mut values = String::new();
-            for id in from..=Ord::min(rows, from + 499) {
-                let comma = if values.is_empty() { "" } else { "," };
-                write!(values, "{comma}({id},0,repeat(md5('{id}'),6),'[")?;
-                for (i, x) in self.vector().into_iter().enumerate() {
-                    write!(values, "{}{x:.5}", if i == 0 { "" } else { "," })?;
-                }
-                values.push_str("]')");
-            }
-            test.execute(&format!(
-                "insert into articles_embedding_store (id, chunk_seq, chunk, embedding) values {values}"
-            ))
+        let mut connection = PgConnection::connect(&test.url).await?;
+        let mut copy = connection
+            .copy_in_raw("copy articles_embedding_store (id, chunk_seq, chunk, embedding) from stdin (format binary)")
             .await?;
+        let mut data = HEADER.to_vec();
+        for id in 1..=rows {
+            self.tuple(id, &mut data);
+            if data.len() >= SENT {
+                copy.send(std::mem::take(&mut data)).await?;
+            }
         }
+        data.extend(TRAILER.to_be_bytes());
+        copy.send(data).await?;
+        copy.finish().await?;
+        connection.close().await?;
         Ok(())
+    }
+
+    /// A row of the store, as `COPY` takes it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "lengths are small"
+    )]
+    fn tuple(&mut self, id: i32, data: &mut Vec<u8>) {
+        let chunk = format!("{id:0>192}");
+        data.extend(4_i16.to_be_bytes());
+        for number in [4, id, 4, 0, chunk.len() as i32] {
+            data.extend(number.to_be_bytes());
+        }
+        data.extend(chunk.as_bytes());
+        let vector = self.vector();
+        data.extend((4 + 4 * vector.len() as i32).to_be_bytes());
+        data.extend((vector.len() as i16).to_be_bytes());
+        data.extend(0_i16.to_be_bytes());
+        for number in vector {
+            data.extend(number.to_be_bytes());
+        }
     }
 
     /// An HNSW index for the cosine, with pgvector's default options.
     pub async fn index(test: &TestDatabase) -> TestResult {
         test.execute(
-            "set maintenance_work_mem = '512MB';
+            "set maintenance_work_mem = '4GB'; set max_parallel_maintenance_workers = 4;
              create index articles_hnsw on articles_embedding_store using hnsw (embedding vector_cosine_ops);
-             reset maintenance_work_mem",
+             reset maintenance_work_mem; reset max_parallel_maintenance_workers",
         )
         .await?;
         test.execute("vacuum analyze articles").await?;

@@ -8,7 +8,7 @@ use super::certainly_not_text;
 use super::destination::is_bytes;
 use crate::ast::{Entity, Vectorizer, is_string};
 use crate::errors::{Errors, quoted};
-use crate::literal::{Constructor, number, setter_argument, text};
+use crate::literal::{Constructor, has_setter, number, setter_argument, text};
 use crate::template::{Placeholder, placeholders};
 
 /// pgvector's limits for an HNSW index over the type `vector` and over `halfvec`.
@@ -33,6 +33,7 @@ pub(super) fn check(entity: &Entity, vectorizer: &Vectorizer, errors: &mut Error
     }
     if let Some(indexing) = &attr.indexing
         && Constructor::of("Indexing", indexing).is_some_and(|call| call.function == "hnsw")
+        && !has_setter(indexing, "binary")
     {
         hnsw(vectorizer, indexing, errors);
     }

@@ -313,6 +313,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
     let rows_per_second = rows_per_second.filter(|_| is_pending);
     let store = super::identity::state(db, vectorizer).await?;
     let backfill = backfill::status(db, vectorizer.id).await?;
+    let is_backfilling = backfill.is_some();
     let state = if let Some(why) = why_unreadable(db, vectorizer, queue.is_some(), coverage.is_some()).await? {
         error = Some(StatusError::unreadable(why));
         VectorizerState::Unreadable
@@ -349,7 +350,7 @@ async fn status_of<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Resul
         failed: count(db, vectorizer).await?,
         coverage,
         rows_per_second,
-        index: index::index(db, vectorizer, backlog.as_ref()).await?,
+        index: index::index(db, vectorizer, backlog.as_ref(), is_backfilling).await?,
         index_build: index::build(db, vectorizer).await?,
         input_tokens,
     };

@@ -8,7 +8,7 @@ use super::configs::Configs;
 use super::error::ChangeError;
 use crate::catalog::identity::identity;
 use crate::catalog::{self, CatalogError, Vectorizer};
-use crate::config::{Destination, Embedding};
+use crate::config::{Destination, Embedding, Indexing};
 use crate::pgvector::VectorType;
 use crate::vectorizer::{ChangeVectorizer, VectorizerRef};
 
@@ -112,6 +112,13 @@ where
         return Err(ChangeError::Pgai {
             step: "store vectors as halfvec",
             instead: "use a `CreateVectorIndex` with .halfvec() for a smaller index, or this crate's `ai` schema",
+        });
+    }
+    if change.get_indexing().is_some_and(Indexing::is_binary) {
+        return Err(ChangeError::Pgai {
+            step: "build an index of bits",
+            instead: "use a `CreateVectorIndex` with .binary() and searches with Quantized::binary(), or this crate's \
+                      `ai` schema",
         });
     }
     let Configs { was, becomes } = Configs::of(db, change, vectorizer.id).await?;

@@ -52,6 +52,14 @@ impl Finding {
             ),
             Problem::Differs {
                 aspect: Aspect::Indexing,
+                declared,
+                ..
+            } if declared == "not declared" => {
+                "// none: let the attribute say `indexing = Indexing::hnsw().binary()`, so that searches use the index"
+                    .to_owned()
+            }
+            Problem::Differs {
+                aspect: Aspect::Indexing,
                 ..
             } if self.is_ours => format!(
                 "manager.change_vectorizer({}).await?; // an index that is there already stays: drop it",

@@ -35,8 +35,22 @@ pub(super) async fn as_stored<C: ConnectionTrait>(db: &C, create: &CreateVectori
         },
         chunking: stored(db, create.get_chunking().map(Chunking::to_sql)).await?,
         formatting: stored(db, create.get_formatting().map(Formatting::to_sql)).await?,
-        indexing: stored(db, create.get_indexing().map(Indexing::to_sql)).await?,
+        indexing: indexing(db, create.get_indexing()).await?,
     })
+}
+
+/// pgai's catalog has no function for an index of bits.
+async fn indexing<C: ConnectionTrait>(db: &C, declared: Option<&Indexing>) -> Result<Option<Indexing>, CatalogError> {
+    let Some(Indexing::Hnsw(hnsw)) = declared.filter(|declared| declared.is_binary()) else {
+        return stored(db, declared.map(Indexing::to_sql)).await;
+    };
+    let mut whole = hnsw.clone();
+    whole.quantized = None;
+    let of_whole: Option<Indexing> = stored(db, Some(whole.to_sql())).await?;
+    Ok(of_whole.map(|indexing| match indexing {
+        Indexing::Hnsw(hnsw) => hnsw.binary().into(),
+        other => other,
+    }))
 }
 
 async fn stored<C: ConnectionTrait, T: DeserializeOwned>(
@@ -79,6 +93,14 @@ impl Options {
             .as_ref()
             .filter(|declared| !matches!(declared, Indexing::Default(_)));
         problems.extend(indexing.and_then(|declared| differs(Aspect::Indexing, declared, config.indexing.as_ref())));
+        // searches do not know of it then
+        if indexing.is_none() && config.indexing.as_ref().is_some_and(Indexing::is_binary) {
+            problems.push(Problem::Differs {
+                aspect: Aspect::Indexing,
+                declared: "not declared".to_owned(),
+                actual: "quantized binary".to_owned(),
+            });
+        }
         problems
     }
 }

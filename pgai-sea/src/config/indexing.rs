@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Other, area, bare, check_range};
-use crate::sql::Call;
+use crate::sql::{Arg, Call};
+
+/// The name of an index that keeps one bit a number.
+const BINARY: &str = "binary";
 
 area! {
     /// The index over the embeddings, and when it is built.
@@ -24,6 +27,11 @@ area! {
 }
 
 impl Indexing {
+    /// Whether the index keeps one bit a number.
+    pub(crate) fn is_binary(&self) -> bool {
+        matches!(self, Self::Hnsw(hnsw) if hnsw.is_binary())
+    }
+
     /// The database's setting `ai.indexing_default` decides. Without one, there is no index.
     ///
     /// ```
@@ -44,7 +52,8 @@ impl Indexing {
         IndexingNone::default()
     }
 
-    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 in a column of type `halfvec`.
+    /// pgvector's HNSW, for vectors of at most 2,000 dimensions, and 4,000 in a column of type `halfvec`. With
+    /// [`binary`](Hnsw::binary) it takes any number of them.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;
@@ -105,6 +114,9 @@ pub struct Hnsw {
     /// Whether to wait for an empty queue; by default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_when_queue_empty: Option<bool>,
+    /// `binary` if the index keeps one bit a number. [`binary`](Self::binary) sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantized: Option<String>,
     /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
@@ -147,18 +159,71 @@ impl Hnsw {
         self
     }
 
+    /// Keeps one bit a number in the index: whether it is positive. The index is a fraction of the size, is built faster,
+    /// and takes any number of dimensions.
+    ///
+    /// ```
+    /// use pgai_sea::config::Indexing;
+    ///
+    /// assert_eq!(Indexing::hnsw().binary().to_sql(), "ai.indexing_binary()");
+    /// assert_eq!(
+    ///     Indexing::hnsw().min_rows(10_000).binary().to_sql(),
+    ///     "ai.indexing_binary(indexing => ai.indexing_hnsw(min_rows => 10000))"
+    /// );
+    /// ```
+    ///
+    /// If the entity's attribute says it too, `indexing = Indexing::hnsw().binary()`, searches by the cosine use it by
+    /// themselves: the index proposes several times as many rows as are wanted, and their exact distances decide. As
+    /// long as there is no such index, they compare every row. A search by another metric, or by an expression, says
+    /// [`quantized(Quantized::binary())`](crate::search::Search::quantized) if it is to use the index.
+    ///
+    /// [`recall`](crate::search::SearchTrait::recall) tells what it misses: little for models of many dimensions, more
+    /// for short vectors. It needs this crate's catalog. An operator class has no effect beside it, and is refused.
+    #[must_use]
+    pub fn binary(mut self) -> Self {
+        self.quantized = Some(BINARY.to_owned());
+        self
+    }
+
+    pub(crate) fn is_binary(&self) -> bool {
+        self.quantized.as_deref() == Some(BINARY)
+    }
+
     pub(crate) fn call(&self) -> Call {
-        Call::new("indexing_hnsw")
+        let hnsw = Call::new("indexing_hnsw")
             .arg("min_rows", self.min_rows)
             .arg("opclass", self.opclass.as_ref())
             .arg("m", self.m)
             .arg("ef_construction", self.ef_construction)
-            .arg("create_when_queue_empty", self.create_when_queue_empty)
+            .arg("create_when_queue_empty", self.create_when_queue_empty);
+        if !self.is_binary() {
+            return hnsw;
+        }
+        let is_default = self.min_rows.is_none()
+            && self.opclass.is_none()
+            && self.m.is_none()
+            && self.ef_construction.is_none()
+            && self.create_when_queue_empty.is_none();
+        Call::new("indexing_binary").arg("indexing", (!is_default).then_some(Arg::Call(hnsw)))
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         check_range("min_rows", self.min_rows, 0..=i32::MAX)?;
         Self::check_build(self.m, self.ef_construction)?;
+        if let Some(other) = self.quantized.as_ref().filter(|_| !self.is_binary()) {
+            return Err(ConfigError::new(
+                "quantized",
+                format!("is {other:?}, and an index is binary or not"),
+            ));
+        }
+        if let Some(opclass) = self
+            .opclass
+            .as_ref()
+            .filter(|of| self.is_binary() && *of != "vector_cosine_ops")
+        {
+            let problem = format!("a binary index compares bits, and {opclass:?} has no effect on it: leave it out");
+            return Err(ConfigError::new("opclass", problem));
+        }
         let known = ["vector_cosine_ops", "vector_ip_ops", "vector_l1_ops", "vector_l2_ops"];
         match self.opclass.as_deref() {
             Some(opclass) if !known.contains(&opclass) => Err(ConfigError::new(

@@ -76,6 +76,14 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                 create.regclass()
             )));
         }
+        if create.get_indexing().is_some_and(Indexing::is_binary)
+            && !has_function(&transaction, INDEXING_BINARY).await?
+        {
+            return Err(no_bits(&format!(
+                "the vectorizer of {} cannot be created",
+                create.regclass()
+            )));
+        }
         catalog::drop_leftovers(&transaction, Some(create.regclass())).await?;
         let id = transaction
             .query_one_raw(statement)
@@ -207,6 +215,9 @@ impl VectorizerManagerExt for SchemaManager<'_> {
             .check()
             .and_then(|()| indexing.check())
             .map_err(|error| DbErr::Migration(format!("vectorizer {vectorizer}: {error}")))?;
+        if indexing.is_binary() && !has_function(self.get_connection(), INDEXING_BINARY).await? {
+            return Err(no_bits(&format!("vectorizer {vectorizer} gets no index")));
+        }
         let call = Call::new("set_scheduling")
             .arg("scheduling", scheduling.call())
             .arg("indexing", indexing.call());
@@ -366,7 +377,18 @@ fn invalid(error: &ConfigError) -> DbErr {
     DbErr::Migration(error.to_string())
 }
 
-/// Whether the catalog knows `Chunking::markdown` and `Chunking::code`.
+/// The function behind `Indexing::hnsw().binary()`.
+const INDEXING_BINARY: &str = "ai.indexing_binary(jsonb)";
+
+fn no_bits(what: &str) -> DbErr {
+    DbErr::Migration(format!(
+        "{what}: indexing: the database's `ai` schema has no index of bits. If it is ours and older, call \
+         `manager.install_pgai().await?` first. In pgai's own, leave out .binary(), create the index with \
+         `CreateVectorIndex::hnsw_of(..).binary()`, and search with `.quantized(Quantized::binary())`"
+    ))
+}
+
+/// Whether the catalog has a function of ours.
 async fn has_function<C: ConnectionTrait>(db: &C, signature: &str) -> Result<bool, DbErr> {
     let sql = "SELECT to_regprocedure($1) IS NOT NULL";
     let row = db

@@ -36,5 +36,6 @@ pub use self::expr::{IntoVector, VectorExpr, VectorExprTrait};
 pub use self::index::{CreateVectorIndex, DropVectorIndex, IndexMethod, VectorType};
 #[cfg(feature = "worker")]
 pub(crate) use self::index::{IndexStatement, opclass_on};
+pub(crate) use self::index::{OF_BITS, index_of};
 pub use self::metric::Metric;
 pub use self::types::{Bits, HalfVec, SparseVec, VectorError};

@@ -15,6 +15,7 @@ use super::hits::Hits;
 use super::page::{comparable, matching, nearest};
 use super::plan::{Attempt, Plan};
 use super::projection::{Chunks, Partial, Projection, WithSource};
+use super::quantized::Quantized;
 use super::query::SearchQuery;
 use super::refusal::Searching as _;
 use super::statement::SearchStatement;
@@ -83,6 +84,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         let plan = Plan {
             except: query.except::<E>(),
             operand: query.operand_kind(),
+            quantized: Quantized::declared::<E>(),
             ..Plan::default()
         };
         Self {
@@ -139,6 +141,7 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
             let mut plan = routing.plan(&self.plan);
             let query = self.query.resolve::<E, _>(&mut plan, db);
             let query = telemetry.embedding(self.query.is_text(), query).await?;
+            plan.settle_bounded::<E, _>(db).await.searching::<E>()?;
             let found = nearest::<E, F, _>(&plan, &query, db).await;
             if !routing
                 .again::<E, _, _>(&plan, &found, |(rows, _)| rows.is_empty(), db)
@@ -248,8 +251,9 @@ impl<'a, E: EmbeddingTrait, F: Projection<E>> Search<'a, E, F> {
         let routing = Routing::begin::<E, _>(&self.query, self.plan.model.as_deref(), db).await?;
         let mut plan = routing.plan(&self.plan);
         let query = self.query.resolve::<E, _>(&mut plan, db).await?;
+        plan.settle::<E, _>(db).await.searching::<E>()?;
         let statement = Self::first(&plan, &query).build();
-        explain(db, statement, self.plan.is_quantized()).await.searching::<E>()
+        explain(db, statement, &plan).await.searching::<E>()
     }
 
     /// The number of hits of a full page.

@@ -87,7 +87,7 @@ pub use self::builder::Search;
 pub use self::chunks_of::{LoadChunks, LoadChunksTrait};
 pub use self::cursor::{Cursor, CursorError};
 pub use self::error::SearchError;
-pub use self::explain::Explanation;
+pub use self::explain::{Choice, Explanation};
 pub use self::hit::{Chunk, Hit, HitWithSource, PartialHit, RowHit};
 pub use self::hits::Hits;
 pub use self::json::Json;

@@ -48,6 +48,7 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
         }
         if let Attempt::Scan { insists: false, .. } = attempt
             && plan.is_counted_fast()
+            && !(plan.may_lack_index() && page.rows.is_empty())
         {
             // a small table, or its last page, has no more rows
             let reach = plan.reach();

@@ -240,12 +240,12 @@ impl Plan {
 
     /// Whether rows are found by quantized vectors.
     pub(super) fn is_quantized(&self) -> bool {
-        self.quantized.is_some() && !self.exact
+        self.quantized().is_some() && !self.exact
     }
 
     /// Whether the rows of an index scan have to be ordered again.
     pub(super) fn is_reordered(&self) -> bool {
-        self.is_deduplicated() || self.quantized.is_some() || !self.ties.is_empty() || self.paging.is_some()
+        self.is_deduplicated() || self.quantized().is_some() || !self.ties.is_empty() || self.paging.is_some()
     }
 
     /// Whether counting the rows up to the end of the page reads no more rows than these. Then it is cheaper than
@@ -270,7 +270,9 @@ impl Plan {
         if self.exact {
             return vec![Attempt::Exact];
         }
-        let rows = self.reach().saturating_mul(self.quantized.map_or(1, Quantized::times));
+        let rows = self
+            .reach()
+            .saturating_mul(self.quantized().map_or(1, Quantized::times));
         let windows = if self.is_deduplicated() {
             CHUNKS_PER_SOURCE.map(|chunks| rows.saturating_mul(chunks)).to_vec()
         } else {

@@ -9,7 +9,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr};
 
 use super::error::SearchError;
-use super::explain::{IndexName, explain};
+use super::explain::explain;
 use super::hit::distance;
 use super::plan::{Attempt, Plan};
 use super::projection::Distances;
@@ -76,6 +76,7 @@ impl<E: EmbeddingTrait> Recall<E> {
         // one more for the vector that is searched for
         let plan = Plan {
             limit: k.saturating_add(1),
+            quantized: Quantized::declared::<E>(),
             ..Plan::default()
         };
         Self {
@@ -128,16 +129,19 @@ impl<E: EmbeddingTrait> Recall<E> {
     ///
     /// A setting that pgvector would refuse, before anything is measured. A question of another length. A connection
     /// that takes no raw statements, such as SeaORM's `RestrictedConnection`, refuses `EXPLAIN`.
-    pub async fn run<C: ConnectionTrait>(self, db: &C) -> Result<RecallReport, SearchError> {
+    pub async fn run<C: ConnectionTrait>(mut self, db: &C) -> Result<RecallReport, SearchError> {
         self.plan.check::<E>()?;
+        self.plan.settle::<E, _>(db).await.searching::<E>()?;
         // the plan is the same for every vector
         let any = VectorExpr::Vector(vec![1.0; E::DIMENSIONS]).into();
         let statement = self.plan.statement::<E, Distances>(&any, first(&self.plan)).build();
-        let explained = explain(db, statement, self.plan.is_quantized()).await;
-        let index = explained.searching::<E>()?.into_index();
-        let setting = match &index {
-            Some(index) => access_method(index, db).await.searching::<E>()?,
-            None => None,
+        let explained = explain(db, statement, &self.plan).await;
+        let explained = explained.searching::<E>()?;
+        // the setting that an index of this access method reads
+        let setting = match explained.method() {
+            Some("hnsw") => Some("ef_search"),
+            Some("ivfflat") => Some("probes"),
+            _ => None,
         };
         let tried = self.tried(setting)?;
 
@@ -183,7 +187,7 @@ impl<E: EmbeddingTrait> Recall<E> {
         Ok(RecallReport {
             k: self.k,
             sample: sample.len() as u64,
-            index: index.map(|index| index.name),
+            index: explained.index().map(str::to_owned),
             exact: median(exact_times),
             default: measured.remove(0),
             at: measured,
@@ -291,33 +295,6 @@ struct Sampled {
 /// The first attempt of a search.
 fn first(plan: &Plan) -> Attempt {
     plan.attempts().first().copied().unwrap_or(Attempt::Exact)
-}
-
-/// The setting that an index of this access method reads.
-async fn access_method<C: ConnectionTrait>(index: &IndexName, db: &C) -> Result<Option<&'static str>, DbErr> {
-    let query = Query::select()
-        .expr_as(Expr::col(("pg_am", "amname")).cast_as("text"), "method")
-        .from(("pg_catalog", "pg_class"))
-        .inner_join(
-            ("pg_catalog", "pg_am"),
-            Expr::col(("pg_class", "relam")).equals(("pg_am", "oid")),
-        )
-        .inner_join(
-            ("pg_catalog", "pg_namespace"),
-            Expr::col(("pg_class", "relnamespace")).equals(("pg_namespace", "oid")),
-        )
-        .and_where(Expr::col(("pg_class", "relname")).eq(index.name.as_str()))
-        .and_where(Expr::col(("pg_namespace", "nspname")).eq(index.schema.as_str()))
-        .take();
-    let method: Option<String> = match db.query_one(&query).await? {
-        Some(row) => row.try_get("", "method")?,
-        None => None,
-    };
-    Ok(method.and_then(|method| match method.as_str() {
-        "hnsw" => Some("ef_search"),
-        "ivfflat" => Some("probes"),
-        _ => None,
-    }))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

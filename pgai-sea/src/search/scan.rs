@@ -75,7 +75,7 @@ impl Scan {
 
     /// The value of `iterative_scan` for a scan that has to return `rows` rows, some of which a filter drops if
     /// `filtered`.
-    fn iterates(&self, rows: u64, filtered: bool) -> Option<IterativeScan> {
+    pub(super) fn iterates(&self, rows: u64, filtered: bool) -> Option<IterativeScan> {
         let found_in_one_go = self.ef_search.map_or(DEFAULT_EF_SEARCH, u64::from);
         let carries_on =
             self.max_scan_tuples.is_some() || self.max_probes.is_some() || filtered || rows > found_in_one_go;

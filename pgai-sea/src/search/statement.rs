@@ -95,13 +95,14 @@ impl Plan {
         let mut nearest = Query::select();
         self.tables::<E, F>(&mut nearest);
         self.columns::<E, F>(&mut nearest, query, self.distance::<E>(query), self.is_reordered());
-        let by = match self.quantized {
+        let by = match self.quantized() {
             // by its name, so that the vector is sent once, and the distance computed once
             None => Expr::col(DISTANCE),
             Some(_) => self.scanned::<E>(query),
         };
         let settings = self.scan.settings(window, self.is_filtered() || insists);
         let mut conditions = self.conditions::<E>().add_option(self.behind::<E>(query));
+        conditions = conditions.add_option(self.has_index::<E>());
         if settings.is_empty() && !self.is_reordered() {
             self.around::<E>(&mut nearest, None);
             first(&mut nearest, conditions, by, self.limit, self.offset, false);
@@ -111,7 +112,7 @@ impl Plan {
             conditions = conditions.add(set());
         }
         // of the rows at one distance all or none, so that the next page has the rest
-        let with_ties = self.paging.is_some() && self.quantized.is_none();
+        let with_ties = self.paging.is_some() && self.quantized().is_none();
         first(&mut nearest, conditions, by, window, 0, with_ties);
         let mut hits = Query::select();
         hits.column((HITS, Asterisk));
@@ -272,7 +273,7 @@ impl Plan {
 
     /// The expression that the index orders by.
     pub(super) fn scanned<E: EmbeddingTrait>(&self, query: &Expr) -> Expr {
-        match self.quantized {
+        match self.quantized() {
             None => self.distance::<E>(query),
             Some(quantized) => quantized.order(
                 self.metric,

@@ -200,6 +200,10 @@ impl ChangeVectorizer {
         self.embedding.as_ref()
     }
 
+    pub(crate) fn get_indexing(&self) -> Option<&Indexing> {
+        self.indexing.as_ref()
+    }
+
     /// On pgai's catalog: creates the second generation with what both catalogs have. It returns its id.
     pub(crate) fn beside(&self, vectorizer: i32) -> Result<Statement, ConfigError> {
         self.check()?;

@@ -62,8 +62,8 @@
 //! # Indexes
 //!
 //! The worker builds a vectorizer's HNSW or StreamingDiskANN index as `indexing` says: when the store has `min_rows`
-//! rows and the queue is empty, or without waiting for that if `create_when_queue_empty` is false. The build holds up
-//! neither writers nor the worker.
+//! rows and the queue is empty, or without waiting for that if `create_when_queue_empty` is false. Rows that are queued
+//! in the background are all embedded before. The build holds up neither writers nor the worker.
 //!
 //! # Telemetry
 //!

@@ -80,12 +80,12 @@ fn filtered(query: &[f32], tenant: i32) -> pgai_sea::search::Search<'static, Emb
 /// What a search for chunks brings: their own key, the row's, their place and text, and the distance.
 type Row = (Uuid, i32, i32, String, f64);
 /// The same with the article, before the distance.
-type RowWithSource = (Uuid, i32, i32, String, i32, i32, String, String, f64);
+type RowWithSource = (Uuid, i32, i32, String, i32, i32, i32, String, String, f64);
 
 const TOP: &str = "SELECT embedding_uuid, id, chunk_seq, chunk, embedding <=> $1 AS distance \
                    FROM articles_embedding_store ORDER BY distance LIMIT 10";
 const WITH_SOURCE: &str = "SELECT s.embedding_uuid, s.id, s.chunk_seq, s.chunk, \
-                           a.id AS article_id, a.tenant, a.title, a.body, s.embedding <=> $1 AS distance \
+                           a.id AS article_id, a.tenant, a.shelf, a.title, a.body, s.embedding <=> $1 AS distance \
                            FROM articles_embedding_store s JOIN articles a ON a.id = s.id ORDER BY distance LIMIT 10";
 const FILTERED: &str = "SELECT s.embedding_uuid, s.id, s.chunk_seq, s.chunk, s.embedding <=> $1 AS distance \
                         FROM articles_embedding_store s JOIN articles a ON a.id = s.id WHERE a.tenant = $2 \
@@ -113,8 +113,8 @@ async fn compare(db: &DatabaseConnection, queries: &[Vec<f32>]) -> TestResult {
         for (row, hit) in rows[0].iter().zip(&hits) {
             assert_eq!((hit.embedding.embedding_uuid, hit.source.id), (row.0, row.4));
             assert_eq!(
-                (hit.source.tenant, &hit.source.title, &hit.source.body),
-                (row.5, &row.6, &row.7)
+                (hit.source.tenant, hit.source.shelf, &hit.source.title, &hit.source.body),
+                (row.5, row.6, &row.7, &row.8)
             );
         }
     };

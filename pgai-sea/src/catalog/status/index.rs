@@ -10,6 +10,7 @@ use super::counting::{Backlog, rows_up_to};
 use super::sample::relation;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination, Indexing};
+use crate::pgvector::index_of;
 
 /// A worker waits so long at most for an empty queue before it builds the index.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -27,6 +28,9 @@ pub enum IndexStatus {
     WaitsForRows(u64),
     /// It waits until the queue is empty, or has been next to empty for a while; for ten minutes at most.
     WaitsForQueue,
+    /// It waits until the rows that were there are queued and embedded: it is built faster in one piece, and they are
+    /// written faster without it.
+    WaitsForBackfill,
     /// The next worker that looks builds it.
     Due,
 }
@@ -114,27 +118,33 @@ impl fmt::Display for IndexStatus {
                 "waits for an empty queue, for {} minutes at most",
                 LONGEST_WAIT.as_secs() / 60
             ),
+            Self::WaitsForBackfill => f.write_str("waits until the rows that were there are embedded"),
             Self::Due => f.write_str("is built by the next worker that looks"),
         }
     }
 }
 
 /// Whether there is an index of the kind on the column, and whether it can be used. As in pgai, whoever made it.
-const FOUND: &str = "
-SELECT coalesce(pg_catalog.bool_or(i.indisvalid), false), pg_catalog.count(*) > 0
+fn found(is_binary: bool) -> String {
+    format!(
+        "SELECT coalesce(pg_catalog.bool_or(i.indisvalid), false), pg_catalog.count(*) > 0
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_am m ON m.oid = x.relam
-JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-WHERE n.nspname = $1 AND t.relname = $2 AND m.amname = $3 AND a.attname = $4";
+JOIN pg_catalog.pg_attribute a ON {}
+WHERE n.nspname = $1 AND t.relname = $2 AND m.amname = $3 AND a.attname = $4",
+        index_of(is_binary)
+    )
+}
 
 /// `None` where none is configured, or the role may not read the embeddings.
 pub(super) async fn index<C: ConnectionTrait>(
     db: &C,
     vectorizer: &Vectorizer,
     backlog: Option<&Backlog>,
+    is_backfilling: bool,
 ) -> Result<Option<IndexStatus>, DbErr> {
     let (method, min_rows, when_empty) = match &vectorizer.config.indexing {
         Some(Indexing::Hnsw(hnsw)) => ("hnsw", hnsw.min_rows, hnsw.create_when_queue_empty),
@@ -148,7 +158,8 @@ pub(super) async fn index<C: ConnectionTrait>(
         return Ok(None);
     };
     let values = [schema, table, method, column].map(Into::into);
-    let found = Statement::from_sql_and_values(DbBackend::Postgres, FOUND, values);
+    let is_binary = vectorizer.config.indexing.as_ref().is_some_and(Indexing::is_binary);
+    let found = Statement::from_sql_and_values(DbBackend::Postgres, found(is_binary), values);
     let (is_valid, exists) = match db.query_one_raw(found).await? {
         Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
         None => (false, false),
@@ -160,6 +171,8 @@ pub(super) async fn index<C: ConnectionTrait>(
         IndexStatus::Building
     } else if rows_up_to(db, &relation, min_rows).await? < min_rows {
         IndexStatus::WaitsForRows(min_rows)
+    } else if when_empty.unwrap_or(true) && is_backfilling {
+        IndexStatus::WaitsForBackfill
     } else if when_empty.unwrap_or(true) && backlog.is_some_and(|backlog| backlog.due + backlog.leased > 0) {
         IndexStatus::WaitsForQueue
     } else {

@@ -23,6 +23,7 @@
 
 mod create;
 mod drop;
+mod found;
 mod opclass;
 mod others;
 mod rules;
@@ -30,6 +31,7 @@ mod statement;
 
 pub use self::create::CreateVectorIndex;
 pub use self::drop::DropVectorIndex;
+pub(crate) use self::found::{OF_BITS, of as index_of};
 #[cfg(feature = "worker")]
 pub(crate) use self::opclass::opclass_on;
 pub use self::opclass::{IndexMethod, VectorType};

@@ -63,6 +63,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
             let mut plan = routing.plan(&plan);
             let query = self.search.query.resolve::<E, _>(&mut plan, db);
             let query = telemetry.embedding(self.search.query.is_text(), query).await?;
+            plan.settle_bounded::<E, _>(db).await.searching::<E>()?;
             let found = match &text {
                 Some(text) => self.fused(&plan, &query, text, db).await,
                 None => nearest::<E, F, _>(&plan, &query, db).await,
@@ -236,12 +237,13 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
         let routing = Routing::begin::<E, _>(&self.search.query, plan.model.as_deref(), db).await?;
         let mut plan = routing.plan(&plan);
         let query = self.search.query.resolve::<E, _>(&mut plan, db).await?;
+        plan.settle::<E, _>(db).await.searching::<E>()?;
         let attempt = plan.attempts().first().copied().unwrap_or(Attempt::Exact);
         let statement = match &text {
             Some(text) => DbBackend::Postgres.build(&fused::<E, F>(&plan, text, &query, &self.asked(), attempt)),
             None => plan.statement::<E, F>(&query, attempt).build(),
         };
-        explain(db, statement, plan.is_quantized()).await.searching::<E>()
+        explain(db, statement, &plan).await.searching::<E>()
     }
 
     /// The condition of the full text, and its score.

@@ -335,7 +335,7 @@ fn scanned<E: EmbeddingTrait, F: Projection<E>>(
         Attempt::Scan { window, insists } => {
             let mut hits = unfiltered::<E, F>(plan, query);
             let settings = plan.scan.settings(window, plan.is_filtered() || insists);
-            let mut conditions = plan.conditions::<E>();
+            let mut conditions = plan.conditions::<E>().add_option(plan.has_index::<E>());
             if !settings.is_empty() {
                 conditions = conditions.add(set());
             }

@@ -83,10 +83,14 @@ impl CreateVectorizer {
             Some(destination) if destination.is_halfvec() => (VectorType::HalfVec, " of a halfvec", ""),
             _ => (VectorType::Vector, "", "; Destination::table().halfvec() takes 4000"),
         };
-        if let (Some(Indexing::Hnsw(_)), Some(most)) = (&self.indexing, widest.max_dimensions())
+        if let (Some(Indexing::Hnsw(hnsw)), Some(most)) = (&self.indexing, widest.max_dimensions())
+            && !hnsw.is_binary()
             && u32::try_from(dimensions).is_ok_and(|dimensions| dimensions > most)
         {
-            let problem = format!("HNSW takes at most {most} dimensions{of_what}, {model} has {dimensions}{instead}");
+            let problem = format!(
+                "HNSW takes at most {most} dimensions{of_what}, {model} has {dimensions}{instead}; \
+                 Indexing::hnsw().binary() takes any number"
+            );
             return Err(ConfigError::new("indexing", problem));
         }
         Ok(())

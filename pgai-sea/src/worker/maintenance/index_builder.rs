@@ -16,7 +16,7 @@ use super::index_resources::Resources;
 use super::index_watch::Watch;
 use crate::catalog::LONGEST_INDEX_WAIT;
 use crate::config::{Diskann, Hnsw, Indexing};
-use crate::pgvector::{IndexMethod, IndexStatement, opclass_on};
+use crate::pgvector::{IndexMethod, IndexStatement, index_of, opclass_on};
 use crate::sql::{qualified, quote_identifier, quote_literal};
 use crate::worker::connection::{Database, On as _};
 use crate::worker::database_error::DatabaseError;
@@ -73,8 +73,12 @@ pub(crate) struct IndexBuilder {
     wanted: Sql,
     /// Whether the table has enough rows.
     enough: Sql,
-    /// pgvector's schema and the column's type.
+    /// Whether rows that were there are still queued a few at a time, where the catalog keeps that.
+    backfilling: Option<Sql>,
+    /// pgvector's schema, the column's type and its length.
     types: Sql,
+    /// Whether it keeps one bit a number.
+    is_binary: bool,
     options: Vec<(&'static str, String)>,
     /// The operator class that the configuration names, one for the type `vector`.
     opclass: Option<String>,
@@ -107,7 +111,7 @@ impl IndexBuilder {
         (id, vectorizer): (i32, &str),
         indexing: Option<&Indexing>,
         place: EmbeddingPlace<'_>,
-        queue: Arc<Queue>,
+        (queue, keeps_backfills): (Arc<Queue>, bool),
     ) -> Option<Self> {
         let EmbeddingPlace { schema, table, column } = place;
         let (method, min_rows, queue_is_empty, opclass, options) = match indexing? {
@@ -127,24 +131,29 @@ impl IndexBuilder {
             }
             Indexing::Default(_) | Indexing::None(_) | Indexing::Other(_) => return None,
         };
-        let name = format!("_vectorizer_{id}_{method}");
+        let is_binary = indexing?.is_binary();
+        // one of whole vectors may be there from before
+        let bits = if is_binary { "_binary" } else { "" };
+        let name = format!("_vectorizer_{id}_{method}{bits}");
         let of = quote_literal(&qualified(schema, table));
         // as in pgai: any index of this kind on the column will do, whoever made it
         let wanted = format!(
             "select to_regclass({of}) is not null and not exists ( \
                  select from pg_catalog.pg_index i \
                  join pg_catalog.pg_class x on x.oid = i.indexrelid join pg_catalog.pg_am m on m.oid = x.relam \
-                 join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0] \
+                 join pg_catalog.pg_attribute a on {} \
                  where i.indrelid = to_regclass({of}) and i.indisvalid and m.amname = {} and a.attname = {})",
+            index_of(is_binary),
             quote_literal(method),
             quote_literal(column),
         );
         let types = format!(
-            "select n.nspname::text, coalesce((select t.typname::text from pg_catalog.pg_attribute a \
+            "select n.nspname::text, coalesce(c.typname::text, 'vector'), coalesce(c.atttypmod, -1) \
+             from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace \
+             left join (select t.typname, a.atttypmod from pg_catalog.pg_attribute a \
                  join pg_catalog.pg_type t on t.oid = a.atttypid \
-                 where a.attrelid = to_regclass({of}) and a.attname = {}), 'vector') \
-             from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace where x.extname \
-             = 'vector'",
+                 where a.attrelid = to_regclass({of}) and a.attname = {}) c on true \
+             where x.extname = 'vector'",
             quote_literal(column),
         );
         Some(Self {
@@ -162,7 +171,12 @@ impl IndexBuilder {
             )
             .into(),
             wanted: wanted.into(),
+            backfilling: keeps_backfills.then(|| {
+                let of = format!("g.vectorizer_id = {id} and to_jsonb(g) ->> 'backfill' is not null");
+                format!("select exists (select from ai.vectorizer_generation g where {of})").into()
+            }),
             types: types.into(),
+            is_binary,
             schema: schema.to_owned(),
             table: table.to_owned(),
             column: column.to_owned(),
@@ -184,9 +198,7 @@ impl IndexBuilder {
         if !statement(&self.wanted).one_on(pool).await?.try_get(0)? {
             return Ok(IndexState::Settled);
         }
-        if !self.has_rows(pool, self.when.min_rows).await?
-            || (self.when.queue_is_empty && self.queue.is_busy(pool).await? && !self.has_waited(pool).await?)
-        {
+        if !self.has_rows(pool, self.when.min_rows).await? || (self.when.queue_is_empty && self.waits(pool).await?) {
             return Ok(IndexState::NotYet);
         }
         let started = Instant::now();
@@ -198,6 +210,18 @@ impl IndexBuilder {
         let seconds = started.elapsed().as_secs_f64();
         info!(vectorizer, seconds, "built the index over the embeddings");
         Ok(IndexState::Built)
+    }
+
+    /// Whether it is better built later. A large load is written faster without an index, and the index is built faster
+    /// in one piece.
+    async fn waits(&self, pool: &Database) -> Result<bool, DatabaseError> {
+        if let Some(backfilling) = &self.backfilling
+            // the catalog's tables are the connection's own to read
+            && statement(backfilling).one_on(&pool.acting_as(None)).await?.try_get(0)?
+        {
+            return Ok(true);
+        }
+        Ok(self.queue.is_busy(pool).await? && !self.has_waited(pool).await?)
     }
 
     /// Whether an empty queue was waited for long enough. Where rows arrive all the time, the queue is never empty. But
@@ -310,25 +334,35 @@ impl IndexBuilder {
             Err(error) => return Err(error),
         }
         let types = statement(&self.types).fetch_one(&mut *connection).await?;
-        let create = self.statement(types.try_get(0)?, types.try_get(1)?);
+        let create = self.statement(types.try_get(0)?, types.try_get(1)?, types.try_get(2)?);
         if self.method != IndexMethod::Hnsw.name() || self.is_modest.load(Ordering::Relaxed) {
             return Ok(Some((create, None)));
         }
-        let resources = Resources::choose(connection, &table, &self.column, self.m).await?;
+        let resources = Resources::choose(connection, &table, &self.column, (self.m, self.is_binary)).await?;
         Ok(Some((create, resources)))
     }
 
     /// A column destination may have another of pgvector's types, with operator classes of its own.
-    fn statement(&self, vector_schema: &str, column_type: &str) -> String {
+    fn statement(&self, vector_schema: &str, column_type: &str, dimensions: i32) -> String {
+        let column = quote_identifier(&self.column);
+        let (indexed, column_type, opclass) = if self.is_binary {
+            let quantize = qualified(vector_schema, "binary_quantize");
+            (
+                format!("(({quantize}({column}))::bit({dimensions}))"),
+                "bit",
+                Some("bit_hamming_ops"),
+            )
+        } else {
+            (column, column_type, self.opclass.as_deref())
+        };
         // diskann has the operator class of its extension, which is its default
-        let opclass =
-            (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, self.opclass.as_deref()));
+        let opclass = (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, opclass));
         let statement = IndexStatement {
             name: &self.name,
             schema: Some(&self.schema),
             table: &self.table,
             method: self.method,
-            indexed: quote_identifier(&self.column),
+            indexed,
             opclass: opclass.map(|opclass| qualified(vector_schema, &opclass)),
             options: self.options.clone(),
             concurrently: true,
@@ -368,83 +402,4 @@ fn set<const N: usize>(options: [(&'static str, Option<String>); N]) -> Vec<(&'s
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::worker::queue::key_sql::KeySql;
-
-    fn index(indexing: &Indexing, column: &str) -> Option<IndexBuilder> {
-        let key_sql = KeySql {
-            id: 7,
-            source: r#""s""#.into(),
-            queue: r#""q""#.into(),
-            failed: None,
-            keys: Vec::new(),
-            is_bytes: false,
-        };
-        let (schema, table) = ("public", "Posts");
-        let place = EmbeddingPlace { schema, table, column };
-        IndexBuilder::new((7, "v"), Some(indexing), place, Arc::new(Queue::new(&key_sql)))
-    }
-
-    fn sql(indexing: impl Into<Indexing>) -> Option<String> {
-        let index = index(&indexing.into(), "embedding");
-        index.map(|index| index.statement("ext", "vector"))
-    }
-
-    #[test]
-    fn a_column_of_another_type_has_its_operator_class() {
-        let index = index(&Indexing::hnsw().opclass("vector_ip_ops").into(), "e").unwrap();
-        assert_eq!(
-            index.statement("ext", "halfvec"),
-            concat!(
-                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
-                r#"USING hnsw ("e" "ext"."halfvec_ip_ops")"#
-            )
-        );
-    }
-
-    #[test]
-    fn the_configuration_is_what_is_built() {
-        let hnsw = Indexing::hnsw().opclass("vector_ip_ops").m(8).ef_construction(32);
-        assert_eq!(
-            sql(hnsw).unwrap(),
-            concat!(
-                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
-                r#"USING hnsw ("embedding" "ext"."vector_ip_ops") WITH (m = 8, ef_construction = 32)"#
-            )
-        );
-        assert_eq!(
-            sql(Indexing::hnsw()).unwrap(),
-            concat!(
-                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
-                r#"USING hnsw ("embedding" "ext"."vector_cosine_ops")"#
-            )
-        );
-        let diskann = Indexing::diskann()
-            .storage_layout("plain")
-            .num_neighbors(50)
-            .max_alpha(1.5);
-        assert_eq!(
-            sql(diskann).unwrap(),
-            concat!(
-                r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_diskann" ON "public"."Posts" "#,
-                r#"USING diskann ("embedding") WITH (storage_layout = 'plain', num_neighbors = 50, max_alpha = 1.5)"#
-            )
-        );
-        assert_eq!(sql(Indexing::none()), None);
-    }
-
-    #[test]
-    fn an_empty_queue_is_waited_for_unless_it_is_not_wanted() {
-        let when = |indexing: Hnsw| index(&indexing.into(), "c").unwrap().when;
-        let hnsw = Indexing::hnsw().min_rows(5);
-        assert_eq!(
-            when(hnsw.clone()),
-            BuildWhen {
-                min_rows: 5,
-                queue_is_empty: true
-            }
-        );
-        assert!(!when(hnsw.create_when_queue_empty(false)).queue_is_empty);
-    }
-}
+mod tests;

@@ -26,9 +26,12 @@ from pg_class c
 join pg_attribute a on a.attrelid = c.oid and a.attname = $2
 join pg_type t on t.oid = a.atttypid
 cross join lateral (
-    select case when t.typname = 'halfvec' then 2 else 4 end * greatest(a.atttypmod, 0) + 8 as vector_size
+    select case when t.typname = 'halfvec' then 2 else 4 end * greatest(a.atttypmod, 0) + 8 as stored_size
 ) v
-cross join lateral (select v.vector_size, (v.vector_size + 64)::float8 as row_size) s
+cross join lateral (
+    select (v.stored_size + 64)::float8 as row_size,
+        case when $3 then greatest(a.atttypmod, 0) / 8 + 8 else v.stored_size end as vector_size
+) s
 where c.oid = to_regclass($1)";
 
 /// Settings of the session that builds.
@@ -52,16 +55,17 @@ struct Sizes {
 }
 
 impl Resources {
-    /// For the vectors in a column of this table, a quoted name. `None` if there is no such table.
+    /// For the vectors in a column of this table, a quoted name, or for a bit of each number. `None` if there is no such table.
     pub(super) async fn choose(
         connection: &mut PgConnection,
         table: &str,
         column: &str,
-        m: Option<i32>,
+        (m, is_binary): (Option<i32>, bool),
     ) -> Result<Option<Self>, DatabaseError> {
         let sizes = statement(&Sql::from(SIZES))
             .bind(table.to_owned())
-            .bind(column.to_owned());
+            .bind(column.to_owned())
+            .bind(is_binary);
         let Some(row) = sizes.fetch_optional(connection).await? else {
             return Ok(None);
         };

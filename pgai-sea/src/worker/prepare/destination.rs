@@ -58,7 +58,7 @@ pub(super) fn orphans(columns: &Columns<'_>, key_sql: &KeySql) -> Arc<Orphans> {
 }
 
 /// The index that the configuration asks for, where the embeddings are.
-pub(super) fn index(vectorizer: &Vectorizer, queue: &Arc<Queue>) -> Option<Arc<IndexBuilder>> {
+pub(super) fn index(vectorizer: &Vectorizer, queue: &Arc<Queue>, keeps_backfills: bool) -> Option<Arc<IndexBuilder>> {
     let place = match &vectorizer.config.destination {
         DestinationConfig::Table(table) => EmbeddingPlace {
             schema: table.target_schema.as_ref()?,
@@ -77,7 +77,7 @@ pub(super) fn index(vectorizer: &Vectorizer, queue: &Arc<Queue>) -> Option<Arc<I
         vectorizer_name,
         vectorizer.config.indexing.as_ref(),
         place,
-        Arc::clone(queue),
+        (Arc::clone(queue), keeps_backfills),
     );
     builder.map(Arc::new)
 }

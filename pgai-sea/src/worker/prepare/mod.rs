@@ -295,7 +295,7 @@ pub(crate) async fn prepare(
         orphans: orphans(&columns, &key_sql),
         #[cfg(feature = "documents")]
         recheck,
-        index: index(vectorizer, &queue),
+        index: index(vectorizer, &queue, identity.keeps_backfills()),
         identity,
         queue,
         batch_size,

@@ -5,10 +5,15 @@
 //! the 20 rows that are wanted a filter that keeps one row in a hundred leaves, by the statement that one would write
 //! by hand and by a search that says nothing about its scan; the library's own report of recall@10; the disk and the
 //! recall of the same vectors as `halfvec`; and what neighbours and a box over three tables cost.
+//!
+//! `search-benchmark filters [rows] [queries]`: searches under filters of several sizes, beside statements by hand.
+//! `search-benchmark binary [rows] [queries]`: the same vectors through an index of bits.
 
 #![allow(clippy::print_stdout)] // a program whose output is a table
 
 mod answers;
+mod binary;
+mod filters;
 mod halves;
 
 use std::time::{Duration, Instant};
@@ -28,14 +33,28 @@ const BARE: &str =
 
 #[tokio::main]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let subject = arguments.next_if(|first| first.parse::<i32>().is_err());
     let mut number = |default| {
         arguments
             .next()
             .map_or(default, |given| given.parse().expect("a number"))
     };
-    let (rows, queries) = (number(100_000), number(100));
-    measure_on(Catalog::Ours, async |test| run(&test, rows, queries).await).await;
+    match subject.as_deref() {
+        None => {
+            let (rows, queries) = (number(100_000), number(100));
+            measure_on(Catalog::Ours, async |test| run(&test, rows, queries).await).await;
+        }
+        Some("filters") => {
+            let (rows, queries) = (number(1_000_000), number(100).unsigned_abs() as usize);
+            measure_on(Catalog::Ours, async |test| filters::run(&test, rows, queries).await).await;
+        }
+        Some("binary") => {
+            let (rows, queries) = (number(100_000), number(100).unsigned_abs() as usize);
+            measure_on(Catalog::Ours, async |test| binary::run(&test, rows, queries).await).await;
+        }
+        Some(other) => println!("{other} is no subject: filters, binary, or none for the first benchmark"),
+    }
 }
 
 async fn run(test: &TestDatabase, rows: i32, queries: i32) -> TestResult {

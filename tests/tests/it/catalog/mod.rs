@@ -1,5 +1,6 @@
 //! The `ai` schema: what it makes, what it refuses, what its triggers see.
 
+mod bits;
 mod citus;
 mod configuration;
 mod destinations;

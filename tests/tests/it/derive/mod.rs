@@ -1,5 +1,6 @@
 //! Companion entities on real tables: what the ORM brings is what SQL says is there.
 
+mod bits;
 mod blog;
 mod checked;
 mod column;

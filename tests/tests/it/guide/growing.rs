@@ -45,6 +45,21 @@ async fn halved(manager: &SchemaManager<'_>) -> TestResult {
     Ok(())
 }
 
+async fn of_bits(manager: &SchemaManager<'_>) -> TestResult {
+    use pgai_sea::migration::prelude::*;
+
+    manager
+        .create_vectorizer(
+            CreateVectorizer::new("events")
+                .indexing(Indexing::hnsw().binary())
+                .loading(Loading::column("body"))
+                .embedding(Embedding::openai("text-embedding-3-small", 768)),
+        )
+        .await?;
+
+    Ok(())
+}
+
 async fn on_replica(replica: DatabaseConnection, query_vector: Vec<f32>) -> TestResult {
     use pgai_sea::prelude::*;
 
@@ -94,6 +109,21 @@ async fn a_store_of_halves_is_embedded() {
             .value("select pg_typeof(embedding)::text from events_embedding_store")
             .await?;
         assert_eq!(stored, "halfvec");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_of_bits_is_kept() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute("create table events (id int primary key, body text not null)")
+            .await?;
+        of_bits(&SchemaManager::new(&test.db)).await?;
+        let kept: String = test
+            .value("select config #>> '{indexing,quantized}' from ai.vectorizer")
+            .await?;
+        assert_eq!(kept, "binary");
         Ok(())
     })
     .await;

@@ -227,7 +227,7 @@ async fn explained(db: DatabaseConnection, query_vector: Vec<f32>) -> TestResult
     use pgai_sea::prelude::*;
 
     let plan = content_embeddings::Entity::search(query_vector).explain(&db).await?;
-    println!("index: {:?}", plan.index());
+    println!("{}", plan.choice());
     let report = content_embeddings::Entity::recall(10, 20).run(&db).await?;
     println!("{report}");
 

@@ -55,7 +55,10 @@ async fn a_plan_names_the_index_that_finds_the_nearest_and_no_other() {
             let explained = served.with_source().explain(&transaction).await?;
             assert_eq!(explained.index(), Some(INDEX), "{explained}");
             assert!(explained.plan().contains(&format!("Index Scan using {INDEX}")));
-            assert_eq!(explained.to_string(), explained.plan());
+            assert_eq!(
+                explained.to_string(),
+                format!("{}\n{}", explained.choice(), explained.plan())
+            );
         }
         for other in [
             search().exact(),

@@ -2,10 +2,12 @@
 
 mod all;
 mod another_length;
+mod bits;
 mod builder;
 mod cursor;
 mod edges;
 mod embed;
+mod explained;
 mod expressions;
 mod freshness;
 mod full_text;

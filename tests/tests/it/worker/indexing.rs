@@ -298,7 +298,7 @@ async fn a_queue_that_is_never_empty_is_not_waited_for_without_end() {
     .await;
 }
 
-async fn waits_for(test: &TestDatabase) -> Result<Option<IndexStatus>, pgai_sea::catalog::CatalogError> {
+pub(super) async fn waits_for(test: &TestDatabase) -> Result<Option<IndexStatus>, pgai_sea::catalog::CatalogError> {
     Ok(pgai_sea::catalog::status(&test.db, "tested").await?.index)
 }
 

@@ -14,6 +14,7 @@ mod failover;
 mod fresh;
 mod gone_dead_letters;
 mod hidden;
+mod index_changes;
 mod index_waits;
 mod indexing;
 mod interleaving;

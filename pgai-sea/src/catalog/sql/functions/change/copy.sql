@@ -128,7 +128,8 @@ begin
         join pg_am m on m.oid = c.relam
         cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions, new_type is not null) s (shape)
         where i.indrelid = from_relation and i.indisvalid and not i.indisprimary
-        and not (m.amname = indexing ->> 'implementation' and i.indexprs is null)
+        and not (m.amname = indexing ->> 'implementation' and case when indexing ->> 'quantized' = 'binary'
+            then s.shape like '%binary_quantize("#")%' and i.indpred is null else i.indexprs is null end)
         -- in one table, an index with a literal would be made a second time over the same column
         and (from_relation <> to_relation or s.shape like '%"#"%' and s.shape !~ '''')
         and not exists (select from pg_index o

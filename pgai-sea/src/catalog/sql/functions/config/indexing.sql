@@ -27,6 +27,12 @@ as $$
     ))
 $$;
 
+-- The same index over one bit a number: whether it is positive. It is a fraction of the size, and takes any number of dimensions. A
+-- search compares what it proposes by the exact distance. pgai has no such option.
+create or replace function ai.indexing_binary(indexing jsonb default ai.indexing_hnsw())
+returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$ select indexing || '{"quantized": "binary"}' $$;
+
 create or replace function ai.indexing_diskann
 ( min_rows int default 100000
 , storage_layout text default null
@@ -75,6 +81,18 @@ declare
     most int := case type when 'vector' then 2000 when 'halfvec' then 4000 end;
 begin
     perform ai._vectorizer_number_between('indexing', indexing, 'min_rows', 0, 2147483647);
+    if indexing ->> 'quantized' <> 'binary' then
+        raise exception 'indexing: quantized is "%", it must be binary', indexing ->> 'quantized' using errcode = 'invalid_parameter_value';
+    elsif indexing ->> 'quantized' is not null and indexing ->> 'implementation' is distinct from 'hnsw' then
+        raise exception 'indexing: % has no index of bits', indexing ->> 'implementation'
+            using errcode = 'invalid_parameter_value', hint = 'Use ai.indexing_binary(ai.indexing_hnsw()).';
+    elsif indexing ->> 'quantized' is not null and type not in ('vector', 'halfvec') then
+        raise exception 'indexing: pgvector has no bits of a %', type using errcode = 'invalid_parameter_value'
+            , hint = 'Use ai.indexing_hnsw().';
+    elsif indexing ->> 'quantized' is not null and indexing ->> 'opclass' <> 'vector_cosine_ops' then
+        raise exception 'indexing: a binary index compares bits, and opclass "%" has no effect on it', indexing ->> 'opclass'
+            using errcode = 'invalid_parameter_value', hint = 'Leave it out.';
+    end if;
     case ai._vectorizer_implementation('indexing', indexing, 'none', 'hnsw', 'diskann')
     when 'hnsw' then
         if indexing ->> 'opclass' not in ('vector_cosine_ops', 'vector_ip_ops', 'vector_l1_ops', 'vector_l2_ops') then
@@ -86,11 +104,11 @@ begin
         if ef_construction < 2 * m then
             raise exception 'indexing: ef_construction is %, it must be at least twice m, which is %', ef_construction, m;
         end if;
-        if dimensions > most then
+        if dimensions > most and indexing ->> 'quantized' is null then
             raise exception 'indexing: hnsw takes a % of at most % dimensions, and these have %', type, most, dimensions
                 using hint = case type when 'vector'
-                    then 'Store the vectors as halfvec, of which an index takes 4000 (ai.destination_halfvec, or a column of that type), or use ai.indexing_none() or a shorter embedding.'
-                    else 'Use ai.indexing_none().' end;
+                    then 'Store the vectors as halfvec, of which an index takes 4000 (ai.destination_halfvec, or a column of that type), or use ai.indexing_binary(), ai.indexing_none() or a shorter embedding.'
+                    else 'Use ai.indexing_binary() or ai.indexing_none().' end;
         end if;
     when 'diskann' then
         if indexing ->> 'storage_layout' not in ('memory_optimized', 'plain') then
