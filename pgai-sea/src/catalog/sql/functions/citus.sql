@@ -77,7 +77,7 @@ begin
         remedy := format('Keep a tenant''s schema from others by grants: alter table %s disable row level security', source);
     elsif current_setting('citus.enable_unsafe_triggers', true)::bool is not true then
         message := '% is distributed by Citus, which refuses triggers unless citus.enable_unsafe_triggers is on';
-        remedy := format('On the coordinator and all nodes: alter database %I set citus.enable_unsafe_triggers = on', current_database());
+        remedy := format('On the coordinator: alter database %I set citus.enable_unsafe_triggers = on, then connect anew', current_database());
     end if;
     if message is not null then
         raise exception using errcode = 'feature_not_supported', message = replace(message, '%', source::text), hint = remedy;
