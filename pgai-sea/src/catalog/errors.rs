@@ -166,7 +166,7 @@ async fn gone<C: ConnectionTrait>(db: &C, id: i32, rows: &[Row]) -> Result<BTree
     // a database of bytes may have keys that were recorded in another form
     let sql = format!(
         "SELECT k.place FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), {}) AS k (place, {})
-         WHERE pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' AND NOT EXISTS (SELECT FROM {} s WHERE {})",
+         WHERE pg_catalog.getdatabaseencoding() <> 'SQL_ASCII' AND NOT EXISTS (SELECT 1 FROM {} s WHERE {})",
         parameters.join(", "),
         columns.join(", "),
         source.name,

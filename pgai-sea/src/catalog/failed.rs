@@ -50,7 +50,7 @@ async fn has_row<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer) -> Result<
     match source(db, vectorizer.id).await? {
         Some(source) if source.has_columns(db, &key).await? => {
             let same = same_key(db, vectorizer, "f", "s").await?;
-            Ok(format!("EXISTS (SELECT FROM {} s WHERE {same})", source.name))
+            Ok(format!("EXISTS (SELECT 1 FROM {} s WHERE {same})", source.name))
         }
         _ => Ok("true".to_owned()),
     }
@@ -243,8 +243,8 @@ pub async fn retry<C: ConnectionTrait + TransactionTrait>(
     // a row that a worker holds has never failed, or carries the mark of a lease
     let now = format!(
         "UPDATE {queue} SET loading_retry_after = NULL WHERE {is_it} AND loading_retries > 0 \
-         AND loading_retry_after > pg_catalog.clock_timestamp() \
-         AND extract(microseconds FROM loading_retry_after)::bigint % 1000::bigint <> {LEASE_MARK}"
+         AND loading_retry_after > pg_catalog.now() \
+         AND extract(microseconds FROM loading_retry_after AT TIME ZONE 'UTC')::bigint % 1000::bigint <> {LEASE_MARK}"
     );
     let mut retried = Retried::default();
     for key in wanted {

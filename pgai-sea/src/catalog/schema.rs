@@ -66,6 +66,7 @@ macro_rules! functions {
 pub(super) const FUNCTIONS: &[(&str, &str)] = functions![
     "config/implementation",
     "names",
+    "citus",
     "source",
     "config/destination",
     "config/loading",

@@ -302,7 +302,7 @@ fn asked(vectorizer: &VectorizerRef, answering: &Answering) -> Asked {
     }
 }
 
-/// `EXISTS (SELECT FROM ai.vectorizer v WHERE ..)`. It needs no row of the searched table, so PostgreSQL evaluates it
+/// `EXISTS (SELECT 1 FROM ai.vectorizer v WHERE ..)`. It needs no row of the searched table, so PostgreSQL evaluates it
 /// once, before the search.
 fn guard(vectorizer: &VectorizerRef, condition: impl FnOnce(&mut dyn FnMut(Value) -> String) -> String) -> Expr {
     let mut values = Vec::new();
@@ -314,7 +314,7 @@ fn guard(vectorizer: &VectorizerRef, condition: impl FnOnce(&mut dyn FnMut(Value
     let named = vectorizer.condition("v", &mut place);
     let today = named_today(vectorizer, &mut place).map_or_else(String::new, |today| format!(" AND {today}"));
     Expr::cust_with_values(
-        format!("EXISTS (SELECT FROM ai.vectorizer v WHERE {condition} AND {named}){today}"),
+        format!("EXISTS (SELECT 1 FROM ai.vectorizer v WHERE {condition} AND {named}){today}"),
         values,
     )
 }
@@ -333,9 +333,9 @@ fn named_today(vectorizer: &VectorizerRef, place: &mut dyn FnMut(Value) -> Strin
     // of this very moment, whatever the snapshot
     let oid = format!("pg_catalog.to_regclass({schema}pg_catalog.quote_ident({table}))::pg_catalog.oid");
     Some(match column {
-        None => format!("EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = {oid} AND c.relname = {table})"),
+        None => format!("EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = {oid} AND c.relname = {table})"),
         Some(column) => format!(
-            "EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = {oid} AND a.attname = {} \
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = {oid} AND a.attname = {} \
              AND (pg_catalog.pg_identify_object_as_address('pg_catalog.pg_class'::pg_catalog.regclass, a.attrelid, \
              a.attnum)).object_names[3] = a.attname)",
             text(column)

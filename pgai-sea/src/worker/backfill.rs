@@ -98,24 +98,9 @@ impl From<&Destination> for Embeddings {
 }
 
 impl Backfill {
-    pub(crate) fn new(key_sql: KeySql, embeddings: Embeddings, pace: Pace, most_lag: Option<i64>) -> Self {
-        let source = &key_sql.source;
-        let same = |alias: &str| {
-            let keys = key_sql.keys.iter().zip(key_sql.numbered("next"));
-            let same =
-                keys.map(|(key, value)| format!("{alias}.{} {} {value}", quote_identifier(&key.name), key.equals));
-            same.collect::<Vec<_>>().join(" and ")
-        };
-        let missing = match embeddings {
-            Embeddings::Table(store) => format!("not exists (select from {store} t where {})", same("t")),
-            Embeddings::Column(column) => format!(
-                "exists (select from {source} t where {} and t.{} is null)",
-                same("t"),
-                quote_identifier(&column)
-            ),
-        };
+    pub(crate) fn new(key_sql: KeySql, embeddings: &Embeddings, pace: Pace, most_lag: Option<i64>) -> Self {
         Self {
-            missing,
+            missing: missing(&key_sql, embeddings),
             key_sql,
             pace,
             most_lag,
@@ -297,9 +282,24 @@ fn read(row: &PgRow) -> Result<Kept, DatabaseError> {
         .map_err(|error| DatabaseError::Answer(format!("a backfill that this version does not know, {kept}: {error}")))
 }
 
+/// Whether a row, whose key is that of `next`, has no embeddings.
+pub(super) fn missing(key_sql: &KeySql, embeddings: &Embeddings) -> String {
+    let keys = key_sql.keys.iter().zip(key_sql.numbered("next"));
+    let same = keys.map(|(key, value)| format!("t.{} {} {value}", quote_identifier(&key.name), key.equals));
+    let same = same.collect::<Vec<_>>().join(" and ");
+    match embeddings {
+        Embeddings::Table(store) => format!("not exists (select 1 from {store} t where {same})"),
+        Embeddings::Column(column) => format!(
+            "exists (select 1 from {} t where {same} and t.{} is null)",
+            key_sql.source,
+            quote_identifier(column)
+        ),
+    }
+}
+
 /// The statement that queues the rows after a position, and the number of values that make a position. Parameters: the
 /// most rows, when the backfill began, and the position, if there is one.
-fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, usize) {
+pub(super) fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, usize) {
     let (order, greater) = if kept.descending { ("desc", "<") } else { ("asc", ">") };
     // the values of a position: expression, type, operator for equality
     let column = kept.order_by.iter().zip(&kept.order_type);
@@ -350,10 +350,11 @@ fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, us
         String::new()
     };
     let sql = format!(
-        "with next as materialized (select {named}, row_number() over () as n from (select s.* from {table} s \
+        "with next as materialized (select {named}, row_number() over () as n, $2::text::timestamptz as since \
+         from (select s.* from {table} s \
          where {} order by {} limit $1) s), \
-         queued as (insert into {} ({}, queued_at) select {}, $2::text::timestamptz from next{filter} returning 1) \
-         select (select count(*) from next), (select count(*) from queued), last.* from (select) one \
+         queued as (insert into {} ({}, queued_at) select {}, next.since from next{filter} returning 1) \
+         select (select count(*) from next), (select count(*) from queued), last.* from (select 1) one \
          left join (select {} from next order by n desc limit 1) last on true",
         conditions.join(" and "),
         ordered.join(", "),

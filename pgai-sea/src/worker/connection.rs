@@ -89,6 +89,8 @@ pub(crate) struct Database {
     stopping: Stopping,
     /// The role that transactions take; `None` for the connection's own.
     acting: Option<Acting>,
+    /// Whether Citus sends statements on to the node of a tenant.
+    is_on_nodes: bool,
     scarcity: Arc<Scarcity>,
     encoding: Arc<OnceCell<Encoding>>,
 }
@@ -101,6 +103,7 @@ impl Database {
             patience,
             stopping,
             acting: None,
+            is_on_nodes: false,
             scarcity: Arc::default(),
             encoding: Arc::default(),
         }
@@ -110,6 +113,12 @@ impl Database {
     #[must_use]
     pub(crate) fn acting_as(&self, acting: Option<Acting>) -> Self {
         Self { acting, ..self.clone() }
+    }
+
+    /// The same database, whose transactions wait for locks on nodes no longer than here.
+    #[must_use]
+    pub(crate) fn on_nodes(self, is_on_nodes: bool) -> Self {
+        Self { is_on_nodes, ..self }
     }
 
     /// Gives the rest of a transaction the connection's own rights, until [`take_role`](Self::take_role). What runs at
@@ -180,6 +189,9 @@ impl Database {
             match begun {
                 Ok(Ok(_)) => {
                     transaction.patience = patience;
+                    if self.is_on_nodes {
+                        self.propagate(transaction.connection()).await?;
+                    }
                     return Ok(transaction);
                 }
                 Ok(Err(error)) => {
@@ -198,6 +210,19 @@ impl Database {
                 }
             }
         }
+    }
+
+    /// Makes the time to wait for a lock hold on the nodes that the transaction comes to. Citus sends whole messages on,
+    /// so this is one of its own.
+    async fn propagate(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+        for set in [
+            "set local citus.propagate_set_commands = 'local'".to_owned(),
+            format!("set local lock_timeout = {}", LockWait::EACH.as_millis()),
+            "set local citus.propagate_set_commands = 'none'".to_owned(),
+        ] {
+            raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
+        }
+        Ok(())
     }
 
     /// A connection, and whether it was idle. An idle one may be dead.

@@ -108,6 +108,8 @@ mod queue;
 mod report;
 mod run;
 mod store_identity;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use self::builder::Worker;

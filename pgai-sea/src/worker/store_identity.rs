@@ -338,7 +338,7 @@ impl StoreIdentity {
     /// Whether something is left of what was queued until then.
     async fn is_left(&self, database: &Database, since: &str) -> Result<bool, DatabaseError> {
         let left: Sql = format!(
-            "select exists (select from {} q where q.queued_at <= $1::timestamptz)",
+            "select exists (select 1 from {} q where q.queued_at <= $1::timestamptz)",
             self.queue
         )
         .into();

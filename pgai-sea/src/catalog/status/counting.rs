@@ -72,7 +72,7 @@ pub(super) async fn backlog<C: ConnectionTrait>(db: &C, queue: &Relation) -> Res
 /// The rows of a table, counted up to `most`. More than 10,000 are estimated.
 pub(super) async fn rows_up_to<C: ConnectionTrait>(db: &C, table: &Relation, most: u64) -> Result<u64, DbErr> {
     let counted = most.min(COUNTED);
-    let sql = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT $1) t", table.name);
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT $1) t", table.name);
     let rows = natural(one(db, sql, [counted.into()]).await?.try_get_by_index(0)?);
     if rows < COUNTED || most <= COUNTED {
         return Ok(rows);
@@ -105,7 +105,7 @@ pub(super) async fn coverage<C: ConnectionTrait>(db: &C, vectorizer: &Vectorizer
                 return Ok(None);
             };
             let same = same_key(db, vectorizer, "e", "s").await?;
-            format!("EXISTS (SELECT FROM {} e WHERE {same})", store.name)
+            format!("EXISTS (SELECT 1 FROM {} e WHERE {same})", store.name)
         }
         Destination::Column(column) => {
             columns.push(&column.embedding_column);

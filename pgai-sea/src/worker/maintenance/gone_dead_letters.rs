@@ -28,7 +28,7 @@ impl GoneDeadLetters {
         Some(Self {
             remove: format!(
                 "with gone as materialized (select f.ctid as at from {failed} f where {sees_all} and not exists \
-                 (select from {source} r where {has_row}) limit $1 for update of f skip locked) \
+                 (select 1 from {source} r where {has_row}) limit $1 for update of f skip locked) \
                  delete from {failed} f where f.ctid = any (array(select gone.at from gone))"
             )
             .into(),

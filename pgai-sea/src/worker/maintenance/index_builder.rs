@@ -166,7 +166,7 @@ impl IndexBuilder {
             qualified_name: qualified(schema, &name),
             name,
             enough: format!(
-                "select count(*) >= $1 from (select from {} limit $1) s",
+                "select count(*) >= $1 from (select 1 from {} limit $1) s",
                 qualified(schema, table)
             )
             .into(),

@@ -73,10 +73,10 @@ impl Orphans {
         format!(
             "with slice as materialized (select embedding_uuid, {columns} from {store} \
                  where embedding_uuid > $1 order by embedding_uuid limit $2), \
-             gone as (select distinct {columns} from slice s where {sees_all} and not exists (select from \
-             {source} r where {has_row})), \
-             queued as (insert into {queue} ({columns}) select {columns} from gone g \
-                 where not exists (select from {queue} q where {is_queued}) returning 1) \
+             gone as materialized (select distinct {columns}, now() as moment from slice s \
+                 where {sees_all} and not exists (select 1 from {source} r where {has_row})), \
+             queued as (insert into {queue} ({columns}, queued_at) select {columns}, moment from gone g \
+                 where not exists (select 1 from {queue} q where {is_queued}) returning 1) \
              select (select embedding_uuid from slice order by embedding_uuid desc limit 1), (select count(*) \
              from queued)"
         )

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::columns::Columns;
+use super::places::Abilities;
 use super::unsupported;
 use crate::catalog::Vectorizer;
 use crate::config::{Destination as DestinationConfig, DestinationTable};
@@ -12,23 +13,29 @@ use crate::worker::maintenance::index_builder::{EmbeddingPlace, IndexBuilder};
 use crate::worker::maintenance::orphans::Orphans;
 use crate::worker::queue::Queue;
 use crate::worker::queue::key_sql::KeySql;
-use crate::worker::write::{Copy, Destination, EmbeddingColumn, Store, VectorFormat};
+use crate::worker::write::{Copy, Destination, EmbeddingColumn, Store};
 
-/// `has_places` and `format` say what the store can do: whether it has the columns, and in which format it takes
-/// vectors that are copied.
+/// The destination, and how it is written to.
 pub(super) fn destination(
     config: &DestinationConfig,
     key_sql: &KeySql,
-    (has_places, format): (bool, Option<VectorFormat>),
+    abilities: &Abilities,
 ) -> Result<Destination, StopReason> {
     match config {
         DestinationConfig::Table(table) => match (&table.target_schema, &table.target_table) {
             (Some(schema), Some(table)) => {
                 let store = qualified(schema, table);
                 // where chunks are is not copied
-                let copy = format.filter(|_| !has_places);
+                let copy = abilities.format.filter(|_| !abilities.has_places);
                 let copy = copy.and_then(|format| Copy::new(key_sql, &store, format));
-                Ok(Destination::Table(Store::new(key_sql, &store, has_places, copy)))
+                let vector_type = abilities.vector_type.as_deref();
+                Ok(Destination::Table(Store::new(
+                    key_sql,
+                    &store,
+                    abilities.has_places,
+                    vector_type,
+                    copy,
+                )))
             }
             _ => Err(unsupported("its destination names no table".into())),
         },

@@ -11,6 +11,7 @@ mod privileges;
 #[cfg(feature = "documents")]
 mod recheck;
 mod source_relation;
+mod tenant;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -156,7 +157,9 @@ pub(crate) async fn prepare(
     let vectorizer = &served.vectorizer;
     let config = &vectorizer.config;
     let owner = owner::owner(pool, vectorizer.id).await?;
-    let database = pool.acting_as(owner.as_ref().and_then(|owner| owner.acting.clone()));
+    let database = pool
+        .acting_as(owner.as_ref().and_then(|owner| owner.acting.clone()))
+        .on_nodes(tenant::is_tenant(pool, vectorizer.queue_schema.as_deref()).await?);
     let Some(relation) = source_relation(pool, vectorizer.id).await? else {
         let name = qualified(&vectorizer.source_schema, &vectorizer.source_table);
         return Err(unsupported(format!(
@@ -193,7 +196,7 @@ pub(crate) async fn prepare(
     row_security::check_queue(&database, [Some(&key_sql.queue), key_sql.failed.as_ref()]).await?;
     let store_identity = store_identity(pool, &database, vectorizer, &served.config, &key_sql).await?;
     let abilities = places::abilities(&database, &config.destination).await?;
-    let destination = destination(&config.destination, &key_sql, abilities)?;
+    let destination = destination(&config.destination, &key_sql, &abilities)?;
     let updates = matches!(destination, Destination::Column(_));
     let loaded = (loading.column_name.as_str(), loading.column_type.as_str());
     let source = Source::new(&key_sql, loaded, &template_columns, updates);
@@ -263,7 +266,7 @@ pub(crate) async fn prepare(
             splitter,
             template,
             types,
-            keeps_places: abilities.0,
+            keeps_places: abilities.has_places,
             has_headings: match &config.chunking {
                 Chunking::Markdown(_) => true,
                 Chunking::Code(_) => false,
@@ -283,7 +286,7 @@ pub(crate) async fn prepare(
         let (pace, most_lag) = (settings.backfill.clone(), settings.most_lag);
         Arc::new(Backfill::new(
             key_sql.clone(),
-            Embeddings::from(&config.destination),
+            &Embeddings::from(&config.destination),
             pace,
             most_lag,
         ))

@@ -61,10 +61,11 @@ impl DeadLetters {
             columns: key_sql.keys.iter().map(|key| key.name.clone()).collect(),
             is_bytes: key_sql.is_bytes,
             defer: format!(
-                "{}, deferred as (update {} q set loading_retries = (${attempts}::int[])[mine.n], \
-                 loading_retry_after = date_trunc('milliseconds', clock_timestamp() + make_interval(secs => \
-                 (${delays}::float8[])[mine.n])) \
-                 from mine where q.ctid = mine.at returning mine.n) select distinct n from deferred",
+                "{}, waits as materialized (select mine.*, (${attempts}::int[])[mine.n] as retries, \
+                 date_trunc('milliseconds', clock_timestamp() + make_interval(secs => \
+                 (${delays}::float8[])[mine.n])) as moment from mine), \
+                 deferred as (update {} q set loading_retries = waits.retries, loading_retry_after = waits.moment \
+                 from waits where q.ctid = waits.at returning waits.n) select distinct n from deferred",
                 mine(key_sql),
                 key_sql.queue,
             )

@@ -41,7 +41,9 @@ impl DocumentLog {
         let key = format!("array[{}]", key_sql.numbered("k").join(", "));
         let (id, second) = (key_sql.parameter(1), key_sql.parameter(2));
         let columns = key_sql.columns("");
-        let typed = key_sql.typed().join(", ");
+        let typed = key_sql.typed().into_iter().enumerate();
+        let typed: Vec<String> = typed.map(|(i, value)| format!("{value} as k{}", i + 1)).collect();
+        let (typed, changed) = (typed.join(", "), key_sql.numbered("c").join(", "));
         // the texts that keys have elsewhere: those of the types' output functions
         let texts = key_sql.keys.iter().map(|column| {
             let column = crate::sql::quote_identifier(&column.name);
@@ -78,8 +80,10 @@ impl DocumentLog {
             .into(),
             // a worker that sleeps is woken, as the triggers do
             queue: format!(
-                "with queued as (insert into {queue} ({columns}) select {typed} from {given} \
-                 where not exists (select from {queue} q where {}) returning 1) \
+                "with changed as materialized (select {typed}, now() as moment from {given} \
+                 where not exists (select 1 from {queue} q where {})), \
+                 queued as (insert into {queue} ({columns}, queued_at) select {changed}, c.moment from changed c \
+                 returning 1) \
                  select count(*), case when count(*) > 0 \
                  and not pg_try_advisory_xact_lock_shared(1348947831, ${id}::int) \
                  then pg_notify('pgai_sea_wake', ${id}::int::text) end from queued",

@@ -66,15 +66,16 @@ impl Queue {
             columns: key_sql.keys.len(),
             claim: claim::sql(key_sql).into(),
             renew: format!(
-                "{mine}, stamp as materialized (select {} as moment) \
-                 update {queue} q set loading_retry_after = (select moment from stamp) where {MINE} \
-                 returning q.loading_retry_after",
+                "{mine}, stamp as materialized (select {} as moment), \
+                 renewed as (update {queue} q set loading_retry_after = (select moment from stamp) where {MINE} \
+                 returning q.loading_retry_after) select * from renewed",
                 stamp(second)
             )
             .into(),
             release: format!(
-                "{mine}, stamp as materialized (select case when ${second}::float8 > 0 then {} end as moment) \
-                 update {queue} q set loading_retry_after = (select moment from stamp) where {MINE}",
+                "{mine}, stamp as materialized (select case when ${second}::float8 > 0 then {} end as moment), \
+                 released as (update {queue} q set loading_retry_after = (select moment from stamp) where {MINE} \
+                 returning 1) select count(*) from released",
                 stamp(second)
             )
             .into(),
@@ -88,8 +89,8 @@ impl Queue {
             .into(),
             held: (!key_sql.has_one_lock()).then(|| held(key_sql).into()),
             stats: stats::sql(queue).into(),
-            pending: format!("select count(*) from (select from {queue} limit $1) q").into(),
-            is_busy: format!("select exists (select from {queue} q where {DUE} or {leased})").into(),
+            pending: format!("select count(*) from (select 1 from {queue} limit $1) q").into(),
+            is_busy: format!("select exists (select 1 from {queue} q where {DUE} or {leased})").into(),
         }
     }
 

@@ -36,7 +36,14 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(key_sql: &KeySql, store: &str, has_places: bool, copy: Option<Copy>) -> Self {
+    /// `vector_type` is the type of its vectors, if it is known.
+    pub(crate) fn new(
+        key_sql: &KeySql,
+        store: &str,
+        has_places: bool,
+        vector_type: Option<&str>,
+        copy: Option<Copy>,
+    ) -> Self {
         let (keys_given, matches) = (key_sql.given(), key_sql.matches("s"));
         let columns = key_sql.columns("");
         let n = key_sql.keys.len();
@@ -49,7 +56,11 @@ impl Store {
         // All vectors are one array of numbers. An array of pgvector's type would be a half of the bytes, but the
         // driver would look up that type within the worker's search path, and remember on the connection the name
         // `public.vector`. The application shares the connection, and could read no vector on it any more.
-        let vector = format!("(${vectors}::real[])[r.place * ${length}::int + 1 : (r.place + 1) * ${length}::int]");
+        let vector = format!(
+            "(${vectors}::real[])[r.place * ${length}::int + 1 : (r.place + 1) * ${length}::int]{}",
+            // to leave the conversion to the assignment is more than Citus can do
+            vector_type.map_or_else(String::new, |vector_type| format!("::{vector_type}"))
+        );
         let given = |text: String| if has_places { text } else { String::new() };
         let (named, moved_parameters) = (given(places::columns("")), given(places::parameters(4)));
         let insert = format!(

@@ -1,4 +1,4 @@
-//! Tables that Citus distributes, with a stand-in for its catalogs.
+//! Tables that Citus distributes, with a stand-in for its catalogs. `tenants_of_citus` has what works there.
 
 use pgai_sea_tests::{Catalog, Snapshot, TestDatabase, TestResult, on_catalog};
 

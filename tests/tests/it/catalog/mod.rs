@@ -27,6 +27,7 @@ mod renames;
 mod replicas;
 mod status;
 mod tenants;
+mod tenants_of_citus;
 mod tracking;
 mod triggers;
 pub(crate) mod upgrade;

@@ -38,7 +38,7 @@ begin
                 using errcode = 'undefined_object', hint = format('create index concurrently on %s (%I)', source, order_by);
         end if;
     end if;
-    execute format('select exists (select from %s)', source) into is_any;
+    execute format('select exists (select 1 from %s)', source) into is_any;
     if not is_any then
         return vectorizer_id;
     end if;
@@ -57,15 +57,15 @@ begin
     end if;
     -- A worker that has nothing to do looks into the queue alone. It finds the row that would be queued first.
     execute (
-        select format('insert into %1$I.%2$I (%3$s) (select %4$s from %5$s s where %6$s order by %7$s limit 1) '
-            'union all (select %4$s from %5$s s limit 1) limit 1', v.queue_schema, v.queue_table
+        select format('insert into %1$I.%2$I (%3$s, queued_at) select s.*, $1 from ((select %4$s from %5$s s where %6$s order by %7$s limit 1) '
+            'union all (select %4$s from %5$s s limit 1) limit 1) s', v.queue_schema, v.queue_table
             , string_agg(quote_ident(attname), ', ' order by attnum)
             , string_agg(format('s.%I', attname), ', ' order by attnum), source
             , case when order_by is null then 'true' else format('s.%I is not null', order_by) end
             , concat(case when order_by is not null then format('s.%I %s, ', order_by, direction) end
                 , string_agg(format('s.%I %s', attname, direction), ', ' order by attnum)))
         from ai._vectorizer_source_key(source)
-    );
+    ) using now();
     return vectorizer_id;
 end
 $$;

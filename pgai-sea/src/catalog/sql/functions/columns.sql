@@ -33,7 +33,8 @@ declare
     private text := format('%I.%I', v.queue_schema, '_vectorizer_src_arg_' || v.id);
     arguments text := '';
 begin
-    if ai._vectorizer_is_seen_by_row(v, source) then
+    -- A tenant's table has no partitions.
+    if ai._vectorizer_is_seen_by_row(v, source) and not ai._vectorizer_is_tenant(source) then
         execute format('create type %s as enum ()', private);
         execute format('revoke all on type %s from public', private);
         perform ai._vectorizer_hand_over(v, 'type', private);

@@ -46,6 +46,7 @@ declare
     dimensions int;
     grantees name[] := ai._vectorizer_existing_roles(grant_to);
     existing int;
+    is_tenant bool;
 begin
     if embedding is null then
         raise exception 'embedding is missing' using hint = 'Pass one, such as embedding => ai.embedding_openai(model, dimensions).';
@@ -62,6 +63,7 @@ begin
         raise exception 'only the owner of % or a superuser may create a vectorizer on it', source;
     end if;
     perform ai._vectorizer_check_supported(source);
+    is_tenant := ai._vectorizer_is_tenant(source);
     -- Beyond read committed, rows that are committed between the snapshot and the triggers would neither be queued nor
     -- fire a trigger. A table of this very transaction is safe. The row of a system column is as old as its table.
     if enqueue_existing and current_setting('transaction_isolation') in ('repeatable read', 'serializable')
@@ -112,7 +114,7 @@ begin
 
     v.id := nextval('ai.vectorizer_id_seq');
     v.trigger_name := '_vectorizer_src_trg_' || v.id;
-    v.queue_schema := coalesce(queue_schema, 'ai');
+    v.queue_schema := coalesce(queue_schema, case when is_tenant then v.source_schema else 'ai' end);
     v.queue_table := coalesce(queue_table, '_vectorizer_q_' || v.id);
     v.queue_failed_table := '_vectorizer_q_failed_' || v.id;
     v.disabled := false;
@@ -128,6 +130,7 @@ begin
     , 'scheduling', scheduling
     , 'processing', processing
     );
+    perform ai._vectorizer_check_tenant(source, v.source_schema, destination, v.queue_schema);
     perform ai._vectorizer_check_free(v.queue_schema, v.queue_table, 'another queue_table');
     perform ai._vectorizer_check_destination(destination, chunking);
     perform ai._vectorizer_check_column_names(source, destination);
@@ -141,6 +144,8 @@ begin
     perform ai._vectorizer_give_queue(v, source);
     perform ai._vectorizer_create_queue_failed_table(v.queue_schema, v.queue_failed_table, source, grantees);
     perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', v.queue_schema, v.queue_failed_table));
+    perform ai._vectorizer_distribute(format('%I.%I', v.queue_schema, v.queue_table), source);
+    perform ai._vectorizer_distribute(format('%I.%I', v.queue_schema, v.queue_failed_table), source);
     begin
         insert into ai.vectorizer values (v.*);
     exception when unique_violation then
@@ -155,6 +160,7 @@ begin
             perform ai._vectorizer_add_places(format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
         end if;
         perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
+        perform ai._vectorizer_distribute(format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'), source);
     else
         perform ai._vectorizer_create_column(destination, source, dimensions);
     end if;
@@ -168,11 +174,11 @@ begin
     perform ai._vectorizer_protect_store(v, source);
     if enqueue_existing then
         execute (
-            select format('insert into %I.%I (%s) select %s from %s s', v.queue_schema, v.queue_table
+            select format('insert into %I.%I (%s, queued_at) select %s, $1 from %s s', v.queue_schema, v.queue_table
                 , string_agg(quote_ident(attname), ', ' order by attnum)
                 , string_agg(format('s.%I', attname), ', ' order by attnum), source)
             from ai._vectorizer_source_key(source)
-        );
+        ) using now(); -- its default would be computed where the rows are, which Citus does not do
     end if;
     return v.id;
 end

@@ -81,7 +81,7 @@ begin
         execute format('select count(*) from %s', queue) into pending;
         return pending;
     end if;
-    execute format('select count(*) from (select from %s limit 10001) q', queue) into pending;
+    execute format('select count(*) from (select 1 from %s limit 10001) q', queue) into pending;
     return case when pending > 10000 then 9223372036854775807 else pending end;
 end
 $$;

@@ -29,16 +29,16 @@ begin
     from ai._vectorizer_columns(v)
     where pknum is not null;
     if v.config #>> '{destination,implementation}' = 'column' then
-        execute format('insert into %s (%s) select %s from %s s where s.%I is null'
-            , queue, columns, columns, source, v.config #>> '{destination,embedding_column}');
+        execute format('insert into %s (%s, queued_at) select %s, $1 from %s s where s.%I is null'
+            , queue, columns, columns, source, v.config #>> '{destination,embedding_column}') using now();
         perform set_config('role', role, true);
         return;
     end if;
     store := format('%I.%I', v.config #>> '{destination,target_schema}', v.config #>> '{destination,target_table}');
-    execute format('insert into %1$s (%2$s) select %2$s from %3$s s where not exists (select from %4$s t where %5$s)'
-        , queue, columns, source, store, same_key);
-    execute format('insert into %1$s (%2$s) select distinct %2$s from %4$s t where not exists (select from %3$s s where %5$s)'
-        , queue, columns, source, store, same_key);
+    execute format('insert into %1$s (%2$s, queued_at) select %2$s, $1 from %3$s s where not exists (select 1 from %4$s t where %5$s)'
+        , queue, columns, source, store, same_key) using now();
+    execute format('insert into %1$s (%2$s, queued_at) select distinct %2$s, $1 from %4$s t where not exists (select 1 from %3$s s where %5$s)'
+        , queue, columns, source, store, same_key) using now();
     perform set_config('role', role, true);
 end
 $func$;
@@ -252,6 +252,14 @@ declare
     store regclass := ai._vectorizer_store(v, source);
 begin
     perform ai._vectorizer_follow_owner(v, source);
+    if ai._vectorizer_is_tenant(source) then
+        if v.queue_schema <> v.source_schema then
+            raise exception 'the schema of % was distributed by Citus when vectorizer % was there, and every write to it fails', source, v.name
+                using errcode = 'object_not_in_prerequisite_state', hint = 'Drop the vectorizer and create it anew.';
+        end if;
+        -- Citus writes a view whose columns were renamed with the names of before.
+        execute format('drop view if exists %I._vectorizer_src_%s', v.queue_schema, v.id);
+    end if;
     if to_regclass(format('%I._vectorizer_src_%s', v.queue_schema, v.id)) is null then
         perform ai._vectorizer_recover(v, source);
     else

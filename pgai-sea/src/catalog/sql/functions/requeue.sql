@@ -53,10 +53,11 @@ begin
                 , hint = format('Drop it: select ai.drop_vectorizer(%L)', v.name);
         end if;
         if key is null then
-            execute format('insert into %I.%I (%s) select %3$s from %1$I._vectorizer_src_%4$s', v.queue_schema, v.queue_table, listed, v.id);
+            execute format('insert into %I.%I (%s, queued_at) select %3$s, $1 from %1$I._vectorizer_src_%4$s', v.queue_schema, v.queue_table, listed, v.id)
+                using now();
         else
-            execute format('insert into %1$I.%2$I (%3$s) select %3$s from jsonb_populate_recordset(null::%1$I.%2$I, $1)'
-                , v.queue_schema, v.queue_table, listed) using ai._vectorizer_keys(v, columns, key);
+            execute format('insert into %1$I.%2$I (%3$s, queued_at) select %3$s, $2 from jsonb_populate_recordset(null::%1$I.%2$I, $1)'
+                , v.queue_schema, v.queue_table, listed) using ai._vectorizer_keys(v, columns, key), now();
         end if;
         get diagnostics rows = row_count;
         if v.id = vectorizer_id then

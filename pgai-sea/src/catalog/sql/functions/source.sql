@@ -90,8 +90,6 @@ as $$
 declare
     t pg_class := (select c from pg_class c where c.oid = source);
     part regclass;
-    found bool;
-    citus record;
 begin
     if t.relpersistence = 't' then
         raise exception '% is a temporary table, which no worker sees', source
@@ -107,24 +105,7 @@ begin
         raise exception 'rows of %, a foreign table, cannot be locked, so no embedding can be written', part
             using errcode = 'wrong_object_type', hint = 'Create the vectorizer where the rows are.';
     end if;
-    -- Citus makes a table for each shard: triggers run there, where queue and catalog are not, and every later write
-    -- would fail. Its catalogs are looked for by name, as they are there only with Citus.
-    for citus in
-        select c.oid::regclass as catalog, a.attname as col
-            , case a.attname when 'schemaid' then t.relnamespace else source::oid end as wanted
-        from pg_class c
-        join pg_roles r on r.oid = c.relowner and r.rolsuper
-        join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
-        where c.relkind = 'r' and (c.relname, a.attname) in (('pg_dist_partition', 'logicalrelid'), ('pg_dist_schema', 'schemaid'))
-    loop
-        execute format('select exists (select from %s d where d.%I::oid = $1)', citus.catalog, citus.col)
-            into found using citus.wanted;
-        if found then
-            raise exception '% is distributed by Citus, where a vectorizer cannot work: every later write to it would fail', source
-                using errcode = 'feature_not_supported'
-                    , hint = 'Create the vectorizer on a table that is local to the coordinator (undistribute_table).';
-        end if;
-    end loop;
+    perform ai._vectorizer_check_citus(source);
 end
 $$;
 
@@ -140,9 +121,10 @@ as $$
 $$;
 
 -- Whether a vectorizer sees inserts and deletes row by row. It has to if the source is divided. It has to for a
--- hypertable of timescaledb, whose older versions refuse transition tables. And it has to if the table's owner enabled
--- a trigger for logical replication (alter table .. enable always trigger ..), which fires row triggers, and no
--- statement trigger except the one of truncate.
+-- hypertable of timescaledb, whose older versions refuse transition tables. It has to in a schema that Citus
+-- distributes, as Citus reads no transition table beside another table. And it has to if the table's owner enabled a
+-- trigger for logical replication (alter table .. enable always trigger ..), which fires row triggers, and no statement
+-- trigger except the one of truncate.
 create or replace function ai._vectorizer_is_seen_by_row(v ai.vectorizer, source regclass)
 returns bool language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
@@ -156,7 +138,7 @@ begin
             where c.oid = source)
         into is_hypertable;
     end if;
-    return is_hypertable or ai._vectorizer_source_is_divided(source) or exists (select from pg_trigger t
+    return is_hypertable or ai._vectorizer_source_is_divided(source) or ai._vectorizer_is_tenant(source) or exists (select from pg_trigger t
         where t.tgrelid = source and t.tgenabled in ('A', 'R')
         and t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)));
 end

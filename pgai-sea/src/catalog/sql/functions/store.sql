@@ -48,6 +48,8 @@ begin
     if store is null or exists (select from pg_policy p where p.polrelid = store and p.polname = 'vectorizer_rows')
     or not is_ours and not (select c.relrowsecurity from pg_class c where c.oid = source) then
         return;
+    elsif ai._vectorizer_is_tenant(source) then
+        perform ai._vectorizer_check_citus(source);
     elsif not is_ours and (select c.relrowsecurity from pg_class c where c.oid = store) then
         raise notice 'the store % has row-level security of its own, which is left as it is', store;
         return;

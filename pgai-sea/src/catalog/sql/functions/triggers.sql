@@ -123,6 +123,7 @@ returns text language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
     by_row bool := ai._vectorizer_is_seen_by_row(v, source);
+    is_tenant bool := ai._vectorizer_is_tenant(source);
     queue text := format('%I.%I', v.queue_schema, v.queue_table);
     store text;
     columns text; -- a, b
@@ -147,26 +148,32 @@ declare
     queue_inserted text;
     forget_old text;
     forget_deleted text;
-    wake text := format('if not pg_try_advisory_xact_lock_shared(1348947831, %1$s) then
+    empty_store text;
+    wake text := case when is_tenant then '' else format('if not pg_try_advisory_xact_lock_shared(1348947831, %1$s) then
             perform pg_notify(''pgai_sea_wake'', ''%1$s'');
-        end if;', v.id);
+        end if;', v.id) end;
 begin
     -- These are the names of queue and store. The source's columns are read through the functions alone. The stars tell
-    -- rows from columns that are called new, or n.
+    -- rows from columns that are called new, or n. A shard of a tenant's table has a row type of its own, which the
+    -- functions do not take: there columns are read by today's names, which a refresh follows.
     select string_agg(quote_ident(name), ', ' order by attnum)
-         , string_agg(format(call, 'new.*'), ', ' order by attnum)
-         , string_agg(format(call, 'old.*'), ', ' order by attnum)
+         , string_agg(new_value, ', ' order by attnum)
+         , string_agg(old_value, ', ' order by attnum)
          , string_agg(format(call, 'n.*'), ', ' order by attnum)
          , string_agg(format(call, 'o.*'), ', ' order by attnum)
-         , string_agg(format('%L, %s', name, format(call, 'old.*')), ', ' order by attnum)
+         , string_agg(format('%L, %s', name, old_value), ', ' order by attnum)
          , string_agg(format('%L, %s', name, format(call, 'o.*')), ', ' order by attnum)
-         , string_agg(format('%s %s %s', format(call, 'old.*'), equals, format(call, 'new.*')), ' and ' order by attnum)
-         , string_agg(format('s.%I %s %s', name, equals, format(call, 'old.*')), ' and ' order by attnum)
+         , string_agg(format('%s %s %s', old_value, equals, new_value), ' and ' order by attnum)
+         , string_agg(format('s.%I %s %s', name, equals, old_value), ' and ' order by attnum)
          , string_agg(format('s.%1$I %2$s o.%1$I', name, equals), ' and ' order by attnum)
          , format('(select %s from old_rows o offset 0) o'
                 , string_agg(format('%s as %I', format(call, 'o.*'), name), ', ' order by attnum))
     into columns, new_key, old_key, inserted_key, deleted_key, old_lock, deleted_lock, same_key, of_old_key, of_deleted, deleted_keys
     from ai._vectorizer_columns(v)
+    cross join lateral
+    ( select case when is_tenant then format('new.%I', attname) else format(call, 'new.*') end
+           , case when is_tenant then format('old.%I', attname) else format(call, 'old.*') end
+    ) x (new_value, old_value)
     where pknum is not null;
     queue_new := format('insert into %s (%s) values (%s);', queue, columns, new_key);
     queue_old := format('insert into %s (%s) values (%s);', queue, columns, old_key);
@@ -233,6 +240,24 @@ $body$, queue_inserted, queue_new);
         , beyond, queue, columns, deleted_key, wake);
     end if;
 
+    empty_store := format('delete from %s;', store);
+    if not is_tenant then
+        empty_store := format($body$-- Truncating waits for whoever reads the store, and who reads its view may be waiting for the source. And it fails
+        -- where the store is being truncated already, by the statement that truncates the source.
+        begin
+            lock table %1$s in access exclusive mode nowait;
+            truncate table %1$s;
+        exception when lock_not_available or object_in_use or feature_not_supported then
+            -- What was committed after the snapshot would stay, and nothing would lead to it.
+            if sqlstate <> '55006' and current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                raise exception using errcode = 'serialization_failure'
+                    , message = 'could not serialize access due to readers of the embeddings'
+                    , hint = 'Try the transaction again, or truncate at read committed.';
+            end if;
+            delete from %1$s;
+        end;$body$, store);
+    end if;
+
     return format($body$
 declare
     few int;
@@ -248,27 +273,14 @@ begin
     elsif tg_op = 'DELETE' then
         %5$s
     elsif tg_op = 'TRUNCATE' then
-        -- Truncating waits for whoever reads the store, and who reads its view may be waiting for the source. And it fails
-        -- where the store is being truncated already, by the statement that truncates the source.
-        begin
-            lock table %6$s in access exclusive mode nowait;
-            truncate table %6$s;
-        exception when lock_not_available or object_in_use or feature_not_supported then
-            -- What was committed after the snapshot would stay, and nothing would lead to it.
-            if sqlstate <> '55006' and current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-                raise exception using errcode = 'serialization_failure'
-                    , message = 'could not serialize access due to readers of the embeddings'
-                    , hint = 'Try the transaction again, or truncate at read committed.';
-            end if;
-            delete from %6$s;
-        end;
+        %6$s
         -- what a worker holds is left to it: it will find no row
         delete from %7$s q where q.ctid in (select f.ctid from %7$s f for update skip locked);
     end if;
     return null;
 end
 $body$
-    , queue_inserted, same_key, forget_old, queue_new, forget_deleted, store, queue);
+    , queue_inserted, same_key, forget_old, queue_new, forget_deleted, empty_store, queue);
 end
 $$;
 
@@ -346,14 +358,17 @@ returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 declare
     trigger record;
+    is_tenant bool := false;
 begin
     for trigger in
         select t.tgname, t.tgrelid::regclass as source
         from pg_trigger t
         where t.tgfoid = to_regprocedure(format('%I.%I()', v.queue_schema, v.trigger_name)) and t.tgparentid = 0
     loop
+        is_tenant := is_tenant or ai._vectorizer_is_tenant(trigger.source);
         execute format('drop trigger %I on %s', trigger.tgname, trigger.source);
     end loop;
-    execute format('drop function if exists %I.%I()', v.queue_schema, v.trigger_name);
+    -- Citus drops the trigger of truncate on the tables alone. A move to another node has made it on the shard too.
+    execute format('drop function if exists %I.%I()%s', v.queue_schema, v.trigger_name, case when is_tenant then ' cascade' else '' end);
 end
 $$;
