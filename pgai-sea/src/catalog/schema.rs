@@ -43,6 +43,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("006_documents", after),
     migration!("007_backfill", after),
     migration!("008_halfvec"),
+    migration!("009_batches", after),
 ];
 
 /// The version of the schema that this crate brings.

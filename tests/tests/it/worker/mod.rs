@@ -22,6 +22,7 @@ mod letters;
 mod limits;
 mod local_model;
 mod locks;
+mod openai_batch;
 mod orphans;
 mod overtaken;
 mod own_embedder;
