@@ -16,6 +16,22 @@ pub struct BackfillStatus {
     pub rows: Option<u64>,
     /// What it waits for, if it does: a standby that is behind.
     pub waits_for: Option<String>,
+    /// The provider's batches that embed its texts, if it goes through such.
+    pub batches: Option<BatchesStatus>,
+}
+
+/// Batches of a backfill that are at a provider. See the guide, *A large table*.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BatchesStatus {
+    /// Those whose vectors are not written yet. `None` for who may not read them, as the numbers below.
+    pub batches: Option<u64>,
+    /// Their texts.
+    pub texts: Option<u64>,
+    /// Texts that the provider has embedded, as it said when it was asked last.
+    pub done: Option<u64>,
+    /// When the first of them was handed in.
+    pub since: Option<DateTimeWithTimeZone>,
 }
 
 /// What is kept of a backfill, in `ai.vectorizer_generation`.
@@ -45,6 +61,17 @@ pub(crate) struct Kept {
     pub(crate) rows: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waits_for: Option<String>,
+    /// Who embeds the rows through a provider's batches. Workers queue none meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<Hold>,
+}
+
+/// Who is at a backfill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) holder: String,
+    /// Somebody else may go on after this moment. As PostgreSQL writes a `timestamptz`.
+    pub(crate) until: String,
 }
 
 /// A catalog without the column, an older one of ours or pgai's, keeps none.
@@ -62,10 +89,41 @@ pub(crate) async fn status<C: ConnectionTrait>(db: &C, vectorizer: i32) -> Resul
     };
     let kept: serde_json::Value = row.try_get_by_index(0)?;
     let kept: Kept = serde_json::from_value(kept).map_err(|error| DbErr::Json(error.to_string()))?;
+    let batches = match kept.batch {
+        Some(_) => Some(batches(db, vectorizer).await?),
+        None => None,
+    };
     Ok(Some(BackfillStatus {
+        batches,
         since: row.try_get_by_index(1)?,
         queued: kept.queued,
         rows: kept.rows,
         waits_for: kept.waits_for,
     }))
+}
+
+async fn batches<C: ConnectionTrait>(db: &C, vectorizer: i32) -> Result<BatchesStatus, DbErr> {
+    let unknown = BatchesStatus {
+        batches: None,
+        texts: None,
+        done: None,
+        since: None,
+    };
+    let may = "SELECT coalesce(has_table_privilege(to_regclass('ai.vectorizer_batch'), 'select'), false)";
+    if !super::presence::scalar::<C, bool>(db, may).await? {
+        return Ok(unknown);
+    }
+    let sql = "SELECT count(*), coalesce(sum(b.texts), 0)::int8, coalesce(sum(b.done), 0)::int8, min(b.handed_in_at) \
+               FROM ai.vectorizer_batch b WHERE b.vectorizer_id = $1 AND b.handed_in_at IS NOT NULL";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [vectorizer.into()]);
+    let Some(row) = db.query_one_raw(statement).await? else {
+        return Ok(unknown);
+    };
+    let number = |column| row.try_get_by_index::<i64>(column).map(i64::unsigned_abs);
+    Ok(BatchesStatus {
+        batches: Some(number(0)?),
+        texts: Some(number(1)?),
+        done: Some(number(2)?),
+        since: row.try_get_by_index(3)?,
+    })
 }

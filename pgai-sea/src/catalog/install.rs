@@ -164,7 +164,7 @@ async fn check_free<C: ConnectionTrait>(db: &C) -> Result<(), CatalogError> {
              AND relname IN ('vectorizer', 'vectorizer_status', 'vectorizer_errors', '_vectorizer_errors',
                  'vectorizer_worker_process', 'vectorizer_worker_progress', 'vectorizer_worker_usage',
                  'vectorizer_worker_role', 'vectorizer_worker_wait', 'vectorizer_generation',
-                 'vectorizer_document', 'vectorizer_worker_spending')
+                 'vectorizer_document', 'vectorizer_worker_spending', 'vectorizer_batch')
              UNION ALL
              SELECT proname::text FROM pg_proc WHERE pronamespace = to_regnamespace('ai')
              AND proname IN ('create_vectorizer', 'drop_vectorizer')

@@ -69,7 +69,7 @@ mod vectors;
 mod verify;
 mod wait;
 
-pub use self::backfill::BackfillStatus;
+pub use self::backfill::{BackfillStatus, BatchesStatus};
 pub use self::error::CatalogError;
 pub use self::errors::{RecordedError, errors};
 pub use self::failed::{FailedRow, Retried, failed, failed_count, retry, retry_failed};

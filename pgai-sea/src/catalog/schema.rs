@@ -44,6 +44,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("007_backfill", after),
     migration!("008_halfvec"),
     migration!("009_budgets", after),
+    migration!("010_batches", after),
 ];
 
 /// The version of the schema that this crate brings.

@@ -47,7 +47,8 @@ pub(super) async fn statements<C: ConnectionTrait>(db: &C) -> Result<Vec<String>
     // they use the functions
     let policies = "SELECT coalesce(array_agg(format('DROP POLICY %I ON %s', p.polname, p.polrelid::regclass)), '{}')
          FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'ai'::regnamespace
-         AND (c.relname IN ('vectorizer', 'vectorizer_generation', 'vectorizer_document', '_vectorizer_errors') \
+         AND (c.relname IN ('vectorizer', 'vectorizer_generation', 'vectorizer_document', 'vectorizer_batch', \
+         '_vectorizer_errors') \
          OR c.relname ^@ 'vectorizer_worker_')";
     let mut statements: Vec<String> = scalar(db, policies).await?;
     statements.push("DROP VIEW ai.vectorizer_status, ai.vectorizer_errors".to_owned());
@@ -65,7 +66,7 @@ pub(super) async fn statements<C: ConnectionTrait>(db: &C) -> Result<Vec<String>
 
 const TABLES: &str = "DROP TABLE ai._vectorizer_errors, ai.vectorizer_worker_process, ai.vectorizer_worker_progress, \
      ai.vectorizer_worker_usage, ai.vectorizer_worker_role, ai.vectorizer_worker_wait, ai.vectorizer_document, \
-     ai.vectorizer_worker_spending, \
+     ai.vectorizer_worker_spending, ai.vectorizer_batch, \
      ai.pgai_lib_version, ai.pgai_sea_migration, ai.vectorizer_generation, ai.vectorizer";
 
 /// The schema goes if it was made by an install and nothing of others is in it.

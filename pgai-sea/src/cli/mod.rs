@@ -2,6 +2,7 @@
 
 mod address;
 mod allowance;
+mod backfill;
 mod bar;
 mod change;
 mod check;
@@ -94,6 +95,9 @@ enum Command {
     Retry(retry::Retry),
     /// Queue rows again, whose documents have changed for example. Chunks whose text is the same keep their vectors.
     Requeue(requeue::Requeue),
+    /// Embed the rows that were there before their vectorizer, or before its change, through OpenAI's batch interface:
+    /// half the price, within a day. Started again after it was killed, it goes on where it was.
+    Backfill(backfill::BackfillCommand),
     /// Change the model, the chunking or the template of a vectorizer in use, step by step.
     Change(change::ChangeCommand),
     /// Ask questions with known answers, and say how well the vectorizer's rows answer them.
@@ -122,6 +126,7 @@ impl Cli {
             Command::Resume(resume) => resume.resume().await,
             Command::Retry(retry) => retry.run().await,
             Command::Requeue(requeue) => requeue.run().await,
+            Command::Backfill(backfill) => Box::pin(backfill.run()).await,
             Command::Change(change) => Box::pin(change.run()).await,
             Command::Evaluate(evaluate) => evaluate.run().await,
             #[cfg(feature = "documents")]

@@ -8,7 +8,7 @@ use sea_orm::prelude::DateTimeWithTimeZone;
 
 use super::CliError;
 use super::database::DatabaseArgs;
-use crate::catalog::{self, Count, Coverage, IndexStatus, StoreState, VectorizerStatus};
+use crate::catalog::{self, BatchesStatus, Count, Coverage, IndexStatus, StoreState, VectorizerStatus};
 
 #[derive(Debug, Args)]
 pub(super) struct Status {
@@ -85,6 +85,9 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
             remark += &format!("; it waits: {waits_for}");
         }
         remark.push('\n');
+        if let Some(batches) = &backfill.batches {
+            remark += &format!("  {}\n", of_batches(batches));
+        }
     }
     if let Some(index) = index {
         let build = status.index_build.as_ref();
@@ -92,6 +95,25 @@ fn remark(status: &VectorizerStatus) -> Option<String> {
         remark += &format!("  its index {index}{build}\n");
     }
     Some(remark)
+}
+
+/// `a batch of 12345 texts is at OpenAI since .., 400 done`.
+fn of_batches(batches: &BatchesStatus) -> String {
+    let Some((count, texts)) = batches.batches.zip(batches.texts) else {
+        return "its texts go through batches at OpenAI; this role may not read how many".to_owned();
+    };
+    let Some(since) = batches.since else {
+        return "its texts go through batches at OpenAI, and none is there yet".to_owned();
+    };
+    let are = match count {
+        1 => format!("a batch of {texts} texts is"),
+        _ => format!("{count} batches of {texts} texts are"),
+    };
+    format!(
+        "{are} at OpenAI since {}, {} done",
+        moment(since),
+        batches.done.unwrap_or_default()
+    )
 }
 
 /// `2026-01-31 12:00:00 UTC`.

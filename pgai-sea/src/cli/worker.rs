@@ -210,11 +210,11 @@ fn at_least(least: Duration, text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-fn poll_interval(text: &str) -> Result<Duration, String> {
+pub(super) fn poll_interval(text: &str) -> Result<Duration, String> {
     at_least(SHORTEST_POLL_INTERVAL, text)
 }
 
-fn lease(text: &str) -> Result<Duration, String> {
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
     at_least(SHORTEST_LEASE, text)
 }
 

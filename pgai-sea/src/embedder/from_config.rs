@@ -45,6 +45,22 @@ pub fn from_config(
     }
 }
 
+/// The embedder of a configuration that names OpenAI, which has batches.
+#[cfg(feature = "worker")]
+pub(crate) fn openai_of(config: &Embedding, variable: &dyn Fn(&str) -> Option<String>) -> Result<OpenAi, EmbedError> {
+    match config {
+        Embedding::OpenAi(openai) => self::openai(openai, variable),
+        other => Err(EmbedError::Configuration {
+            provider: "OpenAI's batch interface",
+            message: format!(
+                "it is for vectorizers with `embedding_openai`, and this one has `{}`: let workers embed it, with \
+                 `pgai-sea worker`",
+                other.provider()
+            ),
+        }),
+    }
+}
+
 fn openai(config: &EmbeddingOpenAi, variable: &dyn Fn(&str) -> Option<String>) -> Result<OpenAi, EmbedError> {
     let mut openai = OpenAi::new(&config.model, dimensions("openai", config.dimensions)?);
     let base_url = config.base_url.clone().or_else(|| variable("OPENAI_BASE_URL"));

@@ -100,6 +100,12 @@ pub use self::{
     voyageai::VoyageAi,
 };
 
+#[cfg(all(feature = "embedder", feature = "worker"))]
+pub(crate) use self::{
+    from_config::openai_of,
+    openai::{Answered, Batch, Batches, is_limit},
+};
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;

@@ -75,6 +75,8 @@ impl Worker {
                 nested: Vec::new(),
                 #[cfg(feature = "documents")]
                 documents: None,
+                #[cfg(feature = "embedder")]
+                given: Arc::default(),
             },
             events: EventHook::default(),
             stops_on_error: false,

@@ -65,6 +65,12 @@
 //! rows and the queue is empty, or without waiting for that if `create_when_queue_empty` is false. Rows that are queued
 //! in the background are all embedded before. The build holds up neither writers nor the worker.
 //!
+//! # Backfills
+//!
+//! Where rows are [queued in the background](crate::CreateVectorizer::backfill), the worker queues them a few at a
+//! time, as fast as they are embedded. With the feature `embedder`, `backfill_by_openai_batch` does so for half the price,
+//! through OpenAI's batch interface.
+//!
 //! # Telemetry
 //!
 //! Every request to a provider is a `tracing` span of the level INFO. It has the names of OpenTelemetry's semantic
@@ -120,5 +126,8 @@ pub use self::embed::Budget;
 pub use self::error::WorkerError;
 pub use self::event::{BatchDone, Event, NewDeadLetter, Progress};
 pub use self::report::{Report, VectorizerReport};
+#[cfg(feature = "embedder")]
+#[cfg_attr(docsrs, doc(cfg(feature = "embedder")))]
+pub use self::run::{BatchEvent, BatchReport, OpenAiBatch};
 #[cfg(feature = "cli")]
 pub(crate) use crate::search::METRICS;

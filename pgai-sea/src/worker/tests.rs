@@ -40,7 +40,7 @@ fn statements() -> Vec<String> {
         let kept = serde_json::json!({"since": "2026-01-01", "only_missing": only_missing, "position": ["1", "2"]});
         let missing = backfill::missing(&key_sql, &backfill::Embeddings::Table(store.to_owned()));
         let kept = serde_json::from_value(kept).unwrap();
-        statements.push(backfill::sql(&key_sql, &kept, "tenant.notes", &missing).0);
+        statements.push(backfill::next_rows(&key_sql, &kept, "tenant.notes", &missing).0);
     }
     let statements: Vec<String> = statements.iter().map(|sql| sql.to_lowercase()).collect();
     assert!(

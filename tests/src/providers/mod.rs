@@ -5,6 +5,7 @@
 //! Its vectors are made from the text alone ([`embedding_of`]), so that a test can say which vector any text has to
 //! have. It keeps every request, and does on demand what providers do on bad days ([`Fault`]).
 
+mod batches;
 mod fault;
 mod hosted;
 mod models;
@@ -14,6 +15,7 @@ mod rerank;
 mod state;
 mod vector;
 
+pub use self::batches::BatchEnd;
 pub use self::fault::Fault;
 pub use self::rerank::relevance;
 pub use self::state::{Api, Request};
@@ -25,7 +27,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::post;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
 use tokio::sync::oneshot;
 
 use self::state::State;
@@ -59,6 +62,12 @@ impl Provider {
         let state = Arc::new(State::default());
         let routes = Router::new()
             .route("/v1/embeddings", post(openai::embeddings))
+            .route("/v1/files", post(batches::upload).layer(DefaultBodyLimit::disable()))
+            .route("/v1/files/{file}", axum::routing::delete(batches::delete))
+            .route("/v1/files/{file}/content", get(batches::content))
+            .route("/v1/batches", post(batches::create).get(batches::list))
+            .route("/v1/batches/{batch}", get(batches::get))
+            .route("/v1/batches/{batch}/cancel", post(batches::cancel))
             .route("/api/embed", post(ollama::embed))
             .route("/api/pull", post(ollama::pull))
             .route("/voyage/v1/embeddings", post(hosted::voyage))

@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::batches::BatchState;
 use super::fault::{self, Fault};
 use super::models::Models;
 use super::vector::embedding_of;
@@ -75,6 +76,7 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct State {
     told: Mutex<Told>,
+    batches: Mutex<BatchState>,
     held: watch::Sender<bool>,
     count: watch::Sender<usize>,
 }
@@ -82,6 +84,10 @@ pub(super) struct State {
 impl State {
     pub(super) fn lock(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn batches(&self) -> MutexGuard<'_, BatchState> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a request, waits while requests are held, and takes the fault that is meant for it.

@@ -24,6 +24,18 @@ pub(super) fn advice(status: &VectorizerStatus, backlog: Option<&Backlog>) -> Op
         VectorizerState::Waiting if status.error.is_some() => {
             Some("Nothing, unless it lasts: the worker tries again by itself.".to_owned())
         }
+        VectorizerState::Waiting
+            if status.pending.is_some_and(|pending| pending.rows == 0)
+                && status
+                    .backfill
+                    .as_ref()
+                    .is_some_and(|backfill| backfill.batches.is_some()) =>
+        {
+            Some(format!(
+                "Nothing while `pgai-sea backfill {name} --openai-batch` runs. If it does not, start it again: it goes \
+                 on where it was. `pgai-sea backfill {name} --cancel` gives its rows to the workers."
+            ))
+        }
         VectorizerState::Waiting => match backlog {
             Some(backlog) if backlog.due == 0 && backlog.next_attempt.is_some() => Some(format!(
                 "Rows have failed and wait for their next attempt. `pgai-sea errors {name}` says why, `pgai-sea retry \

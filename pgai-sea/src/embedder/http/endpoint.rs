@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode, Url, header};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::advice::advice;
@@ -87,18 +87,36 @@ impl Endpoint {
         body: &impl Serialize,
         timeout: Option<Duration>,
     ) -> Result<Response, EmbedError> {
+        let (request, url) = self.request(Method::POST, path, &[])?;
+        let mut request = request.json(body);
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
+        request.send().await.map_err(|error| self.unreachable(url, error))
+    }
+
+    /// A request to `path`, with the key, and the URL for errors.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(RequestBuilder, Url), EmbedError> {
         let mut url = self.base_url.join(path).ok_or_else(|| {
             self.configuration(format!(
                 "the base URL `{}` is not an http or https address",
                 self.base_url
             ))
         })?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         if self.api_key.is_some() && self.auth == Auth::Bearer {
             // the client would send them as a second `Authorization`
             remove_user(&mut url);
         }
         let client = client().map_err(|error| self.configuration(format!("HTTP cannot be set up: {error}")))?;
-        let mut request = client.post(url.clone()).json(body);
+        let mut request = client.request(method, url.clone());
         if let Some(key) = &self.api_key {
             let (name, scheme) = match self.auth {
                 Auth::Bearer => (header::AUTHORIZATION, "Bearer "),
@@ -109,10 +127,7 @@ impl Endpoint {
                 .ok_or_else(|| self.configuration("the API key has characters that no HTTP header can carry"))?;
             request = request.header(name, value);
         }
-        if let Some(timeout) = timeout {
-            request = request.timeout(timeout);
-        }
-        request.send().await.map_err(|error| self.unreachable(url, error))
+        Ok((request, url))
     }
 
     /// Reads the body of a response. A success of more than `most_bytes` is an error. Of any other response the rest is

@@ -123,10 +123,10 @@ struct EmbeddingsResponse {
 }
 
 #[derive(Deserialize)]
-struct IndexedVector {
+pub(super) struct IndexedVector {
     /// Which text this vector belongs to. Some servers leave it out and answer in order.
     index: Option<usize>,
-    embedding: Numbers,
+    pub(super) embedding: Numbers,
 }
 
 /// The vectors in the order of the texts. An error if an index is missing, repeated or out of range.

@@ -1,10 +1,14 @@
 //! OpenAI, and the many servers that offer its API.
 
 mod api;
+#[cfg(feature = "worker")]
+mod batches;
 mod packed;
 pub(crate) mod tokens;
 
 pub(crate) use self::api::OpenAiApi;
+#[cfg(feature = "worker")]
+pub(crate) use self::batches::{Answered, Batch, Batches, is_limit};
 
 use std::{borrow::Cow, time::Duration};
 
@@ -107,6 +111,26 @@ impl OpenAi {
         let embeddings = self.api.embed(input, &fields).await?;
         self.packing.learn(true);
         Ok(embeddings)
+    }
+
+    /// The interface for batches of the same server.
+    #[cfg(feature = "worker")]
+    pub(crate) fn batches(&self) -> Batches {
+        Batches::new(self.api.api.clone(), self.api.dimensions)
+    }
+
+    /// A line of a batch's file: the request that embeds `text`. Its answer will have the same `id`.
+    #[cfg(feature = "worker")]
+    pub(crate) fn batch_line(&self, id: &str, text: &str) -> Result<String, EmbedError> {
+        let mut fields = self.api.fields.clone();
+        if let Some(dimensions) = self.dimensions_asked()? {
+            fields.set("dimensions", dimensions);
+        }
+        fields.set("encoding_format", "base64");
+        fields.set("model", self.api.model.clone());
+        fields.set("input", vec![tokens::truncate(&self.api.model, text).into_owned()]);
+        let line = serde_json::json!({"custom_id": id, "method": "POST", "url": batches::ENDPOINT, "body": fields});
+        Ok(line.to_string())
     }
 
     /// The request's `dimensions`, if it has any.

@@ -15,11 +15,13 @@ use super::load::load;
 use super::stop_reason::StopReason;
 use crate::worker::connection::{Database, LockWait, UNTRANSLATABLE};
 use crate::worker::database_error::DatabaseError;
+#[cfg(feature = "embedder")]
+use crate::worker::embed::given::GivenVectors;
 use crate::worker::embed::{Embedded, Neighbour, Requests, VectorCache};
 use crate::worker::panics;
 use crate::worker::queue::key_sql::Key;
 use crate::worker::queue::lease::LeaseRenewer;
-use crate::worker::queue::{Claim, Queue, Stamp};
+use crate::worker::queue::{Claim, ClaimedKey, Queue, Stamp};
 use crate::worker::store_identity::StoreIdentity;
 use crate::worker::write::{BatchOutcome, Writer};
 
@@ -42,6 +44,9 @@ pub(crate) struct Pipeline {
     pub(crate) identity: Arc<StoreIdentity>,
     /// Another generation that has vectors of the same model.
     pub(crate) neighbour: Option<Neighbour>,
+    /// Vectors that a provider's batch gave.
+    #[cfg(feature = "embedder")]
+    pub(crate) given: Arc<GivenVectors>,
     /// Whether a chunk was ever written. If so, an error of the database may be a row's fault.
     pub(crate) has_written: AtomicBool,
     /// The most rows of a claim. If a claim has as many, there may be more.
@@ -105,14 +110,58 @@ impl Pipeline {
             Some(_) => claim.keys.iter().map(|claimed| claimed.key.clone()).collect(),
             None => Vec::new(),
         };
+        let drafts = self.draft(pool, claim.keys).await?;
+        let mut known = self.vector_cache.take(&drafts.texts);
+        self.add_known(pool, &keys, &drafts.texts, &mut known).await?;
+        let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
+        // requests are caught one by one; this is about limits and token counts
+        let embedded = embedded.map_err(|said| StopReason::Refused(format!("the embedder failed: {said}")))?;
+        Ok((drafts, embedded))
+    }
+
+    /// Adds vectors that are somewhere else already.
+    async fn add_known(
+        &self,
+        pool: &Database,
+        keys: &[Key],
+        texts: &[String],
+        known: &mut [Option<Vec<f32>>],
+    ) -> Result<(), StopReason> {
+        #[cfg(feature = "embedder")]
+        self.given.add(texts, known);
+        if let Some(neighbour) = &self.neighbour {
+            neighbour.add(pool, keys, texts, known).await?;
+        }
+        Ok(())
+    }
+
+    /// The texts of rows that have no vector anywhere yet, and the keys for which there was no room.
+    #[cfg(feature = "embedder")]
+    pub(crate) async fn missing_texts(
+        self: &Arc<Self>,
+        pool: &Database,
+        keys: Vec<Key>,
+    ) -> Result<(Vec<String>, Vec<Key>), StopReason> {
+        let attempts = 0;
+        let claimed = keys.iter().cloned().map(|key| ClaimedKey { key, attempts });
+        let drafts = self.draft(pool, claimed.collect()).await?;
+        let mut known = vec![None; drafts.texts.len()];
+        self.add_known(pool, &keys, &drafts.texts, &mut known).await?;
+        let missing = drafts.texts.into_iter().zip(known);
+        let missing = missing.filter(|(_, vector)| vector.is_none()).map(|(text, _)| text);
+        Ok((missing.collect(), drafts.left_out))
+    }
+
+    /// Reads rows, splits and formats them, and compares them with the store.
+    async fn draft(self: &Arc<Self>, pool: &Database, claimed: Vec<ClaimedKey>) -> Result<Drafts, StopReason> {
         let keeps_vectors = self.identity.keeps_vectors();
         #[cfg_attr(
             not(feature = "documents"),
             expect(unused_mut, reason = "a document becomes text here")
         )]
         let mut loaded = {
-            let may_be_more = claim.keys.len() >= self.most_claimed;
-            load(pool, &self.writer, (self.has_written(), may_be_more), claim.keys).await?
+            let may_be_more = claimed.len() >= self.most_claimed;
+            load(pool, &self.writer, (self.has_written(), may_be_more), claimed).await?
         };
         if !self.has_locked.load(Ordering::Relaxed) {
             // rows that cannot be locked cannot be written: better known before anything is paid for
@@ -129,17 +178,9 @@ impl Pipeline {
             let destination = &pipeline.writer.destination;
             pipeline.drafter.draft(loaded, destination, keeps_vectors)
         };
-        let drafts = tokio::task::spawn_blocking(draft)
+        tokio::task::spawn_blocking(draft)
             .await
-            .map_err(|error| StopReason::Refused(format!("splitting a batch's texts stopped unexpectedly: {error}")))?;
-        let mut known = self.vector_cache.take(&drafts.texts);
-        if let Some(neighbour) = &self.neighbour {
-            neighbour.add(pool, &keys, &drafts.texts, &mut known).await?;
-        }
-        let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
-        // requests are caught one by one; this is about limits and token counts
-        let embedded = embedded.map_err(|said| StopReason::Refused(format!("the embedder failed: {said}")))?;
-        Ok((drafts, embedded))
+            .map_err(|error| StopReason::Refused(format!("splitting a batch's texts stopped unexpectedly: {error}")))
     }
 
     async fn finish(&self, pool: &Database, drafts: Drafts, embedded: Embedded, stamp: Stamp) -> Batch {

@@ -4,11 +4,13 @@
 //! - `provider` makes one request: concurrency, budget, waiting when the provider asks to, checking the vectors;
 //! - `batching` decides which texts share a request, `request_size` makes requests smaller while the provider fails;
 //! - `quarantine` remembers texts on which the provider seems to break;
-//! - `vector_cache` keeps vectors that could not be written yet.
+//! - `vector_cache` keeps vectors that could not be written yet, and `given` those of a provider's batch.
 
 mod batching;
 mod budget;
 mod failure;
+#[cfg(feature = "embedder")]
+pub(crate) mod given;
 mod neighbour;
 mod provider;
 mod quarantine;

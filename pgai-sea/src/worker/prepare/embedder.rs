@@ -62,6 +62,18 @@ impl Embedders {
     }
 }
 
+/// The embedder of a vectorizer whose texts go through OpenAI's batches.
+#[cfg(feature = "embedder")]
+pub(crate) async fn openai(
+    pool: &Database,
+    vectorizer: &Vectorizer,
+    allowed: &Allowed,
+) -> Result<Arc<crate::embedder::OpenAi>, super::StopReason> {
+    let owner = super::owner::owner(pool, vectorizer.id).await?;
+    let made = configured::openai(pool, &vectorizer.config.embedding, allowed, owner.as_ref()).await;
+    made.map_err(|error| super::unsupported(error.to_string()))
+}
+
 /// With the feature `embedder`: the providers of this crate.
 #[cfg(feature = "embedder")]
 mod configured {
@@ -72,7 +84,7 @@ mod configured {
 
     use crate::config::Embedding;
     use crate::embedder::allowed::{Allowed, Author, without_server};
-    use crate::embedder::{EmbedError, Embedder, environment, from_config};
+    use crate::embedder::{EmbedError, Embedder, OpenAi, environment, from_config, openai_of};
     use crate::worker::connection::{Database, On as _};
     use crate::worker::database_error::DatabaseError;
     use crate::worker::prepare::owner::Owner;
@@ -84,6 +96,33 @@ mod configured {
         allowed: &Allowed,
         owner: Option<&Owner>,
     ) -> Result<Arc<dyn Embedder>, EmbedError> {
+        made(pool, config, allowed, owner, |config, variable| {
+            from_config(config, variable)
+        })
+        .await
+    }
+
+    /// OpenAI's, with the same rules.
+    pub(super) async fn openai(
+        pool: &Database,
+        config: &Embedding,
+        allowed: &Allowed,
+        owner: Option<&Owner>,
+    ) -> Result<Arc<OpenAi>, EmbedError> {
+        made(pool, config, allowed, owner, |config, variable| {
+            openai_of(config, variable).map(Arc::new)
+        })
+        .await
+    }
+
+    #[allow(clippy::type_complexity, reason = "a function as `from_config`")]
+    async fn made<E: Embedder + ?Sized>(
+        pool: &Database,
+        config: &Embedding,
+        allowed: &Allowed,
+        owner: Option<&Owner>,
+        make: fn(&Embedding, &dyn Fn(&str) -> Option<String>) -> Result<Arc<E>, EmbedError>,
+    ) -> Result<Arc<E>, EmbedError> {
         let author = owner.map_or_else(Author::default, |owner| Author {
             name: Some(&owner.name),
             is_trusted: owner.is_trusted,
@@ -97,9 +136,9 @@ mod configured {
             Some((known, secret)) if *known == name => Some(secret.clone()),
             _ => environment(name),
         };
-        let embedder = from_config(config, variable)?;
+        let embedder = make(config, &variable)?;
         if let Some(bare) = without_server(config) {
-            let own = || from_config(&bare, variable).ok()?.server();
+            let own = || make(&bare, &variable).ok()?.server();
             allowed.check_host(embedder.server().as_ref(), own, author)?;
         }
         Ok(embedder)

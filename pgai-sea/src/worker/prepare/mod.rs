@@ -31,6 +31,8 @@ use super::batch::stop_reason::StopReason;
 use super::batch::{Drafter, Pipeline};
 use super::connection::{Database, Encoding};
 use super::database_error::DatabaseError;
+#[cfg(feature = "embedder")]
+use super::embed::given::GivenVectors;
 use super::embed::{Budgets, Provider, Requests, VectorCache, keeps_budgets};
 use super::maintenance::index_builder::IndexBuilder;
 use super::maintenance::orphans::Orphans;
@@ -75,6 +77,9 @@ pub(crate) struct WorkerSettings {
     pub(crate) nested: Vec<(String, String)>,
     #[cfg(feature = "documents")]
     pub(crate) documents: Option<Documents>,
+    /// Vectors that a provider's batch gave.
+    #[cfg(feature = "embedder")]
+    pub(crate) given: Arc<GivenVectors>,
 }
 
 /// A vectorizer that can be worked on.
@@ -279,6 +284,8 @@ pub(crate) async fn prepare(
         has_locked: AtomicBool::new(false),
         identity: Arc::clone(&identity),
         neighbour,
+        #[cfg(feature = "embedder")]
+        given: Arc::clone(&settings.given),
         has_written: AtomicBool::new(false),
         most_claimed: usize::try_from(batch_size).unwrap_or(usize::MAX),
     };

@@ -177,7 +177,7 @@ fn places(rows: &[PgRow]) -> Result<Vec<usize>, DatabaseError> {
 }
 
 /// A stamp so many seconds ahead; the seconds are the parameter `nth`.
-fn stamp(nth: usize) -> String {
+pub(crate) fn stamp(nth: usize) -> String {
     format!(
         "date_trunc('milliseconds', clock_timestamp() + make_interval(secs => ${nth}::float8)) + interval '{MARK} \
          microseconds'"

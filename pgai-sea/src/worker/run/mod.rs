@@ -2,6 +2,8 @@
 
 mod error_deduplication;
 mod observer;
+#[cfg(feature = "embedder")]
+mod openai_batch;
 mod reporting;
 mod runner;
 mod served;
@@ -19,6 +21,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::observer::Observer;
+#[cfg(feature = "embedder")]
+pub use self::openai_batch::{BatchEvent, BatchReport, OpenAiBatch};
+#[cfg(feature = "embedder")]
+use self::reporting::Reporter;
 use self::runner::{Mode, Runner, Shared};
 use self::served::{Present, is_meant, others, served, understand};
 use self::tracking::Tracking;

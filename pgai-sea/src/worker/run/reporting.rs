@@ -218,6 +218,18 @@ impl Reporter {
         pending
     }
 
+    /// A provider's batch took so many tokens.
+    #[cfg(feature = "embedder")]
+    pub(super) fn tokens(&mut self, tokens: u64) {
+        let input_tokens = Some(tokens);
+        let counts = Counts {
+            input_tokens,
+            ..Counts::default()
+        };
+        self.report.counts += counts;
+        self.untracked += counts;
+    }
+
     /// Tells the catalog what was done.
     pub(super) async fn track(&mut self) {
         let counts = std::mem::take(&mut self.untracked);

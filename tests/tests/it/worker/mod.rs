@@ -23,6 +23,7 @@ mod large;
 mod limits;
 mod local_model;
 mod locks;
+mod openai_batch;
 mod orphans;
 mod overtaken;
 mod own_embedder;

@@ -13,7 +13,7 @@ begin
             , 'ai.vectorizer_worker_process, ai.vectorizer_worker_progress, ai.vectorizer_worker_usage', grantees);
         perform ai._vectorizer_grant('select, insert', 'ai.vectorizer_worker_role', grantees);
         perform ai._vectorizer_grant('select, insert, update, delete'
-            , 'ai.vectorizer_worker_wait, ai.vectorizer_document, ai.vectorizer_worker_spending', grantees);
+            , 'ai.vectorizer_worker_wait, ai.vectorizer_document, ai.vectorizer_worker_spending, ai.vectorizer_batch', grantees);
     end if;
     perform ai._vectorizer_grant('usage', format('schema %I', source_schema), grantees);
     perform ai._vectorizer_grant('select', source::text, grantees);

@@ -19,7 +19,7 @@ begin
     foreach object in array array
     [ 'ai.vectorizer', 'ai.vectorizer_generation', 'ai._vectorizer_errors', 'ai.vectorizer_errors', 'ai.vectorizer_status'
     , 'ai.vectorizer_worker_process', 'ai.vectorizer_worker_role', 'ai.vectorizer_worker_progress', 'ai.vectorizer_worker_usage'
-    , 'ai.vectorizer_worker_wait', 'ai.vectorizer_document', 'ai.vectorizer_worker_spending'
+    , 'ai.vectorizer_worker_wait', 'ai.vectorizer_document', 'ai.vectorizer_worker_spending', 'ai.vectorizer_batch'
     , 'ai.pgai_lib_version', 'ai.pgai_sea_migration'
     ] loop
         execute format('grant all on %s to %I', object, to_user);

@@ -7,8 +7,13 @@
 //! Rows are taken by the order of their key, which an index has and which only a key change alters. Triggers queue
 //! whatever comes or changes meanwhile. A column's order comes first if one is asked for. A row may change its place in
 //! that order and be passed over, so the rows that have no embeddings are taken by key afterwards.
+//!
+//! While somebody embeds the rows through a provider's batches, no worker takes a step: see `turn`.
 
-use std::fmt::Write as _;
+mod sql;
+#[cfg(feature = "embedder")]
+mod turn;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -17,6 +22,10 @@ use sea_orm::sqlx::{PgConnection, Row as _, query};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+#[cfg(feature = "embedder")]
+pub(crate) use self::turn::Turn;
+
+pub(super) use self::sql::{missing, next_rows};
 use super::connection::{Database, LockWait, On as _};
 use super::database_error::DatabaseError;
 use super::pace::Pace;
@@ -131,7 +140,7 @@ impl Backfill {
         if !self.is_on() {
             return Ok(Stepped::Over);
         }
-        let Some(kept) = self.kept(pool).await? else {
+        let Some(kept) = self.kept(pool).await?.filter(|kept| kept.batch.is_none()) else {
             return Ok(Stepped::Over);
         };
         if let Some(until) = self.pace.waits_until() {
@@ -215,7 +224,8 @@ impl Backfill {
             .bind(self.key_sql.id)
             .fetch_optional(&mut *connection)
             .await?;
-        let Some(mut kept) = kept.as_ref().map(read).transpose()? else {
+        let kept = kept.as_ref().map(read).transpose()?;
+        let Some(mut kept) = kept.filter(|kept| kept.batch.is_none()) else {
             return Ok(None);
         };
         database.take_role(connection).await?;
@@ -260,7 +270,7 @@ impl Backfill {
         } else {
             self.key_sql.source.clone()
         };
-        let (sql, values) = sql(&self.key_sql, kept, &table, &self.missing);
+        let (sql, values) = next_rows(&self.key_sql, kept, &table, &self.missing);
         let mut queue = statement(&sql.into()).bind(most).bind(kept.since.clone());
         for value in kept.position.iter().flatten() {
             queue = queue.bind(value.clone());
@@ -280,113 +290,4 @@ fn read(row: &PgRow) -> Result<Kept, DatabaseError> {
     let kept: &str = row.try_get(0)?;
     serde_json::from_str(kept)
         .map_err(|error| DatabaseError::Answer(format!("a backfill that this version does not know, {kept}: {error}")))
-}
-
-/// Whether a row, whose key is that of `next`, has no embeddings.
-pub(super) fn missing(key_sql: &KeySql, embeddings: &Embeddings) -> String {
-    let keys = key_sql.keys.iter().zip(key_sql.numbered("next"));
-    let same = keys.map(|(key, value)| format!("t.{} {} {value}", quote_identifier(&key.name), key.equals));
-    let same = same.collect::<Vec<_>>().join(" and ");
-    match embeddings {
-        Embeddings::Table(store) => format!("not exists (select 1 from {store} t where {same})"),
-        Embeddings::Column(column) => format!(
-            "exists (select 1 from {} t where {same} and t.{} is null)",
-            key_sql.source,
-            quote_identifier(column)
-        ),
-    }
-}
-
-/// The statement that queues the rows after a position, and the number of values that make a position. Parameters: the
-/// most rows, when the backfill began, and the position, if there is one.
-pub(super) fn sql(key_sql: &KeySql, kept: &Kept, table: &str, missing: &str) -> (String, usize) {
-    let (order, greater) = if kept.descending { ("desc", "<") } else { ("asc", ">") };
-    // the values of a position: expression, type, operator for equality
-    let column = kept.order_by.iter().zip(&kept.order_type);
-    let column = column.map(|(name, sql_type)| (format!("s.{}", quote_identifier(name)), sql_type.as_str(), "="));
-    let keys = key_sql.keys.iter();
-    let keys = keys.map(|key| {
-        (
-            format!("s.{}", quote_identifier(&key.name)),
-            key.sql_type.as_str(),
-            key.equals.as_str(),
-        )
-    });
-    let values: Vec<(String, &str, &str)> = column.chain(keys).collect();
-    let first_key = values.len() - key_sql.keys.len();
-    let mut conditions = Vec::new();
-    if let Some((column, ..)) = values.get(..first_key).and_then(<[_]>::first) {
-        conditions.push(format!("{column} is not null"));
-    }
-    if kept.position.is_some() {
-        conditions.push(after(key_sql, &values, greater));
-    }
-    if conditions.is_empty() {
-        conditions.push("true".to_owned());
-    }
-    let mut named = String::new();
-    for (i, (value, ..)) in values.iter().enumerate() {
-        let name = if i < first_key {
-            "o".to_owned()
-        } else {
-            format!("k{}", i - first_key + 1)
-        };
-        let comma = if i > 0 { ", " } else { "" };
-        let _ = write!(named, "{comma}{value} as {name}");
-    }
-    let names: Vec<String> = (0..first_key)
-        .map(|_| "o".to_owned())
-        .chain(key_sql.numbered("next"))
-        .collect();
-    let texts: Vec<String> = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| format!("{} as t{i}", key_sql.text(name)))
-        .collect();
-    let ordered: Vec<String> = values.iter().map(|(value, ..)| format!("{value} {order}")).collect();
-    let filter = if kept.only_missing {
-        format!(" where {missing}")
-    } else {
-        String::new()
-    };
-    let sql = format!(
-        "with next as materialized (select {named}, row_number() over () as n, $2::text::timestamptz as since \
-         from (select s.* from {table} s \
-         where {} order by {} limit $1) s), \
-         queued as (insert into {} ({}, queued_at) select {}, next.since from next{filter} returning 1) \
-         select (select count(*) from next), (select count(*) from queued), last.* from (select 1) one \
-         left join (select {} from next order by n desc limit 1) last on true",
-        conditions.join(" and "),
-        ordered.join(", "),
-        key_sql.queue,
-        key_sql.columns(""),
-        key_sql.numbered("next").join(", "),
-        texts.join(", "),
-    );
-    (sql, values.len())
-}
-
-/// Whether a row comes after the position, whose values are the parameters from the third on.
-///
-/// Rows are compared as one where PostgreSQL's own operators do it, because an index then leads to the position.
-fn after(key_sql: &KeySql, values: &[(String, &str, &str)], greater: &str) -> String {
-    let given = |i: usize| key_sql.value(&format!("${}::text", i + 3), values[i].1);
-    if values.iter().all(|(.., equals)| *equals == "=") {
-        let columns: Vec<&str> = values.iter().map(|(value, ..)| value.as_str()).collect();
-        let given: Vec<String> = (0..values.len()).map(given).collect();
-        return format!("({}) {greater} ({})", columns.join(", "), given.join(", "));
-    }
-    let any = (0..values.len()).map(|last| {
-        let all = (0..=last).map(|i| {
-            let (value, _, equals) = &values[i];
-            let operator = if i == last {
-                equals.replace('=', greater)
-            } else {
-                (*equals).to_owned()
-            };
-            format!("{value} {operator} {}", given(i))
-        });
-        all.collect::<Vec<_>>().join(" and ")
-    });
-    format!("({})", any.collect::<Vec<_>>().join(" or "))
 }
