@@ -32,7 +32,7 @@ use super::pace::Pace;
 use super::queue::key_sql::{KeySql, Sql, statement};
 use crate::catalog::backfill::Kept;
 use crate::config::{Destination, DestinationTable};
-use crate::sql::{qualified, quote_identifier};
+use crate::sql::qualified;
 
 /// The rows of the first step.
 const FIRST_ROWS: i64 = 1_000;

@@ -143,7 +143,11 @@ async fn a_file_of_declarations_has_loading_and_parsing() {
         let entries: Vec<serde_json::Value> = serde_json::from_str(&declared_json())?;
         let own = entries.into_iter().filter(|entry| entry["source_table"] == "manuals");
         let own: Vec<_> = own
-            .filter(|entry| entry["entity"].as_str().is_some_and(|entity| entity.contains("derive::documents")))
+            .filter(|entry| {
+                entry["entity"]
+                    .as_str()
+                    .is_some_and(|entity| entity.contains("derive::documents"))
+            })
             .collect();
         let findings = check_declared(&test.db, &serde_json::to_string(&own)?).await?;
         let aspects: Vec<_> = findings

@@ -200,9 +200,7 @@ async fn workers_share_what_the_catalog_counts() {
         one_by_one(&test, &provider, "one", "a", 50).await?;
         one_by_one(&test, &provider, "two", "a", 50).await?;
         // 60 in an hour
-        let budget = Budget::new()
-            .requests_per_minute(1)
-            .window(Duration::from_secs(60 * 60));
+        let budget = Budget::new().requests_per_minute(1).window(Duration::from_hours(1));
         let worker = || start(Worker::new(test.db.clone()).budget(budget));
         let workers = [worker(), worker(), worker()];
         provider.wait_for_requests(60).await;

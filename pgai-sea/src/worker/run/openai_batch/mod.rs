@@ -131,6 +131,7 @@ impl Worker {
                     let (is_over, asked) = match &reason {
                         StopReason::Configuration(_) | StopReason::Refused(_) => (true, None),
                         StopReason::Provider { retry_after, .. } => (!run.has_begun, *retry_after),
+                        StopReason::Spent { wait, .. } => (false, Some(*wait)),
                         StopReason::Database(_) | StopReason::Cancelled(_) => (!run.has_begun, None),
                         StopReason::Reconfigured => (false, None),
                     };
