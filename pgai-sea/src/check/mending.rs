@@ -4,6 +4,16 @@ use super::finding::{Aspect, Finding, Problem};
 use crate::config::HALFVEC;
 use crate::entity::DeclaredDestination;
 
+impl Aspect {
+    /// Whether another one makes other vectors of the same rows.
+    fn makes_vectors(self) -> bool {
+        matches!(
+            self,
+            Self::Dimensions | Self::Parsing | Self::Embedding | Self::Chunking | Self::Formatting
+        )
+    }
+}
+
 impl Finding {
     /// The statements of a migration that would mend it.
     #[must_use]
@@ -80,10 +90,7 @@ impl Finding {
                 aspect: Aspect::Loading,
                 ..
             } => self.change(name, &format!(".loading({})", self.loading)),
-            Problem::Differs {
-                aspect: Aspect::Dimensions | Aspect::Parsing | Aspect::Embedding | Aspect::Chunking | Aspect::Formatting,
-                ..
-            } => self.change(name, ""),
+            Problem::Differs { aspect, .. } if aspect.makes_vectors() => self.change(name, ""),
             Problem::Differs { .. } => format!("{drop}\n{}", self.create()),
             Problem::Refused(_) => String::new(),
         }

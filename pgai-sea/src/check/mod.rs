@@ -18,7 +18,8 @@
 //!
 //! The check compares the source table, the loaded column and whether it holds addresses, the destination, the view and
 //! the dimensions. It compares `parsing`, `embedding`, `chunking`, `formatting` and `indexing` where the attribute has
-//! them, with the database's defaults for what such an option leaves out. What the attribute does not have may be anything.
+//! them, with the database's defaults for what such an option leaves out. What the attribute does not have may be
+//! anything.
 //!
 //! After a rename of the source or its columns nothing has to be embedded again. On a catalog that follows renames the
 //! finding is [`Problem::Renamed`], and `refresh_vectorizer` in a migration mends it.

@@ -41,8 +41,8 @@ const PAGE: usize = 10_000;
 /// # }
 /// ```
 ///
-/// The table's other columns need defaults. Rows whose addresses begin otherwise are left alone. Files whose names begin
-/// with a dot are not documents here, and neither are links. Several may do this at
+/// The table's other columns need defaults. Rows whose addresses begin otherwise are left alone. Files whose names
+/// begin with a dot are not documents here, and neither are links. Several may do this at
 /// once: each waits for the one before.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is done until `run`"]

@@ -122,9 +122,11 @@ async fn broken_documents_stop_no_worker_and_no_other_row() {
             .await?;
         assert!(said.iter().all(|reason| reason.contains("document")), "{said:?}");
         // shown with --nocapture
-        let ended = said.iter().filter(|reason| reason.contains("died") || reason.contains("takes more"));
+        let ended = said
+            .iter()
+            .filter(|reason| reason.contains("died") || reason.contains("takes more"));
         eprintln!(
-            "{count} broken documents in {took:?}: {embedded} embedded, {failed} refused, {} by the end of their process",
+            "{count} broken documents in {took:?}: {embedded} embedded, {failed} refused, {} by an end",
             ended.count()
         );
         Ok(())
