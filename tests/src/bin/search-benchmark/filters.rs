@@ -3,7 +3,7 @@
 //!
 //! `search-benchmark filters [rows] [queries]`: by default 1,000,000 rows of 384 dimensions and 100 queries. The source
 //! has an index on the filter's column. Every query is answered by each of them in turn, in another order each time,
-//! each on a connection of its own. The plan that is printed is the one for the first query. PostgreSQL may have changed
+//! each on a connection of its own. The plan that is printed is that of the first query. PostgreSQL may have changed
 //! to a generic one meanwhile. The recall is that of the ten nearest rows against an exact search.
 
 use std::fmt;
