@@ -190,7 +190,7 @@ impl Database {
                 Ok(Ok(_)) => {
                     transaction.patience = patience;
                     if self.is_on_nodes {
-                        self.propagate(transaction.connection()).await?;
+                        propagate(transaction.connection()).await?;
                     }
                     return Ok(transaction);
                 }
@@ -210,19 +210,6 @@ impl Database {
                 }
             }
         }
-    }
-
-    /// Makes the time to wait for a lock hold on the nodes that the transaction comes to. Citus sends whole messages on,
-    /// so this is one of its own.
-    async fn propagate(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
-        for set in [
-            "set local citus.propagate_set_commands = 'local'".to_owned(),
-            format!("set local lock_timeout = {}", LockWait::EACH.as_millis()),
-            "set local citus.propagate_set_commands = 'none'".to_owned(),
-        ] {
-            raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
-        }
-        Ok(())
     }
 
     /// A connection, and whether it was idle. An idle one may be dead.
@@ -334,6 +321,19 @@ impl Database {
             () = self.grace(GRACE) => None,
         }
     }
+}
+
+/// Makes the time to wait for a lock hold on the nodes that the transaction comes to. Citus sends whole messages on,
+/// so this is one of its own.
+async fn propagate(connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    for set in [
+        "set local citus.propagate_set_commands = 'local'".to_owned(),
+        format!("set local lock_timeout = {}", LockWait::EACH.as_millis()),
+        "set local citus.propagate_set_commands = 'none'".to_owned(),
+    ] {
+        raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
