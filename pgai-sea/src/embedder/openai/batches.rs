@@ -199,7 +199,8 @@ impl Batches {
         let (request, url) = self
             .api
             .request(Method::POST, &format!("batches/{batch}/cancel"), &[])?;
-        let request = request.timeout(self.api.timeout);
+        // proxies want a length, and that of no body is not sent
+        let request = request.timeout(self.api.timeout).json(&json!({}));
         self.described::<Value>(request, url).await.map(drop)
     }
 
