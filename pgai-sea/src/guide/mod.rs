@@ -14,6 +14,7 @@
 //! | [`quality`] | know whether searches find what they should |
 //! | [`tenants`] | several customers in one database |
 //! | [`growing`] | several workers, read replicas, partitions |
+//! | [`figures`] | what was measured, beside what |
 //! | [`from_pgai`] | come from pgai and SQLAlchemy |
 //!
 //! Every block of code on these pages is also the code of a test that runs on a real PostgreSQL.
@@ -26,6 +27,9 @@ pub mod declaring {}
 
 #[doc = include_str!("documents.md")]
 pub mod documents {}
+
+#[doc = include_str!("figures.md")]
+pub mod figures {}
 
 #[doc = include_str!("first_search.md")]
 pub mod first_search {}

@@ -67,7 +67,7 @@ as $$
         when current_setting('ai.indexing_default', true) = 'indexing_hnsw' then ai.indexing_hnsw()
         when current_setting('ai.indexing_default', true) = 'indexing_diskann' then ai.indexing_diskann()
         else ai.indexing_none()
-    end
+    end || jsonb_strip_nulls(jsonb_build_object('quantized', indexing -> 'quantized'))
 $$;
 
 -- The dimensions are those of the vectors, the type that of their column: pgvector's limits depend on both. Unlike pgai, what no
