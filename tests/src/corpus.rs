@@ -8,7 +8,7 @@
 //! Noise alone would be another matter: it has no near and far, which no index can do anything about.
 
 use pgai_sea::migration::prelude::*;
-use sea_orm::sqlx::{Connection as _, PgConnection};
+use sea_orm::sqlx::{Connection as _, PgConnection, query};
 
 use crate::{Random, TestDatabase, TestResult};
 
@@ -124,9 +124,22 @@ impl Corpus {
         ))
         .await?;
         let mut connection = PgConnection::connect(&test.url).await?;
-        let mut copy = connection
-            .copy_in_raw("copy articles_embedding_store (id, chunk_seq, chunk, embedding) from stdin (format binary)")
+        let of_halves: bool = test
+            .value("select pg_typeof(embedding)::text = 'halfvec' from (select null) n left join articles_embedding_store on true")
             .await?;
+        // what is copied has the binary form of a vector
+        let table = if of_halves {
+            "vectors"
+        } else {
+            "articles_embedding_store"
+        };
+        if of_halves {
+            query("create temporary table vectors (id int, chunk_seq int, chunk text, embedding vector)")
+                .execute(&mut connection)
+                .await?;
+        }
+        let copy = format!("copy {table} (id, chunk_seq, chunk, embedding) from stdin (format binary)");
+        let mut copy = connection.copy_in_raw(&copy).await?;
         let mut data = HEADER.to_vec();
         for id in 1..=rows {
             self.tuple(id, &mut data);
@@ -137,6 +150,11 @@ impl Corpus {
         data.extend(TRAILER.to_be_bytes());
         copy.send(data).await?;
         copy.finish().await?;
+        if of_halves {
+            query("insert into articles_embedding_store (id, chunk_seq, chunk, embedding) select * from vectors")
+                .execute(&mut connection)
+                .await?;
+        }
         connection.close().await?;
         Ok(())
     }

@@ -44,7 +44,7 @@ struct Counts {
 /// Runs `body` on one catalog, in a database on a server of its own, whatever `DATABASE_URL` says.
 pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
     let server = OwnServer::new().await;
-    let test = server.database("own", catalog).await;
+    let test = server.database(&server.name(), catalog).await;
     if let Err(error) = in_time(body(test, &server).boxed_local()).await {
         panic!("failed on {catalog}: {error}");
     }
@@ -53,7 +53,7 @@ pub async fn on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &O
 /// The same for a benchmark, which has no limit of time.
 pub async fn measure_on_own_server(catalog: Catalog, body: impl AsyncFn(TestDatabase, &OwnServer) -> TestResult) {
     let server = OwnServer::new().await;
-    let test = server.database("own", catalog).await;
+    let test = server.database(&server.name(), catalog).await;
     if let Err(error) = body(test, &server).await {
         panic!("failed on {catalog}: {error}");
     }
@@ -199,6 +199,11 @@ impl OwnServer {
     /// How often someone connected, or tried to.
     pub fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// A name for a database: traces of workers say whose they are by the database's name.
+    fn name(&self) -> String {
+        format!("own_{}", self.port)
     }
 
     /// What was sent to the server, in pieces as they came: about one for each statement.

@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use super::Provider;
 use super::state::State;
 
+/// The longest time in which a batch is looked through.
+const VALIDATION: Duration = Duration::from_millis(100);
 /// OpenAI's limits.
 const MOST_LINES: usize = 50_000;
 const MOST_BYTES: usize = 200 << 20;
@@ -385,7 +387,9 @@ impl BatchState {
             (Some(_), _) if batch.cancelled => "cancelled",
             (Some(_), BatchEnd::Expired) => "expired",
             (Some(_), BatchEnd::Completed) => "completed",
-            (None, _) if part < 0.2 => "validating",
+            // it is told of when the batch is looked through
+            (None, BatchEnd::Failed(_)) => "validating",
+            (None, _) if part < 0.2 && batch.since.elapsed() < VALIDATION => "validating",
             (None, _) if part < 0.8 => "in_progress",
             (None, _) => "finalizing",
         };

@@ -9,19 +9,24 @@ use crate::worker::queue::key_sql::KeySql;
 #[cfg(feature = "embedder")]
 use crate::worker::queue::stamp;
 
-/// Whether a row, whose key is that of `next`, has no embeddings.
+/// Whether a row, whose key is that of `next`, has no embeddings, and none is being made: what is in hand is queued.
 pub(in crate::worker) fn missing(key_sql: &KeySql, embeddings: &Embeddings) -> String {
-    let keys = key_sql.keys.iter().zip(key_sql.numbered("next"));
-    let same = keys.map(|(key, value)| format!("t.{} {} {value}", quote_identifier(&key.name), key.equals));
-    let same = same.collect::<Vec<_>>().join(" and ");
-    match embeddings {
+    let same = |table: &str| {
+        let keys = key_sql.keys.iter().zip(key_sql.numbered("next"));
+        let same = keys.map(|(key, value)| format!("{table}.{} {} {value}", quote_identifier(&key.name), key.equals));
+        same.collect::<Vec<_>>().join(" and ")
+    };
+    let is_queued = format!("exists (select 1 from {} q where {})", key_sql.queue, same("q"));
+    let same = same("t");
+    let missing = match embeddings {
         Embeddings::Table(store) => format!("not exists (select 1 from {store} t where {same})"),
         Embeddings::Column(column) => format!(
             "exists (select 1 from {} t where {same} and t.{} is null)",
             key_sql.source,
             quote_identifier(column)
         ),
-    }
+    };
+    format!("{missing} and not {is_queued}")
 }
 
 /// The statement that queues the rows after a position, and the number of values that make a position. Parameters: the

@@ -268,7 +268,7 @@ async fn workers_share_a_day_and_another_day_has_its_own_tokens() {
         assert!(error.since.is_none(), "nothing failed: {error:?}");
         running.stop().await;
         assert_eq!(provider.texts().len(), 4);
-        test.execute("update ai.vectorizer_worker_spending set since = since - interval '1 day' where step = '1 day'")
+        test.execute("update ai.vectorizer_worker_spending set since = since - interval '3 days' where step = '1 day'")
             .await?;
         assert_eq!(worker().run_once().await?.rows(), 4);
         assert_eq!(

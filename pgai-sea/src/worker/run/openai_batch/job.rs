@@ -59,7 +59,8 @@ impl Job<'_, '_> {
                     continue;
                 }
                 let has_more = rows.last().is_none_or(|last| last.last.is_some());
-                if has_more && rows.len() < self.run.at_once {
+                let at_once = if self.run.has_fitted { self.run.at_once } else { 1 };
+                if has_more && rows.len() < at_once {
                     self.add(rows.last()).await?;
                     continue;
                 }
@@ -222,6 +223,7 @@ impl Job<'_, '_> {
                 break;
             }
             self.rows.looked_at(row.number, &batch).await?;
+            self.run.has_fitted |= batch.status != "validating";
             let (done, _, total) = batch.counts();
             (row.state, row.done) = (batch.status.clone(), done);
             row.texts = if total > 0 { total } else { row.texts };
@@ -252,16 +254,20 @@ impl Job<'_, '_> {
             self.rows.hand_in_anew(row.number).await?;
             return Err(StopReason::Refused(words));
         }
-        let there = rows.iter().filter(|row| row.batch.is_some()).count();
-        if rows.last().is_some_and(|last| last.number == row.number) {
-            self.rows.forget(row.number).await?;
-            if there == 1 {
-                // it is alone: it may be larger than the limit
-                self.most_texts = (self.most_texts.min(row.texts.unsigned_abs() as usize) / 2).max(FEWEST_TEXTS);
-                self.run.texts = self.most_texts;
-            } else {
-                self.run.at_once = there - 1;
+        // itself among them, as it was before it was looked at
+        let under_way = rows.iter().filter(|row| row.batch.is_some() && !row.is_ended()).count();
+        let is_last = rows.last().is_some_and(|last| last.number == row.number);
+        if under_way <= 1 {
+            // it is alone: it may be larger than the limit
+            self.most_texts = (self.most_texts.min(row.texts.unsigned_abs() as usize) / 2).max(FEWEST_TEXTS);
+            (self.run.texts, self.run.has_fitted) = (self.most_texts, false);
+            // a range that becomes smaller moves those that follow
+            for later in rows.iter().rev().take_while(|later| later.number >= row.number) {
+                self.rows.forget(later.number).await?;
             }
+        } else if is_last {
+            self.rows.forget(row.number).await?;
+            self.run.at_once = under_way - 1;
         } else {
             self.rows.hand_in_anew(row.number).await?;
         }

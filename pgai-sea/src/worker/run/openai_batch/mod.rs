@@ -79,6 +79,8 @@ struct Run<'r> {
     /// Texts in a batch, which become fewer if OpenAI takes no more.
     texts: usize,
     at_once: usize,
+    /// Whether OpenAI has taken a batch of this size. Until then one is handed in at a time.
+    has_fitted: bool,
     /// Whether it has begun: then it goes on in spite of failures.
     has_begun: bool,
 }
@@ -191,6 +193,7 @@ impl Worker {
             report: BatchReport::default(),
             texts: options.texts,
             at_once: options.at_once,
+            has_fitted: false,
             has_begun: false,
         })
     }

@@ -66,7 +66,7 @@ async fn other_providers_other_names_and_vectorizers_that_are_paused() {
             .test
             .execute("select ai.drop_vectorizer('posts', drop_all => true)")
             .await?;
-        refused(&posts, "there is no vectorizer posts").await
+        refused(&posts, "there is no vectorizer \"posts\"").await
     })
     .await;
 }
@@ -81,8 +81,7 @@ async fn pgais_catalog() {
             .test
             .execute(&format!(
                 "create table posts (id int primary key, title text, body text);
-                 select ai.create_vectorizer('posts', name => 'posts', {embedding}, {SHAPE},
-                    destination => ai.destination_table('posts'))"
+                 select ai.create_vectorizer('posts', name => 'posts', {embedding}, {SHAPE})"
             ))
             .await?;
         refused(
