@@ -114,7 +114,8 @@ impl Corpus {
     pub async fn fill_for(&mut self, test: &TestDatabase, rows: i32, create: CreateVectorizer) -> TestResult {
         test.execute(
             "create table articles
-                 (id int primary key, tenant int not null, shelf int not null, title text not null, body text not null)",
+                 (id int primary key, tenant int not null, shelf int not null, title text not null,
+                  body text not null)",
         )
         .await?;
         SchemaManager::new(&test.db).create_vectorizer(create).await?;
@@ -125,7 +126,10 @@ impl Corpus {
         .await?;
         let mut connection = PgConnection::connect(&test.url).await?;
         let of_halves: bool = test
-            .value("select pg_typeof(embedding)::text = 'halfvec' from (select null) n left join articles_embedding_store on true")
+            .value(
+                "select pg_typeof(embedding)::text = 'halfvec'
+                 from (select null) n left join articles_embedding_store on true",
+            )
             .await?;
         // what is copied has the binary form of a vector
         let table = if of_halves {

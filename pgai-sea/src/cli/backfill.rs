@@ -174,8 +174,8 @@ fn line(event: &BatchEvent) -> Option<String> {
 fn summary(asked: &str, report: &BatchReport) -> String {
     let Some(vectorizer) = &report.vectorizer else {
         return format!(
-            "{asked}: nothing is left of a backfill. A vectorizer has one if it was created with `.backfill(..)`, or is \
-             being changed"
+            "{asked}: nothing is left of a backfill. A vectorizer has one if it was created with `.backfill(..)`, or \
+             is being changed"
         );
     };
     format!(

@@ -51,8 +51,8 @@ pub(super) struct WorkerCommand {
     #[arg(short, long, value_name = "N", env = "PGAI_VECTORIZER_WORKER_CONCURRENCY")]
     concurrency: Option<std::num::NonZeroUsize>,
 
-    /// At most so many requests a minute to each provider, of all workers together; openai=3000 or openai/text-embedding-3-small=3000 speaks of
-    /// one provider or model, and may be given several times
+    /// At most so many requests a minute to each provider, of all workers together; openai=3000 or
+    /// openai/text-embedding-3-small=3000 speaks of one provider or model, and may be given several times
     #[arg(long, value_name = "[PROVIDER=]N", value_delimiter = ',')]
     requests_per_minute: Vec<Allowance>,
 

@@ -159,8 +159,8 @@ impl Hnsw {
         self
     }
 
-    /// Keeps one bit a number in the index: whether it is positive. The index is a fraction of the size, is built faster,
-    /// and takes any number of dimensions.
+    /// Keeps one bit a number in the index: whether it is positive. The index is a fraction of the size, is built
+    /// faster, and takes any number of dimensions.
     ///
     /// ```
     /// use pgai_sea::config::Indexing;

@@ -103,8 +103,8 @@ impl<E: EmbeddingTrait> From<E> for VectorizerRef {
     }
 }
 
-/// The change that gives the vectorizer in use what the attribute has of `parsing`, `embedding`, `chunking`, `formatting`
-/// and `indexing`.
+/// The change that gives the vectorizer in use what the attribute has of `parsing`, `embedding`, `chunking`,
+/// `formatting` and `indexing`.
 impl<E: EmbeddingTrait> From<E> for ChangeVectorizer {
     fn from(entity: E) -> Self {
         E::vectorizer().change_of(entity.into())

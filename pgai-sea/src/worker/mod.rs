@@ -68,8 +68,8 @@
 //! # Backfills
 //!
 //! Where rows are [queued in the background](crate::CreateVectorizer::backfill), the worker queues them a few at a
-//! time, as fast as they are embedded. With the feature `embedder`, `backfill_by_openai_batch` does so for half the price,
-//! through OpenAI's batch interface.
+//! time, as fast as they are embedded. With the feature `embedder`, `backfill_by_openai_batch` does so for half the
+//! price, through OpenAI's batch interface.
 //!
 //! # Telemetry
 //!

@@ -1,5 +1,5 @@
-//! What the statements on a vectorizer's tables must not have, because Citus cannot plan it where these tables are in the
-//! schema of a tenant. PostgreSQL itself takes all of it.
+//! What the statements on a vectorizer's tables must not have, because Citus cannot plan it where these tables are in
+//! the schema of a tenant. PostgreSQL itself takes all of it.
 
 use super::backfill;
 use super::maintenance::orphans::Orphans;

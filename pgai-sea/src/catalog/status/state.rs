@@ -67,8 +67,8 @@ impl fmt::Display for VectorizerState {
 pub struct StatusError {
     /// What went wrong at the last attempt.
     pub message: String,
-    /// When the first attempt failed since the last rows were done. `None` where nothing failed: the tokens of a day are
-    /// spent.
+    /// When the first attempt failed since the last rows were done. `None` where nothing failed: the tokens of a day
+    /// are spent.
     pub since: Option<DateTimeWithTimeZone>,
     /// When a worker tries again. `None` where no worker does by itself, and on pgai's catalog, which has no place for
     /// it.

@@ -125,7 +125,8 @@ fn what_no_database_takes_is_refused_by_the_setters_name() {
         &posts()
             .embedding(Embedding::openai("m", 3072))
             .indexing(Indexing::hnsw()),
-        "`indexing`: HNSW takes at most 2000 dimensions, m has 3072; Destination::table().halfvec() takes 4000; Indexing::hnsw().binary() takes any number",
+        "`indexing`: HNSW takes at most 2000 dimensions, m has 3072; Destination::table().halfvec() takes 4000; \
+         Indexing::hnsw().binary() takes any number",
     );
     let halved = posts()
         .destination(Destination::table().halfvec())
@@ -133,7 +134,8 @@ fn what_no_database_takes_is_refused_by_the_setters_name() {
     assert!(halved.clone().embedding(Embedding::openai("m", 3072)).to_sql().is_ok());
     refused(
         &halved.embedding(Embedding::openai("m", 4001)),
-        "`indexing`: HNSW takes at most 4000 dimensions of a halfvec, m has 4001; Indexing::hnsw().binary() takes any number",
+        "`indexing`: HNSW takes at most 4000 dimensions of a halfvec, m has 4001; \
+         Indexing::hnsw().binary() takes any number",
     );
     refused(
         &posts()
@@ -141,7 +143,8 @@ fn what_no_database_takes_is_refused_by_the_setters_name() {
             .chunking(Chunking::none())
             .embedding(Embedding::openai("m", 4001))
             .indexing(Indexing::hnsw()),
-        "`indexing`: HNSW takes at most 4000 dimensions, in a column of halfvec, m has 4001; Indexing::hnsw().binary() takes any number",
+        "`indexing`: HNSW takes at most 4000 dimensions, in a column of halfvec, m has 4001; \
+         Indexing::hnsw().binary() takes any number",
     );
     let halfvec = posts()
         .destination(Destination::column("embedding"))

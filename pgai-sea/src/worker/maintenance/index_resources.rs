@@ -55,7 +55,8 @@ struct Sizes {
 }
 
 impl Resources {
-    /// For the vectors in a column of this table, a quoted name, or for a bit of each number. `None` if there is no such table.
+    /// For the vectors in a column of this table, a quoted name, or for a bit of each number. `None` if there is no
+    /// such table.
     pub(super) async fn choose(
         connection: &mut PgConnection,
         table: &str,

@@ -19,8 +19,8 @@ async fn it_is_kept_beside_what_pgai_has() {
         // of any length, in any of the two types, and afterwards
         test.execute(
             "create table wide (id int primary key, content text, e halfvec(4001));
-             select ai.create_vectorizer('wide', loading => ai.loading_column('content'), indexing => ai.indexing_binary(),
-                embedding => ai.embedding_openai('m', 16000));
+             select ai.create_vectorizer('wide', loading => ai.loading_column('content'),
+                indexing => ai.indexing_binary(), embedding => ai.embedding_openai('m', 16000));
              select ai.create_vectorizer('wide', name => 'e', loading => ai.loading_column('content'),
                 indexing => ai.indexing_binary(), embedding => ai.embedding_openai('m', 4001),
                 chunking => ai.chunking_none(), destination => ai.destination_column('e'));

@@ -14,8 +14,8 @@ create table pg_dist_partition (logicalrelid regclass primary key, partmethod \"
 create table pg_dist_schema (schemaid oid primary key, colocationid int);
 create table distributed (relation text, beside text);
 create function pg_catalog.create_distributed_table
-    (table_name regclass, distribution_column text, distribution_type text default 'hash', colocate_with text default 'default'
-    , shard_count int default null)
+    (table_name regclass, distribution_column text, distribution_type text default 'hash'
+    , colocate_with text default 'default', shard_count int default null)
 returns void language plpgsql as $$
 begin
     insert into public.distributed values (table_name, colocate_with);
@@ -119,7 +119,8 @@ async fn the_trigger_function_works_on_a_shard() {
              declare
                  definition text;
              begin
-                 for definition in select pg_get_triggerdef(oid) from pg_trigger where tgrelid = 'tenant.notes'::regclass loop
+                 for definition in select pg_get_triggerdef(oid) from pg_trigger
+                     where tgrelid = 'tenant.notes'::regclass loop
                      execute replace(definition, ' ON tenant.notes ', ' ON tenant.notes_102008 ');
                  end loop;
              end $$;
@@ -134,17 +135,24 @@ async fn the_trigger_function_works_on_a_shard() {
         test.execute("update tenant.notes_102008 set content = 'other' where id = 1")
             .await?;
         assert_eq!(take(&test).await?, [1]);
-        test.execute("update tenant.notes_102008 set id = 4 where id = 3; delete from tenant.notes_102008 where id = 2")
-            .await?;
+        test.execute(
+            "update tenant.notes_102008 set id = 4 where id = 3; delete from tenant.notes_102008 where id = 2",
+        )
+        .await?;
         assert_eq!(take(&test).await?, [4]);
         let embedded = "select id from tenant.notes_embedding_store order by id";
         assert_eq!(test.values::<i32>(embedded).await?, [1]);
         test.execute("begin isolation level repeatable read; delete from tenant.notes_102008 where id = 1; commit")
             .await?;
-        assert_eq!(take(&test).await?, [1], "what the snapshot does not see is left to a worker");
+        assert_eq!(
+            take(&test).await?,
+            [1],
+            "what the snapshot does not see is left to a worker"
+        );
         test.execute(
             "insert into tenant.notes_102008 values (0, 5, 'text');
-             insert into tenant.notes_embedding_store (id, chunk_seq, chunk, embedding) values (5, 0, 'text', '[1,2,3]');
+             insert into tenant.notes_embedding_store (id, chunk_seq, chunk, embedding)
+                 values (5, 0, 'text', '[1,2,3]');
              truncate tenant.notes_102008",
         )
         .await?;

@@ -44,7 +44,10 @@ async fn an_autovacuum_is_ended_before_anybody_has_to_wait() {
         assert!(cut_over.await??);
         assert_eq!(dimensions_of(&test).await?, 12);
         let vacuumed: i64 = test
-            .value("select sum(autovacuum_count)::bigint from pg_stat_user_tables where relname ~ '^posts_embedding_store'")
+            .value(
+                "select sum(autovacuum_count)::bigint from pg_stat_user_tables
+                 where relname ~ '^posts_embedding_store'",
+            )
             .await?;
         assert_eq!(vacuumed, 0, "it came to its end by itself");
         Ok(())

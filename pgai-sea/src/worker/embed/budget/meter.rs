@@ -125,8 +125,8 @@ impl Meter {
         };
         NotSpent::Day {
             message: format!(
-                "{name} may be sent {tokens} tokens a day: {spent} are spent. It goes on at 00:00 UTC, or with a higher \
-                 limit"
+                "{name} may be sent {tokens} tokens a day: {spent} are spent. It goes on at 00:00 UTC, or with a \
+                 higher limit"
             ),
             wait,
         }

@@ -1,9 +1,9 @@
 //! A backfill through OpenAI's batches: half the price, and the vectors come within a day.
 //!
 //! One process takes a backfill over. It looks at the rows in the order of their key, splits and formats them as a
-//! worker does, and hands the texts in, some ten thousand in a batch. When a batch has come back, it queues the rows and
-//! embeds them with the vectors of the batch, in the same way as every worker. What changed meanwhile, or failed in the
-//! batch, is asked of the provider in the ordinary way.
+//! worker does, and hands the texts in, some ten thousand in a batch. When a batch has come back, it queues the rows
+//! and embeds them with the vectors of the batch, in the same way as every worker. What changed meanwhile, or failed in
+//! the batch, is asked of the provider in the ordinary way.
 
 mod job;
 mod options;
@@ -87,7 +87,8 @@ struct Run<'r> {
 
 impl Worker {
     /// Embeds what a [backfill](crate::CreateVectorizer::backfill) has left, or the rows of a new
-    /// [generation](crate::change), through OpenAI's batch interface: half the price, and the vectors come within a day.
+    /// [generation](crate::change), through OpenAI's batch interface: half the price, and the vectors come within a
+    /// day.
     ///
     /// It ends when all rows are written. If it is dropped or killed before, call it again: it goes on with the same
     /// batches. Workers embed edits as always, and leave the rest to it. One of them should run. A row that is edited
@@ -149,8 +150,8 @@ impl Worker {
     }
 
     /// Gives up a [backfill through batches](Self::backfill_by_openai_batch): workers queue and embed the rows that are
-    /// left. Batches that are at OpenAI are cancelled there, as far as it can be asked. Returns how many, or `None` if no
-    /// such backfill was under way.
+    /// left. Batches that are at OpenAI are cancelled there, as far as it can be asked. Returns how many, or `None` if
+    /// no such backfill was under way.
     ///
     /// # Errors
     ///
