@@ -169,7 +169,7 @@ async fn all_rows_are_embedded_for_half_the_price_while_workers_embed_edits() {
         let running = posts.backfill().spawn()?;
         soon(async || posts.provider.batches().len() == 3).await;
         soon(async || {
-            let handed_in = "select count(*) = 3 from ai.vectorizer_batch where state = 'validating'";
+            let handed_in = "select count(*) = 3 from ai.vectorizer_batch where state = 'in_progress'";
             posts.test.value::<bool>(handed_in).await.unwrap()
         })
         .await;
