@@ -107,12 +107,11 @@ fn builder(entity: &Entity, vectorizer: &Vectorizer) -> TokenStream {
     } else {
         quote!(.destination(::pgai_sea::Destination::table() #setters))
     };
-    let loading = if attr.loads_uri {
-        let column = entity.loaded(vectorizer).map(|column| &column.name);
-        quote!(.loading(::pgai_sea::Loading::uri(#column)))
-    } else {
-        quote!()
-    };
+    // a field that is not there is an error already
+    let addresses = entity.loaded(vectorizer).filter(|_| attr.loads_uri);
+    let loading = addresses
+        .map(|column| &column.name)
+        .map(|name| quote!(.loading(::pgai_sea::Loading::uri(#name))));
     let options = [
         ("parsing", "Parsing", &attr.parsing),
         ("embedding", "Embedding", &attr.embedding),

@@ -236,6 +236,10 @@ pub(super) async fn create(Shared(state): Shared<Arc<State>>, headers: HeaderMap
         end = BatchEnd::Failed("invalid_json_line".to_owned());
     }
     let texts = texts.unwrap_or_default();
+    // they end whether they are asked about or not
+    for place in 0..batches.batches.len() {
+        batches.go_on(&state, place);
+    }
     let open = batches.batches.iter().filter(|batch| batch.answered.is_none());
     let open: usize = open.map(|batch| batch.texts.len()).sum();
     if open + texts.len() > batches.most_requests {

@@ -34,8 +34,8 @@ pub(super) struct Job<'j, 'r> {
     pub(super) dimensions: usize,
     pub(super) most_texts: usize,
     pub(super) reporter: Reporter,
-    /// The account had as much in batches as it may have: nothing is handed in until then.
-    pub(super) limited_until: Option<Instant>,
+    /// The batch that was handed in while no other was at the provider.
+    pub(super) alone: Option<i32>,
 }
 
 /// Texts for a batch, and where they end.
@@ -53,15 +53,17 @@ impl Job<'_, '_> {
         loop {
             self.rows.check()?;
             let mut rows = self.rows.all().await?;
-            if !self.is_limited() {
+            let under_way = under_way(&rows);
+            let at_once = if self.run.has_fitted { self.run.at_once } else { 1 };
+            if under_way < at_once {
+                let is_alone = under_way == 0;
                 if let Some(new) = rows.iter().find(|row| row.is_new()) {
-                    self.hand_in(new, None).await?;
+                    self.hand_in(new, None, is_alone).await?;
                     continue;
                 }
                 let has_more = rows.last().is_none_or(|last| last.last.is_some());
-                let at_once = if self.run.has_fitted { self.run.at_once } else { 1 };
                 if has_more && rows.len() < at_once {
-                    self.add(rows.last()).await?;
+                    self.add(rows.last(), is_alone).await?;
                     continue;
                 }
             }
@@ -89,12 +91,8 @@ impl Job<'_, '_> {
         kept.ok_or(StopReason::Reconfigured)
     }
 
-    fn is_limited(&self) -> bool {
-        self.limited_until.is_some_and(|until| until > Instant::now())
-    }
-
     /// Hands in the texts of the rows that follow.
-    async fn add(&mut self, before: Option<&Row>) -> Result<(), StopReason> {
+    async fn add(&mut self, before: Option<&Row>, is_alone: bool) -> Result<(), StopReason> {
         let after = match before {
             Some(before) => before.last.clone(),
             None => self.kept().await?.position,
@@ -110,7 +108,7 @@ impl Job<'_, '_> {
         info!(number, texts, "texts for a batch");
         let added = self.rows.all().await?;
         match added.iter().find(|row| row.number == number && row.is_new()) {
-            Some(row) => self.hand_in(row, Some(drafted)).await,
+            Some(row) => self.hand_in(row, Some(drafted), is_alone).await,
             None => Ok(()),
         }
     }
@@ -177,7 +175,7 @@ impl Job<'_, '_> {
     }
 
     /// Hands a batch in, unless it is at the provider already: the answer may have been lost, or who asked was killed.
-    async fn hand_in(&mut self, row: &Row, drafted: Option<Drafted>) -> Result<(), StopReason> {
+    async fn hand_in(&mut self, row: &Row, drafted: Option<Drafted>, is_alone: bool) -> Result<(), StopReason> {
         let drafted = if let Some(drafted) = drafted {
             drafted
         } else {
@@ -197,6 +195,7 @@ impl Job<'_, '_> {
         // from here on it is paid for
         self.rows.keep().await?;
         let batch = self.batches.create(&file, &row.token).await?;
+        self.alone = is_alone.then_some(row.number);
         let texts = i32::try_from(drafted.names.len()).unwrap_or(i32::MAX);
         self.is_handed_in(row, &batch, texts).await
     }
@@ -213,14 +212,16 @@ impl Job<'_, '_> {
     /// Asks how far the batches are.
     async fn look(&mut self, rows: &mut Vec<Row>) -> Result<(), StopReason> {
         let mut failed = None;
+        let others = under_way(rows).saturating_sub(1);
         for row in rows.iter_mut() {
             let Some(name) = row.batch.as_ref().filter(|_| !row.is_ended()) else {
                 continue;
             };
             let batch = self.batches.get(name).await?;
             if batch.status == "failed" {
-                failed = Some((row.clone(), batch));
-                break;
+                // another one's turn comes with the next look
+                failed.get_or_insert((row.clone(), batch));
+                continue;
             }
             self.rows.looked_at(row.number, &batch).await?;
             self.run.has_fitted |= batch.status != "validating";
@@ -230,7 +231,7 @@ impl Job<'_, '_> {
             (row.output_file, row.error_file) = (batch.output_file_id, batch.error_file_id);
         }
         if let Some((row, batch)) = failed {
-            self.has_failed(&row, &batch, rows).await?;
+            self.has_failed(&row, &batch, rows, others).await?;
             *rows = self.rows.all().await?;
         }
         let there = || rows.iter().filter(|row| row.batch.is_some());
@@ -243,8 +244,8 @@ impl Job<'_, '_> {
         Ok(())
     }
 
-    /// A batch failed as a whole: nothing of it was embedded or paid for.
-    async fn has_failed(&mut self, row: &Row, batch: &Batch, rows: &[Row]) -> Result<(), StopReason> {
+    /// A batch failed as a whole: nothing of it was embedded or paid for. So many `others` were at the provider.
+    async fn has_failed(&mut self, row: &Row, batch: &Batch, rows: &[Row], others: usize) -> Result<(), StopReason> {
         let (code, message) = batch.error();
         let words = format!("batch {} failed at OpenAI ({code}): {message}", batch.id);
         if let Some(file) = &row.input_file {
@@ -254,27 +255,27 @@ impl Job<'_, '_> {
             self.rows.hand_in_anew(row.number).await?;
             return Err(StopReason::Refused(words));
         }
-        // itself among them, as it was before it was looked at
-        let under_way = rows.iter().filter(|row| row.batch.is_some() && !row.is_ended()).count();
-        let is_last = rows.last().is_some_and(|last| last.number == row.number);
-        if under_way <= 1 {
-            // it is alone: it may be larger than the limit
+        if self.alone == Some(row.number) {
+            // it is larger than the limit
             self.most_texts = (self.most_texts.min(row.texts.unsigned_abs() as usize) / 2).max(FEWEST_TEXTS);
             (self.run.texts, self.run.has_fitted) = (self.most_texts, false);
             // a range that becomes smaller moves those that follow
             for later in rows.iter().rev().take_while(|later| later.number >= row.number) {
                 self.rows.forget(later.number).await?;
             }
-        } else if is_last {
-            self.rows.forget(row.number).await?;
-            self.run.at_once = under_way - 1;
         } else {
-            self.rows.hand_in_anew(row.number).await?;
+            // it is handed in again when one of the others has ended
+            self.run.at_once = others.max(1);
+            if rows.last().is_some_and(|last| last.number == row.number) {
+                self.rows.forget(row.number).await?;
+            } else {
+                self.rows.hand_in_anew(row.number).await?;
+            }
         }
-        self.limited_until = Some(Instant::now() + self.run.options.poll_interval);
         self.run
             .options
             .waits(format!("{words}: its texts are handed in again later"));
+        sleep(self.run.options.poll_interval).await;
         Ok(())
     }
 
@@ -290,4 +291,9 @@ impl Job<'_, '_> {
         sleep_until(until).await;
         self.rows.check()
     }
+}
+
+/// The batches that the provider is at.
+fn under_way(rows: &[Row]) -> usize {
+    rows.iter().filter(|row| row.batch.is_some() && !row.is_ended()).count()
 }

@@ -233,7 +233,7 @@ impl Run<'_> {
             rows,
             dimensions,
             reporter,
-            limited_until: None,
+            alone: None,
         };
         let done = job.run().await;
         job.reporter.track().await;

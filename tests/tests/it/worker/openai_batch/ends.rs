@@ -57,6 +57,9 @@ async fn an_account_that_may_have_less_in_batches_gets_smaller_ones() {
         posts.provider.batches_hold(45);
         let said = posts.backfilled().await?;
         assert!(said.contains("(token_limit_exceeded)"), "{said}");
+        // what was refused beside others waits for one of them
+        let made = posts.provider.batches();
+        assert!(made.len() <= 15, "{made:?}");
         assert_eq!(posts.ordinary().len(), 0, "{said}");
         posts.worked_off().await?;
         posts.assert_paid_once().await?;
