@@ -17,7 +17,7 @@ async fn status_says_how_much_of_the_table_a_build_has_read() {
         test.execute(&format!(
             "insert into posts_embedding_store (id, chunk_seq, chunk, embedding)
              select i, 0, repeat('c', 500), (select array_agg(random()) from generate_series(1, {DIMENSIONS})
-                 where i > 0)::vector from generate_series(1, 6000) i"
+                 where i > 0)::vector from generate_series(1, 1500) i"
         ))
         .await?;
         let running = start(worker(&test, &Gate::new()));
