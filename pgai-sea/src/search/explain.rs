@@ -228,7 +228,7 @@ impl Known {
             _ => return true,
         };
         let asked = match plan.attempts().first() {
-            Some(Attempt::Scan { window, insists }) => plan.scan.iterates(*window, plan.is_filtered() || *insists),
+            Some(Attempt::Scan { window, insists, .. }) => plan.scan.iterates(*window, plan.is_filtered() || *insists),
             Some(Attempt::Exact) | None => None,
         };
         match asked {

@@ -228,7 +228,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Search<'_, E, F> {
     }
 
     /// `hnsw.ef_search`, 1 to 1,000: the number of candidates that an HNSW index keeps. A larger number finds better
-    /// and takes longer.
+    /// and takes longer. The default is the connection's own setting, and at least 100 for a filtered search.
     pub fn ef_search(mut self, ef_search: u32) -> Self {
         self.plan.scan.ef_search = Some(ef_search);
         self

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use serde_json::Value;
 
 use super::asking::query_one;
 use super::counting::{COUNTED, PROBE};
@@ -16,6 +17,10 @@ use super::scan::SCANNED;
 use super::telemetry;
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
+
+/// So many rows are compared one by one, in about 0.2 s, rather than found by an index that has to look for each among
+/// many that do not pass the filter.
+const FEW: f64 = 10_000.0;
 
 /// The rows of the page, nearest first, and the number of rows that belong there and were not found.
 pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
@@ -45,6 +50,10 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
         // a mocked page is whole
         if page.rows.len() as u64 >= plan.limit || page.has_null || db.is_mock_connection() {
             break;
+        }
+        if let Attempt::Scan { hurried: Some(_), .. } = attempt {
+            is_exhausted = are_few::<E, F, _>(plan, query, db).await;
+            continue;
         }
         if let Attempt::Scan { insists: false, .. } = attempt
             && plan.is_counted_fast()
@@ -133,6 +142,24 @@ pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionT
         .and_then(|row| row.ok_or_else(|| DbErr::RecordNotFound("the count returned no row".to_owned())))
         .and_then(|row| row.try_get("", COUNTED));
     Ok(matching.comparing::<E>(query)?.unsigned_abs())
+}
+
+/// Whether PostgreSQL expects so few rows to pass the filter that comparing them all is sooner done than finding the
+/// nearest through an index.
+pub(super) async fn are_few<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
+    plan: &Plan,
+    query: &Expr,
+    db: &C,
+) -> bool {
+    let mut statement = DbBackend::Postgres.build(&plan.matching::<E, F>(query));
+    statement.sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
+    // a connection with access control runs no text
+    let Ok(Some(row)) = db.query_one_raw(statement).await else {
+        return false;
+    };
+    let tree = row.try_get_by_index::<Value>(0).unwrap_or_default();
+    let rows = tree.pointer("/0/Plan/Plan Rows").and_then(Value::as_f64);
+    rows.is_some_and(|rows| rows <= FEW)
 }
 
 /// Fails if nothing can be compared with the query: an expression that the database evaluated to NULL or to zeros.

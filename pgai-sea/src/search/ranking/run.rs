@@ -18,7 +18,7 @@ use crate::search::facets::read as read_facets;
 use crate::search::freshness::Queue;
 use crate::search::generation::Routing;
 use crate::search::hits::Hits;
-use crate::search::page::{comparable, missing, nearest};
+use crate::search::page::{are_few, comparable, missing, nearest};
 use crate::search::plan::{Attempt, ForRanking, Plan};
 use crate::search::projection::Projection;
 use crate::search::refusal::Searching as _;
@@ -330,7 +330,10 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
             if attempt == Attempt::Exact || count(RANKABLE)? >= plan.limit {
                 break;
             }
-            is_exhausted = plan.is_exhausted(attempt, count(SCANNED)?);
+            is_exhausted = match attempt {
+                Attempt::Scan { hurried: Some(_), .. } => are_few::<E, F, _>(plan, query, db).await,
+                _ => plan.is_exhausted(attempt, count(SCANNED)?),
+            };
         }
         let place = rows.first().map(|row| row.try_get::<Option<i64>>("", PLACE));
         if let Some(None) = place.transpose().searching::<E>()? {

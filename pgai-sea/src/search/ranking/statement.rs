@@ -332,9 +332,13 @@ fn scanned<E: EmbeddingTrait, F: Projection<E>>(
     columns: &LegColumns,
 ) -> (SelectStatement, Vec<Setting>) {
     match attempt {
-        Attempt::Scan { window, insists } => {
+        Attempt::Scan {
+            window,
+            insists,
+            hurried,
+        } => {
             let mut hits = unfiltered::<E, F>(plan, query);
-            let settings = plan.scan.settings(window, plan.is_filtered() || insists);
+            let settings = plan.scan.settings(window, plan.is_filtered() || insists, hurried);
             let mut conditions = plan.conditions::<E>().add_option(plan.has_index::<E>());
             if !settings.is_empty() {
                 conditions = conditions.add(set());

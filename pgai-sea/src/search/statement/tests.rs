@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::search::error::SearchError;
-use crate::search::{Quantized, SearchTrait};
+use crate::search::{IterativeScan, Quantized, SearchTrait};
 
 /// A source and a store as the derive makes them, by hand.
 pub(in crate::search) mod source {
@@ -235,6 +235,30 @@ fn a_filter_joins_the_source_and_scans_on() {
             r#"SELECT "pgai_sea_hits".* FROM "pgai_sea_hits" WHERE (SELECT COUNT(*) FROM pgai_sea_restore) "#,
             r#"> 0 ORDER BY "distance" ASC LIMIT 5"#,
         ),
+        // a connection's larger value stays
+        "GREATEST(NULLIF(current_setting('hnsw.ef_search', TRUE), '')::int4, 100)::text",
+        "set_config('hnsw.max_scan_tuples', '5000', TRUE)",
+    ] {
+        assert!(sql.contains(part), "{part}\nis not in\n{sql}");
+    }
+}
+
+#[test]
+fn a_search_that_says_how_far_its_scan_goes_is_not_hurried() {
+    let search = || store::Entity::search([1.0, 2.0, 3.0]).filter(source::Column::Title.contains("sea"));
+    for search in [search().iterative_scan(IterativeScan::Relaxed), search().limit(40)] {
+        let sql = search.statement().unwrap().to_string();
+        assert!(!sql.contains("max_scan_tuples"), "{sql}");
+    }
+    let sql = search()
+        .ef_search(50)
+        .max_scan_tuples(7)
+        .statement()
+        .unwrap()
+        .to_string();
+    for part in [
+        "set_config('hnsw.ef_search', '50', TRUE)",
+        "set_config('hnsw.max_scan_tuples', '7', TRUE)",
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }

@@ -12,7 +12,7 @@
 //! such models beside Python's; it fetches sentence-transformers (6 GB with what it brings for GPUs).
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark fresh [rows]` measures how soon an edit is searchable while so many
-//! rows are embedded, 200,000 by default.
+//! rows are embedded, 200,000 by default: of one table by one worker and by three, and of a hundred tables by three.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark backfill [rows]` measures how long writers wait while a table of a
 //! million rows, by default, gets a vectorizer.

@@ -2,6 +2,7 @@
 
 use pgai_sea::prelude::*;
 use pgai_sea_tests::{TestDatabase, TestResult, on_both_catalogs};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use super::notes::{create, note};
@@ -50,6 +51,8 @@ async fn a_filtered_page_is_full_and_the_transactions_settings_stay() {
             note::embeddings::Entity::search(QUERY)
                 .filter(note::Column::Author.eq("rare"))
                 .limit(WANTED)
+                // which is not given up
+                .iterative_scan(IterativeScan::Strict)
         };
 
         // the same page without iterative scan, so that this test cannot pass by chance
@@ -82,6 +85,60 @@ async fn a_filtered_page_is_full_and_the_transactions_settings_stay() {
         assert!(none.is_empty());
         assert_eq!(setting(&transaction).await?, "relaxed_order");
         transaction.commit().await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// A scan under a filter gives up after 500 rows for each that is wanted. Then PostgreSQL's estimate decides.
+#[tokio::test]
+async fn few_rows_that_pass_are_compared_and_many_are_looked_for() {
+    on_both_catalogs(async |test| {
+        create(&test).await?;
+        test.execute(
+            "insert into notes select i, 'common', 'text' from generate_series(3001, 40000) i;
+             truncate notes_embedding_store;
+             insert into notes_embedding_store (id, chunk_seq, chunk, embedding)
+                 select i, 0, 'text', array[(i::int8 * 33331 % 40009 - 20004)::int,
+                     (i::int8 * 25771 % 40009 - 20004)::int, (i::int8 * 10139 % 40009 - 20004)::int]::vector
+                 from notes n (i);
+             update notes set author = 'far' where id % 1000 = 0;
+             create function is_far(id int) returns bool immutable language plpgsql
+                 as 'begin return id % 1000 = 0; end';
+             create index notes_hnsw on notes_embedding_store using hnsw (embedding vector_cosine_ops)",
+        )
+        .await?;
+        test.execute("vacuum analyze notes").await?;
+        test.execute("vacuum analyze notes_embedding_store").await?;
+        let transaction = with_index(&test).await?;
+        let scans =
+            async || value::<i64>(&transaction, "select pg_stat_get_xact_numscans('notes_hnsw'::regclass)").await;
+        let search = || note::embeddings::Entity::search(QUERY);
+        // it expects 40 rows of one, and of the other a third of all
+        let (few, many) = (
+            search().filter(note::Column::Author.eq("far")),
+            search().filter(Expr::cust("is_far(notes.id)")),
+        );
+        for (filtered, expected) in [(few, 1), (many, 2)] {
+            let before = scans().await?;
+            let hits = filtered.clone().all(&transaction).await?;
+            assert_eq!(scans().await? - before, expected);
+            assert_eq!(hits.len(), 10);
+            assert!(hits.iter().all(|hit| hit.embedding.source_key % 1000 == 0));
+            if expected == 1 {
+                let exact = filtered.exact().all(&transaction).await?;
+                let keys =
+                    |hits: &[Hit<i32>]| -> Vec<i32> { hits.iter().map(|hit| hit.embedding.source_key).collect() };
+                assert_eq!(keys(&hits), keys(&exact));
+            }
+        }
+        // one that goes through half of the rows is at its end before
+        let before = scans().await?;
+        let hits = search()
+            .filter(Expr::cust("notes.id % 2 = 0"))
+            .all(&transaction)
+            .await?;
+        assert_eq!((hits.len(), scans().await? - before), (10, 1));
         Ok(())
     })
     .await;
