@@ -237,7 +237,7 @@ fn a_filter_joins_the_source_and_scans_on() {
         ),
         // a connection's larger value stays
         "GREATEST(NULLIF(current_setting('hnsw.ef_search', TRUE), '')::int4, 100)::text",
-        "set_config('hnsw.max_scan_tuples', '5000', TRUE)",
+        "set_config('hnsw.max_scan_tuples', '1000', TRUE)",
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }
@@ -246,7 +246,7 @@ fn a_filter_joins_the_source_and_scans_on() {
 #[test]
 fn a_search_that_says_how_far_its_scan_goes_is_not_hurried() {
     let search = || store::Entity::search([1.0, 2.0, 3.0]).filter(source::Column::Title.contains("sea"));
-    for search in [search().iterative_scan(IterativeScan::Relaxed), search().limit(40)] {
+    for search in [search().iterative_scan(IterativeScan::Relaxed), search().limit(200)] {
         let sql = search.statement().unwrap().to_string();
         assert!(!sql.contains("max_scan_tuples"), "{sql}");
     }

@@ -90,7 +90,7 @@ async fn a_filtered_page_is_full_and_the_transactions_settings_stay() {
     .await;
 }
 
-/// A scan under a filter gives up after 500 rows for each that is wanted. Then PostgreSQL's estimate decides.
+/// A scan under a filter gives up after a hundred rows for each that is wanted. Then PostgreSQL's estimate decides.
 #[tokio::test]
 async fn few_rows_that_pass_are_compared_and_many_are_looked_for() {
     on_both_catalogs(async |test| {
