@@ -16,8 +16,8 @@ use crate::pgvector::Metric;
 /// The default number of hits.
 const DEFAULT_LIMIT: u64 = 10;
 
-/// A first scan under a filter looks at so many rows for each that is wanted. With five times as many, of a million rows
-/// of which one in two hundred passed, it found 0.80 of the nearest ten.
+/// A first scan under a filter looks at so many rows for each that is wanted. With five times as many, it found 0.80 of
+/// the nearest ten among a million rows of which one in two hundred passed.
 const LOOKED_AT: u64 = 100;
 /// And at no fewer.
 const FEWEST_LOOKED_AT: u64 = 1_000;

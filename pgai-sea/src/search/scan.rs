@@ -93,8 +93,8 @@ impl Scan {
         !matches!(self.iterates(rows, filtered), None | Some(IterativeScan::Off))
     }
 
-    /// The settings for a scan that has to return `rows` rows, some of which a filter drops if `filtered`, and that gives
-    /// up after looking at so many if it is `hurried`.
+    /// The settings for a scan that has to return `rows` rows, some of which a filter drops if `filtered`, and that
+    /// gives up after looking at so many if it is `hurried`.
     pub(super) fn settings(&self, rows: u64, filtered: bool, hurried: Option<u32>) -> Vec<Setting> {
         let mut settings = Vec::new();
         let mut set = |name, value: Option<SettingValue>, default| {
