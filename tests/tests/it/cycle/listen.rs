@@ -111,9 +111,10 @@ async fn metrics_count_what_is_done_and_what_is_left() {
         test.execute("insert into posts values (4, 'poison')").await?;
         let text = watched
             .until("/metrics", |_, text| {
-                // what the database has, and what the worker has counted since
+                // what the database has, and what the worker has counted and recorded since
                 metric(text, "pgai_sea_rows_given_up", &[its]) == Some(1.0)
                     && metric(text, "pgai_sea_dead_letters_total", &[its]) == Some(1.0)
+                    && metric(text, "pgai_sea_vectorizer_state", &[its, r#"state_name="in sync""#]) == Some(1.0)
             })
             .await;
         let value = |name: &str, labels: &[&str]| metric(&text, name, &[labels, &[its]].concat());
