@@ -43,7 +43,7 @@ use crate::entity::EmbeddingTrait;
 ///
 /// A page is short only if there are no more rows. A filtered search scans the index until the page is full, or until
 /// it has looked at a hundred rows for each that is wanted. Then the database is asked how many rows it expects to pass
-/// the filter: 10,000 are compared one by one, and where there are more, the scan goes on
+/// the filter: up to 10,000 are compared one by one, and where there are more, the scan goes on
 /// ([`iterative_scan`](Self::iterative_scan)). If it is still short, it runs again without the index. A search that was
 /// told to give up does not; [`Hits::missing`] then counts the rows that were not found. With a [maximal
 /// distance](Self::max_distance), an index may miss rows; [`exact`](Self::exact) misses none.

@@ -331,7 +331,7 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
                 break;
             }
             is_exhausted = match attempt {
-                Attempt::Scan { hurried: Some(_), .. } => are_few::<E, F, _>(plan, query, db).await,
+                Attempt::Scan { hurried: Some(_), .. } => are_few::<E, F, _>(plan, query, db).await?,
                 _ => plan.is_exhausted(attempt, count(SCANNED)?),
             };
         }

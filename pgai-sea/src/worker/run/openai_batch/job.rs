@@ -275,7 +275,6 @@ impl Job<'_, '_> {
         self.run
             .options
             .waits(format!("{words}: its texts are handed in again later"));
-        sleep(self.run.options.poll_interval).await;
         Ok(())
     }
 
