@@ -125,6 +125,13 @@ async fn few_rows_that_pass_are_compared_and_many_are_looked_for() {
             assert_eq!(scans().await? - before, expected);
             assert_eq!(hits.len(), 10);
             assert!(hits.iter().all(|hit| hit.embedding.source_key % 1000 == 0));
+            let before = scans().await?;
+            let fused = filtered
+                .clone()
+                .hybrid(FullText::all("nowhere"))
+                .all(&transaction)
+                .await?;
+            assert_eq!((fused.len(), scans().await? - before), (10, expected));
             if expected == 1 {
                 let exact = filtered.exact().all(&transaction).await?;
                 let keys =
