@@ -26,9 +26,9 @@ pub enum IterativeScan {
 
 /// pgvector's default of `hnsw.ef_search`: a scan that does not continue returns no more rows.
 const DEFAULT_EF_SEARCH: u64 = 40;
-/// A scan under a filter keeps at least so many candidates. A scan in the strict order drops what it finds too late, and
-/// with more candidates it drops less. Among a million rows, of which a twentieth passed, it found 0.96 and 0.98 of the
-/// nearest ten in two indexes, and 0.945 and 0.95 with pgvector's default, in the same time.
+/// A scan under a filter keeps at least so many candidates. A scan in the strict order drops what it finds too late,
+/// and with more candidates it drops less. Among a million rows, of which a twentieth passed, it found 0.96 and 0.98 of
+/// the nearest ten in two indexes, and 0.945 and 0.95 with pgvector's default, in the same time.
 const FILTERED_EF_SEARCH: u32 = 100;
 
 /// The scan settings of a search. The connection's own settings hold for the rest.
