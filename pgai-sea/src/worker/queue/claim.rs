@@ -112,9 +112,7 @@ impl Queue {
             pages: first.try_get("pages")?,
             more_are_fresh: fresh >= share,
         };
-        if let Some(look) = &look {
-            cursor.has_looked(look, took, &left);
-        }
+        cursor.has_claimed(look.as_ref(), took);
         let claim = match first.try_get("stamp")? {
             None => None,
             Some(stamp) => {

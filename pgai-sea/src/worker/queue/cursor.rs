@@ -5,7 +5,7 @@
 //! every few seconds, it begins at the front again, so that no row is passed over for long.
 //!
 //! While there is a backlog, a claim now and then takes first what came since. No index leads to it, so that writers do
-//! not pay for one. But PostgreSQL puts a row where there is room: at the table's end, or in the place of rows that are
+//! not pay for one. But PostgreSQL puts a row where there is room: behind the backlog, or in the place of rows that are
 //! done, before the cursor. These two [parts](Part) are looked through often, and the backlog between them seldom.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const BEYOND: &str = "(4294967295,65535)";
 
 /// Rows that came since are looked for in each part so often ..
 const LOOK_FOR_FRESH: Duration = Duration::from_millis(50);
-/// .. and after so many times as long as the last look took.
+/// .. and after so many times as long as the last look made its claim longer.
 const FRESH_SHARE: u32 = 20;
 /// The same for the whole table.
 const FRESH_SHARE_OF_ALL: u32 = 100;
@@ -30,16 +30,17 @@ const PAGES_BEFORE_THE_END: i64 = 64;
 /// A part of the table in which rows that came since are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// What was added since the last look at it.
-    End,
     /// What lies before the cursor.
-    Done,
+    Before,
+    /// The pages that were added since there is a backlog. Rows are leased and done there too, and their places taken
+    /// again, so a look at the last pages alone would miss some.
+    Behind,
     /// Everything: a row in the middle of the backlog may have been deleted, and its place taken.
     All,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::End, Self::Done, Self::All];
+    const ALL: [Self; 3] = [Self::Before, Self::Behind, Self::All];
 }
 
 /// A look for rows that came since.
@@ -69,7 +70,7 @@ pub(super) struct Left {
 #[derive(Debug)]
 struct Backlog {
     since: String,
-    /// The pages that the table had when its end was looked at.
+    /// The pages that the table had then.
     pages: i64,
     /// When each part is looked at again.
     next: [Instant; Part::ALL.len()],
@@ -80,6 +81,8 @@ struct Backlog {
 pub(crate) struct Cursor {
     after: String,
     began: Instant,
+    /// How long the last claim took that looked for no fresh rows.
+    plain: Duration,
     /// `None` while there is none.
     backlog: Option<Backlog>,
 }
@@ -89,6 +92,7 @@ impl Cursor {
         Self {
             after: FRONT.to_owned(),
             began: Instant::now(),
+            plain: Duration::ZERO,
             backlog: None,
         }
     }
@@ -122,11 +126,11 @@ impl Cursor {
             .filter(|(_, next)| *next <= Instant::now())
             .min_by_key(|(_, next)| *next)?;
         let (from, to) = match part {
-            Part::End => {
+            Part::Before => (FRONT.to_owned(), self.after.clone()),
+            Part::Behind => {
                 let page = (backlog.pages - PAGES_BEFORE_THE_END).max(0);
                 (format!("({page},0)"), BEYOND.to_owned())
             }
-            Part::Done => (FRONT.to_owned(), self.after.clone()),
             Part::All => (FRONT.to_owned(), BEYOND.to_owned()),
         };
         Some(Look {
@@ -137,20 +141,24 @@ impl Cursor {
         })
     }
 
-    /// Fresh rows were looked for, which took so long.
-    pub(super) fn has_looked(&mut self, look: &Look, took: Duration, left: &Left) {
+    /// A claim took so long, with or without a look for fresh rows.
+    pub(super) fn has_claimed(&mut self, look: Option<&Look>, took: Duration) {
+        let Some(look) = look else {
+            self.plain = took;
+            return;
+        };
+        // the claim itself would have taken its time without the look, too
+        self.plain = self.plain.min(took);
         let Some(backlog) = &mut self.backlog else { return };
         let share = match look.part {
-            Part::End | Part::Done => FRESH_SHARE,
+            Part::Before | Part::Behind => FRESH_SHARE,
             Part::All => FRESH_SHARE_OF_ALL,
         };
+        let look_took = took - self.plain;
         for (part, next) in Part::ALL.into_iter().zip(&mut backlog.next) {
             if part == look.part {
-                *next = Instant::now() + LOOK_FOR_FRESH.max(took * share);
+                *next = Instant::now() + LOOK_FOR_FRESH.max(look_took * share);
             }
-        }
-        if look.part != Part::Done {
-            backlog.pages = left.pages;
         }
     }
 
@@ -187,23 +195,24 @@ mod tests {
     }
 
     #[test]
-    fn the_end_and_what_is_done_are_looked_at_before_everything_is_again() {
+    fn what_lies_around_the_backlog_is_looked_at_more_often_than_everything() {
         let mut cursor = Cursor::front();
         assert!(cursor.look().is_none(), "nothing waits");
         cursor.left_a_backlog(left(1_000));
         cursor.move_to("(10,3)".to_owned());
         let mut looks = Vec::new();
         while let Some(look) = cursor.look() {
-            let pages = if look.part == Part::End { 1_100 } else { 1_000 };
             looks.push((look.from.clone(), look.to.clone()));
-            cursor.has_looked(&look, Duration::from_secs(1), &left(pages));
+            cursor.has_claimed(Some(&look), Duration::from_secs(1));
             assert!(looks.len() <= 3, "{looks:?}");
         }
         let place = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         assert_eq!(
             looks,
-            [place("(936,0)", BEYOND), place(FRONT, "(10,3)"), place(FRONT, BEYOND)]
+            [place(FRONT, "(10,3)"), place("(936,0)", BEYOND), place(FRONT, BEYOND)]
         );
+        let [before, behind, all] = cursor.backlog.as_ref().unwrap().next;
+        assert!(before < all && behind < all);
         cursor.left_no_backlog();
         assert!(cursor.look().is_none());
     }
