@@ -19,6 +19,7 @@ use std::time::Duration;
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{PgConnection, Row as _};
+use tokio::time::sleep;
 
 pub(crate) use self::claim::{Claim, ClaimedKey};
 pub(crate) use self::cursor::Cursor;
@@ -37,6 +38,11 @@ const DUE: &str = "(q.loading_retry_after is null or q.loading_retry_after < now
 /// The microseconds after the last whole millisecond that make a moment a stamp.
 const MARK: u32 = LEASE_MARK;
 
+/// Rows that were passed over because somebody has locked them are tried for so often ..
+const LOOKS: u32 = 25;
+/// .. and after this time. If they are still locked then, their lease runs out.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// The rows that [`mine`] has found.
 const MINE: &str = "q.ctid = any (array(select mine.at from mine))";
 
@@ -49,6 +55,7 @@ pub(crate) struct Queue {
     release: Sql,
     finish: Sql,
     later: Sql,
+    left: Sql,
     /// `None` if the keys' locks say it.
     held: Option<Sql>,
     stats: Sql,
@@ -87,6 +94,13 @@ impl Queue {
                 key_sql.parameter(1),
             )
             .into(),
+            left: format!(
+                "select distinct k.n from {} join {queue} q on {} where q.loading_retry_after = ${}",
+                key_sql.given(),
+                key_sql.matches("q"),
+                key_sql.parameter(1),
+            )
+            .into(),
             held: (!key_sql.has_one_lock()).then(|| held(key_sql).into()),
             stats: stats::sql(queue).into(),
             pending: format!("select count(*) from (select 1 from {queue} limit $1) q").into(),
@@ -117,11 +131,19 @@ impl Queue {
         stamp: Stamp,
         delay: Duration,
     ) -> Result<(), DatabaseError> {
-        if !keys.is_empty() {
-            let release = with_keys(&self.release, self.columns, keys)
+        let mut rest = keys.to_vec();
+        for look in 0..LOOKS {
+            if rest.is_empty() {
+                break;
+            }
+            if look > 0 {
+                sleep(LOOK_AGAIN).await;
+            }
+            let release = with_keys(&self.release, self.columns, &rest)
                 .bind(stamp)
                 .bind(delay.as_secs_f64());
-            release.execute(connection).await?;
+            release.execute(&mut *connection).await?;
+            rest = at(&self.left(connection, &rest, stamp).await?, &rest);
         }
         Ok(())
     }
@@ -134,11 +156,41 @@ impl Queue {
         keys: &[&Key],
         stamp: Stamp,
     ) -> Result<Vec<usize>, DatabaseError> {
+        let (mut finished, mut is_finished) = (Vec::new(), vec![false; keys.len()]);
+        let mut rest: Vec<usize> = (0..keys.len()).collect();
+        for look in 0..LOOKS {
+            if rest.is_empty() {
+                break;
+            }
+            if look > 0 {
+                rest = at(&self.left(connection, &at(&rest, keys), stamp).await?, &rest);
+                sleep(LOOK_AGAIN).await;
+            }
+            let given = at(&rest, keys);
+            let finish = with_keys(&self.finish, self.columns, &given).bind(stamp);
+            let done = places(&finish.fetch_all(&mut *connection).await?)?;
+            for place in at(&done, &rest) {
+                finished.push(place);
+                is_finished[place] = true;
+            }
+            rest.retain(|&place| !is_finished[place]);
+        }
+        Ok(finished)
+    }
+
+    /// Which of `keys` (from 0) have rows with the stamp that were passed over, since somebody has locked them. Whoever
+    /// claims locks for a moment also rows that were due when its statement began, and finds that they are no more.
+    async fn left(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+        stamp: Stamp,
+    ) -> Result<Vec<usize>, DatabaseError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let finish = with_keys(&self.finish, self.columns, keys).bind(stamp);
-        places(&finish.fetch_all(connection).await?)
+        let left = with_keys(&self.left, self.columns, keys).bind(stamp);
+        places(&left.fetch_all(connection).await?)
     }
 
     /// Which of `keys` (from 0) have rows in the queue besides the claimed ones. Under the keys' locks these rows stay.
@@ -169,6 +221,11 @@ impl Queue {
         let held = with_keys(held, self.columns, keys).bind(stamp);
         places(&held.fetch_all(connection).await?)
     }
+}
+
+/// The elements at these places.
+fn at<T: Copy>(places: &[usize], all: &[T]) -> Vec<T> {
+    places.iter().filter_map(|&place| all.get(place).copied()).collect()
 }
 
 /// The numbers of keys (from 0) in the rows' first column.
@@ -207,8 +264,8 @@ fn held(key_sql: &KeySql) -> String {
     )
 }
 
-/// The given keys' rows that carry the stamp, locked. A row that someone else has locked is lost: its lease has run
-/// out.
+/// The given keys' rows that carry the stamp, locked. A row that someone else has locked is passed over: its lease has
+/// run out, or somebody claims others, see [`left`](Queue::left).
 ///
 /// Each key is looked up by itself, in the index. PostgreSQL does not know how many rows carry a stamp, and would
 /// choose to read the whole queue for all of them. For the same reason rows are changed [by their places](MINE).

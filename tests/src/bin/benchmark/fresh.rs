@@ -102,6 +102,7 @@ async fn backfill(test: &TestDatabase, rows: usize, shape: Shape, edits: bool) -
         test.execute(&format!("vacuum analyze posts_{table}")).await?;
     }
     test.execute("checkpoint").await?;
+    let filled: String = test.value("select now()::text").await?;
     let (stop, stopped) = watch::channel(false);
     let mut running = Vec::new();
     for _ in 0..shape.workers {
@@ -117,7 +118,7 @@ async fn backfill(test: &TestDatabase, rows: usize, shape: Shape, edits: bool) -
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = began + Duration::from_secs(1);
     let queued = (1..=shape.tables)
-        .map(|table| format!("exists (select from ai._vectorizer_q_{table} where id < {NEW})"))
+        .map(|table| format!("exists (select from ai._vectorizer_q_{table} where queued_at < '{filled}')"))
         .collect::<Vec<_>>()
         .join(" or ");
     let queued = format!("select {queued}");

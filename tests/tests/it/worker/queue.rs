@@ -54,6 +54,44 @@ async fn keys_that_another_worker_holds_hide_nothing_behind_them() {
     .await;
 }
 
+/// Whoever claims locks rows for a moment that were due when its statement began.
+#[tokio::test]
+async fn rows_that_are_locked_for_a_moment_are_taken_off_all_the_same() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute("insert into posts select i, 'T', 'text ' || i from generate_series(1, 10) i")
+            .await?;
+        let gate = Gate::new();
+        gate.hold();
+        // longer than the test waits
+        let running = start(worker(&test, &gate).lease(Duration::from_hours(1)));
+        gate.wait_for(1).await;
+        let passer = test.db.begin().await?;
+        passer
+            .execute_unprepared("select from ai._vectorizer_q_1 where id = 3 for update")
+            .await?;
+        gate.release();
+        // until the worker has found it locked, and what it looks at then
+        passer
+            .execute_unprepared(
+                "do $$ begin
+                     while not exists (select from pg_stat_activity where datname = current_database()
+                         and query like 'select distinct k.n from %loading_retry_after = $%' and pid <> pg_backend_pid())
+                     loop
+                         perform pg_sleep(0.001), pg_stat_clear_snapshot();
+                     end loop;
+                 end $$",
+            )
+            .await?;
+        passer.rollback().await?;
+        soon(async || queued(&test).await == 0).await;
+        assert_in_sync(&test).await;
+        running.stop().await;
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn rows_that_wait_for_another_attempt_hide_nothing_behind_them() {
     on_both_catalogs(async |test| {
