@@ -138,7 +138,8 @@ impl<'a> Plan<'a> {
             return Err(refused(&before, why));
         }
         if change.changes_partitions() && matches!(before.config.destination, Destination::Column(_)) {
-            let why = "its vectors are in a column of the source, which is partitioned or not: leave out the partitions";
+            let why =
+                "its vectors are in a column of the source, which is partitioned or not: leave out the partitions";
             return Err(refused(&before, why));
         }
         let (was, becomes) = (identity(&was), identity(&becomes));

@@ -183,10 +183,7 @@ impl IndexBuilder {
              and c.relkind in ('r', 'p') and {} order by c.relkind = 'p', c.oid",
             has_none("c.oid"),
         );
-        let wanted = format!(
-            "select to_regclass($1) is not null and {}",
-            has_none("to_regclass($1)")
-        );
+        let wanted = format!("select to_regclass($1) is not null and {}", has_none("to_regclass($1)"));
         let types = format!(
             "select n.nspname::text, coalesce(c.typname::text, 'vector'), coalesce(c.atttypmod, -1) \
              from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace \

@@ -67,14 +67,19 @@ async fn partitions_have_the_stores_owner() {
             .await
         };
         assert_eq!(owners().await?, [first.as_str()]);
-        test.execute(&format!("alter table blog owner to {second}; select ai.refresh_vectorizer({id})"))
-            .await?;
+        test.execute(&format!(
+            "alter table blog owner to {second}; select ai.refresh_vectorizer({id})"
+        ))
+        .await?;
         assert_eq!(owners().await?, [second.as_str()]);
         let left: i64 = test
-            .value(&format!("select count(*) from pg_class where relname ~ '^_vectorizer_store_{id}_[01]$'"))
+            .value(&format!(
+                "select count(*) from pg_class where relname ~ '^_vectorizer_store_{id}_[01]$'"
+            ))
             .await?;
         assert_eq!(left, 2);
-        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)")).await?;
+        test.execute(&format!("select ai.drop_vectorizer({id}, drop_all => true)"))
+            .await?;
         for role in [first, second] {
             test.drop_role(&role).await?;
         }

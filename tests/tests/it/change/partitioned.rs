@@ -103,7 +103,10 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
         assert_eq!(hits.first().map(|hit| hit.embedding.chunk.as_str()), Some(text));
         assert!(hits.iter().all(|hit| hit.embedding.tenant == 3), "{hits:?}");
         // .. and one for all asks all
-        let hits = note::Embedding::search(models.small.vector(text)).limit(100).all(&test.db).await?;
+        let hits = note::Embedding::search(models.small.vector(text))
+            .limit(100)
+            .all(&test.db)
+            .await?;
         assert_eq!(hits.len(), 100);
         assert!(hits.is_sorted_by(|one, next| one.distance <= next.distance), "{hits:?}");
 
@@ -130,7 +133,11 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
         models.run(&test).await;
         assert_eq!(models.small.paid(), paid);
         let status = catalog::status(&test.db).await?;
-        assert_eq!(status.first().map(|status| status.store), Some(StoreState::Current), "{status:?}");
+        assert_eq!(
+            status.first().map(|status| status.store),
+            Some(StoreState::Current),
+            "{status:?}"
+        );
         let by: String = test
             .value("select config #>> '{destination,partition_by}' from ai.vectorizer")
             .await?;
@@ -186,8 +193,12 @@ async fn a_vectorizer_is_created_with_partitions() {
         change::cut_over(&test.db, "notes").await?;
         change::finish(&test.db, "notes").await?;
         let kept = partitions(&test, STORE).await;
-        assert!(kept.len() == 3 && kept.iter().all(|partition| partition.ends_with(" 1")), "{kept:?}");
-        test.execute("select ai.drop_vectorizer('notes', drop_all => true)").await?;
+        assert!(
+            kept.len() == 3 && kept.iter().all(|partition| partition.ends_with(" 1")),
+            "{kept:?}"
+        );
+        test.execute("select ai.drop_vectorizer('notes', drop_all => true)")
+            .await?;
         let left: Vec<String> = test
             .values("select relname::text from pg_class where relname ~ '^_vectorizer|embedding'")
             .await?;
@@ -211,13 +222,19 @@ async fn indexes_are_taken_in_when_nobody_writes() {
         models.run(&test).await;
         assert_eq!(wrong(&test, STORE).await, 0);
         assert!(
-            partitions(&test, STORE).await.iter().all(|partition| partition.ends_with(" 0")),
+            partitions(&test, STORE)
+                .await
+                .iter()
+                .all(|partition| partition.ends_with(" 0")),
             "the store has no index yet"
         );
         writer.rollback().await?;
         models.run(&test).await;
         assert!(
-            partitions(&test, STORE).await.iter().all(|partition| partition.ends_with(" 1")),
+            partitions(&test, STORE)
+                .await
+                .iter()
+                .all(|partition| partition.ends_with(" 1")),
             "{:?}",
             partitions(&test, STORE).await
         );
@@ -235,7 +252,9 @@ async fn pgais_own_schema_cannot_do_it() {
                  embedding => ai.embedding_ollama('small', 8), chunking => ai.chunking_none())",
         )
         .await?;
-        let error = change::start(&test.db, &ChangeVectorizer::new("notes").partitions(4)).await.unwrap_err();
+        let error = change::start(&test.db, &ChangeVectorizer::new("notes").partitions(4))
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("partition a store"), "{error}");
         Ok(())
     })
