@@ -29,6 +29,8 @@ mod note {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+use note::body_embeddings;
+
 const STORE: &str = "notes_embedding_store";
 
 /// Ten tenants with thirty notes each.
@@ -93,8 +95,8 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
         // a search for one tenant asks one index, and finds no other's
         let text = "note 7 of 3";
         let search = || {
-            note::Embedding::search(models.small.vector(text))
-                .filter(note::Embedding::COLUMN.tenant.eq(3))
+            body_embeddings::Entity::search(models.small.vector(text))
+                .filter(body_embeddings::Column::Tenant.eq(3))
                 .limit(5)
         };
         test.execute("set enable_seqscan = off; set enable_sort = off").await?;
@@ -103,7 +105,7 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
         assert_eq!(hits.first().map(|hit| hit.embedding.chunk.as_str()), Some(text));
         assert!(hits.iter().all(|hit| hit.embedding.tenant == 3), "{hits:?}");
         // .. and one for all asks all
-        let hits = note::Embedding::search(models.small.vector(text))
+        let hits = body_embeddings::Entity::search(models.small.vector(text))
             .limit(100)
             .all(&test.db)
             .await?;
