@@ -93,6 +93,10 @@ pub(crate) fn identity(config: &Value) -> Value {
     if config["destination"]["vector_type"] == HALFVEC {
         identity["vector_type"] = HALFVEC.into();
     }
+    let destination = &config["destination"];
+    if !destination["partitions"].is_null() {
+        identity["partitions"] = json!({"by": destination["partition_by"], "number": destination["partitions"]});
+    }
     identity
 }
 

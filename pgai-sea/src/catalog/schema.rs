@@ -45,6 +45,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!("008_halfvec"),
     migration!("009_budgets", after),
     migration!("010_batches", after),
+    migration!("011_partitions"),
 ];
 
 /// The version of the schema that this crate brings.

@@ -137,6 +137,11 @@ impl<'a> Plan<'a> {
                        vector type";
             return Err(refused(&before, why));
         }
+        if change.changes_partitions() && matches!(before.config.destination, Destination::Column(_)) {
+            let why =
+                "its vectors are in a column of the source, which is partitioned or not: leave out the partitions";
+            return Err(refused(&before, why));
+        }
         let (was, becomes) = (identity(&was), identity(&becomes));
         let mut table = Table::of(&after)?;
         let look = catalog::look(db).await?;
@@ -313,11 +318,15 @@ async fn disk<C: ConnectionTrait>(db: &C, before: &Vectorizer, after: &Vectorize
     ));
     // vectors are in the table, and once more in an index over them
     let sql = format!(
-        "SELECT pg_total_relation_size(c.oid)
+        "SELECT s.size
              , (SELECT count(*) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
                 WHERE i.indrelid = c.oid AND m.amname IN ('hnsw', 'ivfflat'))
-             , greatest(c.reltuples, 0)::int8
-         FROM pg_class c WHERE c.oid = to_regclass({store})"
+             , s.rows
+         FROM pg_class c
+         CROSS JOIN LATERAL (SELECT sum(pg_total_relation_size(p.oid))::int8 AS size
+                 , coalesce(sum(greatest(p.reltuples, 0)) FILTER (WHERE p.relkind <> 'p'), 0)::int8 AS rows
+             FROM pg_class p WHERE p.oid = c.oid OR p.oid IN (SELECT t.relid FROM pg_partition_tree(c.oid) t)) s
+         WHERE c.oid = to_regclass({store})"
     );
     let row = one(db, &sql, []).await?;
     let (size, indexes, stored) = (unsigned(&row, 0)?, row.try_get_by_index::<i64>(1)?, unsigned(&row, 2)?);

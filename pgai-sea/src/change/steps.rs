@@ -114,6 +114,12 @@ where
             instead: "use a `CreateVectorIndex` with .halfvec() for a smaller index, or this crate's `ai` schema",
         });
     }
+    if change.changes_partitions() {
+        return Err(ChangeError::Pgai {
+            step: "partition a store",
+            instead: "use this crate's `ai` schema",
+        });
+    }
     if change.get_indexing().is_some_and(Indexing::is_binary) {
         return Err(ChangeError::Pgai {
             step: "build an index of bits",

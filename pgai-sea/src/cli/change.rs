@@ -139,6 +139,12 @@ struct To {
     /// The type that vectors are stored as; those that are there are cast
     #[arg(long, value_name = "TYPE", value_parser = ["halfvec", "vector"])]
     vector_type: Option<String>,
+    /// The partitions of the table of embeddings, an index each; 1: none
+    #[arg(long, value_name = "NUMBER")]
+    partitions: Option<i32>,
+    /// The column of the key that it is partitioned by [default: the first]
+    #[arg(long, value_name = "COLUMN")]
+    partition_by: Option<String>,
 }
 
 impl ChangeCommand {
@@ -285,6 +291,12 @@ impl To {
             } else {
                 VectorType::Vector
             });
+        }
+        if let Some(partitions) = self.partitions {
+            change = change.partitions(partitions);
+        }
+        if let Some(column) = &self.partition_by {
+            change = change.partition_by(column);
         }
         Ok(change)
     }

@@ -44,19 +44,25 @@ impl ManagedTables {
 /// The tables and views in `schema` that vectorizers made, separated by commas, after SeaORM's own table.
 fn ignored(vectorizers: &[Vectorizer], schema: &str) -> String {
     let mut managed = BTreeSet::new();
+    let mut add = |of: Option<&str>, name: Option<&str>| {
+        if of == Some(schema) {
+            managed.extend(name.map(str::to_owned));
+        }
+    };
     for vectorizer in vectorizers {
         if let Destination::Table(table) = &vectorizer.config.destination {
-            managed.insert((table.target_schema.as_deref(), table.target_table.as_deref()));
-            managed.insert((table.view_schema.as_deref(), table.view_name.as_deref()));
+            add(table.target_schema.as_deref(), table.target_table.as_deref());
+            add(table.view_schema.as_deref(), table.view_name.as_deref());
+            for partition in 0..table.partitions.unwrap_or_default() {
+                // as ai._vectorizer_create_partitions names it
+                let name = format!("_vectorizer_store_{}_{partition}", vectorizer.id);
+                add(table.target_schema.as_deref(), Some(&name));
+            }
         }
         for queue in [&vectorizer.queue_table, &vectorizer.queue_failed_table] {
-            managed.insert((vectorizer.queue_schema.as_deref(), queue.as_deref()));
+            add(vectorizer.queue_schema.as_deref(), queue.as_deref());
         }
     }
-    let managed = managed
-        .iter()
-        .filter(|(of, _)| *of == Some(schema))
-        .filter_map(|(_, name)| *name);
-    let names: Vec<_> = std::iter::once(SEA_ORM_MIGRATIONS).chain(managed).collect();
+    let names: Vec<_> = std::iter::once(SEA_ORM_MIGRATIONS.to_owned()).chain(managed).collect();
     names.join(",")
 }

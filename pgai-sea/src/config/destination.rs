@@ -7,6 +7,8 @@ use crate::sql::{Arg, Call};
 
 /// The type of vectors that has numbers of 16 bits.
 pub(crate) const HALFVEC: &str = "halfvec";
+/// More partitions than this would make every search of all of them slow. As `ai._vectorizer_with_partitions`.
+const MOST_PARTITIONS: i32 = 256;
 
 area! {
     /// Where the embeddings are stored.
@@ -60,6 +62,14 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// Whether it is a table in partitions.
+    #[cfg(feature = "migration")]
+    pub(crate) fn is_partitioned(&self) -> bool {
+        matches!(self, Self::Table(table) if table.partitions.is_some())
+    }
+}
+
 impl Default for Destination {
     fn default() -> Self {
         Self::table().into()
@@ -90,6 +100,12 @@ pub struct DestinationTable {
     /// The type of the vectors; by default `vector`. [`halfvec`](Self::halfvec) sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector_type: Option<String>,
+    /// In how many partitions the table is; by default it is one table. [`partitions`](Self::partitions) sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<i32>,
+    /// The column of the source's key that it is partitioned by; by default the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_by: Option<String>,
     /// Stored keys that this version does not know.
     #[serde(flatten)]
     pub other: Other,
@@ -150,6 +166,39 @@ impl DestinationTable {
         self
     }
 
+    /// Stores the chunks in so many partitions, from 1 to 256: tables with an index each, by the hash of a column of the
+    /// source's key. It is the first column, unless [`partition_by`](Self::partition_by) names another.
+    ///
+    /// A search for one value of that column reads one partition and one index, which has found its rows sooner than
+    /// an index over all with a filter. A search of all values asks each index. It needs this crate's catalog.
+    ///
+    /// ```
+    /// use pgai_sea::config::Destination;
+    ///
+    /// assert_eq!(
+    ///     Destination::table().partitions(16).to_sql(),
+    ///     "ai.destination_partitioned(partitions => 16)"
+    /// );
+    /// assert_eq!(
+    ///     Destination::table().partitions(16).partition_by("tenant_id").halfvec().to_sql(),
+    ///     "ai.destination_partitioned(partitions => 16, partition_by => 'tenant_id', \
+    ///      destination => ai.destination_halfvec())"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn partitions(mut self, partitions: i32) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+
+    /// The column of the source's key that the table is partitioned by: `tenant_id` of `primary key (tenant_id, id)`.
+    /// It needs [`partitions`](Self::partitions).
+    #[must_use]
+    pub fn partition_by(mut self, column: impl Into<String>) -> Self {
+        self.partition_by = Some(column.into());
+        self
+    }
+
     pub(crate) fn is_halfvec(&self) -> bool {
         self.vector_type.as_deref() == Some(HALFVEC)
     }
@@ -171,11 +220,21 @@ impl DestinationTable {
             .fold(Call::new("destination_table"), |call, (name, value)| {
                 call.arg(name, value.map(|value| Arg::Name(value.clone())))
             });
-        if !self.is_halfvec() {
+        let is_named = self.named().iter().any(|(_, value)| value.is_some());
+        let inner = is_named.then(|| Arg::Call(table.clone()));
+        let (table, inner) = if self.is_halfvec() {
+            let halves = Call::new("destination_halfvec").arg("destination", inner);
+            (halves.clone(), Some(Arg::Call(halves)))
+        } else {
+            (table, inner)
+        };
+        if self.partitions.is_none() {
             return table;
         }
-        let is_named = self.named().iter().any(|(_, value)| value.is_some());
-        Call::new("destination_halfvec").arg("destination", is_named.then_some(Arg::Call(table)))
+        Call::new("destination_partitioned")
+            .arg("partitions", self.partitions)
+            .arg("partition_by", self.partition_by.clone().map(Arg::Name))
+            .arg("destination", inner)
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
@@ -187,10 +246,23 @@ impl DestinationTable {
             let problem = format!("is {other:?}, and a store has vector or halfvec");
             return Err(ConfigError::new("vector_type", problem));
         }
+        check_partitions(self.partitions, self.partition_by.as_deref())?;
+        if self.partition_by.is_some() && self.partitions.is_none() {
+            return Err(ConfigError::new("partition_by", "needs `partitions`"));
+        }
         self.named()
             .into_iter()
             .try_for_each(|(name, value)| value.map_or(Ok(()), |v| check_identifier(name, v)))
     }
+}
+
+/// Refuses what no store can have.
+pub(crate) fn check_partitions(partitions: Option<i32>, partition_by: Option<&str>) -> Result<(), ConfigError> {
+    if let Some(partitions) = partitions.filter(|partitions| !(1..=MOST_PARTITIONS).contains(partitions)) {
+        let problem = format!("is {partitions}, and a store has 1 to {MOST_PARTITIONS}");
+        return Err(ConfigError::new("partitions", problem));
+    }
+    partition_by.map_or(Ok(()), |column| check_identifier("partition_by", column))
 }
 
 /// A column of the source table. See [`Destination::column`].

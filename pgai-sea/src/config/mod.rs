@@ -32,7 +32,7 @@ pub use self::structure::{ChunkingCode, ChunkingMarkdown};
 
 #[cfg(feature = "chunking")]
 pub(crate) use self::chunking::{DEFAULT_CHUNK_OVERLAP, DEFAULT_CHUNK_SIZE};
-pub(crate) use self::destination::HALFVEC;
+pub(crate) use self::destination::{HALFVEC, check_partitions};
 #[cfg(any(feature = "embedder", feature = "worker", test))]
 pub(crate) use self::embedding::MAX_DIMENSIONS;
 pub(crate) use self::error::{check_identifier, check_range, check_text};

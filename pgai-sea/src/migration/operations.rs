@@ -76,6 +76,14 @@ impl VectorizerManagerExt for SchemaManager<'_> {
                 create.regclass()
             )));
         }
+        if create.is_partitioned() && !has_function(&transaction, DESTINATION_PARTITIONED).await? {
+            return Err(DbErr::Migration(format!(
+                "the vectorizer of {} cannot be created: partitions: the database's `ai` schema has stores of one \
+                 table alone. If it is ours and older, call `manager.install_pgai().await?` first. In pgai's own, \
+                 leave out .partitions(..)",
+                create.regclass()
+            )));
+        }
         if create.get_indexing().is_some_and(Indexing::is_binary)
             && !has_function(&transaction, INDEXING_BINARY).await?
         {
@@ -379,6 +387,8 @@ fn invalid(error: &ConfigError) -> DbErr {
 
 /// The function behind `Indexing::hnsw().binary()`.
 const INDEXING_BINARY: &str = "ai.indexing_binary(jsonb)";
+/// The function of our catalog for stores in partitions.
+const DESTINATION_PARTITIONED: &str = "ai.destination_partitioned(integer, name, jsonb)";
 
 fn no_bits(what: &str) -> DbErr {
     DbErr::Migration(format!(

@@ -5,14 +5,16 @@ use sea_orm::{DbBackend, Statement};
 use super::reference::VectorizerRef;
 use crate::config::{
     Chunking, ConfigError, Embedding, Formatting, Indexing, Loading, Parsing, Processing, Scheduling, check_identifier,
+    check_partitions,
 };
 use crate::pgvector::VectorType;
-use crate::sql::{Arg, Call};
+use crate::sql::{Arg, Call, quote_literal};
 
 /// Changes a vectorizer that is in use. Setters carry the names of the arguments of `ai.create_vectorizer`. What is not
 /// set stays as it is.
 ///
-/// Another model, chunking, template, parsing or type of vectors makes a second generation beside the first; see
+/// Another model, chunking, template, parsing, type of vectors or number of partitions makes a second generation beside
+/// the first; see
 /// [`change`](crate::change). Everything else is changed in place.
 ///
 /// ```
@@ -47,6 +49,8 @@ pub struct ChangeVectorizer {
     grant_to: Option<Vec<String>>,
     view_name: Option<String>,
     vector_type: Option<VectorType>,
+    partitions: Option<i32>,
+    partition_by: Option<String>,
 }
 
 impl ChangeVectorizer {
@@ -66,6 +70,8 @@ impl ChangeVectorizer {
             grant_to: None,
             view_name: None,
             vector_type: None,
+            partitions: None,
+            partition_by: None,
         }
     }
 
@@ -162,6 +168,36 @@ impl ChangeVectorizer {
         self
     }
 
+    /// The partitions of the table of embeddings, from 1 to 256, as in
+    /// [`Destination::table`](crate::config::DestinationTable::partitions); 1 is a table without partitions. A worker
+    /// copies the vectors that are there, and pays for none. Only this crate's catalog can do this, and only for a
+    /// table.
+    ///
+    /// ```
+    /// use pgai_sea::ChangeVectorizer;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let split = ChangeVectorizer::new("posts").partitions(16).partition_by("tenant_id");
+    /// assert_eq!(
+    ///     split.to_sql()?,
+    ///     "SELECT ai.change_vectorizer(name => 'posts', partitions => 16, partition_by => 'tenant_id')"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn partitions(mut self, partitions: i32) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+
+    /// The column of the source's key that the table of embeddings is partitioned by; by default the first.
+    #[must_use]
+    pub fn partition_by(mut self, column: impl Into<String>) -> Self {
+        self.partition_by = Some(column.into());
+        self
+    }
+
     /// The vectorizer that is changed.
     #[must_use]
     pub fn vectorizer(&self) -> &VectorizerRef {
@@ -194,6 +230,10 @@ impl ChangeVectorizer {
 
     pub(crate) fn get_vector_type(&self) -> Option<VectorType> {
         self.vector_type
+    }
+
+    pub(crate) fn changes_partitions(&self) -> bool {
+        self.partitions.is_some() || self.partition_by.is_some()
     }
 
     pub(crate) fn get_embedding(&self) -> Option<&Embedding> {
@@ -247,14 +287,38 @@ impl ChangeVectorizer {
             }
             Some(_) => " || jsonb_build_object('destination', (v.config -> 'destination') - 'vector_type')",
         };
+        let partitions = self.changed_partitions();
         let sql = format!(
-            "SELECT v.config::text, (v.config{wanted}{vector_type})::text FROM ai.vectorizer v WHERE v.id = $1"
+            "SELECT c.was::text, ({partitions})::text FROM ai.vectorizer v \
+             CROSS JOIN LATERAL (SELECT v.config AS was, v.config{wanted}{vector_type} AS config) c WHERE v.id = $1"
         );
         Ok(Statement::from_sql_and_values(
             DbBackend::Postgres,
             sql,
             [vectorizer.into()],
         ))
+    }
+
+    /// The configuration `c.config` with the partitions that are wanted.
+    fn changed_partitions(&self) -> String {
+        if !self.changes_partitions() {
+            return "c.config".to_owned();
+        }
+        let partitions = self.partitions.map_or_else(
+            || "c.config #> '{destination,partitions}'".to_owned(),
+            |partitions| format!("to_jsonb({partitions})"),
+        );
+        let by = match &self.partition_by {
+            Some(column) => format!("to_jsonb({}::text)", quote_literal(column)),
+            None => "coalesce(c.config #> '{destination,partition_by}', v.source_pk #> '{0,attname}')".to_owned(),
+        };
+        if self.partitions == Some(1) {
+            return "c.config #- '{destination,partitions}' #- '{destination,partition_by}'".to_owned();
+        }
+        format!(
+            "c.config || jsonb_build_object('destination', (c.config -> 'destination') \
+             || jsonb_build_object('partitions', {partitions}, 'partition_by', {by}))"
+        )
     }
 
     /// What is said of each part of the configuration.
@@ -290,6 +354,7 @@ impl ChangeVectorizer {
             );
             return Err(ConfigError::new("vector_type", problem));
         }
+        check_partitions(self.partitions, self.partition_by.as_deref())?;
         let mut roles = self.grant_to.iter().flatten();
         roles.try_for_each(|role| check_identifier("grant_to", role))
     }
@@ -307,6 +372,8 @@ impl ChangeVectorizer {
                 "vector_type",
                 self.vector_type
                     .map(|vector_type| Arg::Name(vector_type.name().to_owned())),
-            ))
+            )
+            .arg("partitions", self.partitions)
+            .arg("partition_by", self.partition_by.clone().map(Arg::Name)))
     }
 }

@@ -324,6 +324,12 @@ impl CreateVectorizer {
         self.destination.as_ref().is_some_and(Destination::is_halfvec)
     }
 
+    /// Whether its store is partitioned, which only this crate's catalog knows.
+    #[cfg(feature = "migration")]
+    pub(crate) fn is_partitioned(&self) -> bool {
+        self.destination.as_ref().is_some_and(Destination::is_partitioned)
+    }
+
     pub(crate) fn get_parsing(&self) -> Option<&Parsing> {
         self.parsing.as_ref()
     }

@@ -103,8 +103,8 @@ pub(crate) async fn store_identity(
     }
 }
 
-/// A store's column has one length and one type.
-fn check_column(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Result<(), StopReason> {
+/// A store's column has one length and one type, and a store its partitions.
+fn check_column(vectorizer: &Vectorizer, made_by: &Value, wanted: &Value) -> Result<(), StopReason> {
     let edited = |what: &str, argument: &str| {
         let name = quote_literal(&vectorizer.name);
         Err(StopReason::Configuration(format!(
@@ -114,7 +114,7 @@ fn check_column(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Result<
             vectorizer.name
         )))
     };
-    let dimensions = (&before["embedding"]["dimensions"], &now["embedding"]["dimensions"]);
+    let dimensions = (&made_by["embedding"]["dimensions"], &wanted["embedding"]["dimensions"]);
     if dimensions.0.is_null() {
         return Ok(());
     }
@@ -123,12 +123,20 @@ fn check_column(vectorizer: &Vectorizer, before: &Value, now: &Value) -> Result<
         return edited(&format!("{now} dimensions, and its vectors have {before}"), "embedding");
     }
     let of = |identity: &Value| identity["vector_type"].as_str().unwrap_or("vector").to_owned();
-    let (before, now) = (of(before), of(now));
+    let (before, now) = (of(made_by), of(wanted));
     if before != now {
         return edited(
             &format!("the type {now}, and its vectors are of the type {before}"),
             "vector_type",
         );
+    }
+    let of = |identity: &Value| match &identity["partitions"] {
+        Value::Null => "one table".to_owned(),
+        partitions => format!("{} partitions by {}", partitions["number"], partitions["by"]),
+    };
+    let (before, now) = (of(made_by), of(wanted));
+    if before != now {
+        return edited(&format!("{now}, and its store is {before}"), "partitions");
     }
     Ok(())
 }

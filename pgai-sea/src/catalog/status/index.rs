@@ -67,7 +67,7 @@ const BUILD: &str = "
 SELECT p.phase, (100 * p.blocks_done / nullif(p.blocks_total, 0))::int, CASE WHEN p.phase LIKE 'waiting for %' THEN
     coalesce(nullif(p.current_locker_pid, 0)::int, (pg_catalog.pg_blocking_pids(p.pid))[1]) END
 FROM pg_catalog.pg_stat_progress_create_index p
-JOIN pg_catalog.pg_class t ON t.oid = p.relid
+JOIN pg_catalog.pg_class t ON t.oid IN (p.relid, pg_catalog.pg_partition_root(p.relid))
 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
 WHERE p.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 AND n.nspname = $1 AND t.relname = $2

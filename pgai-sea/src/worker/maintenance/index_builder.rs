@@ -3,6 +3,9 @@
 //! `CREATE INDEX CONCURRENTLY` holds up no writer. PostgreSQL runs one at a time on a table: the second of two workers
 //! waits for the first and then finds its name taken. No lock of the worker's own has to outlive a transaction. An
 //! invalid index on a table that nobody has locked as a build does was left behind by a build that was killed.
+//!
+//! PostgreSQL builds no index of a partitioned table concurrently. So each partition gets its own, one after the other,
+//! and then the table one that takes these in, for which nothing is built.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +40,9 @@ const TABLE_WAIT: u32 = 3_000;
 /// The milliseconds for which dropping an invalid index waits for readers and writers of the table.
 const DROP_WAIT: u32 = 500;
 
+/// The milliseconds for which a partitioned table waits for writers until it takes in the indexes of its partitions.
+const TAKE_IN_WAIT: u32 = 500;
+
 /// The conditions under which the index is built, as the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BuildWhen {
@@ -64,12 +70,11 @@ pub(crate) struct IndexBuilder {
     queue: Arc<Queue>,
     pub(crate) when: BuildWhen,
     name: String,
-    qualified_name: String,
-    schema: String,
-    table: String,
     column: String,
     method: &'static str,
-    /// Whether there is a table to build it on, and no index of this kind on the column yet.
+    /// The tables that have no index of this kind on the column yet.
+    missing: Sql,
+    /// Whether a table is there and has none.
     wanted: Sql,
     /// Whether the table has enough rows.
     enough: Sql,
@@ -95,6 +100,26 @@ struct Waits {
     since: Option<Instant>,
     /// Since when there is little in the queue.
     little_since: Option<Instant>,
+}
+
+/// A table that lacks the index: the one of the embeddings, or a partition of it.
+#[derive(Debug)]
+struct Target {
+    schema: String,
+    table: String,
+    index: String,
+    /// Whether it has partitions, whose indexes it takes in.
+    is_partitioned: bool,
+}
+
+impl Target {
+    fn table(&self) -> String {
+        qualified(&self.schema, &self.table)
+    }
+
+    fn index(&self) -> String {
+        qualified(&self.schema, &self.index)
+    }
 }
 
 /// Where a vectorizer's embeddings are.
@@ -137,16 +162,28 @@ impl IndexBuilder {
         let name = format!("_vectorizer_{id}_{method}{bits}");
         let of = quote_literal(&qualified(schema, table));
         // as in pgai: any index of this kind on the column will do, whoever made it
-        let wanted = format!(
-            "select to_regclass({of}) is not null and not exists ( \
+        let has_none = |table: &str| {
+            format!(
+                "not exists ( \
                  select from pg_catalog.pg_index i \
                  join pg_catalog.pg_class x on x.oid = i.indexrelid join pg_catalog.pg_am m on m.oid = x.relam \
                  join pg_catalog.pg_attribute a on {} \
-                 where i.indrelid = to_regclass({of}) and i.indisvalid and m.amname = {} and a.attname = {})",
-            index_of(is_binary),
-            quote_literal(method),
-            quote_literal(column),
+                 where i.indrelid = {table} and i.indisvalid and m.amname = {} and a.attname = {})",
+                index_of(is_binary),
+                quote_literal(method),
+                quote_literal(column),
+            )
+        };
+        let missing = format!(
+            "select n.nspname::text, c.relname::text, case when c.oid <> to_regclass({of}) then c.oid::bigint end, \
+             c.relkind = 'p' \
+             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where c.oid in (select to_regclass({of}) \
+                 union select t.relid from pg_catalog.pg_partition_tree(to_regclass({of})) t where t.isleaf) \
+             and c.relkind in ('r', 'p') and {} order by c.relkind = 'p', c.oid",
+            has_none("c.oid"),
         );
+        let wanted = format!("select to_regclass($1) is not null and {}", has_none("to_regclass($1)"));
         let types = format!(
             "select n.nspname::text, coalesce(c.typname::text, 'vector'), coalesce(c.atttypmod, -1) \
              from pg_catalog.pg_extension x join pg_catalog.pg_namespace n on n.oid = x.extnamespace \
@@ -163,13 +200,13 @@ impl IndexBuilder {
                 min_rows: min_rows.unwrap_or_default().into(),
                 queue_is_empty: queue_is_empty.unwrap_or(true),
             },
-            qualified_name: qualified(schema, &name),
             name,
             enough: format!(
                 "select count(*) >= $1 from (select 1 from {} limit $1) s",
                 qualified(schema, table)
             )
             .into(),
+            missing: missing.into(),
             wanted: wanted.into(),
             backfilling: keeps_backfills.then(|| {
                 let of = format!("g.vectorizer_id = {id} and to_jsonb(g) ->> 'backfill' is not null");
@@ -177,8 +214,6 @@ impl IndexBuilder {
             }),
             types: types.into(),
             is_binary,
-            schema: schema.to_owned(),
-            table: table.to_owned(),
             column: column.to_owned(),
             method,
             options,
@@ -195,7 +230,8 @@ impl IndexBuilder {
     /// Builds the index if it is missing and it is time to.
     pub(crate) async fn build_if_due(&self, pool: &Database) -> Result<IndexState, DatabaseError> {
         let vectorizer = &self.vectorizer;
-        if !statement(&self.wanted).one_on(pool).await?.try_get(0)? {
+        let targets = self.missing(pool).await?;
+        if targets.is_empty() {
             return Ok(IndexState::Settled);
         }
         if !self.has_rows(pool, self.when.min_rows).await? || (self.when.queue_is_empty && self.waits(pool).await?) {
@@ -203,13 +239,30 @@ impl IndexBuilder {
         }
         let started = Instant::now();
         debug!(vectorizer, "building the index over the embeddings");
-        if !self.build(pool).await? {
-            debug!(vectorizer, "someone else builds the index over the embeddings");
-            return Ok(IndexState::NotYet);
+        for target in &targets {
+            if !self.build(pool, target).await? {
+                debug!(vectorizer, "someone else builds the index over the embeddings");
+                return Ok(IndexState::NotYet);
+            }
         }
         let seconds = started.elapsed().as_secs_f64();
         info!(vectorizer, seconds, "built the index over the embeddings");
         Ok(IndexState::Built)
+    }
+
+    /// The tables that lack the index: partitions before their table.
+    async fn missing(&self, pool: &Database) -> Result<Vec<Target>, DatabaseError> {
+        let rows = statement(&self.missing).all_on(pool).await?;
+        let targets = rows.iter().map(|row| {
+            let partition: Option<i64> = row.try_get(2)?;
+            Ok(Target {
+                schema: row.try_get(0)?,
+                table: row.try_get(1)?,
+                index: partition.map_or_else(|| self.name.clone(), |oid| format!("{}_{oid}", self.name)),
+                is_partitioned: row.try_get(3)?,
+            })
+        });
+        targets.collect()
     }
 
     /// Whether it is better built later. A large load is written faster without an index, and the index is built faster
@@ -244,11 +297,11 @@ impl IndexBuilder {
         Ok(enough.one_on(pool).await?.try_get(0)?)
     }
 
-    /// Builds the index, unless someone else does. Returns whether it did.
-    async fn build(&self, pool: &Database) -> Result<bool, DatabaseError> {
+    /// Builds the index of a table, unless someone else does. Returns whether it did.
+    async fn build(&self, pool: &Database, target: &Target) -> Result<bool, DatabaseError> {
         let mut transaction = pool.begin(pool.patience()).await?;
         let work = async {
-            let create = self.create(transaction.connection()).await;
+            let create = self.create(transaction.connection(), target).await;
             transaction.end(create).await
         };
         let create = pool.wait(pool.patience(), work).await;
@@ -260,7 +313,7 @@ impl IndexBuilder {
         };
         // where there is room for one connection only, the build needs it
         drop(transaction);
-        let settings = resources.map(Resources::settings);
+        let settings = resources.map_or_else(Vec::new, |resources| resources.settings().to_vec());
         if let Some(Resources { megabytes, workers }) = resources {
             let vectorizer = &self.vectorizer;
             info!(
@@ -268,15 +321,18 @@ impl IndexBuilder {
                 megabytes, workers, "the index over the embeddings is built with this memory"
             );
         }
-        let mut connection = pool
-            .own_connection(settings.as_ref().map_or(&[], |settings| settings))
-            .await?;
-        let table = qualified(&self.schema, &self.table);
-        let watch = Watch::new(&self.vectorizer, &table, &self.qualified_name);
+        let mut connection = pool.own_connection(&settings).await?;
+        let (table, index) = (target.table(), target.index());
+        let watch = Watch::new(&self.vectorizer, &table, &index);
         let built = tokio::select! {
             built = raw_sql(AssertSqlSafe(create)).execute(&mut connection) => built,
             never = watch.watch(pool) => match never {},
         };
+        if built.is_ok() && target.is_partitioned {
+            // no autovacuum looks at a partitioned table; without this it is planned for, badly
+            let analyze = AssertSqlSafe(format!("analyze {table}"));
+            raw_sql(analyze).execute(&mut connection).await.ok();
+        }
         connection.close().await.ok();
         if built.is_err()
             && let Some(blocked) = watch.gave_up()
@@ -285,8 +341,8 @@ impl IndexBuilder {
         }
         match built.map_err(DatabaseError::from) {
             Ok(_) => Ok(true),
-            // someone else was faster
-            Err(error) if error.has_state(&["42P07"]) => Ok(false),
+            // someone else was faster, or writes for long
+            Err(error) if error.has_state(&["42P07", "55P03"]) => Ok(false),
             // a container may have less memory to share than its server's settings say
             Err(error) if error.has_state(&["53"]) && self.is_modest.swap(true, Ordering::Relaxed) => Err(error),
             Err(error) if error.has_state(&["53"]) => {
@@ -302,27 +358,27 @@ impl IndexBuilder {
     async fn create(
         &self,
         connection: &mut PgConnection,
+        target: &Target,
     ) -> Result<Option<(String, Option<Resources>)>, DatabaseError> {
-        let table = qualified(&self.schema, &self.table);
+        let (table, index) = (target.table(), target.index());
         let lock = "select pg_try_advisory_xact_lock($1, to_regclass($2)::oid::int4)";
         let locked = statement(&lock.into()).bind(LOCK).bind(table.clone());
         let is_locked: Option<bool> = locked.fetch_one(&mut *connection).await?.try_get(0)?;
-        let wanted = statement(&self.wanted).fetch_one(&mut *connection).await?;
+        let wanted = statement(&self.wanted).bind(table.clone());
+        let wanted = wanted.fetch_one(&mut *connection).await?;
         if is_locked != Some(true) || !wanted.try_get::<bool, _>(0)? {
             return Ok(None);
         }
-        let is_invalid = "select exists (select from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) and \
-        not \
-                          i.indisvalid)";
-        let is_invalid = statement(&is_invalid.into()).bind(self.qualified_name.clone());
+        let is_invalid = "select exists (select from pg_catalog.pg_index i where i.indexrelid = to_regclass($1) \
+                          and not i.indisvalid)";
+        let is_invalid = statement(&is_invalid.into()).bind(index.clone());
         let is_invalid: bool = is_invalid.fetch_one(&mut *connection).await?.try_get(0)?;
         // A build holds this lock on the table, and so do a vacuum, which ends, and an ALTER. Dropping an index takes
         // the table from everybody for a moment.
         let lock = if is_invalid {
             format!(
                 "lock table {table} in share update exclusive mode nowait; set local lock_timeout = {DROP_WAIT}; drop \
-                 index {}",
-                self.qualified_name
+                 index {index}"
             )
         } else {
             format!("set local lock_timeout = {TABLE_WAIT}; lock table {table} in share update exclusive mode")
@@ -334,7 +390,12 @@ impl IndexBuilder {
             Err(error) => return Err(error),
         }
         let types = statement(&self.types).fetch_one(&mut *connection).await?;
-        let create = self.statement(types.try_get(0)?, types.try_get(1)?, types.try_get(2)?);
+        let create = self.statement(target, types.try_get(0)?, types.try_get(1)?, types.try_get(2)?);
+        if target.is_partitioned {
+            // writers wait as long as it does
+            let create = format!("begin; set local lock_timeout = {TAKE_IN_WAIT}; {create}; commit");
+            return Ok(Some((create, None)));
+        }
         if self.method != IndexMethod::Hnsw.name() || self.is_modest.load(Ordering::Relaxed) {
             return Ok(Some((create, None)));
         }
@@ -343,7 +404,7 @@ impl IndexBuilder {
     }
 
     /// A column destination may have another of pgvector's types, with operator classes of its own.
-    fn statement(&self, vector_schema: &str, column_type: &str, dimensions: i32) -> String {
+    fn statement(&self, target: &Target, vector_schema: &str, column_type: &str, dimensions: i32) -> String {
         let column = quote_identifier(&self.column);
         let (indexed, column_type, opclass) = if self.is_binary {
             let quantize = qualified(vector_schema, "binary_quantize");
@@ -358,14 +419,14 @@ impl IndexBuilder {
         // diskann has the operator class of its extension, which is its default
         let opclass = (self.method == IndexMethod::Hnsw.name()).then(|| opclass_on(column_type, opclass));
         let statement = IndexStatement {
-            name: &self.name,
-            schema: Some(&self.schema),
-            table: &self.table,
+            name: &target.index,
+            schema: Some(&target.schema),
+            table: &target.table,
             method: self.method,
             indexed,
             opclass: opclass.map(|opclass| qualified(vector_schema, &opclass)),
             options: self.options.clone(),
-            concurrently: true,
+            concurrently: !target.is_partitioned,
             if_not_exists: false,
             filter: None,
         };

@@ -129,6 +129,7 @@ async fn every_function_takes_the_arguments_that_the_builders_write() {
         let own = [
             Embedding::local("m", 1).to_sql(),
             outermost(&Destination::table().target_table("t").halfvec().to_sql()),
+            outermost(&Destination::table().partitions(2).partition_by("k").halfvec().to_sql()),
             outermost(&Indexing::hnsw().m(8).binary().to_sql()),
         ];
         let own = own.into_iter().filter(|_| test.catalog == Catalog::Ours);
@@ -324,6 +325,7 @@ async fn every_function_that_configures_has_a_builder() {
             let markdown = Chunking::markdown().chunk_size(1).chunk_overlap(0);
             calls.extend([markdown.to_sql(), Chunking::code("rust").to_sql()]);
             calls.push(Destination::table().halfvec().to_sql());
+            calls.push(Destination::table().partitions(2).to_sql());
             calls.push(Indexing::hnsw().binary().to_sql());
         }
         let built: BTreeSet<&str> = calls

@@ -17,6 +17,7 @@ mod migrations;
 mod names;
 mod overloads;
 mod owners;
+mod partitions;
 mod planted;
 mod privileges;
 mod reading;

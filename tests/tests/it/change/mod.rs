@@ -3,6 +3,7 @@
 mod deployed;
 mod halved;
 mod killed;
+mod partitioned;
 mod planned;
 mod programs;
 mod searching;

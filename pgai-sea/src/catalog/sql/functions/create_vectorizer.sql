@@ -84,7 +84,7 @@ begin
     perform ai._vectorizer_check_chunking(chunking);
     perform ai._vectorizer_check_formatting(formatting, source);
     perform ai._vectorizer_check_processing(processing);
-    destination := ai._vectorizer_destination(destination, v.source_schema, v.source_table);
+    destination := ai._vectorizer_resolve_partitions(ai._vectorizer_destination(destination, v.source_schema, v.source_table), source);
     indexing := ai._vectorizer_resolve_indexing(indexing);
     perform ai._vectorizer_check_indexing(indexing, dimensions, ai._vectorizer_embedding_type(destination, source));
     scheduling := ai._vectorizer_resolve_scheduling(scheduling);
@@ -159,6 +159,7 @@ begin
         if ai._vectorizer_wants_places(v.config, source) then
             perform ai._vectorizer_add_places(format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
         end if;
+        perform ai._vectorizer_create_partitions(v);
         perform ai._vectorizer_hand_over(v, 'table', format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'));
         perform ai._vectorizer_distribute(format('%I.%I', destination ->> 'target_schema', destination ->> 'target_table'), source);
     else

@@ -1,5 +1,6 @@
 -- What a store's vectors are made with: what of the configuration says which vector a text gets, and which texts a row
--- gives. The type says it where it is not pgai's, and the loading where the column holds addresses. Where the provider
+-- gives. The type says it where it is not pgai's, and the loading where the column holds addresses. Partitions make no other
+-- vectors, and yet another store. Where the provider
 -- is, and with which key it is asked, makes no difference. The library says the same of pgai's catalog.
 create or replace function ai._vectorizer_identity(config jsonb)
 returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
@@ -16,5 +17,7 @@ as $$
         , 'template', config #> '{formatting,template}'
         ) || case config #>> '{loading,implementation}' when 'uri' then '{"loading": "uri"}' else '{}' end::jsonb
     ) || case config #>> '{destination,vector_type}' when 'halfvec' then '{"vector_type": "halfvec"}' else '{}' end::jsonb
+      || case when config #> '{destination,partitions}' is null then '{}' else jsonb_build_object
+        ('partitions', jsonb_build_object('by', config #> '{destination,partition_by}', 'number', config #> '{destination,partitions}')) end
     from (select case jsonb_typeof(config -> 'embedding') when 'object' then config -> 'embedding' else '{}' end) x (e)
 $$;

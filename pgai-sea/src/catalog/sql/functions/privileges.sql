@@ -32,9 +32,10 @@ returns text language sql stable set search_path to pg_catalog, pg_temp
 as $$
     select format('%I.%I', o.schema, o.name)
     from
-    ( select 1, n.nspname, c.relname, c.relkind = 'r' and c.relowner = ai._vectorizer_owner(v)
-      from (values (v.queue_schema, v.queue_table), (v.queue_schema, v.queue_failed_table)
-          , ((v.config #>> '{destination,target_schema}')::name, (v.config #>> '{destination,target_table}')::name)) t (schema, name)
+    ( select 1, n.nspname, c.relname, c.relkind = any (t.kinds) and c.relowner = ai._vectorizer_owner(v)
+      from (values (v.queue_schema, v.queue_table, array['r'::"char"]), (v.queue_schema, v.queue_failed_table, array['r'::"char"])
+          , ((v.config #>> '{destination,target_schema}')::name, (v.config #>> '{destination,target_table}')::name
+            , array['r'::"char", 'p'])) t (schema, name, kinds)
       join pg_namespace n on n.nspname = t.schema
       join pg_class c on c.relnamespace = n.oid and c.relname = t.name
       union all

@@ -143,6 +143,9 @@ begin
         if col.old_name = v.config #>> '{loading,column_name}' then
             v.config := jsonb_set(v.config, '{loading,column_name}', to_jsonb(col.new_name));
         end if;
+        if col.old_name = v.config #>> '{destination,partition_by}' then
+            v.config := jsonb_set(v.config, '{destination,partition_by}', to_jsonb(col.new_name));
+        end if;
         for relation in
             select r from unnest(array
             [ 'view ' || hidden
@@ -190,7 +193,13 @@ begin
             using errcode = 'object_not_in_prerequisite_state', hint = 'Drop the vectorizer and create it anew, or restore the key.';
     end if;
     v.source_pk := coalesce(ai._vectorizer_source_pk(source), v.source_pk);
-    -- what has another name is the same text
+    -- what has another name is the same column, and the same text
+    update ai.vectorizer_generation g
+    set made_by = jsonb_set(g.made_by, '{partitions}', ai._vectorizer_identity(v.config) -> 'partitions')
+    from ai.vectorizer o
+    where o.id = _vectorizer_follow.vectorizer_id and g.vectorizer_id = o.id
+    and g.made_by -> 'partitions' = ai._vectorizer_identity(o.config) -> 'partitions'
+    and g.made_by -> 'partitions' <> ai._vectorizer_identity(v.config) -> 'partitions';
     update ai.vectorizer_generation g
     set made_by = jsonb_set(g.made_by, '{text}', ai._vectorizer_identity(v.config) -> 'text')
     from ai.vectorizer o
@@ -236,7 +245,9 @@ begin
             , ((v.config #>> '{destination,target_schema}')::name, (v.config #>> '{destination,target_table}')::name)
             , ((v.config #>> '{destination,view_schema}')::name, (v.config #>> '{destination,view_name}')::name)) t (schema, name)
         join pg_namespace n on n.nspname = t.schema
-        join pg_class c on c.relnamespace = n.oid and c.relname = t.name and c.relowner = ai._vectorizer_owner(v)
+        join pg_class r on r.relnamespace = n.oid and r.relname = t.name
+        join pg_class c on c.oid = r.oid or c.oid in (select i.inhrelid from pg_inherits i where i.inhparent = r.oid)
+        where c.relowner = ai._vectorizer_owner(v)
     loop
         execute format('alter table %s owner to %I', relation, pg_get_userbyid(owner));
     end loop;

@@ -1,5 +1,32 @@
 -- The destination: a table with one row per chunk and a view that joins it to the source, or a column of the source.
 
+-- The destination with the column that its table is partitioned by, if it is: one of the source's key.
+create or replace function ai._vectorizer_resolve_partitions(destination jsonb, source regclass)
+returns jsonb language plpgsql stable set search_path to pg_catalog, pg_temp
+as $$
+declare
+    partition_by name;
+begin
+    if destination -> 'partitions' is null then
+        return destination;
+    elsif ai._vectorizer_is_tenant(source) then
+        raise exception 'destination: % is distributed by Citus, and its embeddings are on one node: they cannot be partitioned', source
+            using errcode = 'feature_not_supported', hint = 'Leave out the partitions.';
+    end if;
+    select k.attname into partition_by
+    from ai._vectorizer_source_key(source) k
+    where k.attname = coalesce(destination ->> 'partition_by', k.attname)
+    order by k.pknum
+    limit 1;
+    if partition_by is null then
+        raise exception 'destination: partition_by is "%", which is no column of the primary key of %', destination ->> 'partition_by', source
+            using errcode = 'invalid_parameter_value'
+                , hint = 'Chunks are partitioned by a column that they have: one of primary key (tenant_id, id), for example.';
+    end if;
+    return destination || jsonb_build_object('partition_by', partition_by);
+end
+$$;
+
 create or replace function ai._vectorizer_create_store(destination jsonb, source regclass, dimensions int, grantees name[])
 returns void language plpgsql set search_path to pg_catalog, pg_temp
 as $$
@@ -9,24 +36,46 @@ begin
     execute (
         select format
         ( 'create table %1$s
-           ( embedding_uuid uuid not null primary key default gen_random_uuid()
+           ( embedding_uuid uuid not null default gen_random_uuid()
            , %2$s
            , chunk_seq int not null
            , chunk text not null
            , embedding %3$s(%4$s) not null
+           , primary key (embedding_uuid%6$s)
            , unique (%5$s, chunk_seq)
-           )'
+           )%7$s'
         , store
         , string_agg(format('%I %s not null', attname, definition), ', ' order by attnum)
         , ai._vectorizer_vector_type(destination)
         , dimensions
-        , string_agg(quote_ident(attname), ', ' order by pknum))
+        , string_agg(quote_ident(attname), ', ' order by pknum)
+        -- PostgreSQL keeps a key within each partition
+        , ', ' || quote_ident(destination ->> 'partition_by')
+        , format(' partition by hash (%I)', nullif(destination ->> 'partition_by', '')))
         from ai._vectorizer_source_key(source)
     );
     -- A search reads the vectors, so they stay in the row while they fit.
     execute format('alter table %s alter column embedding set storage main', store);
     perform ai._vectorizer_grant('usage', format('schema %I', destination ->> 'target_schema'), grantees);
     perform ai._vectorizer_grant('select, insert, update, delete', store, grantees);
+end
+$$;
+
+-- The partitions of a store. Their names stay when the store gets another.
+create or replace function ai._vectorizer_create_partitions(v ai.vectorizer)
+returns void language plpgsql set search_path to pg_catalog, pg_temp
+as $$
+declare
+    schema name := v.config #>> '{destination,target_schema}';
+    partitions int := coalesce((v.config #>> '{destination,partitions}')::int, 0);
+    partition text;
+begin
+    for n in 0 .. partitions - 1 loop
+        partition := format('%I._vectorizer_store_%s_%s', schema, v.id, n);
+        execute format('create table %s partition of %I.%I for values with (modulus %s, remainder %s)'
+            , partition, schema, v.config #>> '{destination,target_table}', partitions, n);
+        perform ai._vectorizer_hand_over(v, 'table', partition);
+    end loop;
 end
 $$;
 
@@ -131,7 +180,7 @@ as $$
     from pg_class t
     join pg_namespace n on n.oid = t.relnamespace
     cross join jsonb_to_record(v.config -> 'destination') d (target_schema name, target_table name)
-    where t.relkind = 'r'
+    where t.relkind in ('r', 'p')
     and not exists
     ( select from
         ( select c, c_type from (values ('embedding_uuid', 'uuid'), ('chunk_seq', 'int4'), ('chunk', 'text')) o (c, c_type)

@@ -17,20 +17,39 @@ fn index(indexing: &Indexing, column: &str) -> Option<IndexBuilder> {
     IndexBuilder::new((7, "v"), Some(indexing), place, (Arc::new(Queue::new(&key_sql)), false))
 }
 
+/// The table of the embeddings, or the one that its partitions make.
+fn target(index: &IndexBuilder, is_partitioned: bool) -> Target {
+    Target {
+        schema: "public".to_owned(),
+        table: "Posts".to_owned(),
+        index: index.name.clone(),
+        is_partitioned,
+    }
+}
+
 fn sql(indexing: impl Into<Indexing>) -> Option<String> {
     let index = index(&indexing.into(), "embedding");
-    index.map(|index| index.statement("ext", "vector", 3))
+    index.map(|index| index.statement(&target(&index, false), "ext", "vector", 3))
 }
 
 #[test]
 fn a_column_of_another_type_has_its_operator_class() {
     let index = index(&Indexing::hnsw().opclass("vector_ip_ops").into(), "e").unwrap();
     assert_eq!(
-        index.statement("ext", "halfvec", 3),
+        index.statement(&target(&index, false), "ext", "halfvec", 3),
         concat!(
             r#"CREATE INDEX CONCURRENTLY "_vectorizer_7_hnsw" ON "public"."Posts" "#,
             r#"USING hnsw ("e" "ext"."halfvec_ip_ops")"#
         )
+    );
+}
+
+#[test]
+fn what_takes_in_the_indexes_of_partitions_is_not_built_concurrently() {
+    let index = index(&Indexing::hnsw().into(), "e").unwrap();
+    assert_eq!(
+        index.statement(&target(&index, true), "ext", "vector", 3),
+        r#"CREATE INDEX "_vectorizer_7_hnsw" ON "public"."Posts" USING hnsw ("e" "ext"."vector_cosine_ops")"#
     );
 }
 

@@ -126,6 +126,9 @@ impl Asked {
             destination.view_schema.get_or_insert_with(|| self.schema.clone());
             destination.target_table.get_or_insert_with(|| name("_store"));
             destination.view_name.get_or_insert_with(|| name(""));
+            if destination.partitions.is_some() {
+                destination.partition_by.get_or_insert("id".to_owned());
+            }
         }
         self
     }
@@ -274,18 +277,26 @@ fn indexing(any_index: bool) -> BoxedStrategy<Indexing> {
 }
 
 /// A table with any of its names, or a column, which takes whole texts.
-fn destination(schema: String) -> BoxedStrategy<(Option<Destination>, bool)> {
+fn destination(schema: String, is_ours: bool) -> BoxedStrategy<(Option<Destination>, bool)> {
     let name = |prefix: &'static str| of(identifier().prop_map(move |name| format!("{prefix}{name}")));
     let schemas = (of(Just(schema.clone())), of(Just(schema)));
-    let table = (name("named"), schemas, name("store"), name("view")).prop_map(
-        |(destination, (target_schema, view_schema), target_table, view_name)| {
+    // only our catalog has them
+    let partitions = of(2..=5_i32).prop_map(move |partitions| partitions.filter(|_| is_ours));
+    let partitions = partitions.prop_flat_map(|partitions| {
+        let partition_by = of(Just("id")).prop_map(move |column| column.filter(|_| partitions.is_some()));
+        (Just(partitions), partition_by)
+    });
+    let table = (name("named"), schemas, name("store"), name("view"), partitions).prop_map(
+        |(destination, (target_schema, view_schema), target_table, view_name, (partitions, partition_by))| {
             let table = set!(
                 Destination::table(),
                 destination,
                 target_schema,
                 view_schema,
                 target_table,
-                view_name
+                view_name,
+                partitions,
+                partition_by
             );
             (Some(table.into()), false)
         },
@@ -300,13 +311,13 @@ fn processing() -> BoxedStrategy<Processing> {
         .boxed()
 }
 
-pub(super) fn asked(any_index: bool) -> impl Strategy<Value = Asked> {
+pub(super) fn asked(is_ours: bool) -> impl Strategy<Value = Asked> {
     // pg_ is reserved; a source column called `chunk` is refused, which is another test
     let names = (identifier(), identifier(), identifier(), identifier())
         .prop_map(|(schema, table, column, queue)| (format!("s{schema}"), table, format!("c_{column}"), queue))
         .prop_flat_map(|(schema, table, column, queue)| {
             let queue = of(Just((schema.clone(), format!("queue{queue}"))));
-            let (loading, destination) = (loading(column.clone()), destination(schema.clone()));
+            let (loading, destination) = (loading(column.clone()), destination(schema.clone(), is_ours));
             (Just((schema, table, column)), queue, loading, destination)
         });
     // that there is no such role is a warning
@@ -322,7 +333,7 @@ pub(super) fn asked(any_index: bool) -> impl Strategy<Value = Asked> {
         of(chunking()),
         of(template.prop_map(Formatting::from)),
         of(processing()),
-        of(indexing(any_index)),
+        of(indexing(is_ours)),
         of(scheduling),
         of(any::<bool>()),
         of(any::<bool>()),

@@ -41,10 +41,15 @@ create or replace function ai._vectorizer_changed_config(v ai.vectorizer, source
 returns jsonb language plpgsql stable set search_path to pg_catalog, pg_temp
 as $$
 declare
-    config jsonb := v.config || jsonb_strip_nulls(wanted - 'vector_type');
+    config jsonb := v.config || jsonb_strip_nulls(wanted - '{vector_type,partitions,partition_by}'::text[]);
 begin
     if wanted ->> 'vector_type' is not null then
         config := jsonb_set(config, '{destination}', ai._vectorizer_with_vector_type(config -> 'destination', wanted ->> 'vector_type'));
+    end if;
+    if coalesce(wanted ->> 'partitions', wanted ->> 'partition_by') is not null then
+        config := jsonb_set(config, '{destination}', ai._vectorizer_resolve_partitions(ai._vectorizer_with_partitions(config -> 'destination'
+            , coalesce(wanted ->> 'partitions', config #>> '{destination,partitions}')::int
+            , coalesce(wanted ->> 'partition_by', config #>> '{destination,partition_by}')::name), source));
     end if;
     if wanted ->> 'indexing' is not null then
         config := jsonb_set(config, '{indexing}', ai._vectorizer_resolve_indexing(config -> 'indexing'));
@@ -182,6 +187,8 @@ create or replace function ai.change_vectorizer
 , grant_to name[] default null
 , view_name name default null
 , vector_type name default null
+, partitions int default null
+, partition_by name default null
 ) returns int language plpgsql set search_path to pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
@@ -192,7 +199,8 @@ declare
     source regclass;
     config jsonb;
     wanted jsonb := jsonb_build_object('loading', loading, 'parsing', parsing, 'embedding', embedding, 'chunking', chunking
-        , 'indexing', indexing, 'formatting', formatting, 'scheduling', scheduling, 'processing', processing, 'vector_type', vector_type);
+        , 'indexing', indexing, 'formatting', formatting, 'scheduling', scheduling, 'processing', processing, 'vector_type', vector_type
+        , 'partitions', partitions, 'partition_by', partition_by);
 begin
     v := ai._vectorizer_follow(coalesce(case when change.cut_over_at is null then change.replaces else change.vectorizer_id end, vectorizer_id));
     source := format('%I.%I', v.source_schema, v.source_table);
@@ -238,8 +246,10 @@ create or replace function ai.change_vectorizer
 , grant_to name[] default null
 , view_name name default null
 , vector_type name default null
+, partitions int default null
+, partition_by name default null
 ) returns int language sql set search_path to pg_catalog, pg_temp
 as $$
     select ai.change_vectorizer(ai._vectorizer_id(name), loading, parsing, embedding, chunking, indexing, formatting
-        , scheduling, processing, grant_to, view_name, vector_type)
+        , scheduling, processing, grant_to, view_name, vector_type, partitions, partition_by)
 $$;

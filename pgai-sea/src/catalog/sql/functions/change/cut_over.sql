@@ -100,9 +100,12 @@ begin
         execute format('alter view %I._vectorizer_src_%s rename column %I to %I', coming.queue_schema, coming.id
             , came_as ->> 'embedding_column', names ->> 'embedding_column');
     end if;
-    -- the names alone: each keeps the type of its vectors
-    coming.config := jsonb_set(coming.config, '{destination}', jsonb_strip_nulls(
-        names || jsonb_build_object('vector_type', came_as -> 'vector_type')));
+    -- the names alone: each keeps the type of its vectors, and its partitions
+    coming.config := jsonb_set(coming.config, '{destination}', jsonb_strip_nulls(names || jsonb_build_object
+        ( 'vector_type', came_as -> 'vector_type'
+        , 'partitions', came_as -> 'partitions'
+        , 'partition_by', came_as -> 'partition_by'
+        )));
     leaving.config := jsonb_set(leaving.config, '{destination}', left_as);
     coming.name := leaving.name;
     leaving.name := ai._vectorizer_name_with_suffix(leaving.name, suffix);

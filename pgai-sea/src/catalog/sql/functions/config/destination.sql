@@ -53,6 +53,35 @@ begin
 end
 $$;
 
+-- The destination in so many partitions. One is the table that pgai has, of which nothing is said.
+create or replace function ai._vectorizer_with_partitions(destination jsonb, partitions int, partition_by name)
+returns jsonb language plpgsql immutable set search_path to pg_catalog, pg_temp
+as $$
+begin
+    if partitions is null and partition_by is not null then
+        raise exception 'destination: partition_by is "%", and partitions is missing', partition_by
+            using errcode = 'invalid_parameter_value';
+    elsif partitions not between 1 and 256 then
+        raise exception 'destination: partitions is %, it must be 1 to 256', partitions
+            using errcode = 'invalid_parameter_value';
+    elsif partitions > 1 and destination ->> 'implementation' = 'column' then
+        raise exception 'destination: the vectors are in the column "%", and partitioned as its table is', destination ->> 'embedding_column'
+            using errcode = 'invalid_parameter_value', hint = 'Use ai.destination_table() for a table of their own.';
+    end if;
+    return destination - '{partitions,partition_by}'::text[] || case when partitions > 1
+        then jsonb_strip_nulls(jsonb_build_object('partitions', partitions, 'partition_by', partition_by)) else '{}' end;
+end
+$$;
+
+-- The same destination in so many tables with an index each. Chunks whose rows have the same value in a column of the source's key are in
+-- one of them; by default it is the first column. A search for one value reads one index. pgai has no such option.
+create or replace function ai.destination_partitioned
+( partitions int
+, partition_by name default null
+, destination jsonb default ai.destination_table()
+) returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
+as $$ select ai._vectorizer_with_partitions(destination, partitions, partition_by) $$;
+
 -- The destination with every name filled in, as ai.vectorizer stores it.
 create or replace function ai._vectorizer_destination(destination jsonb, source_schema name, source_table name)
 returns jsonb language plpgsql immutable set search_path to pg_catalog, pg_temp
@@ -63,9 +92,10 @@ begin
             raise exception 'destination: embedding_column is missing';
         end if;
         perform ai._vectorizer_with_vector_type(destination, destination ->> 'vector_type');
+        perform ai._vectorizer_with_partitions(destination, (destination ->> 'partitions')::int, null);
         return ai.destination_column((destination ->> 'embedding_column')::name);
     end if;
-    return ai._vectorizer_with_vector_type(jsonb_build_object
+    return ai._vectorizer_with_partitions(ai._vectorizer_with_vector_type(jsonb_build_object
     ( 'implementation', 'table'
     , 'config_type', 'destination'
     , 'target_schema', coalesce(destination ->> 'target_schema', source_schema)
@@ -80,7 +110,8 @@ begin
         , destination ->> 'destination'
         , ai._vectorizer_name_with_suffix(source_table, '_embedding')
         )
-    ) || case when destination -> 'places' = 'true' then '{"places": true}' else '{}' end::jsonb, destination ->> 'vector_type');
+    ) || case when destination -> 'places' = 'true' then '{"places": true}' else '{}' end::jsonb, destination ->> 'vector_type')
+        , (destination ->> 'partitions')::int, (destination ->> 'partition_by')::name);
 end
 $$;
 
