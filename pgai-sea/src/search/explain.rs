@@ -38,7 +38,7 @@ pub enum Choice {
     },
     /// An index on vectors proposes the nearest rows. It may miss some.
     Nearest {
-        /// Its name.
+        /// Its name. Of a store in partitions, that of the first index.
         index: String,
         /// Whether it has only the rows of a condition, which the filter says too.
         is_partial: bool,

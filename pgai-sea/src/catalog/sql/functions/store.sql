@@ -51,7 +51,7 @@ begin
         , string_agg(quote_ident(attname), ', ' order by pknum)
         -- PostgreSQL keeps a key within each partition
         , ', ' || quote_ident(destination ->> 'partition_by')
-        , format(' partition by hash (%I)', nullif(destination ->> 'partition_by', '')))
+        , ' partition by hash (' || quote_ident(destination ->> 'partition_by') || ')')
         from ai._vectorizer_source_key(source)
     );
     -- A search reads the vectors, so they stay in the row while they fit.
