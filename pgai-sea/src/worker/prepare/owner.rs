@@ -65,11 +65,11 @@ with named as (
 )
 select name, is_guarded and owner = any (trusted), worker, beneath, may_act, (
     select format('%I.%I', n.nspname, c.relname)
-    from (values (queue_schema, queue_table, 'r'::\"char\"), (queue_schema, queue_failed_table, 'r')
-        , (target_schema, target_table, 'r'), (queue_schema, view::name, 'v')) o (schema, name, kind)
+    from (values (queue_schema, queue_table, '{r}'::\"char\"[]), (queue_schema, queue_failed_table, '{r}')
+        , (target_schema, target_table, '{r,p}'), (queue_schema, view::name, '{v}')) o (schema, name, kinds)
     join pg_namespace n on n.nspname = o.schema
     join pg_class c on c.relnamespace = n.oid and c.relname = o.name
-    where c.relkind <> o.kind or c.relowner <> owner and c.relowner <> all (trusted)
+    where c.relkind <> all (o.kinds) or c.relowner <> owner and c.relowner <> all (trusted)
     limit 1
 ), (
     select format('%I.%I', n.nspname, t.relname)

@@ -1,7 +1,7 @@
 -- What a store's vectors are made with: what of the configuration says which vector a text gets, and which texts a row
--- gives. The type says it where it is not pgai's, and the loading where the column holds addresses. Partitions make no other
--- vectors, and yet another store. Where the provider
--- is, and with which key it is asked, makes no difference. The library says the same of pgai's catalog.
+-- gives. The type says it where it is not pgai's, the loading where the column holds addresses, and the partitions where
+-- the store has some. Where the provider is, and with which key it is asked, makes no difference. The library says the
+-- same of pgai's catalog.
 create or replace function ai._vectorizer_identity(config jsonb)
 returns jsonb language sql immutable set search_path to pg_catalog, pg_temp
 as $$
