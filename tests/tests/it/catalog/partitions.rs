@@ -23,7 +23,8 @@ async fn what_cannot_be_is_refused_and_leaves_nothing() {
             ),
             (
                 "ai.destination_partitioned(4, 'title')",
-                "22023 destination: partition_by is \"title\", which is no column of the primary key of blog",
+                "22023 destination: partition_by is \"title\", which is no column of the primary key of \
+                    public.blog",
             ),
             (
                 "ai.destination_column('e') || '{\"partitions\": 4}', chunking => ai.chunking_none()",

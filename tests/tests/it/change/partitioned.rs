@@ -103,7 +103,7 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
         let hits = search().all(&test.db).await?;
         assert_eq!(hits.len(), 5);
         assert_eq!(hits.first().map(|hit| hit.embedding.chunk.as_str()), Some(text));
-        assert!(hits.iter().all(|hit| hit.embedding.tenant == 3), "{hits:?}");
+        assert!(hits.iter().all(|hit| hit.embedding.source_key.0 == 3), "{hits:?}");
         // .. and one for all asks all
         let hits = body_embeddings::Entity::search(models.small.vector(text))
             .limit(100)
@@ -134,12 +134,8 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
         let paid = models.small.paid();
         models.run(&test).await;
         assert_eq!(models.small.paid(), paid);
-        let status = catalog::status(&test.db).await?;
-        assert_eq!(
-            status.first().map(|status| status.store),
-            Some(StoreState::Current),
-            "{status:?}"
-        );
+        let status = catalog::status(&test.db, "notes").await?;
+        assert_eq!(status.store, StoreState::Current);
         let by: String = test
             .value("select config #>> '{destination,partition_by}' from ai.vectorizer")
             .await?;
@@ -202,7 +198,7 @@ async fn a_vectorizer_is_created_with_partitions() {
         test.execute("select ai.drop_vectorizer('notes', drop_all => true)")
             .await?;
         let left: Vec<String> = test
-            .values("select relname::text from pg_class where relname ~ '^_vectorizer|embedding'")
+            .values("select relname::text from pg_class where relname ~ '^_vectorizer_(store|q|src)|embedding'")
             .await?;
         assert!(left.is_empty(), "{left:?}");
         Ok(())

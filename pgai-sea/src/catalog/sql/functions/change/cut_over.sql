@@ -12,7 +12,8 @@ begin
 end
 $$;
 
--- Indexes that are the same in both change their names, too: migrations know them by name.
+-- Indexes that are the same in both change their names, too: migrations know them by name. A primary key has more columns where the
+-- store is partitioned.
 create or replace function ai._vectorizer_rename_indexes
 ( relation regclass, other regclass, embedding_column name, other_column name, dimensions int, other_dimensions int, any_type bool )
 returns void language plpgsql set search_path to pg_catalog, pg_temp
@@ -26,14 +27,16 @@ begin
         ( select c.relnamespace, c.relname as name, s.shape, row_number() over (partition by s.shape order by c.relname) as n
           from pg_index i
           join pg_class c on c.oid = i.indexrelid
-          cross join lateral ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions, any_type) s (shape)
+          cross join lateral (select case when i.indisprimary and relation <> other then 'primary key'
+              else ai._vectorizer_index_shape(i.indexrelid, embedding_column, dimensions, any_type) end) s (shape)
           where i.indrelid = relation and (relation <> other or s.shape like '%"#"%')
         ) a
         join
         ( select c.relname as name, s.shape, row_number() over (partition by s.shape order by c.relname) as n
           from pg_index i
           join pg_class c on c.oid = i.indexrelid
-          cross join lateral ai._vectorizer_index_shape(i.indexrelid, other_column, other_dimensions, any_type) s (shape)
+          cross join lateral (select case when i.indisprimary and relation <> other then 'primary key'
+              else ai._vectorizer_index_shape(i.indexrelid, other_column, other_dimensions, any_type) end) s (shape)
           where i.indrelid = other and (relation <> other or s.shape like '%"#"%')
         ) b on b.shape = a.shape and b.n = a.n
         join pg_namespace n on n.oid = a.relnamespace
