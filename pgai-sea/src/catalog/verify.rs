@@ -116,7 +116,8 @@ SELECT name, format('the index %s is invalid: a build of it did not end', i.inde
        format('drop index %s; a worker or a migration builds it anew, unless it is still being built',
            i.indexrelid::regclass)
 FROM place CROSS JOIN LATERAL (SELECT CASE implementation WHEN 'table' THEN store ELSE source END) one (t)
-CROSS JOIN LATERAL (SELECT one.t::oid UNION SELECT relid::oid FROM pg_catalog.pg_partition_tree(one.t::regclass)) has (t)
+CROSS JOIN LATERAL
+    (SELECT one.t::oid UNION SELECT relid::oid FROM pg_catalog.pg_partition_tree(one.t::regclass)) has (t)
 JOIN pg_catalog.pg_index i ON i.indrelid = has.t
 WHERE NOT i.indisvalid
 ORDER BY 1, 2";

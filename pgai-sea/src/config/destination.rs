@@ -166,11 +166,11 @@ impl DestinationTable {
         self
     }
 
-    /// Stores the chunks in so many partitions, from 1 to 256: tables with an index each, by the hash of a column of the
-    /// source's key. It is the first column, unless [`partition_by`](Self::partition_by) names another.
+    /// Stores the chunks in so many partitions, from 1 to 256: tables with an index each, by the hash of a column of
+    /// the source's key. It is the first column, unless [`partition_by`](Self::partition_by) names another.
     ///
-    /// A search for one value of that column reads one partition and one index, which has found its rows sooner than
-    /// an index over all with a filter. A search of all values asks each index. It needs this crate's catalog.
+    /// A search for one value of that column reads one partition and its index. A search of all values asks each index.
+    /// It needs this crate's catalog.
     ///
     /// ```
     /// use pgai_sea::config::Destination;

@@ -341,8 +341,7 @@ impl IndexBuilder {
         }
         match built.map_err(DatabaseError::from) {
             Ok(_) => Ok(true),
-            // someone else was faster, or began at the same moment and waits for those who wait for the table, or writes
-            // for long
+            // someone else was faster, or began at the same moment and waits for this one, or writes for long
             Err(error) if error.has_state(&["42P07", "40P01", "55P03"]) => Ok(false),
             // a container may have less memory to share than its server's settings say
             Err(error) if error.has_state(&["53"]) && self.is_modest.swap(true, Ordering::Relaxed) => Err(error),

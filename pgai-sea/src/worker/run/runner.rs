@@ -301,8 +301,8 @@ impl Runner {
         }
     }
 
-    /// Waits for the turn of a vectorizer with a backlog. Without turns, many vectorizers would have claimed at once what
-    /// the database can write in seconds, and what is edited meanwhile would wait behind it. One that had nothing to do
+    /// Waits for the turn of a vectorizer with a backlog. Without turns, many vectorizers would claim at once what the
+    /// database needs seconds to write, and what is edited meanwhile would wait behind it. One that had nothing to do
     /// does not wait.
     async fn turn(&self, cursor: &Cursor) -> Option<OwnedSemaphorePermit> {
         if !cursor.has_backlog() {

@@ -37,7 +37,8 @@ const STORE: &str = "notes_embedding_store";
 async fn notes(test: &TestDatabase, destination: &str) -> Result<(), sea_orm::DbErr> {
     test.execute(&format!(
         "create table notes (tenant int, id int, body text, primary key (tenant, id));
-         insert into notes select t, i, 'note ' || i || ' of ' || t from generate_series(1, 10) t, generate_series(1, 30) i;
+         insert into notes select t, i, 'note ' || i || ' of ' || t
+             from generate_series(1, 10) t, generate_series(1, 30) i;
          select ai.create_vectorizer('notes', name => 'notes', loading => ai.loading_column('body'),
              embedding => ai.embedding_ollama('small', 8), chunking => ai.chunking_none(),
              indexing => ai.indexing_hnsw(min_rows => 1){destination})"

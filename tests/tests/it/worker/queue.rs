@@ -76,7 +76,7 @@ async fn rows_that_are_locked_for_a_moment_are_taken_off_all_the_same() {
             .execute_unprepared(
                 "do $$ begin
                      while not exists (select from pg_stat_activity where datname = current_database()
-                         and query like 'select distinct k.n from %loading_retry_after = $%' and pid <> pg_backend_pid())
+                         and query like 'select distinct k.n from %retry_after = $%' and pid <> pg_backend_pid())
                      loop
                          perform pg_sleep(0.001), pg_stat_clear_snapshot();
                      end loop;
