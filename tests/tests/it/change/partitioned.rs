@@ -100,11 +100,19 @@ async fn a_store_is_partitioned_and_nothing_is_paid() {
                 .filter(body_embeddings::Column::Tenant.eq(3))
                 .limit(5)
         };
-        test.execute("set enable_seqscan = off; set enable_sort = off").await?;
         let hits = search().all(&test.db).await?;
         assert_eq!(hits.len(), 5);
         assert_eq!(hits.first().map(|hit| hit.embedding.chunk.as_str()), Some(text));
         assert!(hits.iter().all(|hit| hit.embedding.source_key.0 == 3), "{hits:?}");
+        let of_source = body_embeddings::Entity::search(models.small.vector(text)).filter(note::Column::Tenant.eq(3));
+        for search in [search(), of_source] {
+            let explained = search.explain(&test.db).await?;
+            let asked = each.iter().filter(|each| {
+                let partition = each.trim_end_matches(" 1");
+                explained.plan().contains(partition)
+            });
+            assert_eq!(asked.count(), 1, "{explained}");
+        }
         // .. and one for all asks all
         let hits = body_embeddings::Entity::search(models.small.vector(text))
             .limit(100)
