@@ -158,7 +158,7 @@ impl Cursor {
             Part::Before | Part::Behind => FRESH_SHARE,
             Part::All => FRESH_SHARE_OF_ALL,
         };
-        let look_took = took - self.plain;
+        let look_took = took.saturating_sub(self.plain);
         for (part, next) in Part::ALL.into_iter().zip(&mut backlog.next) {
             if part == look.part {
                 *next = Instant::now() + LOOK_FOR_FRESH.max(look_took * share);
