@@ -9,7 +9,7 @@ use super::releases::{self, RELEASES};
 use super::{BLOG, embed, take, vectorize};
 
 /// What this program brings.
-pub(super) const VERSION: i32 = 10;
+pub(super) const VERSION: i32 = 11;
 
 pub(super) const DONE: Installed = Installed::Upgraded { from: 1, to: VERSION };
 
