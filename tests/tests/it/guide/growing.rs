@@ -60,6 +60,21 @@ async fn of_bits(manager: &SchemaManager<'_>) -> TestResult {
     Ok(())
 }
 
+async fn in_partitions(manager: &SchemaManager<'_>) -> TestResult {
+    use pgai_sea::migration::prelude::*;
+
+    manager
+        .create_vectorizer(
+            CreateVectorizer::new("events") // primary key (tenant_id, id)
+                .destination(Destination::table().partitions(16).partition_by("tenant_id"))
+                .loading(Loading::column("body"))
+                .embedding(Embedding::openai("text-embedding-3-small", 768)),
+        )
+        .await?;
+
+    Ok(())
+}
+
 async fn on_replica(replica: DatabaseConnection, query_vector: Vec<f32>) -> TestResult {
     use pgai_sea::prelude::*;
 
@@ -109,6 +124,30 @@ async fn a_store_of_halves_is_embedded() {
             .value("select pg_typeof(embedding)::text from events_embedding_store")
             .await?;
         assert_eq!(stored, "halfvec");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_store_in_partitions_is_embedded() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(
+            "create table events (tenant_id int, id int, body text not null, primary key (tenant_id, id));
+             insert into events select t, i, 'text ' || i from generate_series(1, 20) t, generate_series(1, 3) i",
+        )
+        .await?;
+        in_partitions(&SchemaManager::new(&test.db)).await?;
+        super::embed(&test).await?;
+        let stored: Vec<i64> = test
+            .values(
+                "select count(*) from events_embedding_store union all
+                 select count(*) from pg_inherits where inhparent = 'events_embedding_store'::regclass union all
+                 select max(n) from (select count(distinct tableoid) as n from events_embedding_store
+                     group by tenant_id) of_tenant",
+            )
+            .await?;
+        assert_eq!(stored, [60, 16, 1], "chunks, partitions, partitions of a tenant");
         Ok(())
     })
     .await;
