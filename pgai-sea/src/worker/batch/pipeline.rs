@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, debug, info_span};
 
 use super::blame::{FailedAlone, are_the_rows, may_be_a_row_that_is_written};
@@ -65,17 +64,11 @@ pub(crate) struct Batch {
 }
 
 impl Pipeline {
-    /// Embeds what was claimed. What is not done goes back to the queue. The turn to claim ends when the rows are read:
-    /// to write what is embedded goes before more claims.
-    pub(crate) async fn run(
-        self: Arc<Self>,
-        pool: Database,
-        claim: Claim,
-        turn: Option<OwnedSemaphorePermit>,
-    ) -> Batch {
+    /// Embeds what was claimed. What is not done goes back to the queue.
+    pub(crate) async fn run(self: Arc<Self>, pool: Database, claim: Claim) -> Batch {
         let span = info_span!("batch", vectorizer = self.vectorizer, rows = claim.keys.len());
         async {
-            let batch = self.process(&pool, claim, turn).await;
+            let batch = self.process(&pool, claim).await;
             let BatchOutcome { counts, .. } = &batch.outcome;
             debug!(
                 rows = counts.rows,
@@ -94,11 +87,11 @@ impl Pipeline {
         .await
     }
 
-    async fn process(self: &Arc<Self>, pool: &Database, claim: Claim, turn: Option<OwnedSemaphorePermit>) -> Batch {
+    async fn process(self: &Arc<Self>, pool: &Database, claim: Claim) -> Batch {
         let keys: Vec<Key> = claim.keys.iter().map(|claimed| claimed.key.clone()).collect();
         let (queue, stamp) = (Arc::clone(&self.queue), claim.stamp);
         let renewer = LeaseRenewer::start(pool.clone(), queue, keys.clone(), stamp, self.lease);
-        let embedded = self.embed(pool, claim, turn).await;
+        let embedded = self.embed(pool, claim).await;
         let stamp = renewer.stop().await;
         match embedded {
             Ok((drafts, embedded)) => self.finish(pool, drafts, embedded, stamp).await,
@@ -112,17 +105,12 @@ impl Pipeline {
         }
     }
 
-    async fn embed(
-        self: &Arc<Self>,
-        pool: &Database,
-        claim: Claim,
-        turn: Option<OwnedSemaphorePermit>,
-    ) -> Result<(Drafts, Embedded), StopReason> {
+    async fn embed(self: &Arc<Self>, pool: &Database, claim: Claim) -> Result<(Drafts, Embedded), StopReason> {
         let keys: Vec<Key> = match &self.neighbour {
             Some(_) => claim.keys.iter().map(|claimed| claimed.key.clone()).collect(),
             None => Vec::new(),
         };
-        let drafts = self.draft(pool, claim.keys, turn).await?;
+        let drafts = self.draft(pool, claim.keys).await?;
         let mut known = self.vector_cache.take(&drafts.texts);
         self.add_known(pool, &keys, &drafts.texts, &mut known).await?;
         let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
@@ -156,7 +144,7 @@ impl Pipeline {
     ) -> Result<(Vec<String>, Vec<Key>), StopReason> {
         let attempts = 0;
         let claimed = keys.iter().cloned().map(|key| ClaimedKey { key, attempts });
-        let drafts = self.draft(pool, claimed.collect(), None).await?;
+        let drafts = self.draft(pool, claimed.collect()).await?;
         let mut known = vec![None; drafts.texts.len()];
         self.add_known(pool, &keys, &drafts.texts, &mut known).await?;
         let missing = drafts.texts.into_iter().zip(known);
@@ -165,12 +153,7 @@ impl Pipeline {
     }
 
     /// Reads rows, splits and formats them, and compares them with the store.
-    async fn draft(
-        self: &Arc<Self>,
-        pool: &Database,
-        claimed: Vec<ClaimedKey>,
-        turn: Option<OwnedSemaphorePermit>,
-    ) -> Result<Drafts, StopReason> {
+    async fn draft(self: &Arc<Self>, pool: &Database, claimed: Vec<ClaimedKey>) -> Result<Drafts, StopReason> {
         let keeps_vectors = self.identity.keeps_vectors();
         #[cfg_attr(
             not(feature = "documents"),
@@ -186,7 +169,6 @@ impl Pipeline {
             self.writer.check_lock(pool, &keys).await?;
             self.has_locked.store(true, Ordering::Relaxed);
         }
-        drop(turn);
         #[cfg(feature = "documents")]
         if let Some(documents) = &self.documents {
             documents.read(&mut loaded).await?;

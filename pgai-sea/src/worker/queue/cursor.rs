@@ -114,10 +114,6 @@ impl Cursor {
         self.after == FRONT
     }
 
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.backlog.is_some()
-    }
-
     pub(super) fn is_due_at_the_front(&self) -> bool {
         self.began.elapsed() >= BEGIN_ANEW
     }

@@ -11,12 +11,11 @@ mod tracking;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::Row as _;
 use sea_orm::{DbBackend, DbErr, EntityTrait, QueryTrait as _};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -42,10 +41,6 @@ use crate::catalog::{CatalogError, Vectorizer, VectorizerRef};
 
 /// How often the worker looks for vectorizers that came, went or changed.
 const LOOK_FOR_VECTORIZERS: Duration = Duration::from_secs(5);
-/// One in so many of a worker's connections is for claims of vectorizers with a backlog ..
-const TURNS: u32 = 4;
-/// .. and at least so many: one reads while the other claims.
-const LEAST_TURNS: u32 = 2;
 
 /// The schema in which a table is found along the search path that the connection had.
 const SCHEMA: &str = "
@@ -243,9 +238,7 @@ impl Worker {
 
     fn shared(&self, mode: Mode, stopping: Stopping) -> Result<Shared, WorkerError> {
         let pool = Database::new(self.pool()?, self.statement_timeout, stopping);
-        let connections = pool.pool().options().get_max_connections();
         Ok(Shared {
-            turns: Arc::new(Semaphore::new((connections / TURNS).max(LEAST_TURNS) as usize)),
             tracking: Tracking::new(pool.clone()),
             pool,
             embedders: self.embedders.clone(),

@@ -1,12 +1,11 @@
 //! A runner works on one vectorizer. It claims batches while there is something to claim, several at once as
 //! configured. What stops it makes this vectorizer wait and no other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::{Row as _, query};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info};
@@ -66,8 +65,6 @@ pub(super) struct Shared {
     pub(super) tracking: Tracking,
     pub(super) events: EventHook,
     pub(super) mode: Mode,
-    /// Who has a backlog claims in turns.
-    pub(super) turns: Arc<Semaphore>,
     /// What wakes runners that run on.
     pub(super) notifications: Notifications,
     /// Where a worker that stops on errors hears of them.
@@ -204,7 +201,6 @@ impl Runner {
                 if paced.is_some() {
                     break;
                 }
-                let turn = self.turn(&cursor).await;
                 let queue = &prepared.queue;
                 let rows = prepared.batch_size.into();
                 let rows = pace.map_or(rows, |pace| pace.at_most(rows));
@@ -221,7 +217,7 @@ impl Runner {
                         waiter.found_work();
                         prepared.has_work();
                         self.reporter.is_busy();
-                        batches.spawn(prepared.pipeline.clone().run(database.clone(), claim, turn));
+                        batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
                         if is_short && let Err(error) = prepared.queue_more(&pool).await {
                             stop_reason = Some(StopReason::from(error));
                         }
@@ -299,16 +295,6 @@ impl Runner {
                 self.maintain(prepared, false).await;
             }
         }
-    }
-
-    /// Waits for the turn of a vectorizer with a backlog. Without turns, many vectorizers would claim at once what the
-    /// database needs seconds to write, and what is edited meanwhile would wait behind it. One that had nothing to do
-    /// does not wait.
-    async fn turn(&self, cursor: &Cursor) -> Option<OwnedSemaphorePermit> {
-        if !cursor.has_backlog() {
-            return None;
-        }
-        Arc::clone(&self.shared.turns).acquire_owned().await.ok()
     }
 
     /// Nothing could be claimed. Waits, or returns that the run is over.

@@ -185,7 +185,7 @@ impl Job<'_, '_> {
 
     fn start(&self, running: &mut JoinSet<Batch>, claim: Claim) {
         let pipeline = self.prepared.pipeline.clone();
-        running.spawn(pipeline.run(self.prepared.database.clone(), claim, None));
+        running.spawn(pipeline.run(self.prepared.database.clone(), claim));
     }
 
     /// Reports on a batch. Returns how many rows are done with.
