@@ -11,6 +11,12 @@ async fn edit(test: &TestDatabase, text: &str) -> Result<(), sea_orm::DbErr> {
         .await
 }
 
+/// Waits until the edit is claimed too. A claim that is under way holds the key, and what was embedded would wait.
+async fn claimed(test: &TestDatabase) {
+    let leased = "select count(*) from ai._vectorizer_q_1 where loading_retry_after > now()";
+    soon(async || test.value::<i64>(leased).await.unwrap() == 2).await;
+}
+
 #[tokio::test]
 async fn an_edit_while_embedding_does_not_hide_what_was_embedded() {
     on_both_catalogs(async |test| {
@@ -24,6 +30,9 @@ async fn an_edit_while_embedding_does_not_hide_what_was_embedded() {
         for version in 1..=6 {
             gate.wait_for(version).await;
             edit(&test, &format!("v{version}")).await?;
+            if version == 1 {
+                claimed(&test).await;
+            }
             gate.admit();
             if version == 1 {
                 soon(async || test.values::<String>(STORED).await.unwrap() == ["T: v0"]).await;
@@ -87,6 +96,7 @@ async fn a_column_too() {
         let working = tokio::spawn(async move { working.run_once().await });
         gate.wait_for(1).await;
         test.execute("update things set body = 'v1'").await?;
+        claimed(&test).await;
         gate.admit();
         let embedded = "select count(*) from things where embedding is not null";
         soon(async || test.value::<i64>(embedded).await.unwrap() == 1).await;
