@@ -329,7 +329,7 @@ impl IndexBuilder {
             never = watch.watch(pool) => match never {},
         };
         if built.is_ok() && target.is_partitioned {
-            // no autovacuum looks at a partitioned table; without this it is planned for, badly
+            // autovacuum analyzes no partitioned table, and the planner would know nothing of its rows
             let analyze = AssertSqlSafe(format!("analyze {table}"));
             raw_sql(analyze).execute(&mut connection).await.ok();
         }

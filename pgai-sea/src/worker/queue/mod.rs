@@ -38,9 +38,9 @@ const DUE: &str = "(q.loading_retry_after is null or q.loading_retry_after < now
 /// The microseconds after the last whole millisecond that make a moment a stamp.
 const MARK: u32 = LEASE_MARK;
 
-/// Rows that were passed over because somebody has locked them are tried for so often ..
+/// Rows that somebody else has locked are tried so often ..
 const LOOKS: u32 = 25;
-/// .. and after this time. If they are still locked then, their lease runs out.
+/// .. with this pause. If they are locked even then, they stay until their lease runs out.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The rows that [`mine`] has found.
@@ -178,8 +178,8 @@ impl Queue {
         Ok(finished)
     }
 
-    /// Which of `keys` (from 0) have rows with the stamp that were passed over, since somebody has locked them. Whoever
-    /// claims locks for a moment also rows that were due when its statement began, and finds that they are no more.
+    /// Which of `keys` (from 0) still have rows with the stamp: rows that somebody has locked. A claim locks for a moment
+    /// also rows that were due when its statement began. It leaves them alone when it sees that they are not due now.
     async fn left(
         &self,
         connection: &mut PgConnection,
