@@ -178,8 +178,9 @@ impl Queue {
         Ok(finished)
     }
 
-    /// Which of `keys` (from 0) still have rows with the stamp: rows that somebody has locked. A claim locks for a moment
-    /// also rows that were due when its statement began. It leaves them alone when it sees that they are not due now.
+    /// Which of `keys` (from 0) still have rows with the stamp: rows that somebody has locked. A claim locks for a
+    /// moment also rows that were due when its statement began, and leaves them alone when it sees that they are not
+    /// due now.
     async fn left(
         &self,
         connection: &mut PgConnection,
