@@ -2,6 +2,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// The numbers of a line of the cache.
+const LINE: usize = 16;
+
 /// The left matrix of a product: row `i` begins at `i * stride`.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
@@ -17,6 +20,8 @@ pub(crate) struct Panels {
     /// The instructions that this processor has. They decide how wide a panel is.
     arch: Arch,
     numbers: Vec<f32>,
+    /// Where they begin, at a line of the cache: a register that is loaded from two takes longer.
+    start: usize,
     depth: usize,
     columns: usize,
 }
@@ -27,7 +32,7 @@ impl Panels {
         let width = self.resize(depth, columns);
         for (first, panel) in (0..columns)
             .step_by(width)
-            .zip(self.numbers.chunks_exact_mut(depth * width))
+            .zip(self.numbers[self.start..].chunks_exact_mut(depth * width))
         {
             for place in 0..width.min(columns - first) {
                 let column = &column(first + place)[..depth];
@@ -43,7 +48,7 @@ impl Panels {
         let width = self.resize(depth, columns);
         for (first, panel) in (0..columns)
             .step_by(width)
-            .zip(self.numbers.chunks_exact_mut(depth * width))
+            .zip(self.numbers[self.start..].chunks_exact_mut(depth * width))
         {
             let columns = first..columns.min(first + width);
             for (place, into) in panel.chunks_exact_mut(width).enumerate() {
@@ -56,12 +61,13 @@ impl Panels {
     fn resize(&mut self, depth: usize, columns: usize) -> usize {
         let width = self.arch.dispatch(PanelWidth);
         let numbers = columns.next_multiple_of(width) * depth;
-        if columns.is_multiple_of(width) {
-            self.numbers.resize(numbers, 0.0); // all of it is written
-        } else {
-            self.numbers.clear();
-            self.numbers.resize(numbers, 0.0);
+        if !columns.is_multiple_of(width) {
+            self.numbers.clear(); // else all of it is written
         }
+        self.numbers.resize(numbers + LINE, 0.0);
+        let start = self.numbers.as_ptr().align_offset(LINE * size_of::<f32>());
+        self.start = start.min(LINE);
+        self.numbers.truncate(self.start + numbers);
         self.depth = depth;
         self.columns = columns;
         width
@@ -119,12 +125,16 @@ impl Product<'_> {
     fn in_tiles_of<S: Simd, const M: usize>(self, simd: S) {
         let Panels {
             numbers,
+            start,
             depth,
             columns,
             ..
         } = self.panels;
         let width = 2 * S::F32_LANES;
-        for (first_column, panel) in (0..*columns).step_by(width).zip(numbers.chunks_exact(depth * width)) {
+        for (first_column, panel) in (0..*columns)
+            .step_by(width)
+            .zip(numbers[*start..].chunks_exact(depth * width))
+        {
             let panel = S::as_simd_f32s(panel).0.as_chunks::<2>().0;
             let columns = first_column..(*columns).min(first_column + width);
             let middle = columns.len().min(S::F32_LANES);
