@@ -41,12 +41,13 @@ use crate::entity::EmbeddingTrait;
 /// `F` is what it returns: chunks, after [`with_source`](Self::with_source) chunks with the rows that they belong to,
 /// or rows that have a vector of their own.
 ///
-/// A page is short only if there are no more rows. A filtered search scans the index until the page is full, or until
-/// it has looked at a hundred rows for each that is wanted. Then the database is asked how many rows it expects to pass
-/// the filter: up to 10,000 are compared one by one, and where there are more, the scan goes on
-/// ([`iterative_scan`](Self::iterative_scan)). If it is still short, it runs again without the index. A search that was
-/// told to give up does not; [`Hits::missing`] then counts the rows that were not found. With a [maximal
-/// distance](Self::max_distance), an index may miss rows; [`exact`](Self::exact) misses none.
+/// A page is short only if there are no more rows. A filtered search looks at the first hundred rows of the index, or
+/// at two for each that is wanted. If fewer than a quarter of the page pass the filter, the database is asked how many
+/// rows it expects to pass of all: where comparing them one by one is sooner done than a scan that looks for them, they
+/// are compared. Otherwise the scan goes on until the page is full ([`iterative_scan`](Self::iterative_scan)). If it is
+/// still short, the search runs again without the index. A search that was told to give up does not; [`Hits::missing`]
+/// then counts the rows that were not found. With a [maximal distance](Self::max_distance), an index may miss rows;
+/// [`exact`](Self::exact) misses none.
 ///
 /// Settings hold for the search alone: its statement makes and undoes them with `set_config`. PostgreSQL runs such a
 /// statement without parallel workers. An exact search has no settings, and may be parallel.

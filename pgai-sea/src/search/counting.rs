@@ -1,11 +1,11 @@
 //! The SQL that counts the rows of a search, and that asks whether there are any.
 
 use sea_orm::ColumnTrait;
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query, SelectStatement};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query, SelectStatement, WithClause, WithQuery};
 
 use super::plan::{BestPer, Plan};
 use super::projection::Projection;
-use super::scan::HITS;
+use super::scan::{HITS, cte, with};
 use super::statement::{VALUE, key, up_to};
 use crate::entity::EmbeddingTrait;
 
@@ -13,6 +13,9 @@ use crate::entity::EmbeddingTrait;
 pub(super) const COUNTED: &str = "matching";
 /// The columns of [`Plan::probe`]: whether there are rows, whether the query is not NULL, whether it has a distance.
 pub(super) const PROBE: [&str; 3] = ["rows", "present", "comparable"];
+/// The common table expressions of [`Plan::shares`]: the rows that pass the filter, and all.
+pub(super) const PASSING: &str = "passing";
+pub(super) const ALL: &str = "all_rows";
 
 impl Plan {
     /// Counts the rows that can be hits, up to `limit`.
@@ -58,6 +61,17 @@ impl Plan {
         });
         matching.and_where_option(self.behind::<E>(query));
         matching
+    }
+
+    /// For `EXPLAIN`, which says how many rows PostgreSQL expects in each of its common table expressions.
+    pub(super) fn shares<E: EmbeddingTrait, F: Projection<E>>(&self) -> WithQuery {
+        let one = || Query::select().expr(Expr::cust("1")).take();
+        let (mut passing, mut all) = (one(), one());
+        self.source::<E, F>(&mut passing);
+        all.from(self.store::<E>());
+        let mut expressions = WithClause::new();
+        expressions.cte(cte(PASSING, passing)).cte(cte(ALL, all));
+        with(expressions, one().from(PASSING).from(ALL).take())
     }
 
     /// Asks whether the searched tables have rows, whether the query is not NULL for one of them, and whether it has a

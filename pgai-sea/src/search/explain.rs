@@ -227,11 +227,12 @@ impl Known {
             "ivfflat" => &self.ivfflat,
             _ => return true,
         };
-        let asked = match plan.attempts().first() {
-            Some(Attempt::Scan { window, insists, .. }) => plan.scan.iterates(*window, plan.is_filtered() || *insists),
-            Some(Attempt::Exact) | None => None,
-        };
-        match asked {
+        // a look is followed by a scan
+        let asked = plan.attempts().iter().find_map(|attempt| match attempt {
+            Attempt::Scan { window, insists } => Some(plan.scan.iterates(*window, plan.is_filtered() || *insists)),
+            Attempt::Look { .. } | Attempt::Exact => None,
+        });
+        match asked.flatten() {
             Some(asked) => asked != IterativeScan::Off,
             None => own.as_ref().is_some_and(|own| own != "off"),
         }
@@ -259,7 +260,7 @@ fn ordering_index(node: &Value) -> Option<IndexName> {
 }
 
 /// The plan of the common table expression `name`.
-fn named<'t>(node: &'t Value, name: &str) -> Option<&'t Value> {
+pub(super) fn named<'t>(node: &'t Value, name: &str) -> Option<&'t Value> {
     match node {
         Value::Object(fields) => {
             let is_it = text(node, "Subplan Name").is_some_and(|of| of.strip_prefix("CTE ") == Some(name));

@@ -7,8 +7,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 use serde_json::Value;
 
 use super::asking::query_one;
-use super::counting::{COUNTED, PROBE};
+use super::counting::{ALL, COUNTED, PASSING, PROBE};
 use super::error::{SearchError, table_of};
+use super::explain::named;
 use super::hit::DISTANCE;
 use super::plan::{Attempt, Plan};
 use super::projection::Projection;
@@ -18,9 +19,9 @@ use super::telemetry;
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
-/// So many rows are compared one by one, rather than found by an index that has to look for each among many that do not
-/// pass the filter. 5,000 of 384 numbers took 0.09 s.
-const FEW: f64 = 10_000.0;
+/// One row of an HNSW index that a scan looks at takes as long as so many that are compared one by one: some three were
+/// measured, among a million of 384 numbers. It is more here, because of those that are compared none is missed.
+const LOOKED_AT: f64 = 5.0;
 
 /// The rows of the page, nearest first, and the number of rows that belong there and were not found.
 pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
@@ -51,8 +52,8 @@ pub(super) async fn nearest<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTr
         if page.rows.len() as u64 >= plan.limit || page.has_null || db.is_mock_connection() {
             break;
         }
-        if let Attempt::Scan { hurried: Some(_), .. } = attempt {
-            is_exhausted = are_few::<E, F, _>(plan, query, db).await?;
+        if let Attempt::Look { window } = attempt {
+            is_exhausted = are_few::<E, F, _>(plan, window, page.rows.len() as u64, db).await?;
             continue;
         }
         if let Attempt::Scan { insists: false, .. } = attempt
@@ -144,25 +145,33 @@ pub(super) async fn matching<E: EmbeddingTrait, F: Projection<E>, C: ConnectionT
     Ok(matching.comparing::<E>(query)?.unsigned_abs())
 }
 
-/// Whether PostgreSQL expects so few rows to pass the filter that comparing them all is sooner done than finding the
-/// nearest through an index.
+/// Whether comparing all rows that pass the filter is sooner done than a scan that returns `window` of them, as far as
+/// PostgreSQL knows the share of those that pass. If a look `found` a quarter of the page or more, a scan is short, and
+/// what PostgreSQL knows is not asked for: of a condition without statistics, it may be far off.
 pub(super) async fn are_few<E: EmbeddingTrait, F: Projection<E>, C: ConnectionTrait>(
     plan: &Plan,
-    query: &Expr,
+    window: u64,
+    found: u64,
     db: &C,
 ) -> Result<bool, SearchError> {
-    let mut statement = DbBackend::Postgres.build(&plan.matching::<E, F>(query));
+    if found.saturating_mul(4) >= plan.limit {
+        return Ok(false);
+    }
+    let mut statement = DbBackend::Postgres.build(&plan.shares::<E, F>());
     statement.sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
     let row = match db.query_one_raw(statement).await {
         // a connection with access control runs no text
         Err(DbErr::RbacError(_)) => return Ok(false),
-        row => row.comparing::<E>(query)?,
+        row => row.searching::<E>()?,
     };
     let tree: Option<Value> = row.map(|row| row.try_get_by_index(0)).transpose().searching::<E>()?;
-    let rows = tree
-        .as_ref()
-        .and_then(|tree| tree.pointer("/0/Plan/Plan Rows")?.as_f64());
-    Ok(rows.is_some_and(|rows| rows <= FEW))
+    let expected = |name| named(tree.as_ref()?, name)?.get("Plan Rows")?.as_f64();
+    let Some((passing, all)) = expected(PASSING).zip(expected(ALL)) else {
+        return Ok(false);
+    };
+    #[allow(clippy::cast_precision_loss, reason = "a page's number of rows")]
+    let looked_at = window as f64 * all / passing.max(1.0);
+    Ok(passing <= looked_at * LOOKED_AT)
 }
 
 /// Fails if nothing can be compared with the query: an expression that the database evaluated to NULL or to zeros.

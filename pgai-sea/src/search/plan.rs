@@ -9,20 +9,12 @@ use super::freshness::Queue;
 use super::generation::Asked;
 use super::neighbours::Neighbourhood;
 use super::quantized::Quantized;
-use super::scan::Scan;
+use super::scan::{IterativeScan, Scan, Setting};
 use crate::entity::EmbeddingTrait;
 use crate::pgvector::Metric;
 
 /// The default number of hits.
 const DEFAULT_LIMIT: u64 = 10;
-
-/// A first scan under a filter looks at so many rows for each that is wanted. With five times as many, it found 0.80 of
-/// the nearest ten among a million rows of which one in two hundred passed.
-const LOOKED_AT: u64 = 100;
-/// And at no fewer.
-const FEWEST_LOOKED_AT: u64 = 1_000;
-/// pgvector's own limit.
-const MOST_LOOKED_AT: u64 = 20_000;
 
 /// A guess at the chunks of a row, for the first and the second attempt to find the best chunk of each.
 const CHUNKS_PER_SOURCE: [u64; 2] = [8, 64];
@@ -150,13 +142,11 @@ impl Default for Plan {
 /// One attempt to fill the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
+    /// A scan that ends with the rows that the index finds first, however few of them pass the filter.
+    Look { window: u64 },
     /// Orders by an expression that an index serves, and takes the first `window` rows. If it `insists`, the scan is
-    /// told to continue until it has them. A hurried one gives up after so many rows that it has looked at.
-    Scan {
-        window: u64,
-        insists: bool,
-        hurried: Option<u32>,
-    },
+    /// told to continue until it has them.
+    Scan { window: u64, insists: bool },
     /// Looks at every row, without an index on vectors.
     Exact,
 }
@@ -285,7 +275,9 @@ impl Plan {
     /// is still short then has all there is. A search that bounds its scan makes no such attempt.
     ///
     /// A scan under a filter finds worse rows the longer it goes on, and takes longer than comparing the few that pass.
-    /// So the first one is hurried, and who makes the attempts looks how many rows pass before the second.
+    /// So a look comes first, and who makes the attempts asks how many rows pass if it found few. A scan that ends by
+    /// `hnsw.max_scan_tuples` is no look: at its end, pgvector returns what it had put aside on its way, and that fills
+    /// the page with rows that are not the nearest.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         if self.exact {
             return vec![Attempt::Exact];
@@ -298,13 +290,10 @@ impl Plan {
         } else {
             vec![rows]
         };
-        let scan = |window, insists| Attempt::Scan {
-            window,
-            insists,
-            hurried: None,
-        };
-        let mut attempts: Vec<_> = windows.iter().map(|window| scan(*window, false)).collect();
-        attempts.splice(0..0, self.hurried(rows));
+        let scan = |window, insists| Attempt::Scan { window, insists };
+        let look = windows.first().and_then(|window| self.look(*window));
+        let scans = windows.iter().map(|window| scan(*window, false));
+        let mut attempts: Vec<_> = look.into_iter().chain(scans).collect();
         if !self.scan.is_bounded() {
             let last = windows.last().copied().unwrap_or(rows);
             if !self.scan.carries_on(last, self.is_filtered()) {
@@ -315,26 +304,32 @@ impl Plan {
         attempts
     }
 
-    /// The first scan, if it is a hurried one. Pages behind a hit leave out all rows before, which is no reason to
-    /// hurry, and a search may say itself how far its scan goes.
-    fn hurried(&self, window: u64) -> Option<Attempt> {
-        let looked_at = window.saturating_mul(LOOKED_AT).max(FEWEST_LOOKED_AT);
+    /// The look that comes first, if one may fill the page. Pages behind a hit leave out all rows before, which says
+    /// nothing of how many pass, and a search may say itself how far its scan goes.
+    fn look(&self, window: u64) -> Option<Attempt> {
         let is_free = self.scan.iterative.is_none() && !self.scan.is_bounded();
-        let hurries = self.is_selective() && !self.is_continued() && !self.is_deduplicated() && is_free;
-        let looked_at = u32::try_from(looked_at)
-            .ok()
-            .filter(|_| hurries && looked_at < MOST_LOOKED_AT)?;
-        Some(Attempt::Scan {
-            window,
-            insists: false,
-            hurried: Some(looked_at),
-        })
+        let may_fill = self.scan.candidates(window) >= window.saturating_mul(2);
+        let looks = self.is_selective() && !self.is_continued() && is_free && may_fill;
+        looks.then_some(Attempt::Look { window })
+    }
+
+    /// The rows that an index is to return in an attempt, and the settings for that. An exact search uses no index.
+    pub(super) fn scanning(&self, attempt: Attempt) -> Option<(u64, Vec<Setting>)> {
+        let (window, filtered, iterative) = match attempt {
+            Attempt::Look { window } => (window, self.is_filtered(), Some(IterativeScan::Off)),
+            Attempt::Scan { window, insists } => {
+                let filtered = self.is_filtered() || insists;
+                (window, filtered, self.scan.iterates(window, filtered))
+            }
+            Attempt::Exact => return None,
+        };
+        Some((window, self.scan.settings(window, filtered, iterative)))
     }
 
     /// Whether a scan that returned `scanned` rows would find no more if it were asked for more, because it already
     /// continued to the end of the index or to its own bound.
     pub(super) fn is_exhausted(&self, attempt: Attempt, scanned: u64) -> bool {
-        let Attempt::Scan { window, insists, .. } = attempt else {
+        let Attempt::Scan { window, insists } = attempt else {
             return true;
         };
         scanned < window && self.scan.carries_on(window, self.is_filtered() || insists)

@@ -29,7 +29,9 @@ const DEFAULT_EF_SEARCH: u64 = 40;
 /// A scan under a filter keeps at least so many candidates. A scan in the strict order drops what it finds too late,
 /// and with more candidates it drops less. Among a million rows, of which a twentieth passed, it found 0.96 and 0.98 of
 /// the nearest ten in two indexes, and 0.945 and 0.95 with pgvector's default, in the same time.
-const FILTERED_EF_SEARCH: u32 = 100;
+const FILTERED_EF_SEARCH: u64 = 100;
+/// pgvector's maximum of `hnsw.ef_search`.
+const MAX_EF_SEARCH: u32 = 1_000;
 
 /// The scan settings of a search. The connection's own settings hold for the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +56,7 @@ enum SettingValue {
     /// It is bound, so that searches that differ in it alone share a statement and a plan.
     Number(u32),
     /// The connection's own value, if that is greater.
-    AtLeast(u32),
+    AtLeast(u64),
 }
 
 impl Scan {
@@ -62,7 +64,7 @@ impl Scan {
     /// until then.
     pub(super) fn check(&self) -> Result<(), SearchError> {
         for (setter, value, max) in [
-            ("ef_search", self.ef_search, 1_000),
+            ("ef_search", self.ef_search, MAX_EF_SEARCH),
             ("probes", self.probes, 32_768),
             ("max_scan_tuples", self.max_scan_tuples, i32::MAX.unsigned_abs()),
             ("max_probes", self.max_probes, 32_768),
@@ -93,24 +95,26 @@ impl Scan {
         !matches!(self.iterates(rows, filtered), None | Some(IterativeScan::Off))
     }
 
-    /// The settings for a scan that has to return `rows` rows, some of which a filter drops if `filtered`, and that
-    /// gives up after looking at so many if it is `hurried`.
-    pub(super) fn settings(&self, rows: u64, filtered: bool, hurried: Option<u32>) -> Vec<Setting> {
+    /// The candidates that an HNSW index keeps for a search under a filter that is to return `rows` rows: at least two
+    /// for each.
+    pub(super) fn candidates(&self, rows: u64) -> u64 {
+        let wanted = rows.saturating_mul(2).clamp(FILTERED_EF_SEARCH, MAX_EF_SEARCH.into());
+        self.ef_search.map_or(wanted, u64::from)
+    }
+
+    /// The settings for a scan that has to return `rows` rows, some of which a filter drops if `filtered`.
+    pub(super) fn settings(&self, rows: u64, filtered: bool, iterative: Option<IterativeScan>) -> Vec<Setting> {
         let mut settings = Vec::new();
         let mut set = |name, value: Option<SettingValue>, default| {
             settings.extend(value.map(|value| Setting { name, value, default }));
         };
         let number = |value: Option<u32>| value.map(SettingValue::Number);
-        let widened = (filtered && self.iterative.is_none()).then_some(SettingValue::AtLeast(FILTERED_EF_SEARCH));
+        let widened = (filtered && self.iterative.is_none()).then(|| SettingValue::AtLeast(self.candidates(rows)));
         set("hnsw.ef_search", number(self.ef_search).or(widened), "40");
         set("ivfflat.probes", number(self.probes), "1");
-        set(
-            "hnsw.max_scan_tuples",
-            number(self.max_scan_tuples.or(hurried)),
-            "20000",
-        );
+        set("hnsw.max_scan_tuples", number(self.max_scan_tuples), "20000");
         set("ivfflat.max_probes", number(self.max_probes), "32768");
-        let (hnsw, ivfflat) = match self.iterates(rows, filtered) {
+        let (hnsw, ivfflat) = match iterative {
             None => (None, None),
             Some(IterativeScan::Off) => (Some("off"), Some("off")),
             Some(IterativeScan::Strict) => (Some("strict_order"), Some("relaxed_order")),

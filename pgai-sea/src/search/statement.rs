@@ -86,12 +86,7 @@ impl Plan {
             let keys = if keyed { E::key_columns().len() } else { 0 };
             self.page::<E>(hits, from, keys)
         };
-        let Attempt::Scan {
-            window,
-            insists,
-            hurried,
-        } = attempt
-        else {
+        let Some((window, settings)) = self.scanning(attempt) else {
             let mut all = self.hits::<E, F>(query, unindexed(self.distance::<E>(query)), true);
             all.and_where_option(self.behind::<E>(query));
             return SearchStatement::Plain(page(all, None, true));
@@ -105,7 +100,6 @@ impl Plan {
             None => Expr::col(DISTANCE),
             Some(_) => self.scanned::<E>(query),
         };
-        let settings = self.scan.settings(window, self.is_filtered() || insists, hurried);
         let mut conditions = self.conditions::<E>().add_option(self.behind::<E>(query));
         conditions = conditions.add_option(self.has_index::<E>());
         if settings.is_empty() && !self.is_reordered() {

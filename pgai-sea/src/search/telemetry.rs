@@ -122,7 +122,7 @@ impl Telemetry {
 /// Of several statements of a search the last one counts.
 pub(super) fn asks<E: EmbeddingTrait>(attempt: Attempt) {
     let method = match attempt {
-        Attempt::Scan { .. } => "scan",
+        Attempt::Look { .. } | Attempt::Scan { .. } => "scan",
         Attempt::Exact => "exact",
     };
     Span::current().record("pgai_sea.search.method", method);

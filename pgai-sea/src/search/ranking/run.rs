@@ -327,11 +327,12 @@ impl<E: EmbeddingTrait, F: Projection<E>> Ranking<'_, E, F> {
             let status = status.searching::<E>()?;
             let count = |name| Ok::<_, SearchError>(status.try_get::<i64>("", name).searching::<E>()?.unsigned_abs());
             near = count(NEAR)?;
-            if attempt == Attempt::Exact || count(RANKABLE)? >= plan.limit {
+            let rankable = count(RANKABLE)?;
+            if attempt == Attempt::Exact || rankable >= plan.limit {
                 break;
             }
             is_exhausted = match attempt {
-                Attempt::Scan { hurried: Some(_), .. } => are_few::<E, F, _>(plan, query, db).await?,
+                Attempt::Look { window } => are_few::<E, F, _>(plan, window, rankable, db).await?,
                 _ => plan.is_exhausted(attempt, count(SCANNED)?),
             };
         }

@@ -331,31 +331,22 @@ fn scanned<E: EmbeddingTrait, F: Projection<E>>(
     attempt: Attempt,
     columns: &LegColumns,
 ) -> (SelectStatement, Vec<Setting>) {
-    match attempt {
-        Attempt::Scan {
-            window,
-            insists,
-            hurried,
-        } => {
-            let mut hits = unfiltered::<E, F>(plan, query);
-            let settings = plan.scan.settings(window, plan.is_filtered() || insists, hurried);
-            let mut conditions = plan.conditions::<E>().add_option(plan.has_index::<E>());
-            if !settings.is_empty() {
-                conditions = conditions.add(set());
+    let Some((window, settings)) = plan.scanning(attempt) else {
+        let mut hits = rows::<E, F>(plan, query);
+        if !plan.is_deduplicated() {
+            hits.order_by_expr(unindexed(plan.distance::<E>(query)), Order::Asc);
+            for (name, direction) in &columns.ties {
+                direction.apply(&mut hits, name.clone());
             }
-            first(&mut hits, conditions, plan.scanned::<E>(query), window, 0, false);
-            (hits, settings)
+            hits.limit(up_to(plan.limit));
         }
-        Attempt::Exact => {
-            let mut hits = rows::<E, F>(plan, query);
-            if !plan.is_deduplicated() {
-                hits.order_by_expr(unindexed(plan.distance::<E>(query)), Order::Asc);
-                for (name, direction) in &columns.ties {
-                    direction.apply(&mut hits, name.clone());
-                }
-                hits.limit(up_to(plan.limit));
-            }
-            (hits, Vec::new())
-        }
+        return (hits, Vec::new());
+    };
+    let mut hits = unfiltered::<E, F>(plan, query);
+    let mut conditions = plan.conditions::<E>().add_option(plan.has_index::<E>());
+    if !settings.is_empty() {
+        conditions = conditions.add(set());
     }
+    first(&mut hits, conditions, plan.scanned::<E>(query), window, 0, false);
+    (hits, settings)
 }

@@ -237,19 +237,36 @@ fn a_filter_joins_the_source_and_scans_on() {
         ),
         // a connection's larger value stays
         "GREATEST(NULLIF(current_setting('hnsw.ef_search', TRUE), '')::int4, 100)::text",
-        "set_config('hnsw.max_scan_tuples', '1000', TRUE)",
+        "set_config('hnsw.iterative_scan', 'off', TRUE)",
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }
 }
 
 #[test]
-fn a_search_that_says_how_far_its_scan_goes_is_not_hurried() {
+fn a_filtered_search_begins_with_a_look_that_may_fill_its_page() {
     let search = || store::Entity::search([1.0, 2.0, 3.0]).filter(source::Column::Title.contains("sea"));
-    for search in [search().iterative_scan(IterativeScan::Relaxed), search().limit(200)] {
+    for (search, candidates, scan) in [
+        (search().limit(500), "::int4, 1000)", "off"),
+        (search().limit(501), "::int4, 1000)", "strict_order"),
+        (search().best_per_source(), "::int4, 160)", "off"),
+        (search().ef_search(20), "'20'", "off"),
+        (search().ef_search(19), "'19'", "strict_order"),
+        (search().max_probes(9), "::int4, 100)", "strict_order"),
+    ] {
         let sql = search.statement().unwrap().to_string();
-        assert!(!sql.contains("max_scan_tuples"), "{sql}");
+        let scan = format!("set_config('hnsw.iterative_scan', '{scan}', TRUE)");
+        assert!(
+            sql.contains(candidates) && sql.contains(&scan),
+            "{candidates} and {scan}: {sql}"
+        );
     }
+    let relaxed = search().iterative_scan(IterativeScan::Relaxed).statement().unwrap();
+    assert!(
+        relaxed.sql.contains("'relaxed_order'") && !relaxed.sql.contains("ef_search"),
+        "{}",
+        relaxed.sql
+    );
     let sql = search()
         .ef_search(50)
         .max_scan_tuples(7)
