@@ -7,10 +7,11 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TransactionSession as _, TransactionTrait, Value,
 };
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use super::configs::Configs;
 use super::error::ChangeError;
-use super::sample::Table;
+use super::sample::{Row, Table};
 use crate::catalog::identity::{identity, shared_dimensions};
 use crate::catalog::{self, Vectorizer};
 use crate::config::{Destination, Embedding, Processing};
@@ -170,34 +171,23 @@ impl<'a> Plan<'a> {
         };
         let sampled = table.sample(&look, rows, self.sample, store).await?;
         let counter = Counter::of(&after.config.embedding);
-        let mut seen = Sample::default();
-        let mut paid = Vec::new();
-        for row in &sampled {
-            let chunks = table.chunks(row)?;
-            seen.bytes += row.bytes;
-            seen.chunks += chunks.len() as u64;
-            for chunk in chunks {
-                if row.stored.contains(&chunk) {
-                    seen.copied += 1;
-                } else {
-                    seen.tokens += counter.count(&chunk);
-                    paid.push(chunk);
-                }
-            }
-        }
+        estimate.is_counted = counter.is_exact();
+        // splitting and counting take a second and more, and other tasks may need this thread
+        let seen = spawn_blocking(move || Sample::of(&table, &sampled, &counter)).await;
+        let seen =
+            seen.map_err(|error| DbErr::Custom(format!("splitting the sample stopped unexpectedly: {error}")))??;
         // longer texts have more of everything: what was seen is scaled by bytes
         let scale = |part: u64| scaled(part, bytes, seen.bytes);
-        estimate.sample = sampled.len() as u64;
+        estimate.sample = seen.rows;
         estimate.chunks = scale(seen.chunks);
         estimate.copied = scale(seen.copied);
         estimate.tokens = scale(seen.tokens);
-        estimate.is_counted = counter.is_exact();
         estimate.price = self.price_per_million.map(|price| price * per_million(estimate.tokens));
         estimate.disk = disk(&look, &before, &after, estimate.chunks).await?;
         look.rollback().await?;
         if let Some(embedders) = self.embedders {
             let texts = estimate.chunks - estimate.copied;
-            estimate.time = Some(time(embedders, &after, &paid, texts).await?);
+            estimate.time = Some(time(embedders, &after, &seen.paid, texts).await?);
         }
         Ok(estimate)
     }
@@ -233,10 +223,35 @@ impl fmt::Display for Estimate {
 /// What was seen of the sample.
 #[derive(Default)]
 struct Sample {
+    rows: u64,
     bytes: u64,
     chunks: u64,
     copied: u64,
     tokens: u64,
+    /// The texts that are not copied.
+    paid: Vec<String>,
+}
+
+impl Sample {
+    /// What a worker would make of these rows.
+    fn of(table: &Table, rows: &[Row], counter: &Counter) -> Result<Self, ChangeError> {
+        let mut seen = Self::default();
+        for row in rows {
+            let chunks = table.chunks(row)?;
+            seen.rows += 1;
+            seen.bytes += row.bytes;
+            seen.chunks += chunks.len() as u64;
+            for chunk in chunks {
+                if row.stored.contains(&chunk) {
+                    seen.copied += 1;
+                } else {
+                    seen.tokens += counter.count(&chunk);
+                    seen.paid.push(chunk);
+                }
+            }
+        }
+        Ok(seen)
+    }
 }
 
 /// Counts tokens.

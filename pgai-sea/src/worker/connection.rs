@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{AssertSqlSafe, Error, PgConnection, PgPool, Postgres, Row as _, raw_sql};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{Mutex, OnceCell, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tracing::trace;
 
@@ -56,6 +56,9 @@ const END: Duration = Duration::from_secs(7);
 const AGAIN: Duration = Duration::from_secs(1);
 /// While the pool opens a connection, another one may become free.
 const LOOK: Duration = Duration::from_millis(20);
+/// However many vectorizers wait for their turns, there may be a batch in hand for every fourth connection: that keeps
+/// a database busy.
+const FEWEST: u32 = 4;
 /// The first PostgreSQL that has `transaction_timeout`.
 const TRANSACTION_TIMEOUT: u32 = 170_000;
 
@@ -92,6 +95,12 @@ pub(crate) struct Database {
     /// Whether Citus sends statements on to the node of a tenant.
     is_on_nodes: bool,
     scarcity: Arc<Scarcity>,
+    /// How many batches the worker has in its own hands.
+    in_hand: Arc<watch::Sender<u32>>,
+    /// Who waits for a turn waits for those that came before.
+    turn: Arc<Mutex<()>>,
+    /// How many vectorizers wait for one, or are prepared for it.
+    waiting: Arc<watch::Sender<u32>>,
     encoding: Arc<OnceCell<Encoding>>,
 }
 
@@ -105,6 +114,9 @@ impl Database {
             acting: None,
             is_on_nodes: false,
             scarcity: Arc::default(),
+            in_hand: Arc::default(),
+            turn: Arc::default(),
+            waiting: Arc::default(),
             encoding: Arc::default(),
         }
     }
@@ -210,6 +222,28 @@ impl Database {
                 }
             }
         }
+    }
+
+    /// Counts a batch that the worker has in its own hands, and not at a provider.
+    pub(crate) fn in_hand(&self) -> Counted {
+        Counted::new(&self.in_hand)
+    }
+
+    /// Counts a vectorizer that waits for a turn or is prepared for one.
+    pub(crate) fn waits(&self) -> Counted {
+        Counted::new(&self.waiting)
+    }
+
+    /// Waits until there are fewer of them than connections, and counts one more. The more vectorizers wait, the fewer
+    /// there may be, because an edit is behind all that is in hand.
+    pub(crate) async fn turn(&self) -> Counted {
+        let _waiting = self.waits();
+        let _turn = self.turn.lock().await;
+        let connections = self.pool.options().get_max_connections();
+        let most = || (connections / (*self.waiting.borrow()).clamp(1, FEWEST)).max(connections.min(2));
+        // the sender is not dropped before
+        let _ = self.in_hand.subscribe().wait_for(|batches| *batches < most()).await;
+        self.in_hand()
     }
 
     /// A connection, and whether it was idle. An idle one may be dead.
@@ -320,6 +354,23 @@ impl Database {
             done = timeout(patience + MARGIN, work) => done.ok(),
             () = self.grace(GRACE) => None,
         }
+    }
+}
+
+/// One more of what is counted, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(Arc<watch::Sender<u32>>);
+
+impl Counted {
+    fn new(counter: &Arc<watch::Sender<u32>>) -> Self {
+        counter.send_modify(|count| *count += 1);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

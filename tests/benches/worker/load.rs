@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use pgai_sea_tests::{Random, TestDatabase};
 use tokio::sync::Mutex;
 
-use super::process::Usage;
+use super::process::{Usage, server_cpu};
 use super::program::Program;
 use super::server::Server;
 use super::with_rows;
@@ -34,6 +34,8 @@ pub(crate) struct Run {
     /// From the first request's arrival to the last one's answer.
     steady: Duration,
     usage: Usage,
+    /// The CPU time of the database's processes.
+    server: Option<Duration>,
     /// What the database alone takes to write the same.
     alone: Duration,
     /// A hash of everything in the store.
@@ -63,6 +65,9 @@ impl Load {
             }
             server.begin(self.latency);
             let concurrency = self.concurrency.to_string();
+            let postmaster = "select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::int";
+            let postmaster = test.value::<i32>(postmaster).await.unwrap().unsigned_abs();
+            let before = server_cpu(postmaster);
             let started = Instant::now();
             let mut worker = program.start(&test.url, &["--once", "-c", &concurrency]);
             let mut usage = Usage::default();
@@ -76,6 +81,9 @@ impl Load {
                 tokio::time::sleep(LOOK).await;
             };
             let total = started.elapsed();
+            let used = server_cpu(postmaster)
+                .zip(before)
+                .map(|(now, before)| now.saturating_sub(before));
             assert!(status.success(), "{} failed: {status}", program.name);
             let done: i64 = test
                 .value("select count(distinct id) from articles_embedding_store")
@@ -95,6 +103,7 @@ impl Load {
                 total,
                 steady: server.span(),
                 usage,
+                server: used,
                 alone: alone(test, self.has_index).await,
                 content: test.value(content).await.unwrap(),
             };
@@ -170,6 +179,7 @@ impl Run {
                 cpu: median(runs.iter().filter_map(|run| run.usage.cpu)),
                 memory: median(runs.iter().filter_map(|run| run.usage.memory)),
             },
+            server: median(runs.iter().filter_map(|run| run.server)),
             alone: median(runs.iter().map(|run| run.alone)).unwrap_or_default(),
             content: runs[0].content.clone(),
         }
@@ -188,6 +198,9 @@ impl Run {
         }
         if let (Some(ours), Some(theirs)) = (self.usage.cpu, other.usage.cpu) {
             text += &format!(", {:.3} of the CPU", ratio(ours, theirs));
+        }
+        if let (Some(ours), Some(theirs)) = (self.server, other.server) {
+            text += &format!(", {:.2} of the database's CPU", ratio(ours, theirs));
         }
         if let (Some(ours), Some(theirs)) = (self.usage.memory, other.usage.memory) {
             text += &format!(", {:.3} of the memory", ours / theirs);
@@ -211,6 +224,9 @@ impl fmt::Display for Run {
         }
         if let Some(cpu) = self.usage.cpu {
             write!(f, ", {:.2} s of CPU", cpu.as_secs_f64())?;
+        }
+        if let Some(cpu) = self.server {
+            write!(f, ", {:.2} s of the database's", cpu.as_secs_f64())?;
         }
         if let Some(memory) = self.usage.memory {
             write!(f, ", {memory:.0} MB")?;

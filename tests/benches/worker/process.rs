@@ -37,6 +37,17 @@ fn cpu(pid: u32) -> Option<Duration> {
     Some(TICK * ticks)
 }
 
+/// What a server's processes have used so far: those that are there, and those that have ended.
+pub(crate) fn server_cpu(postmaster: u32) -> Option<Duration> {
+    let children = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let status = fs::read_to_string(entry.path().join("status")).ok()?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        (parent.trim().parse() == Ok(postmaster)).then_some(pid)
+    });
+    Some(cpu(postmaster)? + children.filter_map(cpu).sum::<Duration>())
+}
+
 fn memory(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

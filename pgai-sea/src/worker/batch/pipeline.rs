@@ -13,7 +13,7 @@ use super::draft::{Draft, Drafter, Drafts};
 use super::item::{Failure, Item, Outcome, Vectors};
 use super::load::load;
 use super::stop_reason::StopReason;
-use crate::worker::connection::{Database, LockWait, UNTRANSLATABLE};
+use crate::worker::connection::{Counted, Database, LockWait, UNTRANSLATABLE};
 use crate::worker::database_error::DatabaseError;
 #[cfg(feature = "embedder")]
 use crate::worker::embed::given::GivenVectors;
@@ -65,10 +65,10 @@ pub(crate) struct Batch {
 
 impl Pipeline {
     /// Embeds what was claimed. What is not done goes back to the queue.
-    pub(crate) async fn run(self: Arc<Self>, pool: Database, claim: Claim) -> Batch {
+    pub(crate) async fn run(self: Arc<Self>, pool: Database, claim: Claim, in_hand: Counted) -> Batch {
         let span = info_span!("batch", vectorizer = self.vectorizer, rows = claim.keys.len());
         async {
-            let batch = self.process(&pool, claim).await;
+            let batch = self.process(&pool, claim, in_hand).await;
             let BatchOutcome { counts, .. } = &batch.outcome;
             debug!(
                 rows = counts.rows,
@@ -87,11 +87,12 @@ impl Pipeline {
         .await
     }
 
-    async fn process(self: &Arc<Self>, pool: &Database, claim: Claim) -> Batch {
+    async fn process(self: &Arc<Self>, pool: &Database, claim: Claim, in_hand: Counted) -> Batch {
         let keys: Vec<Key> = claim.keys.iter().map(|claimed| claimed.key.clone()).collect();
         let (queue, stamp) = (Arc::clone(&self.queue), claim.stamp);
         let renewer = LeaseRenewer::start(pool.clone(), queue, keys.clone(), stamp, self.lease);
-        let embedded = self.embed(pool, claim).await;
+        let embedded = self.embed(pool, claim, in_hand).await;
+        let _in_hand = pool.in_hand();
         let stamp = renewer.stop().await;
         match embedded {
             Ok((drafts, embedded)) => self.finish(pool, drafts, embedded, stamp).await,
@@ -105,7 +106,12 @@ impl Pipeline {
         }
     }
 
-    async fn embed(self: &Arc<Self>, pool: &Database, claim: Claim) -> Result<(Drafts, Embedded), StopReason> {
+    async fn embed(
+        self: &Arc<Self>,
+        pool: &Database,
+        claim: Claim,
+        in_hand: Counted,
+    ) -> Result<(Drafts, Embedded), StopReason> {
         let keys: Vec<Key> = match &self.neighbour {
             Some(_) => claim.keys.iter().map(|claimed| claimed.key.clone()).collect(),
             None => Vec::new(),
@@ -113,6 +119,7 @@ impl Pipeline {
         let drafts = self.draft(pool, claim.keys).await?;
         let mut known = self.vector_cache.take(&drafts.texts);
         self.add_known(pool, &keys, &drafts.texts, &mut known).await?;
+        drop(in_hand);
         let embedded = panics::caught(self.requests.embed(&drafts.texts, known)).await;
         // requests are caught one by one; this is about limits and token counts
         let embedded = embedded.map_err(|said| StopReason::Refused(format!("the embedder failed: {said}")))?;

@@ -25,12 +25,16 @@ const DEAF: Duration = Duration::from_mins(10);
 /// The longest time of an answer.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Takes the lock that makes writers notify. If another worker has it exclusively, writers notify already. If writers
+/// So many requests are answered at once: a hundred vectorizers take one round trip.
+const MOST_REQUESTS: usize = 1_000;
+
+/// Takes the locks that make writers notify. If another worker has one exclusively, writers notify already. If writers
 /// have it shared, they may have looked for a subscription before.
-const SUBSCRIBE: &str = "select case when pg_catalog.pg_try_advisory_lock($1, $2) then 'alone' \
-                         when not pg_catalog.pg_try_advisory_lock_shared($1, $2) then 'beside' \
-                         when pg_catalog.pg_advisory_unlock_shared($1, $2) then 'not yet' end";
-const UNSUBSCRIBE: &str = "select pg_catalog.pg_advisory_unlock($1, $2)";
+const SUBSCRIBE: &str = "select v.id, case when pg_catalog.pg_try_advisory_lock($1, v.id) then 'alone' \
+                         when not pg_catalog.pg_try_advisory_lock_shared($1, v.id) then 'beside' \
+                         when pg_catalog.pg_advisory_unlock_shared($1, v.id) then 'not yet' end \
+                         from pg_catalog.unnest($2) v (id)";
+const UNSUBSCRIBE: &str = "select pg_catalog.pg_advisory_unlock($1, v.id) from pg_catalog.unnest($2) v (id)";
 /// Whether the role may have so few connections that none should be taken for listening.
 const IS_TIGHT: &str = "select exists (select from pg_catalog.pg_roles r, pg_catalog.pg_database d \
                         where r.rolname = session_user and d.datname = current_database() \
@@ -42,7 +46,7 @@ const PATIENT: &str = "select pg_catalog.set_config(s.name, '0', false) from pg_
 /// What happens to the listener.
 #[derive(Debug)]
 enum Happening {
-    Request(Request),
+    Requests(Vec<Request>),
     /// A notification with its payload.
     Notification(String),
     Check,
@@ -109,11 +113,15 @@ impl Listener {
 
     /// What happens next. `None` if no runner is left.
     async fn next(&mut self) -> Option<Happening> {
+        let mut requests = Vec::new();
         let Some(connection) = &mut self.connection else {
-            return self.requests.recv().await.map(Happening::Request);
+            let received = self.requests.recv_many(&mut requests, MOST_REQUESTS).await;
+            return (received > 0).then_some(Happening::Requests(requests));
         };
         tokio::select! {
-            request = self.requests.recv() => request.map(Happening::Request),
+            received = self.requests.recv_many(&mut requests, MOST_REQUESTS) => {
+                (received > 0).then_some(Happening::Requests(requests))
+            }
             notification = connection.try_recv() => Some(match notification {
                 Ok(Some(notification)) => Happening::Notification(notification.payload().to_owned()),
                 Ok(None) => Happening::Lost(lost()),
@@ -126,20 +134,28 @@ impl Listener {
 
     async fn handle(&mut self, happening: Happening) -> Result<(), DatabaseError> {
         match happening {
-            Happening::Request(Request::Subscribe(subscription)) => {
-                if self.connection.is_none() && Instant::now() >= self.connect_at {
-                    self.connect().await?;
+            Happening::Requests(requests) => {
+                let mut subscriptions = HashMap::new();
+                let mut vectorizers = Vec::new();
+                for request in requests {
+                    // the last word of each
+                    let (vectorizer, subscription) = match request {
+                        Request::Subscribe(subscription) => (subscription.vectorizer, Some(subscription)),
+                        Request::Unsubscribe(vectorizer) => (vectorizer, None),
+                    };
+                    vectorizers.push(vectorizer);
+                    subscriptions.insert(vectorizer, subscription);
                 }
-                self.subscribe(subscription).await
+                self.unsubscribe(vectorizers).await?;
+                self.subscribe(subscriptions.into_values().flatten().collect()).await
             }
-            Happening::Request(Request::Unsubscribe(vectorizer)) => self.unsubscribe(vectorizer).await,
             Happening::Notification(payload) => match payload.parse() {
                 Ok(vectorizer) => {
                     if let Some(subscriber) = self.subscribers.get(&vectorizer) {
                         subscriber.wake.notify_one();
                     }
                     // writers need not notify any more
-                    self.unsubscribe(vectorizer).await
+                    self.unsubscribe(vec![vectorizer]).await
                 }
                 Err(_) => Ok(()),
             },
@@ -196,39 +212,54 @@ impl Listener {
         Ok(())
     }
 
-    async fn subscribe(&mut self, subscription: Subscription) -> Result<(), DatabaseError> {
-        self.unsubscribe(subscription.vectorizer).await?;
-        let subscribed = match &mut self.connection {
-            Some(connection) => {
-                let subscribe = query(SUBSCRIBE).bind(LOCK).bind(subscription.vectorizer);
-                match subscribe.fetch_one(connection).await?.try_get(0)? {
+    async fn subscribe(&mut self, subscriptions: Vec<Subscription>) -> Result<(), DatabaseError> {
+        if subscriptions.is_empty() {
+            return Ok(());
+        }
+        if self.connection.is_none() && Instant::now() >= self.connect_at {
+            self.connect().await?;
+        }
+        let mut answers = HashMap::new();
+        if let Some(connection) = &mut self.connection {
+            let vectorizers = subscriptions.iter().map(|subscription| subscription.vectorizer);
+            let subscribe = query(SUBSCRIBE).bind(LOCK).bind(vectorizers.collect::<Vec<i32>>());
+            for row in subscribe.fetch_all(connection).await? {
+                let subscribed = match row.try_get(1)? {
                     "alone" => Subscribed::Alone,
                     "beside" => Subscribed::Beside,
                     _ => Subscribed::NotYet,
-                }
+                };
+                answers.insert(row.try_get::<i32, _>(0)?, subscribed);
             }
-            None => Subscribed::Deaf(self.connect_at.saturating_duration_since(Instant::now())),
-        };
-        if matches!(subscribed, Subscribed::Alone | Subscribed::Beside) {
-            let subscriber = Subscriber {
-                wake: subscription.wake,
-                has_lock: subscribed == Subscribed::Alone,
-            };
-            self.subscribers.insert(subscription.vectorizer, subscriber);
         }
-        // a waiter that does not wait for the answer any more is about to unsubscribe
-        subscription.answer.send(subscribed).ok();
+        for subscription in subscriptions {
+            let subscribed = answers.remove(&subscription.vectorizer).unwrap_or_else(|| {
+                // without a connection
+                Subscribed::Deaf(self.connect_at.saturating_duration_since(Instant::now()))
+            });
+            if matches!(subscribed, Subscribed::Alone | Subscribed::Beside) {
+                let subscriber = Subscriber {
+                    wake: subscription.wake,
+                    has_lock: subscribed == Subscribed::Alone,
+                };
+                self.subscribers.insert(subscription.vectorizer, subscriber);
+            }
+            // a waiter that does not wait for the answer any more is about to unsubscribe
+            subscription.answer.send(subscribed).ok();
+        }
         Ok(())
     }
 
-    async fn unsubscribe(&mut self, vectorizer: i32) -> Result<(), DatabaseError> {
-        let subscriber = self.subscribers.remove(&vectorizer);
-        if let (Some(Subscriber { has_lock: true, .. }), Some(connection)) = (subscriber, &mut self.connection) {
-            query(UNSUBSCRIBE)
-                .bind(LOCK)
-                .bind(vectorizer)
-                .execute(connection)
-                .await?;
+    async fn unsubscribe(&mut self, vectorizers: Vec<i32>) -> Result<(), DatabaseError> {
+        let subscribers = &mut self.subscribers;
+        let locked = |vectorizer: &i32| {
+            subscribers
+                .remove(vectorizer)
+                .is_some_and(|subscriber| subscriber.has_lock)
+        };
+        let locked: Vec<i32> = vectorizers.into_iter().filter(locked).collect();
+        if let Some(connection) = self.connection.as_mut().filter(|_| !locked.is_empty()) {
+            query(UNSUBSCRIBE).bind(LOCK).bind(locked).execute(connection).await?;
         }
         Ok(())
     }

@@ -32,6 +32,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 4;
 /// The pause before another attempt to subscribe, where someone was writing or nothing can be heard.
 const AGAIN: Duration = Duration::from_millis(50);
+/// A runner with a backlog that waits for its turn subscribes after this time. One that waits for less looks often
+/// enough by itself.
+const HELD_UP: Duration = Duration::from_millis(100);
+/// While another worker hears of edits, it tries again after this time.
+const BESIDE: Duration = Duration::from_secs(1);
 
 /// What wakes the runners of a worker.
 #[derive(Clone, Debug, Default)]
@@ -123,10 +128,40 @@ impl Waiter {
         }
     }
 
-    /// The runner has found work.
-    pub(crate) fn found_work(&mut self) {
-        self.unsubscribe();
+    /// The runner has found work. If it left a backlog, and waited for its turn before, it hears of edits as before.
+    pub(crate) fn found_work(&mut self, left_a_backlog: bool) {
         self.looks = 0;
+        if !left_a_backlog || self.subscribed != Some(Subscribed::Alone) {
+            self.unsubscribe();
+        }
+    }
+
+    /// Waits until rows may have come while the runner waits for its turn. It does not end where nothing can be heard,
+    /// nor while another worker hears it.
+    pub(crate) async fn heard(&mut self) {
+        if self.subscribed.is_some() {
+            self.wake.notified().await;
+            self.subscribed = None;
+            return;
+        }
+        if self.requests.is_none() {
+            return std::future::pending().await;
+        }
+        sleep(HELD_UP).await;
+        loop {
+            let subscribed = self.subscribe().await;
+            match subscribed {
+                // rows may have come before
+                Subscribed::Alone => return self.subscribed = Some(subscribed),
+                // One worker that looks is enough. It may be gone later.
+                Subscribed::Beside => {
+                    self.unsubscribe();
+                    sleep(BESIDE).await;
+                }
+                Subscribed::NotYet => sleep(AGAIN).await,
+                Subscribed::Deaf(pause) => sleep(pause.max(AGAIN)).await,
+            }
+        }
     }
 
     /// Waits until it is time to look for work again, for `longest` at most.

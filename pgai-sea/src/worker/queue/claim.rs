@@ -2,11 +2,11 @@
 //!
 //! While there is a backlog, a share of a claim may be rows that came since.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sea_orm::sqlx::{Error, Row as _};
 
-use super::cursor::Left;
+use super::cursor::{BEYOND, Left, Look};
 use super::key_sql::{Key, KeySql, statement};
 use super::{Cursor, DUE, Queue, Stamp};
 use crate::sql::{quote_identifier, quote_literal};
@@ -35,7 +35,11 @@ struct Found {
     last: Option<String>,
     /// Whether there may be more rows behind it.
     is_full: bool,
+    /// How many rows of the claim came since there is a backlog.
+    fresh: i64,
     left: Left,
+    /// On the server. The way there, and waiting for a connection, are no looks for rows.
+    took: Duration,
 }
 
 impl Queue {
@@ -53,7 +57,9 @@ impl Queue {
         }
         let mut has_turned = cursor.is_front();
         loop {
-            let found = self.find(pool, rows, lease, cursor).await?;
+            let look = cursor.look();
+            let found = self.find(pool, rows, lease, cursor.after(), look.as_ref()).await?;
+            cursor.took(look.as_ref(), found.took, found.fresh > 0);
             match found.last {
                 Some(last) if found.is_full => {
                     cursor.move_to(last);
@@ -80,27 +86,47 @@ impl Queue {
         }
     }
 
+    /// Leases only what came since there is a backlog, up to half of `rows`. It is looked for in those parts of the
+    /// table that are due for a look.
+    pub(crate) async fn claim_fresh(
+        &self,
+        pool: &Database,
+        rows: i64,
+        lease: Duration,
+        cursor: &mut Cursor,
+    ) -> Result<Option<Claim>, DatabaseError> {
+        while let Some(look) = cursor.look() {
+            let found = self.find(pool, rows, lease, BEYOND, Some(&look)).await?;
+            cursor.took(Some(&look), found.took, found.fresh > 0);
+            cursor.left_a_backlog(found.left);
+            if found.claim.is_some() {
+                Step::Claim.done();
+                return Ok(found.claim);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leases rows behind the place `after`, and fresh ones.
     async fn find(
         &self,
         pool: &Database,
         most: i64,
         lease: Duration,
-        cursor: &mut Cursor,
+        after: &str,
+        look: Option<&Look>,
     ) -> Result<Found, DatabaseError> {
-        let look = cursor.look();
         // the other half is for the backlog, whatever comes
         let share = (most / 2).max(1);
         let claim = statement(&self.claim)
             .bind(most)
             .bind(lease.as_secs_f64())
-            .bind(cursor.after().to_owned())
-            .bind(look.as_ref().map(|look| look.since.clone()))
+            .bind(after.to_owned())
+            .bind(look.map(|look| look.since.clone()))
             .bind(share)
-            .bind(look.as_ref().map(|look| look.from.clone()))
-            .bind(look.as_ref().map(|look| look.to.clone()));
-        let began = Instant::now();
+            .bind(look.map(|look| look.from.clone()))
+            .bind(look.map(|look| look.to.clone()));
         let rows = claim.all_on(pool).await?;
-        let took = began.elapsed();
         let Some(first) = rows.first() else {
             return Err(DatabaseError::Answer("a claim without a row".to_owned()));
         };
@@ -112,7 +138,6 @@ impl Queue {
             pages: first.try_get("pages")?,
             more_are_fresh: fresh >= share,
         };
-        cursor.has_claimed(look.as_ref(), took);
         let claim = match first.try_get("stamp")? {
             None => None,
             Some(stamp) => {
@@ -133,7 +158,9 @@ impl Queue {
             claim,
             last,
             is_full,
+            fresh,
             left,
+            took: Duration::try_from_secs_f64(first.try_get("took")?).unwrap_or_default(),
         })
     }
 }
@@ -191,8 +218,8 @@ pub(super) fn sql(key_sql: &KeySql) -> String {
          claimed as (select {texts}, max(l.attempts) as attempts, max(l.stamp) as stamp from leased l \
              group by {grouped}), \
          looked as (select count(*) as found, max(due.place)::text as last, (select count(*) from fresh) as fresh, \
-             now()::text as now, pg_relation_size({relation}) / current_setting('block_size')::bigint as pages \
-             from due) \
+             now()::text as now, pg_relation_size({relation}) / current_setting('block_size')::bigint as pages, \
+             extract(epoch from clock_timestamp() - statement_timestamp())::float8 as took from due) \
          select claimed.*, looked.* from looked left join claimed on true"
     )
 }

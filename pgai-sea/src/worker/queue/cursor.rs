@@ -16,7 +16,7 @@ const BEGIN_ANEW: Duration = Duration::from_secs(10);
 /// Before the first row of a table.
 const FRONT: &str = "(0,0)";
 /// After the last row of any table.
-const BEYOND: &str = "(4294967295,65535)";
+pub(super) const BEYOND: &str = "(4294967295,65535)";
 
 /// Rows that came since are looked for in each part so often ..
 const LOOK_FOR_FRESH: Duration = Duration::from_millis(50);
@@ -70,10 +70,23 @@ pub(super) struct Left {
 #[derive(Debug)]
 struct Backlog {
     since: String,
-    /// The pages that the table had then.
-    pages: i64,
+    /// The pages that the table had then, or when it was first claimed from.
+    pages: Option<i64>,
     /// When each part is looked at again.
     next: [Instant; Part::ALL.len()],
+    /// Whether rows came since some were last found, or everything was last looked at.
+    has_unseen: bool,
+}
+
+impl Backlog {
+    fn new(since: String, pages: Option<i64>) -> Self {
+        Self {
+            since,
+            pages,
+            next: [Instant::now(); Part::ALL.len()],
+            has_unseen: false,
+        }
+    }
 }
 
 /// The place in the queue after which the next claim looks.
@@ -97,6 +110,15 @@ impl Cursor {
         }
     }
 
+    /// Before the first row. What was queued before this moment, by the server's clock, is a backlog until a claim says
+    /// otherwise: a worker with many vectorizers may come to its first claim late, and an edit does not wait for that.
+    pub(crate) fn since(moment: String) -> Self {
+        Self {
+            backlog: Some(Backlog::new(moment, None)),
+            ..Self::front()
+        }
+    }
+
     pub(super) fn after(&self) -> &str {
         &self.after
     }
@@ -114,21 +136,39 @@ impl Cursor {
         self.after == FRONT
     }
 
+    /// Whether the last claim left rows for the next one.
+    pub(crate) fn may_have_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
     pub(super) fn is_due_at_the_front(&self) -> bool {
         self.began.elapsed() >= BEGIN_ANEW
+    }
+
+    /// Rows came to the backlog. They are looked for until some are found, or everything was looked at.
+    pub(crate) fn heard(&mut self) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.has_unseen = true;
+        }
+    }
+
+    /// When the next look for them is due. `None` if nobody heard of any.
+    pub(crate) fn looks_at(&self) -> Option<Instant> {
+        let backlog = self.backlog.as_ref().filter(|backlog| backlog.has_unseen)?;
+        backlog.next.into_iter().min()
     }
 
     /// The look for fresh rows that is due, if one is.
     pub(super) fn look(&self) -> Option<Look> {
         let backlog = self.backlog.as_ref()?;
         let due = Part::ALL.into_iter().zip(backlog.next);
-        let (part, _) = due
-            .filter(|(_, next)| *next <= Instant::now())
-            .min_by_key(|(_, next)| *next)?;
+        let due = due.filter(|(_, next)| *next <= Instant::now());
+        // what is claimed from seldom is looked at as a whole: it may be long until the next look
+        let (part, _) = due.min_by_key(|(part, next)| (*part != Part::All, *next))?;
         let (from, to) = match part {
             Part::Before => (FRONT.to_owned(), self.after.clone()),
             Part::Behind => {
-                let page = (backlog.pages - PAGES_BEFORE_THE_END).max(0);
+                let page = (backlog.pages.unwrap_or_default() - PAGES_BEFORE_THE_END).max(0);
                 (format!("({page},0)"), BEYOND.to_owned())
             }
             Part::All => (FRONT.to_owned(), BEYOND.to_owned()),
@@ -141,8 +181,8 @@ impl Cursor {
         })
     }
 
-    /// A claim took so long, with or without a look for fresh rows.
-    pub(super) fn has_claimed(&mut self, look: Option<&Look>, took: Duration) {
+    /// A claim took so long, with or without a look for fresh rows, and whether that found any.
+    pub(super) fn took(&mut self, look: Option<&Look>, took: Duration, found: bool) {
         let Some(look) = look else {
             self.plain = took;
             return;
@@ -154,10 +194,15 @@ impl Cursor {
             Part::Before | Part::Behind => FRESH_SHARE,
             Part::All => FRESH_SHARE_OF_ALL,
         };
+        if found || look.part == Part::All {
+            backlog.has_unseen = false;
+        }
         let look_took = took.saturating_sub(self.plain);
         for (part, next) in Part::ALL.into_iter().zip(&mut backlog.next) {
             if part == look.part {
                 *next = Instant::now() + LOOK_FOR_FRESH.max(look_took * share);
+            } else if look.part == Part::All {
+                *next = Instant::now() + LOOK_FOR_FRESH;
             }
         }
     }
@@ -165,15 +210,13 @@ impl Cursor {
     /// A claim left rows for the next one.
     pub(super) fn left_a_backlog(&mut self, left: Left) {
         match &mut self.backlog {
-            Some(backlog) if left.more_are_fresh => backlog.since = left.now,
-            Some(_) => {}
-            None => {
-                self.backlog = Some(Backlog {
-                    since: left.now,
-                    pages: left.pages,
-                    next: [Instant::now(); Part::ALL.len()],
-                });
+            Some(backlog) => {
+                backlog.pages.get_or_insert(left.pages);
+                if left.more_are_fresh {
+                    backlog.since = left.now;
+                }
             }
+            None => self.backlog = Some(Backlog::new(left.now, Some(left.pages))),
         }
     }
 
@@ -200,20 +243,59 @@ mod tests {
         assert!(cursor.look().is_none(), "nothing waits");
         cursor.left_a_backlog(left(1_000));
         cursor.move_to("(10,3)".to_owned());
-        let mut looks = Vec::new();
-        while let Some(look) = cursor.look() {
-            looks.push((look.from.clone(), look.to.clone()));
-            cursor.has_claimed(Some(&look), Duration::from_secs(1));
-            assert!(looks.len() <= 3, "{looks:?}");
-        }
-        let place = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        assert_eq!(
-            looks,
-            [place(FRONT, "(10,3)"), place("(936,0)", BEYOND), place(FRONT, BEYOND)]
-        );
+        let look = |cursor: &mut Cursor| {
+            let look = cursor.look()?;
+            cursor.took(Some(&look), Duration::from_secs(1), false);
+            Some((look.from, look.to))
+        };
+        let place = |from: &str, to: &str| Some((from.to_owned(), to.to_owned()));
+        assert_eq!(look(&mut cursor), place(FRONT, BEYOND));
+        assert_eq!(look(&mut cursor), None, "it has seen everything");
+        let [before, behind, all] = &mut cursor.backlog.as_mut().unwrap().next;
+        assert!(before < all && behind < all);
+        (*before, *behind) = (Instant::now(), Instant::now());
+        assert_eq!(look(&mut cursor), place(FRONT, "(10,3)"));
+        assert_eq!(look(&mut cursor), place("(936,0)", BEYOND));
         let [before, behind, all] = cursor.backlog.as_ref().unwrap().next;
         assert!(before < all && behind < all);
         cursor.left_no_backlog();
         assert!(cursor.look().is_none());
+    }
+
+    #[test]
+    fn what_is_heard_of_is_looked_for_until_everything_was_looked_at() {
+        let mut cursor = Cursor::front();
+        cursor.left_a_backlog(left(1_000));
+        assert!(cursor.looks_at().is_none(), "nobody heard of any");
+        let look = |cursor: &mut Cursor, is_found| {
+            cursor.heard();
+            let look = cursor.look()?;
+            cursor.took(Some(&look), Duration::from_micros(1), is_found);
+            Some((look.part, cursor.looks_at().is_some()))
+        };
+        assert_eq!(look(&mut cursor, false), Some((Part::All, false)));
+        let now = Instant::now();
+        cursor.backlog.as_mut().unwrap().next = [now, now, now + BEGIN_ANEW];
+        let before = look(&mut cursor, false);
+        assert_eq!(before, Some((Part::Before, true)), "it may lie elsewhere");
+        assert_eq!(look(&mut cursor, true), Some((Part::Behind, false)));
+    }
+
+    #[test]
+    fn a_backlog_may_be_older_than_the_first_claim() {
+        let mut cursor = Cursor::since("start".to_owned());
+        let look = cursor.look().expect("before the first claim");
+        assert_eq!((&*look.since, &*look.from, &*look.to), ("start", FRONT, BEYOND));
+        cursor.took(Some(&look), Duration::from_secs(1), false);
+        cursor.left_a_backlog(left(1_000));
+        cursor.backlog.as_mut().unwrap().next = [Instant::now(), Instant::now(), Instant::now() + BEGIN_ANEW];
+        let look = cursor.look().unwrap();
+        assert_eq!((look.part, &*look.since), (Part::Before, "start"));
+        cursor.took(Some(&look), Duration::from_secs(1), false);
+        assert_eq!(
+            cursor.look().unwrap().from,
+            "(936,0)",
+            "of the table as it was first seen"
+        );
     }
 }

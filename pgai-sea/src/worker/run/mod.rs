@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
+use sea_orm::sea_query::Expr;
 use sea_orm::sqlx::Row as _;
-use sea_orm::{DbBackend, DbErr, EntityTrait, QueryTrait as _};
+use sea_orm::{DbBackend, DbErr, EntityTrait, QuerySelect as _, QueryTrait as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -92,7 +93,8 @@ impl Worker {
         for model in served(&models) {
             match understand(&model) {
                 Ok(served) => {
-                    let runner = Runner::new(shared.clone(), (model.id, &model.name), stopped.clone());
+                    let runner = (model.id, &*model.name);
+                    let runner = Runner::new(shared.clone(), runner, &models.read_at, stopped.clone());
                     runners.spawn(runner.run(served));
                 }
                 Err(error) => report.add(unreadable(&model, &error)),
@@ -192,7 +194,7 @@ impl Worker {
                         self.warn_of_unmatched(&models);
                     }
                     self.warn_of_unknown(&models, unknown.get_or_insert_default());
-                    runners.follow(served(&models), &shared);
+                    runners.follow(&models, &shared);
                     LOOK_FOR_VECTORIZERS
                 }
                 Err(error) if self.stops_on_error => {
@@ -253,8 +255,15 @@ impl Worker {
 
     async fn models(&self, pool: &Database) -> Result<Present, WorkerError> {
         let failed = |error: DatabaseError| CatalogError::from(DbErr::from(error));
-        let find = Entity::find().build(DbBackend::Postgres).sql;
+        let find = Entity::find().expr_as(Expr::cust("now()::text"), "read_at");
+        let find = find.build(DbBackend::Postgres).sql;
         let rows = statement(&find.into()).all_on(pool).await.map_err(failed)?;
+        // without a vectorizer nobody asks when
+        let read_at = rows.first().map(|row| row.try_get("read_at"));
+        let read_at = read_at
+            .transpose()
+            .map_err(|error| failed(error.into()))?
+            .unwrap_or_default();
         let models: Result<Vec<Model>, _> = rows.into_iter().map(|row| crate::catalog::model(&row.into())).collect();
         let models = models.map_err(CatalogError::from)?;
         let mut only = self.only.clone();
@@ -277,7 +286,12 @@ impl Worker {
         } else {
             others(pool).await.map_err(failed)?
         };
-        Ok(Present { models, only, others })
+        Ok(Present {
+            models,
+            read_at,
+            only,
+            others,
+        })
     }
 
     /// The vectorizers that were asked for and do not exist.
@@ -358,7 +372,8 @@ struct Running {
 impl Runners {
     /// Stops runners of vectorizers that are gone or changed, and starts runners that are missing. The old runner of a
     /// changed vectorizer may finish its batches beside the new one, as another worker might.
-    fn follow(&mut self, models: Vec<Model>, shared: &Shared) {
+    fn follow(&mut self, present: &Present, shared: &Shared) {
+        let models = served(present);
         self.running.retain(|_, running| models.contains(&running.model));
         for model in models {
             if self.running.contains_key(&model.id) {
@@ -368,7 +383,7 @@ impl Runners {
                 Ok(served) => {
                     info!(vectorizer = model.name, "serving the vectorizer");
                     let (stop, stopped) = watch::channel(false);
-                    let runner = Runner::new(shared.clone(), (model.id, &model.name), stopped);
+                    let runner = Runner::new(shared.clone(), (model.id, &model.name), &present.read_at, stopped);
                     let task = self.set.spawn(runner.run(served)).id();
                     self.running.insert(
                         model.id,

@@ -74,6 +74,8 @@ pub(super) struct Shared {
 /// Works on one vectorizer until it is stopped, or in a single run until the queue is empty.
 pub(super) struct Runner {
     shared: Shared,
+    /// When the vectorizer was read from the catalog, by the server's clock.
+    read_at: String,
     stop: watch::Receiver<bool>,
     reporter: Reporter,
     backoff: Backoff,
@@ -96,7 +98,7 @@ enum Next {
 }
 
 impl Runner {
-    pub(super) fn new(shared: Shared, (id, name): (i32, &str), stop: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(shared: Shared, (id, name): (i32, &str), read_at: &str, stop: watch::Receiver<bool>) -> Self {
         let reporter = Reporter::new(
             VectorizerReport::new(id, name),
             shared.pool.clone(),
@@ -106,6 +108,7 @@ impl Runner {
         );
         Self {
             shared,
+            read_at: read_at.to_owned(),
             stop,
             reporter,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
@@ -172,6 +175,7 @@ impl Runner {
             settings,
             ..
         } = &self.shared;
+        let _waiting = pool.waits();
         let prepared = prepare(pool, served, embedders, settings, self.stop.clone()).await?;
         prepared.begin_backfill(pool).await?;
         Ok(prepared)
@@ -187,7 +191,8 @@ impl Runner {
         let mut batches: JoinSet<Batch> = JoinSet::new();
         let mut stop_reason = None;
         let mut looked = Instant::now();
-        let mut cursor = Cursor::front();
+        let mut cursor = Cursor::since(self.read_at.clone());
+        let mut stop = self.stop.clone();
         let id = self.reporter.report.id;
         let mut waiter = self.shared.notifications.waiter(&pool, id).await?;
         loop {
@@ -196,32 +201,53 @@ impl Runner {
             // where rows are queued a few at a time, those are paced
             let is_anew = prepared.backfill.is_none() && !prepared.identity.may_keep_vectors();
             let pace = is_anew.then_some(&self.shared.settings.backfill);
+            // Who heard of edits while it waited keeps its place among those that wait.
+            let mut waits = None;
             while stop_reason.is_none() && batches.len() < most && !self.is_stopped() {
                 paced = pace.and_then(Pace::waits_until);
                 if paced.is_some() {
                     break;
                 }
-                let queue = &prepared.queue;
+                let turn = if cursor.may_have_backlog() {
+                    // What is embedded is written first. Otherwise a hundred vectorizers would claim what the database
+                    // takes seconds to write. An edit does not wait for their backlogs.
+                    tokio::select! {
+                        in_hand = waits.get_or_insert_with(|| Box::pin(database.turn())) => {
+                            waits = None;
+                            Some(in_hand)
+                        }
+                        () = heard(&mut waiter, &mut cursor) => None,
+                        _ = stop.wait_for(|stopped| *stopped) => break,
+                    }
+                } else {
+                    Some(database.in_hand())
+                };
+                let is_turn = turn.is_some();
+                let in_hand = turn.unwrap_or_else(|| database.in_hand());
+                let (queue, lease) = (&prepared.queue, self.shared.settings.lease);
                 let rows = prepared.batch_size.into();
                 let rows = pace.map_or(rows, |pace| pace.at_most(rows));
-                match queue
-                    .claim(database, rows, self.shared.settings.lease, &mut cursor)
-                    .await
-                {
+                let claim = if is_turn {
+                    queue.claim(database, rows, lease, &mut cursor).await
+                } else {
+                    queue.claim_fresh(database, rows, lease, &mut cursor).await
+                };
+                match claim {
                     Ok(Some(claim)) => {
                         if let Some(pace) = pace {
                             pace.claimed(claim.keys.len());
                         }
                         // under steady writes the queue is never empty
-                        let is_short = claim.keys.len() < prepared.batch_size.unsigned_abs() as usize / 2;
-                        waiter.found_work();
+                        let is_short = is_turn && claim.keys.len() < prepared.batch_size.unsigned_abs() as usize / 2;
+                        waiter.found_work(cursor.may_have_backlog());
                         prepared.has_work();
                         self.reporter.is_busy();
-                        batches.spawn(prepared.pipeline.clone().run(database.clone(), claim));
+                        batches.spawn(prepared.pipeline.clone().run(database.clone(), claim, in_hand));
                         if is_short && let Err(error) = prepared.queue_more(&pool).await {
                             stop_reason = Some(StopReason::from(error));
                         }
                     }
+                    Ok(None) if !is_turn => {}
                     Ok(None) => match prepared.queue_more(&pool).await {
                         Ok(Stepped::On) => {}
                         Ok(Stepped::Wait(until)) => {
@@ -478,5 +504,16 @@ impl Runner {
             () = sleep(wait) => {}
             _ = self.stop.wait_for(|stopped| *stopped) => {}
         }
+    }
+}
+
+/// Waits until it is time to look for rows that came while the vectorizer waits for its turn.
+async fn heard(waiter: &mut Waiter, cursor: &mut Cursor) {
+    loop {
+        match cursor.looks_at() {
+            Some(at) => return sleep_until(at.into()).await,
+            None => waiter.heard().await,
+        }
+        cursor.heard();
     }
 }

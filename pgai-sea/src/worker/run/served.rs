@@ -18,6 +18,8 @@ use crate::worker::queue::key_sql::statement;
 /// path.
 pub(super) struct Present {
     pub(super) models: Vec<Model>,
+    /// When they were read, by the server's clock.
+    pub(super) read_at: String,
     pub(super) only: Vec<VectorizerRef>,
     /// By a generation of a vectorizer that is being changed, the other one.
     pub(super) others: HashMap<i32, i32>,

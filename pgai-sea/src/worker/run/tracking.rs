@@ -15,6 +15,9 @@ use crate::worker::database_error::DatabaseError;
 
 /// How often a worker says that it runs.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Reports what was done, in one transaction. It does not wait for the disk, so a server that crashes may lose it.
+const DONE: &str = "select case when $3 > 0 then ai._worker_progress($1, $2, $3, null) end \
+                    , ai._worker_usage($2, $3, $4, $5), set_config('synchronous_commit', 'off', true)";
 
 /// One worker's entry in `ai.vectorizer_worker_process`.
 #[derive(Clone, Debug)]
@@ -122,23 +125,25 @@ impl Tracking {
             let mut since = self.lock();
             since.successes = since.successes.saturating_add(rows);
         }
-        if rows > 0 {
-            self.progress(vectorizer, rows, None).await;
+        let Entry::Made { id, keeps_usage, .. } = self.entry() else {
+            return;
+        };
+        if !keeps_usage {
+            if rows > 0 {
+                self.progress(vectorizer, rows, None).await;
+            }
+            return;
         }
-        if let Entry::Made { keeps_usage: true, .. } = self.entry() {
-            self.usage(vectorizer, rows, done.input_tokens, time).await;
-        }
-    }
-
-    async fn usage(&self, vectorizer: i32, rows: i32, tokens: Option<u64>, time: Duration) {
+        let tokens = done.input_tokens;
         let tokens = tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-        let usage = query("select ai._worker_usage($1, $2, $3, $4)")
+        let done = query(DONE)
+            .bind(id)
             .bind(vectorizer)
             .bind(rows)
             .bind(time.as_secs_f64())
             .bind(tokens);
-        if let Err(error) = usage.execute_on(&self.pool).await {
-            debug!(%error, vectorizer, "the usage could not be written");
+        if let Err(error) = done.execute_on(&self.pool).await {
+            warn!(%error, vectorizer, "the progress could not be written");
         }
     }
 

@@ -15,7 +15,7 @@
 //! rows are embedded, 200,000 by default: of one table by one worker and by three, and of a hundred tables by three.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark backfill [rows]` measures how long writers wait while a table of a
-//! million rows, by default, gets a vectorizer.
+//! million rows, by default, gets a vectorizer. Its rows are queued in the background for ten minutes at most.
 //!
 //! `cargo run -p pgai-sea-tests --bin benchmark change [rows]` measures what searchers and writers see of a change of
 //! the model, and how near the estimate of its cost comes.

@@ -242,6 +242,11 @@ async fn what_a_tenant_cannot_have_is_refused_before_anything_is_made() {
                 ", destination => ai.destination_column('vector'), chunking => ai.chunking_none()",
                 "a worker cannot write into a column",
             ),
+            (
+                "notes",
+                ", destination => ai.destination_partitioned(4)",
+                "they cannot be partitioned",
+            ),
         ] {
             let said = create(&test, &format!("tenant.{source}"), more)
                 .await

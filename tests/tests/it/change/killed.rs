@@ -170,10 +170,11 @@ async fn the_same_command_goes_on_from_there() {
         assert_eq!(found, fresh);
         let left: Vec<String> = test
             .values(
-                "select name from ai.vectorizer union all select relname from pg_class where relname ~ '_(new|old)$'",
+                "select name from ai.vectorizer union all select relname from pg_class where relname ~ '_(new|old)$'
+                 order by 1",
             )
             .await?;
-        assert_eq!(left, ["posts", "fresh"]);
+        assert_eq!(left, ["fresh", "posts"]);
         Ok(())
     })
     .await;

@@ -250,6 +250,31 @@ async fn indexes_are_taken_in_when_nobody_writes() {
     .await;
 }
 
+/// Somebody writes the number into the configuration, which the store does not have.
+#[tokio::test]
+async fn partitions_that_are_edited_in_place_are_refused_with_the_operation() {
+    on_catalog(Catalog::Ours, async |test| {
+        notes(&test, "").await?;
+        let models = Models::new();
+        models.run(&test).await;
+        test.execute(
+            r#"update ai.vectorizer
+               set config = jsonb_set(config, '{destination}',
+                   config -> 'destination' || '{"partitions": 4, "partition_by": "id"}')"#,
+        )
+        .await?;
+        let report = models.worker(&test).run_once().await?;
+        let said = report.errors().map(|error| error.1).collect::<Vec<_>>().join("\n");
+        assert!(
+            said.contains("edited to 4 partitions by \"id\", and its store is one table")
+                && said.contains("select ai.change_vectorizer('notes', partitions => ..)"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn pgais_own_schema_cannot_do_it() {
     on_catalog(Catalog::Pgai, async |test| {

@@ -250,6 +250,40 @@ async fn a_column_of_half_precision_has_its_index() {
     .await;
 }
 
+/// Where the application's table has partitions, each has its index, and the table one over them.
+#[tokio::test]
+async fn a_column_of_a_partitioned_table_has_its_index() {
+    on_catalog(Catalog::Ours, async |test| {
+        test.execute(&format!(
+            "create table posts (id int primary key, body text, e vector({DIMENSIONS})) partition by range (id);
+             create table posts_low partition of posts for values from (0) to (3);
+             create table posts_high partition of posts for values from (3) to (100);
+             insert into posts select i, 'text ' || i from generate_series(1, 5) i;
+             select ai.create_vectorizer('posts', name => 'tested', loading => ai.loading_column('body'),
+                embedding => ai.embedding_ollama('gate', {DIMENSIONS}), chunking => ai.chunking_none(),
+                destination => ai.destination_column('e'), indexing => ai.indexing_hnsw(min_rows => 1))"
+        ))
+        .await?;
+        let report = run(&test, &Gate::new()).await;
+        assert!(report.vectorizers[0].index_built, "{report:?}");
+        let embedded: i64 = test.value("select count(*) from posts where e is not null").await?;
+        assert_eq!(embedded, 5);
+        let indexed: Vec<String> = test
+            .values(
+                "select i.indrelid::regclass::text from pg_index i join pg_class c on c.oid = i.indexrelid
+                 join pg_am m on m.oid = c.relam and m.amname = 'hnsw'
+                 where i.indisvalid
+                     and (c.relkind = 'I' or exists (select from pg_inherits p where p.inhrelid = c.oid))
+                 order by 1",
+            )
+            .await?;
+        assert_eq!(indexed, ["posts", "posts_high", "posts_low"]);
+        assert!(!run(&test, &Gate::new()).await.vectorizers[0].index_built, "once");
+        Ok(())
+    })
+    .await;
+}
+
 /// A row that fails again and again waits for minutes between its attempts, and the index does not.
 #[tokio::test]
 async fn rows_that_wait_for_another_attempt_do_not_hold_it_up() {

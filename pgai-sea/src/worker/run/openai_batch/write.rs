@@ -185,7 +185,9 @@ impl Job<'_, '_> {
 
     fn start(&self, running: &mut JoinSet<Batch>, claim: Claim) {
         let pipeline = self.prepared.pipeline.clone();
-        running.spawn(pipeline.run(self.prepared.database.clone(), claim));
+        let database = self.prepared.database.clone();
+        let in_hand = database.in_hand();
+        running.spawn(pipeline.run(database, claim, in_hand));
     }
 
     /// Reports on a batch. Returns how many rows are done with.
