@@ -8,7 +8,7 @@ use pgai_sea_tests::{Catalog, TestResult, on_catalog};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::driver::Browser;
+use crate::driver::{Browser, PATIENCE};
 use crate::page::{HOSTILE_BODY, HOSTILE_TITLE};
 use crate::service::Service;
 
@@ -190,7 +190,7 @@ async fn without_scripts_it_is_a_form() {
         browser.client.goto(&service.url).await?;
         browser.client.find(Locator::Css("#q")).await?.send_keys(query).await?;
         browser.client.find(Locator::Css("form button")).await?.click().await?;
-        let wait = browser.client.wait();
+        let wait = browser.client.wait().at_most(PATIENCE);
         wait.for_element(Locator::Css("#answer article")).await?;
         // chromedriver's own scripts run all the same
         assert_shows(&browser, &answer).await;

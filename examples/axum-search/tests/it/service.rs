@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// What a slow machine needs to embed a few articles.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A running service, and a client of it.
 pub(crate) struct Service {

@@ -31,9 +31,10 @@ const REST: Duration = Duration::from_secs(1);
 const SHARE: u32 = 100;
 /// The wait between two searches of the whole store.
 const BETWEEN: Duration = Duration::from_hours(1);
-/// Slices at the end of a single run. They cover a store of 100,000 chunks. Of a larger one each run takes another
-/// part.
-const SLICES_ONCE: u32 = 100;
+/// Chunks in a slice at the end of a single run, which has nothing else to do ..
+const SLICE_ONCE: i64 = 10_000;
+/// .. and slices. They cover a store of 100,000 chunks. Of a larger one each run takes another part.
+const SLICES_ONCE: u32 = 10;
 
 /// The statements that look for what a vectorizer's rows have left behind.
 #[derive(Debug)]
@@ -88,12 +89,12 @@ impl Orphans {
         }
     }
 
-    /// Looks at the chunks after this one.
-    async fn slice(&self, pool: &Database, after: Uuid) -> Result<Slice, DatabaseError> {
+    /// Looks at the chunks after this one, up to so many.
+    async fn slice(&self, pool: &Database, after: Uuid, most: i64) -> Result<Slice, DatabaseError> {
         let Some(slice) = &self.slice else {
             return Ok(Slice { last: None, queued: 0 });
         };
-        let row = statement(slice).bind(after).bind(SLICE).one_on(pool).await?;
+        let row = statement(slice).bind(after).bind(most).one_on(pool).await?;
         Ok(Slice {
             last: row.try_get(0)?,
             queued: row.try_get(1)?,
@@ -143,7 +144,7 @@ impl OrphanSearch {
                 if after.is_nil() {
                     orphans.forget_letters(&pool).await;
                 }
-                (orphans.slice(&pool, after).await, started.elapsed())
+                (orphans.slice(&pool, after, SLICE).await, started.elapsed())
             });
         }
     }
@@ -156,7 +157,7 @@ impl Orphans {
         let begin = Uuid::from_u64_pair(random(), random());
         let (mut after, mut has_turned, mut queued) = (begin, false, 0);
         for _ in 0..SLICES_ONCE {
-            let Some(slice) = self.logged(self.slice(pool, after).await) else {
+            let Some(slice) = self.logged(self.slice(pool, after, SLICE_ONCE).await) else {
                 break;
             };
             queued += slice.queued;

@@ -44,7 +44,15 @@ impl Store {
         vector_type: Option<&str>,
         copy: Option<Copy>,
     ) -> Self {
-        let (keys_given, matches) = (key_sql.given(), key_sql.matches("s"));
+        // Each key is looked up by itself, in the index. A store that was never analyzed looks so small to PostgreSQL
+        // that it would read all of it for each batch.
+        let of_keys = |chunk: &str| {
+            format!(
+                "select k.n, {chunk} from {} cross join lateral (select * from {store} s where {} offset 0) s",
+                key_sql.given(),
+                key_sql.matches("s")
+            )
+        };
         let columns = key_sql.columns("");
         let n = key_sql.keys.len();
         // the key of the row's number, out of the arrays of keys
@@ -76,13 +84,12 @@ impl Store {
         Self {
             columns: n,
             has_places,
-            read: format!(
-                "select k.n, s.embedding_uuid, s.chunk_seq, s.chunk{} from {keys_given} join {store} s on {matches}",
+            read: of_keys(&format!(
+                "s.embedding_uuid, s.chunk_seq, s.chunk{}",
                 given(places::columns("s."))
-            )
+            ))
             .into(),
-            places: format!("select k.n, s.embedding_uuid, s.chunk_seq from {keys_given} join {store} s on {matches}")
-                .into(),
+            places: of_keys("s.embedding_uuid, s.chunk_seq").into(),
             // The sort puts all deletions before the first insertion, so that each `chunk_seq` is free.
             remove: format!(
                 "with removed as (delete from {store} where embedding_uuid = any($1) returning *) \

@@ -66,9 +66,9 @@ async fn they_are_found_wherever_they_are() {
     on_both_catalogs(async |test| {
         posts(&test).await?;
         test.execute(
-            "insert into posts select i, 'T', 'text ' || i from generate_series(1, 2500) i;
+            "insert into posts select i, 'T', 'text ' || i from generate_series(1, 25000) i;
              insert into posts_embedding_store (id, chunk_seq, chunk, embedding)
-             select i, 0, 'T: text ' || i, array_fill(1, array[8])::vector from generate_series(1, 2500) i",
+             select i, 0, 'T: text ' || i, array_fill(1, array[8])::vector from generate_series(1, 25000) i",
         )
         .await?;
         let queue: String = test
@@ -81,8 +81,8 @@ async fn they_are_found_wherever_they_are() {
         let gate = Gate::new();
         let found = match test.catalog {
             // here nothing leaves any
-            pgai_sea_tests::Catalog::Ours => 2500,
-            _ => 2475,
+            pgai_sea_tests::Catalog::Ours => 25_000,
+            _ => 24_750,
         };
         run(&test, &gate).await;
         assert_eq!(test.value::<i64>(STORED).await?, found);
