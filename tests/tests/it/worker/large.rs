@@ -1,11 +1,51 @@
-//! Batches of large texts: a part of them at a time, so that they fit into memory and into a message.
+//! Batches of large texts: a part of them at a time, so that they fit into memory and into a message. Batches for a
+//! large store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pgai_sea_tests::{Catalog, on_catalog};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use pgai_sea::embedder::Embedder;
+use pgai_sea::worker::Worker;
+use pgai_sea_tests::{Catalog, on_both_catalogs, on_catalog};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, TransactionTrait};
 
 use super::support::{Gate, assert_in_sync, posts, queued, soon, start, vectorizer, worker};
+
+/// PostgreSQL takes a store that was never analyzed for a small one.
+#[tokio::test]
+async fn a_store_is_not_read_again_for_each_batch() {
+    on_both_catalogs(async |test| {
+        posts(&test).await?;
+        test.execute(
+            "alter table posts_embedding_store set (autovacuum_enabled = off);
+             insert into posts select i, 'T', 'text ' || i from generate_series(1, 3000) i",
+        )
+        .await?;
+        let mut options = ConnectOptions::new(&test.url);
+        options
+            .sqlx_logging(false)
+            .map_sqlx_postgres_opts(|options| options.application_name("embeds"));
+        let db = Database::connect(options).await?;
+        let gate = Gate::new() as Arc<dyn Embedder>;
+        Worker::new(db.clone())
+            .embedder("ollama", "gate", gate)
+            .run_once()
+            .await?;
+        db.close().await?;
+        // what a session has read is counted at the latest when it ends
+        let sessions = "select count(*) from pg_stat_activity where application_name = 'embeds' \
+                        and datname = current_database()";
+        soon(async || test.value::<i64>(sessions).await.unwrap() == 0).await;
+        let read: i64 = test
+            .value("select seq_tup_read from pg_stat_user_tables where relname = 'posts_embedding_store'")
+            .await?;
+        // the search for orphans reads it
+        assert!(read <= 3 * 3_000, "{read} of 3,000 chunks were read");
+        assert_in_sync(&test).await;
+        Ok(())
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn a_batch_ends_before_its_texts_are_too_large() {
