@@ -32,7 +32,7 @@ pub(crate) struct Idle {
 pub(crate) async fn measure(program: &Program, server: &Server) -> Idle {
     let idle = Mutex::new(Idle::default());
     with_rows(0, server, async |test| {
-        server.begin(Duration::ZERO);
+        server.begin(Duration::ZERO, false);
         let mut worker = program.start(&test.url, &["--poll-interval", "1s"]);
         sleep(SETTLED).await;
         let transactions = async || -> i64 {

@@ -1,4 +1,5 @@
-//! A provider that costs next to nothing: every text has the same vector, rendered once.
+//! A provider that costs next to nothing: its vectors are rendered once. Every text has the same one, or each text
+//! another, which tells more of an index.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,9 @@ use tokio::net::TcpListener;
 
 use super::{DIMENSIONS, MODEL};
 
+/// As many different vectors as there are chunks, or more.
+const VECTORS: usize = 16_384;
+
 /// OpenAI's `/v1/embeddings`.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -28,15 +32,18 @@ pub(crate) struct Server {
 
 #[derive(Debug)]
 struct Shared {
-    /// The vector as JSON: numbers, and as OpenAI's Python client wants it.
+    /// A vector as JSON: numbers.
     numbers: String,
-    base64: String,
+    /// Vectors as OpenAI's Python client wants them. The first is the same.
+    base64: Vec<String>,
     now: Mutex<Now>,
 }
 
 #[derive(Debug, Default)]
 struct Now {
     latency: Duration,
+    /// The place of the next text's vector, if each text has another.
+    next: Option<usize>,
     first: Option<Instant>,
     last: Option<Instant>,
 }
@@ -49,11 +56,14 @@ struct Request {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let vector = embedding_of(MODEL, "any text", DIMENSIONS);
-        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let vector = |place: usize| embedding_of(MODEL, &place.to_string(), DIMENSIONS);
+        let base64 = |place| {
+            let bytes: Vec<u8> = vector(place).iter().flat_map(|number| number.to_le_bytes()).collect();
+            format!("\"{}\"", STANDARD.encode(bytes))
+        };
         let shared = Arc::new(Shared {
-            numbers: serde_json::to_string(&vector).unwrap(),
-            base64: format!("\"{}\"", STANDARD.encode(bytes)),
+            numbers: serde_json::to_string(&vector(0)).unwrap(),
+            base64: (0..VECTORS).map(base64).collect(),
             now: Mutex::default(),
         });
         let routes = Router::new()
@@ -71,10 +81,11 @@ impl Server {
         &self.url
     }
 
-    /// Answers after `latency` from now on, and forgets when it was asked before.
-    pub(crate) fn begin(&self, latency: Duration) {
+    /// Answers after `latency` from now on, with one vector or with `many`, and forgets when it was asked before.
+    pub(crate) fn begin(&self, latency: Duration, many: bool) {
         *self.shared.now() = Now {
             latency,
+            next: many.then_some(0),
             ..Now::default()
         };
     }
@@ -96,18 +107,22 @@ impl Shared {
 }
 
 async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let latency = {
-        let mut now = shared.now();
-        now.first.get_or_insert_with(Instant::now);
-        now.latency
-    };
+    let arrived = Instant::now();
     let request: Request = serde_json::from_slice(&body).unwrap();
+    let (latency, from) = {
+        let mut now = shared.now();
+        now.first.get_or_insert(arrived);
+        let from = now.next;
+        now.next = from.map(|from| from + request.input.len());
+        (now.latency, from)
+    };
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let vector = match request.encoding_format.as_deref() {
-        Some("base64") => &shared.base64,
-        _ => &shared.numbers,
+    let vector = |index| match (request.encoding_format.as_deref(), from) {
+        (Some("base64"), from) => &shared.base64[from.map_or(0, |from| from + index) % VECTORS],
+        (_, None) => &shared.numbers,
+        (_, Some(_)) => panic!("many vectors are rendered in base64 alone"),
     };
     let mut answer =
         format!(r#"{{"object":"list","model":"{MODEL}","usage":{{"prompt_tokens":1,"total_tokens":1}},"data":["#);
@@ -116,7 +131,7 @@ async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Response 
             answer.push(',');
         }
         answer += &format!(r#"{{"object":"embedding","index":{index},"embedding":"#);
-        answer += vector;
+        answer += vector(index);
         answer.push('}');
     }
     answer += "]}";

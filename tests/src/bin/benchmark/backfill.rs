@@ -9,7 +9,7 @@ use pgai_sea::worker::Worker;
 use pgai_sea::{Backfill, CreateVectorizer, catalog};
 use pgai_sea_tests::{Catalog, Random, TestDatabase, TestResult, measure_on_own_server};
 use sea_orm::{ConnectionTrait, DbErr};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{RwLock, oneshot, watch};
 use tokio::time::sleep;
 
 use super::claims::Instantly;
@@ -71,10 +71,10 @@ async fn run(test: &TestDatabase, rows: u32, in_the_background: bool) -> TestRes
     };
     let writers = Writers::start(test, rows);
     sleep(Duration::from_secs(1)).await;
-    writers.longest();
+    writers.longest().await;
     let began = Instant::now();
     test.db.query_one_raw(create.statement()?).await?;
-    let (created, waited) = (began.elapsed(), writers.longest());
+    let (created, waited) = (began.elapsed(), writers.longest().await);
     let (stop, stopped) = oneshot::channel::<()>();
     // writers do not wait for its connections
     let worker = Worker::new(connect(test, CONNECTIONS).await?).embedder("ollama", "none", Arc::new(Instantly));
@@ -92,7 +92,7 @@ async fn run(test: &TestDatabase, rows: u32, in_the_background: bool) -> TestRes
         queued = queued_so_far(test).await?;
     }
     let queued = queued.filter(|_| in_the_background).unwrap_or(rows.into());
-    let (watched, waited_then) = (began.elapsed(), writers.longest());
+    let (watched, waited_then) = (began.elapsed(), writers.longest().await);
     writers.stop().await?;
     stop.send(()).ok();
     running.await.expect("no panic").expect("a report");
@@ -125,19 +125,24 @@ struct Writers {
     stop: watch::Sender<bool>,
     /// Of each table, in microseconds.
     longest: Arc<[AtomicU64; 2]>,
+    /// Shared by the writes that are under way.
+    writing: Arc<RwLock<()>>,
 }
 
 impl Writers {
     fn start(test: &TestDatabase, rows: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
         let longest = Arc::<[AtomicU64; 2]>::default();
+        let writing = Arc::<RwLock<()>>::default();
         let tasks = (0..4_u32).map(|n| {
-            let (test, stopped, longest) = (test.clone(), stopped.clone(), Arc::clone(&longest));
+            let (test, stopped) = (test.clone(), stopped.clone());
+            let (longest, writing) = (Arc::clone(&longest), Arc::clone(&writing));
             tokio::spawn(async move {
                 let mut random = Random::new(n.into());
                 while !*stopped.borrow() {
                     let id = 1 + random.below(u64::from(rows) * 11 / 10);
                     for (table, longest) in TABLES.into_iter().zip(&*longest) {
+                        let _writing = writing.read().await;
                         let began = Instant::now();
                         test.execute(&format!(
                             "insert into {table} values ({id}, 'edited')
@@ -156,11 +161,13 @@ impl Writers {
             tasks: tasks.collect(),
             stop,
             longest,
+            writing,
         }
     }
 
-    /// The longest wait since the last call, of each table.
-    fn longest(&self) -> [Duration; 2] {
+    /// The longest wait since the last call, of each table. Writes that are under way are waited for and counted.
+    async fn longest(&self) -> [Duration; 2] {
+        let _none = self.writing.write().await;
         [0, 1].map(|table: usize| Duration::from_micros(self.longest[table].swap(0, Ordering::Relaxed)))
     }
 
