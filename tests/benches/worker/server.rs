@@ -32,9 +32,8 @@ pub(crate) struct Server {
 
 #[derive(Debug)]
 struct Shared {
-    /// A vector as JSON: numbers.
-    numbers: String,
-    /// Vectors as OpenAI's Python client wants them. The first is the same.
+    /// Vectors as JSON: numbers, and as OpenAI's Python client asks for them.
+    numbers: Vec<String>,
     base64: Vec<String>,
     now: Mutex<Now>,
 }
@@ -56,14 +55,16 @@ struct Request {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let vector = |place: usize| embedding_of(MODEL, &place.to_string(), DIMENSIONS);
-        let base64 = |place| {
-            let bytes: Vec<u8> = vector(place).iter().flat_map(|number| number.to_le_bytes()).collect();
-            format!("\"{}\"", STANDARD.encode(bytes))
-        };
+        let (mut numbers, mut base64) = (Vec::new(), Vec::new());
+        for place in 0..VECTORS {
+            let vector = embedding_of(MODEL, &place.to_string(), DIMENSIONS);
+            let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+            numbers.push(serde_json::to_string(&vector).unwrap());
+            base64.push(format!("\"{}\"", STANDARD.encode(bytes)));
+        }
         let shared = Arc::new(Shared {
-            numbers: serde_json::to_string(&vector(0)).unwrap(),
-            base64: (0..VECTORS).map(base64).collect(),
+            numbers,
+            base64,
             now: Mutex::default(),
         });
         let routes = Router::new()
@@ -119,10 +120,9 @@ async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Response 
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let vector = |index| match (request.encoding_format.as_deref(), from) {
-        (Some("base64"), from) => &shared.base64[from.map_or(0, |from| from + index) % VECTORS],
-        (_, None) => &shared.numbers,
-        (_, Some(_)) => panic!("many vectors are rendered in base64 alone"),
+    let vectors = match request.encoding_format.as_deref() {
+        Some("base64") => &shared.base64,
+        _ => &shared.numbers,
     };
     let mut answer =
         format!(r#"{{"object":"list","model":"{MODEL}","usage":{{"prompt_tokens":1,"total_tokens":1}},"data":["#);
@@ -131,7 +131,7 @@ async fn embeddings(State(shared): State<Arc<Shared>>, body: Bytes) -> Response 
             answer.push(',');
         }
         answer += &format!(r#"{{"object":"embedding","index":{index},"embedding":"#);
-        answer += vector(index);
+        answer += &vectors[from.map_or(0, |from| from + index) % VECTORS];
         answer.push('}');
     }
     answer += "]}";
