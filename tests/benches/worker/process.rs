@@ -39,13 +39,20 @@ fn cpu(pid: u32) -> Option<Duration> {
 
 /// What a server's processes have used so far: those that are there, and those that have ended.
 pub(crate) fn server_cpu(postmaster: u32) -> Option<Duration> {
-    let children = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let status = fs::read_to_string(entry.path().join("status")).ok()?;
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-        (parent.trim().parse() == Ok(postmaster)).then_some(pid)
-    });
-    Some(cpu(postmaster)? + children.filter_map(cpu).sum::<Duration>())
+    loop {
+        let before = cpu(postmaster)?;
+        let children = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(entry.path().join("status")).ok()?;
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            (parent.trim().parse() == Ok(postmaster)).then_some(pid)
+        });
+        let used = before + children.filter_map(cpu).sum::<Duration>();
+        // the time of a process that ended meanwhile is the postmaster's now
+        if cpu(postmaster)? == before {
+            return Some(used);
+        }
+    }
 }
 
 fn memory(pid: u32) -> Option<f64> {
