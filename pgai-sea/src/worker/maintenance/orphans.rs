@@ -33,7 +33,7 @@ const SHARE: u32 = 100;
 const BETWEEN: Duration = Duration::from_hours(1);
 /// Chunks in a slice at the end of a single run, which has nothing else to do ..
 const SLICE_ONCE: i64 = 10_000;
-/// .. and slices. They cover a store of 100,000 chunks. Of a larger one each run takes another part.
+/// .. and the most such slices. They cover a store of 100,000 chunks. Of a larger one each run takes another part.
 const SLICES_ONCE: u32 = 10;
 
 /// The statements that look for what a vectorizer's rows have left behind.
